@@ -1,0 +1,1 @@
+"""Making it happen: loop, evaluation, checkpoints, workers, executors, parity, speed, command line."""
