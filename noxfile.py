@@ -1,0 +1,79 @@
+"""One session for each promise. From a clean checkout: python -m pip install nox && nox -s tests.
+
+Every session installs with pip and the exact versions of constraints.txt, because the recorded bits
+of a run are promised for those only.
+"""
+
+import shutil
+from pathlib import Path
+
+import nox
+
+nox.needs_version = ">=2024.4.15"
+nox.options.default_venv_backend = "virtualenv"
+nox.options.error_on_missing_interpreters = True
+
+CONSTRAINED = ("-c", "constraints.txt")
+# One thread in each process: what the workers have, and what makes a floating-point sum reproducible.
+ONE_THREAD = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
+
+
+def install_matters(session: nox.Session) -> None:
+    """Install Matters from this checkout, with the development tools."""
+    session.install(*CONSTRAINED, "-e", ".[development]")
+    session.env.update(ONE_THREAD)
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """The code is formatted, free of known slips, and imports go one way."""
+    session.install(*CONSTRAINED, "ruff", "import-linter")
+    session.run("ruff", "check", ".")
+    session.run("ruff", "format", "--check", ".")
+    session.run("lint-imports")
+
+
+@nox.session
+def types(session: nox.Session) -> None:
+    """Every function says what it takes and gives (mypy --strict)."""
+    install_matters(session)
+    session.run("mypy", "--strict")
+
+
+@nox.session
+def tests(session: nox.Session) -> None:
+    """The promises P1 to P8, the maths and the pages hold (pytest; arguments after -- go to it)."""
+    install_matters(session)
+    session.run("pytest", *session.posargs)
+
+
+@nox.session(default=False)
+def quickstart(session: nox.Session) -> None:
+    """The README's first command ends with a report, and a second one has nothing left to do."""
+    install_matters(session)
+    store = Path(session.create_tmp()) / "runs"
+    shutil.rmtree(store, ignore_errors=True)
+    for _ in range(2):
+        session.run("matters", "run", "quickstart", "--store", str(store), *session.posargs)
+    session.run("matters", "verify", "--store", str(store))
+
+
+@nox.session(default=False)
+def parity(session: nox.Session) -> None:
+    """One update of ours and one of Stable-Baselines3, from the same start, give the same parameters."""
+    install_matters(session)
+    session.run("matters", "parity", *session.posargs)
+
+
+@nox.session(default=False)
+def learning(session: nox.Session) -> None:
+    """The algorithms learn what they should, on several seeds (minutes)."""
+    install_matters(session)
+    session.run("pytest", "-m", "learning", *session.posargs)
+
+
+@nox.session(default=False)
+def speed(session: nox.Session) -> None:
+    """Steps/s beside Stable-Baselines3, measured in one script (minutes; wants a quiet machine)."""
+    install_matters(session)
+    session.run("python", "-m", "harness.speed", *session.posargs)
