@@ -1,0 +1,29 @@
+"""Learning rules and their maths, on tensors: nothing here knows files, commands or environments.
+
+`ALGORITHMS` is the one table of what can be named in a suite. A new algorithm is a new line.
+"""
+
+from importlib import import_module
+
+from algorithms.interface import OnPolicy, Reference
+
+ALGORITHMS: dict[str, str] = {
+    "vpg": "algorithms.vpg",
+    "ppo": "algorithms.ppo",
+    "sb3-ppo": "algorithms.reference.sb3:ppo",
+}
+
+
+def load(name: str) -> OnPolicy | Reference:
+    """The algorithm of that name: a module, or an object of one, that satisfies `algorithms.interface`.
+
+    Imports the module on the first call only, so that listing names costs nothing.
+    Raises KeyError for a name that is not in the table.
+    """
+    path, _, attribute = ALGORITHMS[name].partition(":")
+    module = import_module(path)
+    found: OnPolicy | Reference = getattr(module, attribute) if attribute else module  # type: ignore[assignment]
+    return found
+
+
+__all__ = ["ALGORITHMS", "OnPolicy", "Reference", "load"]

@@ -1,0 +1,111 @@
+"""What an algorithm is: the shapes that all parts agree on.
+
+| symbol | axis          | symbol | axis                                   |
+|--------|---------------|--------|----------------------------------------|
+| S      | seed          | O      | observation                            |
+| T      | time          | A      | action                                 |
+| N      | environment   | B      | sample: T · N of them, or a minibatch  |
+| P      | parameter     |        |                                        |
+
+Axes stand in the order S, T, N, features, and are always there: S = 1 for a seed alone.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol
+
+import numpy as np
+from jaxtyping import Bool, Float
+from pydantic import BaseModel, ConfigDict
+from torch import Tensor
+
+Metrics = dict[str, Tensor]
+"""Diagnostics of one update, each [S]."""
+
+
+class Frozen(BaseModel):
+    """A config: declared once, validated, immutable. Unknown fields and wrong types are errors."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+
+
+@dataclass(frozen=True)
+class Problem:
+    """What a learning rule may know of its environment."""
+
+    observation_size: int
+    action_size: int
+    action_low: tuple[float, ...]
+    action_high: tuple[float, ...]
+
+
+@dataclass
+class Rollout:
+    """What S seeds saw in T steps of N environments each. Observations are as the policy saw them."""
+
+    observation: Float[Tensor, "S T N O"]
+    successor: Float[Tensor, "S T N O"]
+    """The true successor of each step: at an episode's end its last observation, not the next one's first."""
+    action: Float[Tensor, "S T N A"]
+    """As the policy drew it, before any clipping to the bounds."""
+    reward: Float[Tensor, "S T N"]
+    """As the environment paid it."""
+    terminated: Bool[Tensor, "S T N"]
+    truncated: Bool[Tensor, "S T N"]
+
+
+class OnPolicy(Protocol):
+    """A learning rule that alternates rollouts with updates, for a population of seeds. A module satisfies it.
+
+    `State` is a dataclass of tensors with the seed axis first (`algorithms.population` slices and joins it).
+    """
+
+    KIND: Literal["on-policy"]
+    VERSION: int
+    """Raised by hand when the same config would give other results; part of a run's identity."""
+    Config: type[Frozen]
+    """Has `horizon` (T), `environments` (N) and `tricks`."""
+    PRESETS: dict[str, Any]
+    INERT: dict[str, str]
+    """Config fields that change nothing under a named condition."""
+
+    def init(
+        self, config: Any, problem: Problem, generators: Sequence[np.random.Generator], /
+    ) -> Any:
+        """A first state, one row a generator."""
+
+    def observe(
+        self, state: Any, config: Any, observation: Float[Tensor, "S N O"], /, *, learn: bool
+    ) -> Float[Tensor, "S N O"]:
+        """What the policy sees of a raw observation; with `learn`, running moments take it in first."""
+
+    def act(
+        self, state: Any, config: Any, observation: Float[Tensor, "S N O"], noise: Float[Tensor, "S N A"] | None, /
+    ) -> Float[Tensor, "S N A"]:
+        """An action for each observation: sampled with standard normal `noise`, the mode without."""
+
+    def executed(
+        self, config: Any, problem: Problem, action: Float[Tensor, "S N A"], /
+    ) -> Float[Tensor, "S N A"]:
+        """What of an action is sent to the environment."""
+
+    def update(
+        self, state: Any, config: Any, rollout: Rollout, generators: Sequence[np.random.Generator], /, *, progress: float
+    ) -> Metrics:
+        """Learn from one rollout, in place. `progress` is the fraction of all updates already made."""
+
+    def parameters(self, state: Any, /) -> dict[str, Tensor]:
+        """What makes up the policy in use, each [S, …]: what a finished run keeps and is digested by."""
+
+
+@dataclass(frozen=True)
+class Reference:
+    """Somebody else's implementation behind the same run contract. It trains itself and reports on the way."""
+
+    name: str
+    VERSION: int
+    Config: type[Frozen]
+    PRESETS: dict[str, Any]
+    train: Callable[..., Any]
+    KNOWN_DIFFERENCES: tuple[str, ...]
+    KIND: Literal["reference"] = "reference"

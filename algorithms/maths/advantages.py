@@ -1,0 +1,58 @@
+"""Estimates of the advantage A(s, a) from a rollout."""
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+
+def generalised_advantage(
+    reward: Float[Tensor, "S T N"],
+    value: Float[Tensor, "S T N"],
+    value_next: Float[Tensor, "S T N"],
+    terminated: Bool[Tensor, "S T N"],
+    ended: Bool[Tensor, "S T N"],
+    *,
+    discount: float,
+    gae_lambda: float,
+) -> Float[Tensor, "S T N"]:
+    """Generalised advantage estimate.
+
+        δₜ = rₜ + γ (1 − terminatedₜ) V(sₜ₊₁) − V(sₜ)
+        Âₜ = δₜ + γλ (1 − endedₜ) Âₜ₊₁
+
+    `value_next` is the value of the true successor, also where an episode ended, so that a time limit (ended
+    but not terminated) still bootstraps and only cuts the trace. The last step of the rollout is cut likewise.
+    λ = 1 gives return − V, λ = 0 gives δ; with V = 0 and λ = 1 it is the reward-to-go.
+
+    Schulman et al. 2016, "High-dimensional continuous control using generalized advantage estimation",
+    equations 11, 12 and 16.
+    """
+    delta = reward + discount * (~terminated) * value_next - value
+    # Multiply and add are separate on purpose: a fused multiply-add rounds differently in the vector part and
+    # in the tail of an array, and a seed's place in the array must not matter.
+    decay = discount * gae_lambda * (~ended).to(delta.dtype)
+    advantage = torch.empty_like(delta)
+    running = torch.zeros_like(delta[:, 0])
+    for t, (delta_t, decay_t) in reversed(list(enumerate(zip(delta.unbind(1), decay.unbind(1), strict=True)))):
+        running = delta_t + decay_t * running
+        advantage[:, t] = running
+    return advantage
+
+
+def standardised(advantage: Float[Tensor, "S B"]) -> Float[Tensor, "S B"]:
+    """(Â − mean) / (standard deviation + 1e-8), per seed; one sample is returned as it is.
+
+    The denominator is the sample standard deviation (n − 1), as in Stable-Baselines3 and CleanRL.
+    """
+    if advantage.shape[1] < 2:
+        return advantage
+    return (advantage - advantage.mean(1, keepdim=True)) / (advantage.std(1, keepdim=True) + 1e-8)
+
+
+def explained_variance(
+    value: Float[Tensor, "S B"], target: Float[Tensor, "S B"]
+) -> Float[Tensor, " S"]:
+    """1 − Var[target − V] / Var[target] per seed; NaN where the target does not vary."""
+    variance = target.var(1, unbiased=False)
+    unexplained = (target - value).var(1, unbiased=False)
+    return torch.where(variance > 0, 1 - unexplained / variance, torch.nan)

@@ -1,0 +1,281 @@
+"""Proximal policy optimisation: several epochs of minibatch steps on a surrogate of the policy's improvement.
+
+With ratio ρ = π(a|s) / π_old(a|s), advantages Â and value targets V̂ from the rollout, each minibatch step ascends
+
+    clip:         E[ min(ρ Â, clip(ρ, 1 − ε, 1 + ε) Â) ]                      (equation 7)
+    kl-fixed:     E[ ρ Â − β KL(π_old ‖ π) ]                                   (equation 8)
+    kl-adaptive:  the same, β doubled or halved after each update              (section 4)
+    none:         E[ ρ Â ]                                                     (equation 6)
+
+minus c₁ E[ (V − V̂)² ] plus c₂ E[ entropy ] (equation 9).
+
+Schulman, Wolski, Dhariwal, Radford and Klimov 2017, "Proximal policy optimization algorithms", arXiv 1707.06347.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float
+from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt
+from torch import Tensor
+
+from algorithms import actor_critic
+from algorithms.actor_critic import ActorCritic, Batch, act, executed, observe, parameters, prepare, values
+from algorithms.interface import Frozen, Metrics, Problem, Rollout
+from algorithms.maths.advantages import standardised
+from algorithms.maths.distributions import gaussian_entropy, gaussian_kl, gaussian_log_prob
+from algorithms.maths.schedules import adapted_kl_coefficient, linear_decay
+from algorithms.maths.surrogates import clipped_squared_error, clipped_surrogate, squared_error
+from algorithms.theta import adam_step, clip_coefficient, global_norm, gradient
+from algorithms.tricks import OnPolicyTricks
+
+KIND: Literal["on-policy"] = "on-policy"
+VERSION = 1
+
+
+class Tricks(OnPolicyTricks):
+    """PPO's tricks: those of every on-policy algorithm, and these."""
+
+    value_clip: bool = Field(
+        False, description="clip the change of the value to ± clip and take the larger error [1]"
+    )
+    advantage_normalisation: Literal["minibatch", "batch"] | None = Field(
+        None, description="standardise advantages in each minibatch (Stable-Baselines3, CleanRL) or once a batch"
+    )
+    kl_stop: PositiveFloat | None = Field(
+        None, description="end the update once a minibatch's KL estimate exceeds 1.5 × this (Stable-Baselines3)"
+    )
+
+
+class Config(Frozen):
+    """PPO's hyperparameters; the defaults are the paper's for MuJoCo (table 3), all tricks off."""
+
+    horizon: PositiveInt = Field(2048, description="T, steps of each environment in a rollout")
+    environments: PositiveInt = Field(1, description="N, environments of each seed")
+    epochs: PositiveInt = Field(10, description="passes over each rollout")
+    minibatch_size: PositiveInt = Field(64, description="samples a gradient step")
+    learning_rate: PositiveFloat = Field(3e-4, description="Adam's step size")
+    discount: float = Field(0.99, ge=0, le=1, description="γ")
+    gae_lambda: float = Field(0.95, ge=0, le=1, description="λ of the advantage estimate")
+    objective: Literal["clip", "kl-adaptive", "kl-fixed", "none"] = Field(
+        "clip", description="what keeps the policy near the old one"
+    )
+    clip: PositiveFloat = Field(0.2, description="ε of the clipped objective and of value clipping")
+    kl_target: PositiveFloat = Field(0.01, description="the KL that the adaptive penalty aims at")
+    kl_coefficient: PositiveFloat = Field(1.0, description="β of the KL penalty, or its start")
+    value_coefficient: PositiveFloat = Field(1.0, description="c₁, weight of the value loss")
+    entropy_coefficient: NonNegativeFloat = Field(0.0, description="c₂, weight of the entropy bonus")
+    hidden: tuple[PositiveInt, ...] = Field((64, 64), description="widths of the hidden layers", strict=False)
+    tricks: Tricks = Field(Tricks(), description="named switches, off as in the paper")
+
+
+CODE_LEVEL = Tricks(
+    value_clip=True,
+    reward_scaling=True,
+    orthogonal_init=True,
+    anneal_lr=True,
+    reward_clip=10.0,
+    observation_normalisation=True,
+    observation_clip=10.0,
+    tanh_activations=True,
+    gradient_clip=0.5,
+    advantage_normalisation="minibatch",
+    adam_epsilon=1e-5,
+    action_clip=True,
+)
+"""What OpenAI baselines' PPO does on MuJoCo beyond the paper; that value_coefficient is 0.5 belongs to it."""
+
+PRESETS: dict[str, Config] = {
+    "ppo": Config(value_coefficient=0.5, tricks=CODE_LEVEL),
+    "ppo-m": Config(),
+    "ppo-noclip": Config(
+        objective="none",
+        value_coefficient=0.5,
+        tricks=CODE_LEVEL,
+    ),
+    "ppo-kl": Config(objective="kl-adaptive", value_coefficient=0.5, tricks=CODE_LEVEL),
+    "ppo-sb3": Config(
+        value_coefficient=0.5,
+        tricks=Tricks(
+            orthogonal_init=True,
+            tanh_activations=True,
+            gradient_clip=0.5,
+            advantage_normalisation="minibatch",
+            adam_epsilon=1e-5,
+            action_clip=True,
+        ),
+    ),
+}
+
+INERT: dict[str, str] = {
+    "clip": "objective is not 'clip' and value_clip is off (the recorded clip fraction alone uses it)",
+    "kl_target": "objective is not 'kl-adaptive'",
+    "kl_coefficient": "objective is neither 'kl-adaptive' nor 'kl-fixed'",
+    "tricks.time_limit_terminal": "no episode of the rollout ended by a time limit",
+    "tricks.kl_stop": "no minibatch's KL estimate exceeded 1.5 × kl_stop",
+}
+
+
+@dataclass
+class State(ActorCritic):
+    """An actor-critic and, for the KL penalty, its coefficient β."""
+
+    kl_coefficient: Float[Tensor, " S"]
+
+
+@dataclass
+class Step:
+    """One minibatch step, each term [S] and before the step was taken."""
+
+    policy_loss: Tensor
+    value_loss: Tensor
+    entropy: Tensor
+    loss: Tensor
+    approximate_kl: Tensor
+    gradient_norm: Tensor
+    active: Bool[Tensor, " S"]
+
+
+def init(
+    config: Config,
+    problem: Problem,
+    generators: Sequence[np.random.Generator],
+    dtype: torch.dtype = torch.float32,
+) -> State:
+    """A first state, one row a generator."""
+    shared = actor_critic.init(config, problem, generators, dtype)
+    return State(**vars(shared), kl_coefficient=torch.full((len(generators),), config.kl_coefficient))
+
+
+def update(
+    state: State,
+    config: Config,
+    rollout: Rollout,
+    generators: Sequence[np.random.Generator],
+    *,
+    progress: float,
+) -> Metrics:
+    """Learn from one rollout, in place."""
+    learning_rate = config.learning_rate
+    if config.tricks.anneal_lr:
+        learning_rate = linear_decay(learning_rate, progress=progress)
+    batch = prepare(state, config, rollout)
+    if config.tricks.advantage_normalisation == "batch":
+        batch.advantage = standardised(batch.advantage)
+    log_std_old = state.policy.frozen[-1].clone()
+
+    steps = list(minibatch_steps(state, config, batch, log_std_old, generators, learning_rate))
+
+    metrics = actor_critic.diagnostics(state, batch, log_std_old, clip=config.clip)
+    if config.objective == "kl-adaptive":
+        state.kl_coefficient.copy_(
+            adapted_kl_coefficient(state.kl_coefficient, metrics["mean_kl"], target=config.kl_target)
+        )
+    active = torch.stack([step.active for step in steps])
+    for name in ("policy_loss", "value_loss", "gradient_norm"):
+        terms = torch.stack([getattr(step, name) for step in steps])
+        metrics[name] = torch.where(active, terms, 0.0).sum(0) / active.sum(0)
+    metrics["learning_rate"] = torch.full_like(metrics["mean_kl"], learning_rate)
+    metrics["kl_coefficient"] = state.kl_coefficient.clone()
+    return metrics
+
+
+def minibatch_steps(
+    state: State,
+    config: Config,
+    batch: Batch,
+    log_std_old: Float[Tensor, "S 1 A"],
+    generators: Sequence[np.random.Generator],
+    learning_rate: float,
+) -> Iterator[Step]:
+    """Every minibatch step of every epoch, taken as the caller asks for it."""
+    size = batch.advantage.shape[1]
+    active = torch.ones(len(generators), dtype=torch.bool)
+    for _ in range(config.epochs):
+        order = torch.from_numpy(np.stack([generator.permutation(size) for generator in generators]))
+        for minibatch in batch.take(order).split(config.minibatch_size):
+            step, gradients = differentiate(state, config, minibatch, log_std_old)
+            if config.tricks.kl_stop is not None:
+                # A seed that has moved too far rests for the others' remaining steps; its turn has ended.
+                active = active & (step.approximate_kl <= 1.5 * config.tricks.kl_stop)
+                step.active = active
+                if not active.any():
+                    return
+            if config.tricks.gradient_clip is not None:
+                coefficient = clip_coefficient(step.gradient_norm, limit=config.tricks.gradient_clip)
+                gradients = [descent * coefficient for descent in gradients]
+            for theta, descent in zip((state.policy, state.value), gradients, strict=True):
+                adam_step(
+                    theta,
+                    descent,
+                    learning_rate=learning_rate,
+                    epsilon=config.tricks.adam_epsilon or 1e-8,
+                    active=None if config.tricks.kl_stop is None else active,
+                )
+            yield step
+
+
+def differentiate(
+    state: State, config: Config, batch: Batch, log_std_old: Float[Tensor, "S 1 A"]
+) -> tuple[Step, list[Tensor]]:
+    """The terms of a minibatch's loss, and its gradient to the policy's and the value function's θ."""
+    tricks = config.tricks
+    mean, log_std = state.actor(state.policy.leaves, batch.observation)
+    log_ratio = gaussian_log_prob(batch.action, mean, log_std) - batch.log_prob
+    ratio = log_ratio.exp()
+    advantage = batch.advantage
+    if tricks.advantage_normalisation == "minibatch":
+        advantage = standardised(advantage)
+
+    if config.objective == "clip":
+        objective = clipped_surrogate(ratio, advantage, clip=config.clip).mean(1)
+    else:
+        objective = (ratio * advantage).mean(1)
+        if config.objective != "none":
+            kl = gaussian_kl(batch.mean, log_std_old, mean, log_std).mean(1)
+            objective = objective - state.kl_coefficient * kl
+
+    value = values(state, batch.observation)
+    if tricks.value_clip:
+        errors = clipped_squared_error(value, batch.value, batch.target, clip=config.clip)
+    else:
+        errors = squared_error(value, batch.target)
+    value_loss = errors.mean(1)
+
+    entropy = gaussian_entropy(log_std)[:, 0]
+    loss = config.value_coefficient * value_loss - objective
+    if config.entropy_coefficient:
+        loss = loss - config.entropy_coefficient * entropy
+
+    gradients = gradient(loss, state.policy, state.value)
+    with torch.no_grad():
+        step = Step(
+            policy_loss=-objective.detach(),
+            value_loss=value_loss.detach(),
+            entropy=entropy.detach(),
+            loss=loss.detach(),
+            approximate_kl=(ratio - 1 - log_ratio).mean(1),
+            gradient_norm=global_norm(*gradients),
+            active=torch.ones(len(loss), dtype=torch.bool),
+        )
+    return step, gradients
+
+
+__all__ = [
+    "INERT",
+    "KIND",
+    "PRESETS",
+    "VERSION",
+    "Config",
+    "State",
+    "Tricks",
+    "act",
+    "executed",
+    "init",
+    "observe",
+    "parameters",
+    "update",
+]

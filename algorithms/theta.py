@@ -1,0 +1,154 @@
+"""θ is a matrix: the parameters of a network for S seeds, one row a seed.
+
+A row is padded to a multiple of 64 numbers. Nothing here mixes rows, and no operation rounds differently for one
+row than for ten, so a seed trained alone gets the same bits as the same seed in a population.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+from torch.optim.adam import adam
+
+ROW_MULTIPLE = 64
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Where each parameter lies in a row: names and shapes in order, then padding."""
+
+    names: tuple[str, ...]
+    shapes: tuple[tuple[int, ...], ...]
+
+    @cached_property
+    def sizes(self) -> tuple[int, ...]:
+        """How many numbers each parameter takes, the padding last."""
+        used = [math.prod(shape) for shape in self.shapes]
+        return (*used, -sum(used) % ROW_MULTIPLE)
+
+    @property
+    def width(self) -> int:
+        """P, the length of a row."""
+        return sum(self.sizes)
+
+    @property
+    def parameters(self) -> int:
+        """How many numbers of a row are parameters; the rest is padding and stays 0."""
+        return sum(self.sizes[:-1])
+
+    def views(self, theta: Float[Tensor, "S P"]) -> list[Tensor]:
+        """The parameters as views `[S, *shape]` of θ: no copy, and gradients flow to θ."""
+        pieces = theta.split(self.sizes, dim=1)
+        return [
+            piece.view(len(theta), *shape) for piece, shape in zip(pieces[:-1], self.shapes, strict=True)
+        ]
+
+    def row(self, parameters: Sequence[np.ndarray]) -> np.ndarray:
+        """One row [P] from one seed's parameters, in order."""
+        padding = np.zeros(self.sizes[-1])
+        return np.concatenate([*(np.ravel(parameter) for parameter in parameters), padding])
+
+
+@dataclass
+class Theta:
+    """θ [S, P] with its layout and the state of its optimiser: Adam's moments [S, P] and steps [S]."""
+
+    matrix: Tensor
+    layout: Layout
+    first: Tensor
+    second: Tensor
+    steps: Tensor
+
+    @classmethod
+    def of(cls, rows: Sequence[np.ndarray], layout: Layout, dtype: torch.dtype = torch.float32) -> "Theta":
+        """From one row [P] a seed."""
+        matrix = torch.tensor(np.stack(rows), dtype=dtype)
+        return cls(
+            matrix, layout, torch.zeros_like(matrix), torch.zeros_like(matrix), torch.zeros(len(rows))
+        )
+
+    @cached_property
+    def frozen(self) -> list[Tensor]:
+        """The parameters for acting: views of `matrix`, no gradients. Updates in place are seen here."""
+        return self.layout.views(self.matrix)
+
+    @cached_property
+    def leaves(self) -> list[Tensor]:
+        """The parameters for learning: the same memory, each a leaf of the autograd graph for `gradient`.
+
+        Views of one leaf would do too, but cost a backward node each: a third of a small network's step.
+        """
+        return [view.detach().requires_grad_() for view in self.frozen]
+
+
+def gradient(loss: Float[Tensor, " S"], *thetas: Theta) -> list[Tensor]:
+    """∇ of each seed's loss to its own row of each θ, [S, P] each; the padding's is 0.
+
+    The loss must have been computed from the `leaves`. Seeds share no parameters, so the sum of their losses has
+    the gradient of each in its own row.
+    """
+    leaves = [leaf for theta in thetas for leaf in theta.leaves]
+    pieces = list(torch.autograd.grad(loss.sum(), leaves))
+    rows = []
+    for theta in thetas:
+        own, pieces = pieces[: len(theta.leaves)], pieces[len(theta.leaves) :]
+        padding = loss.new_zeros(len(loss), theta.layout.sizes[-1])
+        rows.append(torch.cat([*(piece.flatten(1) for piece in own), padding], dim=1))
+    return rows
+
+
+def adam_step(
+    theta: Theta,
+    gradient: Float[Tensor, "S P"],
+    *,
+    learning_rate: float,
+    epsilon: float,
+    active: Bool[Tensor, " S"] | None = None,
+) -> None:
+    """One step of Adam (β₁ = 0.9, β₂ = 0.999) for the active seeds, in place.
+
+    Each row is a parameter of its own to PyTorch's fused kernel: a seed that rests keeps its moments and its
+    step count, and the kernel's vector loop never crosses from one seed to the next.
+
+    Kingma and Ba 2015, "Adam: a method for stochastic optimization", algorithm 1.
+    """
+    chosen = range(len(gradient)) if active is None else active.nonzero().flatten().tolist()
+    rows = theta.matrix.unbind(0)
+    gradients, firsts, seconds, steps = (
+        tensor.unbind(0) for tensor in (gradient, theta.first, theta.second, theta.steps)
+    )
+    adam(
+        [rows[s] for s in chosen],
+        [gradients[s] for s in chosen],
+        [firsts[s] for s in chosen],
+        [seconds[s] for s in chosen],
+        [],
+        [steps[s] for s in chosen],
+        fused=True,
+        amsgrad=False,
+        beta1=0.9,
+        beta2=0.999,
+        lr=learning_rate,
+        weight_decay=0.0,
+        eps=epsilon,
+        maximize=False,
+    )
+
+
+def global_norm(*gradients: Float[Tensor, "S _"]) -> Float[Tensor, " S"]:
+    """The Euclidean norm of all gradients of a seed taken as one vector."""
+    squares = sum((gradient * gradient).sum(1) for gradient in gradients)
+    return torch.as_tensor(squares).sqrt()
+
+
+def clip_coefficient(norm: Float[Tensor, " S"], *, limit: float) -> Float[Tensor, "S 1"]:
+    """What to multiply a gradient of that norm with, so that the norm is at most `limit`.
+
+    The 1e-6 in the denominator is that of `torch.nn.utils.clip_grad_norm_`.
+    """
+    return (limit / (norm + 1e-6)).clamp(max=1.0)[:, None]

@@ -1,0 +1,147 @@
+"""Vanilla policy gradient: one step along the gradient of the expected return, estimated from a rollout.
+
+    ∇J(θ) = E[ ∇ log π(a|s) Â(s, a) ]
+
+Â is the reward-to-go (REINFORCE), the reward-to-go minus a fitted V(s) (a baseline, λ = 1), or the generalised
+advantage estimate (λ < 1). The policy takes its step first, then V is fitted to Â + V by full-batch steps; both
+steps are Adam's, as in every implementation in use.
+
+Williams 1992, "Simple statistical gradient-following algorithms for connectionist reinforcement learning";
+Sutton, McAllester, Singh and Mansour 2000, "Policy gradient methods for reinforcement learning with function
+approximation"; Schulman et al. 2016, "High-dimensional continuous control using generalized advantage estimation".
+"""
+
+from collections.abc import Sequence
+from typing import Literal
+
+import numpy as np
+import torch
+from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt
+from torch import Tensor
+
+from algorithms import actor_critic
+from algorithms.actor_critic import (
+    ActorCritic,
+    Batch,
+    act,
+    executed,
+    init,
+    observe,
+    parameters,
+    prepare,
+    values,
+)
+from algorithms.interface import Frozen, Metrics, Rollout
+from algorithms.maths.advantages import standardised
+from algorithms.maths.distributions import gaussian_log_prob
+from algorithms.maths.schedules import linear_decay
+from algorithms.maths.surrogates import squared_error
+from algorithms.theta import Theta, adam_step, clip_coefficient, global_norm, gradient
+from algorithms.tricks import OnPolicyTricks
+
+KIND: Literal["on-policy"] = "on-policy"
+VERSION = 1
+
+RATIO_BOUND = 0.2
+"""VPG bounds no ratio; the recorded clip fraction counts against PPO's ε so that pages can compare."""
+
+
+class Tricks(OnPolicyTricks):
+    """The tricks of every on-policy algorithm, and this."""
+
+    advantage_normalisation: bool = Field(
+        False, description="standardise advantages over the batch (Spinning Up, garage)"
+    )
+
+
+class Config(Frozen):
+    """Hyperparameters of the vanilla policy gradient; sizes and steps are Spinning Up's, all tricks off."""
+
+    horizon: PositiveInt = Field(4000, description="T, steps of each environment in a rollout")
+    environments: PositiveInt = Field(1, description="N, environments of each seed")
+    learning_rate: PositiveFloat = Field(3e-4, description="Adam's step size for the policy")
+    discount: float = Field(0.99, ge=0, le=1, description="γ")
+    baseline: bool = Field(True, description="subtract a fitted V(s), and bootstrap with it where a rollout is cut")
+    gae_lambda: float = Field(0.97, ge=0, le=1, description="λ of the advantage estimate; 1 is the reward-to-go")
+    value_learning_rate: PositiveFloat = Field(1e-3, description="Adam's step size for V")
+    value_steps: NonNegativeInt = Field(80, description="full-batch steps on V after each policy step")
+    hidden: tuple[PositiveInt, ...] = Field((64, 64), description="widths of the hidden layers", strict=False)
+    tricks: Tricks = Field(Tricks(), description="named switches, off as in the papers")
+
+
+PRESETS: dict[str, Config] = {
+    "vpg": Config(),
+    "reinforce": Config(baseline=False, gae_lambda=1.0, value_steps=0),
+}
+
+INERT: dict[str, str] = {
+    "value_learning_rate": "baseline is off or value_steps is 0",
+    "value_steps": "baseline is off",
+    "tricks.time_limit_terminal": "baseline is off, or no episode of the rollout ended by a time limit",
+}
+
+
+def update(
+    state: ActorCritic,
+    config: Config,
+    rollout: Rollout,
+    generators: Sequence[np.random.Generator],
+    *,
+    progress: float,
+) -> Metrics:
+    """Learn from one rollout, in place: a policy step, then the fit of V. Draws nothing from the generators."""
+    batch = prepare(state, config, rollout, baseline=config.baseline)
+    if config.tricks.advantage_normalisation:
+        batch.advantage = standardised(batch.advantage)
+    log_std_old = state.policy.frozen[-1].clone()
+    shrink = linear_decay(1.0, progress=progress) if config.tricks.anneal_lr else 1.0
+
+    objective = surrogate(state, batch)
+    (descent,) = gradient(-objective, state.policy)
+    gradient_norm = step(state.policy, descent, config, config.learning_rate * shrink)
+
+    value_loss = torch.zeros_like(objective)
+    if config.baseline:
+        for _ in range(config.value_steps):
+            value_loss = squared_error(values(state, batch.observation), batch.target).mean(1)
+            (descent,) = gradient(value_loss, state.value)
+            step(state.value, descent, config, config.value_learning_rate * shrink)
+
+    metrics = actor_critic.diagnostics(state, batch, log_std_old, clip=RATIO_BOUND)
+    return metrics | {
+        "policy_loss": -objective.detach(),
+        "value_loss": value_loss.detach(),
+        "gradient_norm": gradient_norm,
+        "learning_rate": torch.full_like(gradient_norm, config.learning_rate * shrink),
+    }
+
+
+def surrogate(state: ActorCritic, batch: Batch) -> Tensor:
+    """E[ log π(a|s) Â ] per seed: its gradient is that of the expected return."""
+    mean, log_std = state.actor(state.policy.leaves, batch.observation)
+    return (gaussian_log_prob(batch.action, mean, log_std) * batch.advantage).mean(1)
+
+
+def step(theta: Theta, descent: Tensor, config: Config, learning_rate: float) -> Tensor:
+    """One Adam step down the gradient, clipped if that trick is on; returns the gradient's norm before clipping."""
+    norm = global_norm(descent)
+    if config.tricks.gradient_clip is not None:
+        descent = descent * clip_coefficient(norm, limit=config.tricks.gradient_clip)
+    adam_step(theta, descent, learning_rate=learning_rate, epsilon=config.tricks.adam_epsilon or 1e-8)
+    return norm
+
+
+__all__ = [
+    "INERT",
+    "KIND",
+    "PRESETS",
+    "VERSION",
+    "Config",
+    "Tricks",
+    "act",
+    "executed",
+    "init",
+    "observe",
+    "parameters",
+    "update",
+]
