@@ -1,0 +1,1 @@
+"""What is to be run: specs, suites, environments and probes. Nothing here knows how it is run."""

@@ -1,0 +1,90 @@
+"""Input that cannot be used, said in one line: the field, the value and the nearest valid one."""
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+from typing import Any, get_args
+
+from pydantic import BaseModel, ValidationError
+
+
+class InputError(ValueError):
+    """Input that cannot be used. The message is one line."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(" ".join(message.split()))
+
+
+def nearest(word: object, valid: Iterable[str]) -> str:
+    """How a sentence on an unknown word ends: "; did you mean 'x'?", or all valid words if none is near."""
+    names = list(valid)
+    if not names:
+        return ""
+    close = get_close_matches(str(word), names, n=1)
+    return f"; did you mean {close[0]!r}?" if close else f"; valid: {', '.join(names)}"
+
+
+def shown(value: object) -> str:
+    """A value as a message shows it: its repr, cut to 80 characters."""
+    text = repr(value)
+    return text if len(text) <= 80 else text[:77] + "..."
+
+
+def dotted(*parts: str | int) -> str:
+    """The name of a field: ("suite", "seeds", 2) is "suite.seeds[2]"."""
+    name = ""
+    for part in parts:
+        if isinstance(part, int):
+            name += f"[{part}]"
+        elif part:
+            name += f".{part}" if name else part
+    return name
+
+
+def from_validation(error: ValidationError, model: type[BaseModel], prefix: str = "") -> InputError:
+    """The first of a model's complaints as one line; an unknown field first, as it explains a missing one."""
+    complaints = error.errors(include_url=False)
+    first = next((c for c in complaints if c["type"] == "extra_forbidden"), complaints[0])
+    location, parent = _locate(first["loc"], model)
+    field, value, kind = dotted(prefix, *location), first["input"], first["type"]
+    if kind == "extra_forbidden":
+        return InputError(f"{field}: unknown field{nearest(location[-1], parent.model_fields)}")
+    if kind == "missing":
+        return InputError(f"{field}: missing")
+    if kind == "value_error":
+        reason = str(first["ctx"]["error"])
+        # Without a location the complaint is about the whole, whose value would fill the line.
+        return InputError(
+            f"{field} = {shown(value)}: {reason}" if location else f"{field}: {reason}".lstrip(": ")
+        )
+    message = first["msg"].removeprefix("Input ")
+    hint = ""
+    if kind == "literal_error":
+        # Pydantic lists what is valid; what is near comes on top.
+        words = first["ctx"]["expected"].replace(" or ", ", ").replace("'", "").split(", ")
+        hint = nearest(value, words) if get_close_matches(str(value), words) else ""
+    return InputError(f"{field} = {shown(value)}: {message[0].lower()}{message[1:]}{hint}")
+
+
+def _locate(
+    location: tuple[int | str, ...], model: type[BaseModel]
+) -> tuple[tuple[int | str, ...], type[BaseModel]]:
+    """A location without the tags that pydantic adds for members of a union, and the model it ends in."""
+    kept: list[int | str] = []
+    current: type[BaseModel] | None = model
+    parent = model
+    for part in location:
+        if isinstance(part, int):
+            kept.append(part)
+        elif current is not None:
+            kept.append(part)
+            parent = current
+            field = current.model_fields.get(part)
+            current = _nested(field.annotation) if field else None
+    return tuple(kept), parent
+
+
+def _nested(annotation: Any) -> type[BaseModel] | None:
+    """The model in an annotation, such as `Tricks` in `Tricks | None`."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    return next((found for part in get_args(annotation) if (found := _nested(part))), None)
