@@ -81,6 +81,8 @@ class Tally:
         left = [run for spec in event.task.specs if (run := self.runs[spec.run_id]).state not in ended]
         for run in left:
             run.state = "lost"
+        if not left:
+            return None
         seeds = ", ".join(str(run.seed) for run in left)
         return f"lost {event.task.label} seed {seeds}: {event.reason}; the same command goes on with it"
 
@@ -157,7 +159,7 @@ def progress(tasks: Sequence[Task], console: Console) -> "Iterator[Callable[[Pro
     tally = Tally(tasks)
     with _live(tally, console) if console.is_terminal else _plain(tally, console) as show:
         yield show
-    console.print(Text(tally.line()))
+    console.print(Text(tally.line()), soft_wrap=True)
 
 
 @contextmanager

@@ -1,0 +1,72 @@
+"""What several commands let a user choose, and the checks that come before anything is written."""
+
+import os
+import shlex
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from suites.errors import InputError
+
+if TYPE_CHECKING:
+    from suites.suite import Suite
+
+SuiteName = Annotated[
+    str, typer.Argument(metavar="SUITE", help="A name that `matters list suites` shows, or a TOML file.")
+]
+RunId = Annotated[str, typer.Argument(metavar="RUN_ID", help="A run's id, or the first digits of it.")]
+StoreDirectory = Annotated[Path, typer.Option("--store", metavar="DIR", help="Where runs are kept.")]
+Seeds = Annotated[
+    str | None, typer.Option(metavar="N|A:B", help="The first N seeds, or those from A to before B.")
+]
+Steps = Annotated[int | None, typer.Option(metavar="N", help="Steps of each run, in place of the suite's.")]
+Only = Annotated[
+    str | None,
+    typer.Option(metavar="PATTERN", help="Only these cells, as 'ppo*/Hopper*'; several with commas."),
+]
+Out = Annotated[
+    Path | None,
+    typer.Option("--out", metavar="DIR", help="Where the report goes.  [default: STORE/report/SUITE]"),
+]
+AllowMissing = Annotated[
+    bool, typer.Option("--allow-missing", help="Aggregate over what is there; the page says what is not.")
+]
+Json = Annotated[bool, typer.Option("--json", help="Facts as JSON.")]
+
+DEFAULT_STORE = Path("runs")
+
+
+def choose(suite: str, seeds: str | None, steps: int | None, only: str | None) -> "Suite":
+    """The suite as declared, less what the user leaves out.
+
+    Raises:
+        InputError: the suite, or the choice, cannot be used.
+    """
+    from suites.suite import load_suite
+
+    return load_suite(suite).restricted(seeds, steps, only)
+
+
+def reproducing_command(suite: str, seeds: str | None, steps: int | None, only: str | None) -> str:
+    """What to type for the same runs and the same report, wherever the store is."""
+    words = ["matters", "run", suite]
+    for option, value in (("--seeds", seeds), ("--steps", steps), ("--only", only)):
+        if value is not None:
+            words += [option, str(value)]
+    return shlex.join(words)
+
+
+def report_directory(out: Path | None, store: Path, suite: str) -> Path:
+    """Where the report goes, after checking that it can.
+
+    Raises:
+        InputError: the place is a file, or may not be written to.
+    """
+    place = store / "report" / suite if out is None else out
+    standing = next(path for path in (place, *place.absolute().parents) if path.exists())
+    if not standing.is_dir():
+        raise InputError(f"--out {place}: {standing} is not a directory")
+    if not os.access(standing, os.W_OK | os.X_OK):
+        raise InputError(f"--out {place}: {standing} is not writable")
+    return place

@@ -1,0 +1,85 @@
+"""`matters run`: train what the store lacks, then report."""
+
+import os
+from typing import Annotated
+
+import typer
+
+from harness import executors
+from harness.commands.options import (
+    DEFAULT_STORE,
+    AllowMissing,
+    Json,
+    Only,
+    Out,
+    Seeds,
+    Steps,
+    StoreDirectory,
+    SuiteName,
+    choose,
+    report_directory,
+    reproducing_command,
+)
+from harness.console import notes, print_json, remark
+from suites.errors import InputError
+
+Workers = Annotated[int | None, typer.Option(metavar="N", help="Processes at a time.  [default: one a core]")]
+Executor = Annotated[str, typer.Option(metavar="NAME", help="Where runs are trained: local.")]
+RetryFailed = Annotated[bool, typer.Option("--retry-failed", help="Train failed runs once more.")]
+
+
+def run(
+    suite: SuiteName,
+    store: StoreDirectory = DEFAULT_STORE,
+    seeds: Seeds = None,
+    steps: Steps = None,
+    only: Only = None,
+    workers: Workers = None,
+    executor: Executor = "local",
+    out: Out = None,
+    allow_missing: AllowMissing = False,
+    retry_failed: RetryFailed = False,
+    json: Json = False,
+) -> None:
+    """Train what the store lacks, then report."""
+    declared = choose(suite, seeds, steps, only)
+    executors.check(executor)
+    crew = _workers(workers)
+    place = report_directory(out, store, declared.name)
+
+    from harness.complete import complete
+    from results.store import Store
+
+    opened = Store.open(store, create=True)
+    command = reproducing_command(suite, seeds, steps, only)
+    try:
+        lost = complete(opened, store, declared.cells(), crew, notes(), retry_failed=retry_failed)
+    except KeyboardInterrupt:
+        remark("stopped; the same command goes on from the last checkpoints")
+        raise typer.Exit(1) from None
+
+    from reports.report import write_report
+    from results.table import snapshot
+
+    taken = snapshot(opened, declared)
+    page = write_report(declared, taken, place, allow_missing=allow_missing, command=command)
+    states = taken.runs["state"].value_counts()
+    counts = {state: int(states.get(state, 0)) for state in ("done", "failed", "missing")}
+    if counts["failed"]:
+        remark(f"{counts['failed']} runs failed: `matters show RUN_ID` says why, --retry-failed tries again")
+    if lost:
+        remark(f"{counts['missing']} runs are missing, their workers were lost: the same command goes on")
+    if json:
+        print_json({"suite": declared.name, "store": str(store), **counts, "report": str(page)})
+    else:
+        typer.echo(page)
+    if counts["failed"] or counts["missing"]:
+        raise typer.Exit(1)
+
+
+def _workers(asked: int | None) -> int:
+    if asked is None:
+        return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    if asked < 1:
+        raise InputError(f"--workers {asked}: at least 1 is needed")
+    return asked

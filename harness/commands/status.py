@@ -1,0 +1,66 @@
+"""`matters status`: what is done, running, failed and missing."""
+
+from collections import Counter
+
+import typer
+
+from harness.commands.options import (
+    DEFAULT_STORE,
+    Json,
+    Only,
+    Seeds,
+    Steps,
+    StoreDirectory,
+    SuiteName,
+    choose,
+)
+from harness.console import print_json, print_table
+
+STATES = ("done", "running", "failed", "missing")
+
+
+def status(
+    suite: SuiteName,
+    store: StoreDirectory = DEFAULT_STORE,
+    seeds: Seeds = None,
+    steps: Steps = None,
+    only: Only = None,
+    json: Json = False,
+) -> None:
+    """Show done / running / failed / missing, by cell. A store that does not exist yet lacks everything."""
+    declared = choose(suite, seeds, steps, only)
+
+    from results.store import Status, Store
+
+    # A place that is there has to be a store; one that is not has no runs.
+    opened = Store.open(store) if store.exists() else None
+    missing = Status("missing", 0, None, None, None, None)
+    runs = [
+        (cell, spec, missing if opened is None else opened.status(spec.run_id))
+        for cell in declared.cells()
+        for spec in cell.specs
+    ]
+    if json:
+        print_json(
+            [
+                {
+                    "run_id": spec.run_id,
+                    "variant": cell.variant,
+                    "environment": cell.environment,
+                    "seed": spec.seed,
+                    "state": found.state,
+                    "steps": found.steps,
+                    "digest": found.digest,
+                    "score": found.score,
+                }
+                for cell, spec, found in runs
+            ]
+        )
+        return
+    counts: dict[tuple[str, str], Counter[str]] = {}
+    for cell, _, found in runs:
+        counts.setdefault((cell.variant, cell.environment), Counter())[found.state] += 1
+    rows = [(*cell, *(states[state] for state in STATES)) for cell, states in counts.items()]
+    print_table(("variant", "environment", *STATES), rows)
+    total = Counter(found.state for _, _, found in runs)
+    typer.echo(", ".join(f"{total[state]} {state}" for state in STATES))

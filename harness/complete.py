@@ -1,0 +1,92 @@
+"""Train what a store lacks, until nothing is missing, whoever else works on the same store."""
+
+import time
+from collections.abc import Callable, Sequence
+from contextlib import closing
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+
+import algorithms
+from harness import display
+from harness.executors.local import Lost, Train, execute
+from harness.schedule import plan
+from results.store import Store
+
+if TYPE_CHECKING:
+    from suites.suite import Cell
+
+POLL_SECONDS = 1.0
+"""How often to ask whether another process has finished the runs that it holds."""
+
+
+def complete(
+    store: Store,
+    directory: Path,
+    cells: "Sequence[Cell]",
+    workers: int,
+    console: Console,
+    *,
+    retry_failed: bool = False,
+    trainer: Callable[[Path, bool], Train] | None = None,
+) -> tuple[Lost, ...]:
+    """Train every run of the cells that is missing, or failed if that is asked for.
+
+    Runs that another process is training are waited for, and taken over should it die. So on return each
+    run is done or failed, except those of the tasks that were lost here.
+
+    Args:
+        store: the store that runs are looked up in.
+        directory: where that store is; workers open it themselves.
+        cells: what is to be there.
+        workers: processes at a time.
+        console: where progress is shown.
+        retry_failed: train failed runs once more.
+        trainer: makes the function that workers call, from the directory and `retry_failed`.
+
+    Returns:
+        The tasks that ended without a result, with the reason.
+    """
+    make = _population_trainer if trainer is None else trainer
+    lost: list[Lost] = []
+    tried: set[str] = set()
+    said_so = False
+    while True:
+        states = {spec.run_id: store.status(spec.run_id) for cell in cells for spec in cell.specs}
+        wanted = ("missing", "failed") if retry_failed else ("missing",)
+        pending = {
+            run_id: status.steps
+            for run_id, status in states.items()
+            if status.state in wanted and run_id not in tried
+        }
+        if pending:
+            tasks = plan(cells, pending, workers, _is_reference)
+            events = execute(tasks, make(directory, retry_failed), workers)
+            tried |= pending.keys()
+            with display.progress(tasks, console) as show, closing(events):
+                for event in events:
+                    show(event)
+                    if isinstance(event, Lost):
+                        lost.append(event)
+                    elif event.state == "skipped":
+                        # Somebody else's now; ours again if that process dies.
+                        tried -= set(event.run_ids)
+        elif held := sum(status.state == "running" for status in states.values()):
+            if not said_so:
+                console.print(f"waiting for {held} runs that another process is training")
+                said_so = True
+            time.sleep(POLL_SECONDS)
+        else:
+            return tuple(lost)
+
+
+def _is_reference(algorithm: str) -> bool:
+    return algorithms.load(algorithm).KIND == "reference"
+
+
+def _population_trainer(directory: Path, retry_failed: bool) -> Train:
+    from harness.worker import train_population
+
+    return partial(train_population, directory, retry_failed=retry_failed)

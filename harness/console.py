@@ -1,0 +1,62 @@
+"""How commands speak: facts on standard output, everything else on standard error."""
+
+import json
+import math
+import sys
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import typer
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+WIDE = 160
+"""Columns of a table that goes to a file or a pipe, where no screen sets the width."""
+
+
+def notes() -> Console:
+    """Where progress and remarks go."""
+    return Console(stderr=True, highlight=False)
+
+
+def remark(line: str) -> None:
+    """One line about the work, not a fact that it found."""
+    typer.echo(f"matters: {' '.join(line.split())}", err=True)
+
+
+def print_json(value: Any) -> None:
+    """A fact as JSON. What is not a number, as the score of a diverged run may be, is null."""
+    typer.echo(json.dumps(_finite(value), indent=2, allow_nan=False))
+
+
+def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    """Rows under columns; numbers to the right, None as a dash."""
+    listed = [list(row) for row in rows]
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for index, column in enumerate(columns):
+        numbers = any(isinstance(row[index], int | float) for row in listed)
+        table.add_column(Text(column), justify="right" if numbers else "left", overflow="fold")
+    for row in listed:
+        table.add_row(*(Text(_cell(value)) for value in row))
+    console = Console(highlight=False, width=None if sys.stdout.isatty() else WIDE)
+    console.print(table)
+
+
+def _cell(value: object) -> str:
+    if value is None:
+        return "–"
+    if isinstance(value, float):
+        return f"{value:.5g}" if abs(value) < 1 else f"{value:.1f}"
+    return str(value)
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, dict):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(item) for item in value]
+    return value
