@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -115,8 +116,14 @@ def executed(config: Any, problem: Problem, action: Float[Tensor, "S N A"]) -> F
     """What of an action is sent to the environment: all of it, or clipped to the bounds."""
     if not config.tricks.action_clip:
         return action
-    low, high = torch.tensor(problem.action_low), torch.tensor(problem.action_high)
+    low, high = _bounds(problem)
     return action.clamp(low, high)
+
+
+@cache
+def _bounds(problem: Problem) -> tuple[Float[Tensor, " A"], Float[Tensor, " A"]]:
+    """The action bounds as tensors; made once, since every step asks."""
+    return torch.tensor(problem.action_low), torch.tensor(problem.action_high)
 
 
 def parameters(state: ActorCritic) -> dict[str, Tensor]:

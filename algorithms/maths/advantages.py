@@ -27,7 +27,7 @@ def generalised_advantage(
     Schulman et al. 2016, "High-dimensional continuous control using generalized advantage estimation",
     equations 11, 12 and 16.
     """
-    delta = reward + discount * (~terminated) * value_next - value
+    delta = reward + discount * (~terminated).to(reward.dtype) * value_next - value
     # Multiply and add are separate on purpose: a fused multiply-add rounds differently in the vector part and
     # in the tail of an array, and a seed's place in the array must not matter.
     decay = discount * gae_lambda * (~ended).to(delta.dtype)

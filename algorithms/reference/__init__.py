@@ -1,0 +1,1 @@
+"""Implementations of others, behind the same run contract as ours."""

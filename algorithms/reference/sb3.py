@@ -1,0 +1,132 @@
+"""Stable-Baselines3 as a reference: its own code, its own loop, its own defaults.
+
+A reference is handed an environment and trains itself. After each of its updates it says where it stands, so that it
+is evaluated and recorded under the same protocol as ours. It cannot be interrupted: it starts again from its beginning.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+import torch
+from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt
+from stable_baselines3 import PPO
+from stable_baselines3.common.callbacks import BaseCallback
+from torch import Tensor
+
+from algorithms.interface import Frozen, Reference
+from algorithms.maths.distributions import gaussian_entropy, gaussian_kl, gaussian_log_prob
+
+Act = Callable[[np.ndarray], np.ndarray]
+"""Raw observations [B, O] to the deterministic policy's actions [B, A]."""
+
+Updated = Callable[[int, Mapping[str, float], Act], None]
+"""Told after each update: the step, the update's diagnostics, the policy as it now is."""
+
+
+class PpoConfig(Frozen):
+    """The arguments of Stable-Baselines3's PPO under its own names, with its defaults."""
+
+    learning_rate: PositiveFloat = Field(3e-4, description="Adam's step size")
+    n_steps: PositiveInt = Field(2048, description="steps of a rollout")
+    batch_size: PositiveInt = Field(64, description="samples a gradient step")
+    n_epochs: PositiveInt = Field(10, description="passes over each rollout")
+    gamma: float = Field(0.99, ge=0, le=1, description="γ")
+    gae_lambda: float = Field(0.95, ge=0, le=1, description="λ of the advantage estimate")
+    clip_range: PositiveFloat = Field(0.2, description="ε of the clipped objective")
+    clip_range_vf: PositiveFloat | None = Field(None, description="clip of the value's change; off by default")
+    normalize_advantage: bool = Field(True, description="standardise advantages in each minibatch")
+    ent_coef: NonNegativeFloat = Field(0.0, description="weight of the entropy bonus")
+    vf_coef: NonNegativeFloat = Field(0.5, description="weight of the value loss")
+    max_grad_norm: PositiveFloat = Field(0.5, description="largest norm of the whole gradient")
+    target_kl: PositiveFloat | None = Field(None, description="KL at which an update ends early; off by default")
+
+
+def build_ppo(config: PpoConfig, environment: Any, *, seed: int) -> PPO:
+    """Stable-Baselines3's PPO with its default networks, on the CPU."""
+    return PPO("MlpPolicy", environment, seed=seed, device="cpu", **config.model_dump())
+
+
+def train_ppo(config: PpoConfig, environment: Any, *, seed: int, steps: int, updated: Updated) -> dict[str, np.ndarray]:
+    """Train for `steps` environment steps, rounded up to whole rollouts. Returns the final parameters by name."""
+    model = build_ppo(config, environment, seed=seed)
+    model.learn(steps, callback=_OnPolicyListener(updated))
+    return {name: tensor.detach().numpy().copy() for name, tensor in model.policy.state_dict().items()}
+
+
+class _OnPolicyListener(BaseCallback):
+    """Measures each update as ours are measured: over the whole rollout, old policy against new."""
+
+    def __init__(self, updated: Updated) -> None:
+        super().__init__()
+        self.updated = updated
+        self.before: tuple[Tensor, Tensor, Tensor, Tensor] | None = None
+
+    def _on_step(self) -> bool:
+        return True
+
+    def _on_rollout_end(self) -> None:
+        buffer = self.model.rollout_buffer  # type: ignore[attr-defined]
+        observation = torch.as_tensor(buffer.observations).flatten(0, 1)[None]
+        action = torch.as_tensor(buffer.actions).flatten(0, 1)[None]
+        self.before = (observation, action, *self._gaussian(observation))
+
+    def _on_rollout_start(self) -> None:
+        self._tell()
+
+    def _on_training_end(self) -> None:
+        self._tell()
+
+    def _tell(self) -> None:
+        """Stable-Baselines3 updates between a rollout's end and the next one's start."""
+        if self.before is None:
+            return
+        observation, action, mean_old, log_std_old = self.before
+        mean, log_std = self._gaussian(observation)
+        log_ratio = gaussian_log_prob(action, mean, log_std) - gaussian_log_prob(action, mean_old, log_std_old)
+        ratio = log_ratio.exp()
+        clip = self.model.clip_range(1.0)  # type: ignore[attr-defined]
+        logged = self.model.logger.name_to_value
+        self.updated(
+            self.model.num_timesteps,
+            {
+                "mean_kl": float(gaussian_kl(mean_old, log_std_old, mean, log_std).mean()),
+                "max_ratio": float(ratio.max()),
+                "clip_fraction": float(((ratio - 1).abs() > clip).float().mean()),
+                "entropy": float(gaussian_entropy(log_std).mean()),
+                "explained_variance": float(logged["train/explained_variance"]),
+                "policy_loss": float(logged["train/policy_gradient_loss"]),
+                "value_loss": float(logged["train/value_loss"]),
+                "learning_rate": float(logged["train/learning_rate"]),
+            },
+            lambda seen: self.model.predict(seen, deterministic=True)[0],
+        )
+        self.before = None
+
+    @torch.no_grad()
+    def _gaussian(self, observation: Tensor) -> tuple[Tensor, Tensor]:
+        """Mean [1, B, A] and log σ [1, 1, A] of the policy as it now is."""
+        policy: Any = self.model.policy
+        mean = policy.get_distribution(observation[0]).distribution.mean
+        return mean[None], policy.log_std.detach().clone()[None, None]
+
+
+ppo = Reference(
+    name="sb3-ppo",
+    VERSION=1,
+    Config=PpoConfig,
+    PRESETS={"sb3-ppo": PpoConfig()},
+    train=train_ppo,
+    KNOWN_DIFFERENCES=(
+        "A time limit's bootstrap γ V(s_T) is added to the reward there, and is the successor's value here; the "
+        "advantage is the same up to rounding.",
+        "The old log-probabilities and values come from acting, one observation at a time; here from one pass over "
+        "the rollout: equal up to rounding.",
+        "Adam runs one parameter tensor after another there, one fused row here: equal up to rounding.",
+        "Random numbers: PyTorch's and NumPy's global generators there, one generator a purpose and a seed here, so "
+        "that a trained run is another sample of the same algorithm.",
+        "The first parameters are drawn by other generators (orthogonal with the same gains in both).",
+        "train/clip_fraction and train/approx_kl are means over minibatches there; the diagnostics recorded for both "
+        "are measured over the whole rollout after the update.",
+    ),
+)

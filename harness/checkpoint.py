@@ -1,0 +1,85 @@
+"""Checkpoints: one file a run, taken between rollouts, from which the run goes on bit for bit.
+
+A run's file holds its own row of everything, so that an interrupted population can be packed anew. It is safetensors
+with JSON inside; loading it runs no code.
+"""
+
+import json
+import os
+from pathlib import Path
+
+import numpy as np
+import torch
+from safetensors.numpy import load_file, save
+
+from algorithms.population import generator_state, put_row, restore_generator, row
+from harness.environments import resumable
+from harness.loop import Training
+from harness.recorder import Recorder
+
+FORMAT = 1
+
+
+def possible(training: Training) -> bool:
+    """Whether the environments can be saved exactly; if not, a run starts anew after an interruption."""
+    return resumable(training.environments.environments[0][0])
+
+
+def take(training: Training, index: int, recorder: Recorder, path: Path) -> None:
+    """Save all that the future of one seed of the population depends on, atomically."""
+    facts = {
+        "format": FORMAT,
+        "updates": training.updates,
+        "action": generator_state(training.action_generators[index]),
+        "minibatch": generator_state(training.minibatch_generators[index]),
+    }
+    parts = {
+        "state": row(training.state, index),
+        "environments": training.environments.row(index),
+        "recorder": recorder.arrays(),
+        "loop": {
+            "observation": training.observation[index].numpy().copy(),
+            "facts": np.frombuffer(json.dumps(facts).encode(), dtype=np.uint8),
+        },
+    }
+    arrays = {
+        f"{part}:{name}": np.ascontiguousarray(a)
+        for part, named in parts.items()
+        for name, a in named.items()
+    }
+    temporary = path.with_suffix(".partial")
+    with temporary.open("wb") as file:
+        file.write(save(arrays))
+        file.flush()
+        os.fsync(file.fileno())
+    temporary.replace(path)
+
+
+def updates_in(path: Path) -> int:
+    """How many updates the run had made when the checkpoint was taken; 0 where there is none, or an old one."""
+    if not path.exists():
+        return 0
+    facts = _facts(load_file(path))
+    return int(facts["updates"]) if facts["format"] == FORMAT else 0
+
+
+def restore(training: Training, index: int, path: Path) -> Recorder:
+    """Put one seed of a population at step 0 where its checkpoint stands; returns what it had recorded."""
+    arrays = load_file(path)
+
+    def part(mark: str) -> dict[str, np.ndarray]:
+        return {name[len(mark) :]: value for name, value in arrays.items() if name.startswith(mark)}
+
+    facts = _facts(arrays)
+    put_row(training.state, index, part("state:"))
+    training.environments.put_row(index, part("environments:"))
+    training.observation[index] = torch.from_numpy(arrays["loop:observation"])
+    training.action_generators[index] = restore_generator(str(facts["action"]))
+    training.minibatch_generators[index] = restore_generator(str(facts["minibatch"]))
+    training.updates = int(facts["updates"])
+    return Recorder.restored(part("recorder:"))
+
+
+def _facts(arrays: dict[str, np.ndarray]) -> dict[str, int | str]:
+    facts: dict[str, int | str] = json.loads(arrays["loop:facts"].tobytes())
+    return facts
