@@ -9,13 +9,12 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 
-import algorithms
 from harness import display
 from harness.executors.local import Lost, Train, execute
 from harness.schedule import plan
-from results.store import Store
 
 if TYPE_CHECKING:
+    from results.store import Store
     from suites.suite import Cell
 
 POLL_SECONDS = 1.0
@@ -23,7 +22,7 @@ POLL_SECONDS = 1.0
 
 
 def complete(
-    store: Store,
+    store: "Store",
     directory: Path,
     cells: "Sequence[Cell]",
     workers: int,
@@ -75,7 +74,7 @@ def complete(
                         tried -= set(event.run_ids)
         elif held := sum(status.state == "running" for status in states.values()):
             if not said_so:
-                console.print(f"waiting for {held} runs that another process is training")
+                console.print(f"waiting for what another process is training: {held} of {len(states)} runs")
                 said_so = True
             time.sleep(POLL_SECONDS)
         else:
@@ -83,6 +82,8 @@ def complete(
 
 
 def _is_reference(algorithm: str) -> bool:
+    import algorithms  # torch: the parent has it by now, this file's other importers may not need it
+
     return algorithms.load(algorithm).KIND == "reference"
 
 

@@ -12,7 +12,7 @@ import sys
 import threading
 import traceback
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
@@ -57,7 +57,7 @@ class _Worker:
     task: Task
 
 
-def execute(tasks: Sequence[Task], train: Train, workers: int) -> "Iterator[Progress | Lost]":
+def execute(tasks: Sequence[Task], train: Train, workers: int) -> "Generator[Progress | Lost]":
     """Train tasks in the order given, `workers` at a time, and yield what happens.
 
     A worker that dies is replaced while tasks are left; its own task is yielded as `Lost` and not tried
