@@ -272,6 +272,8 @@ def _recompute_in_double(model: Any, rollout: Rollout) -> None:
     reward = rollout.reward[0] + model.gamma * rollout.truncated[0].double() * value_next
     buffer.observations = observation.numpy()[:, None]
     buffer.values, buffer.log_probs = value.numpy(), log_prob.numpy()[:, None]
+    # Their γλ takes the precision of this array of zeros and ones.
+    buffer.episode_starts = buffer.episode_starts.astype(np.float64)
     buffer.rewards, buffer.advantages = reward.numpy(), np.zeros(reward.shape)
     ended = (rollout.terminated | rollout.truncated)[0, -1].numpy()
     buffer.compute_returns_and_advantage(value_next[-1:], ended)
