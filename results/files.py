@@ -1,0 +1,55 @@
+"""Files that are whole or not there, whenever the process is killed or the power fails."""
+
+import hashlib
+import json
+import os
+import secrets
+from pathlib import Path
+from typing import Any
+
+TEMPORARY = ".*.tmp"
+"""What `write` leaves behind when it is killed; nobody reads it."""
+
+_OPENING = b'{\n  "checksum": "'
+
+
+def write(path: Path, data: bytes) -> None:
+    """Put `data` at `path` by rename, so that readers see the old file or the new one; durable on return."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}-{secrets.token_hex(4)}.tmp")
+    with temporary.open("wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(temporary, path)
+    sync_directory(path.parent)
+
+
+def sync_directory(path: Path) -> None:
+    """Make the directory's entries durable: a file's own fsync does not say where the file is."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def sha256(data: bytes) -> str:
+    """The SHA-256 in hex digits."""
+    return hashlib.sha256(data).hexdigest()
+
+
+def json_bytes(value: Any) -> bytes:
+    """JSON for people: indented, keys in their order. Raises ValueError for nan and infinities."""
+    return json.dumps(value, indent=2, allow_nan=False).encode() + b"\n"
+
+
+def sealed(fields: dict[str, Any]) -> bytes:
+    """A JSON object whose first field, `checksum`, is the SHA-256 of every byte after it."""
+    rest = b'",' + json_bytes(fields).removeprefix(b"{")
+    return _OPENING + sha256(rest).encode() + rest
+
+
+def intact(data: bytes) -> bool:
+    """Whether `data` is as `sealed` wrote it, to the byte."""
+    start, end = len(_OPENING), len(_OPENING) + 64
+    return data.startswith(_OPENING) and data[start:end] == sha256(data[end:]).encode()
