@@ -60,7 +60,7 @@ def test_endless_has_another_value_where_time_limits_are_terminal() -> None:
     # Fitted by one-step bootstrapping: the mean over the k steps of an episode, the last without a successor.
     value, discount, k = 0.0, 0.9, probes.ENDLESS_LIMIT
     for _ in range(2000):
-        value = np.mean([1.0 + discount * value * (step < k) for step in range(1, k + 1)])
+        value = float(np.mean([1.0 + discount * value * (step < k) for step in range(1, k + 1)]))
     assert probes.endless_value_if_terminal(discount) == pytest.approx(value)
     assert probes.TASKS["Endless"].value(0.0, discount) == pytest.approx(10.0)
     assert value < 4.0
