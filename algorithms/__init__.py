@@ -22,7 +22,7 @@ def load(name: str) -> OnPolicy | Reference:
     """
     path, _, attribute = ALGORITHMS[name].partition(":")
     module = import_module(path)
-    found: OnPolicy | Reference = getattr(module, attribute) if attribute else module  # type: ignore[assignment]
+    found: OnPolicy | Reference = getattr(module, attribute) if attribute else module
     return found
 
 

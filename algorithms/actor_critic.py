@@ -1,4 +1,4 @@
-"""What the on-policy algorithms share: a policy, a value function, and a rollout made a batch to learn from."""
+"""What the on-policy algorithms share: policy, value function, and a rollout made a batch to learn from."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
@@ -103,7 +103,7 @@ def observe(
 
 def act(
     state: ActorCritic,
-    config: Any,
+    config: Any,  # noqa: ARG001 - other rules may need it to act
     observation: Float[Tensor, "S N O"],
     noise: Float[Tensor, "S N A"] | None,
 ) -> Float[Tensor, "S N A"]:
@@ -184,7 +184,11 @@ def prepare(state: ActorCritic, config: Any, rollout: Rollout, *, baseline: bool
 def diagnostics(
     state: ActorCritic, batch: Batch, log_std_old: Float[Tensor, "S 1 A"], *, clip: float
 ) -> Metrics:
-    """How far the update moved the policy, over the whole rollout: KL(old ‖ new), ratios, clip fraction, entropy."""
+    """How far the update moved the policy, over the whole rollout.
+
+    KL(old ‖ new), the largest ratio, the fraction of ratios outside 1 ± `clip`, the entropy; and how much of
+    the targets' variance the values before the update explain.
+    """
     mean, log_std = state.actor(state.policy.frozen, batch.observation)
     ratio = (gaussian_log_prob(batch.action, mean, log_std) - batch.log_prob).exp()
     return {

@@ -55,7 +55,7 @@ class Rollout:
 
 
 class OnPolicy(Protocol):
-    """A learning rule that alternates rollouts with updates, for a population of seeds. A module satisfies it.
+    """A learning rule that alternates rollouts with updates, for a population of seeds. A module is one.
 
     `State` is a dataclass of tensors with the seed axis first (`algorithms.population` slices and joins it).
     """
@@ -69,9 +69,7 @@ class OnPolicy(Protocol):
     INERT: dict[str, str]
     """Config fields that change nothing under a named condition."""
 
-    def init(
-        self, config: Any, problem: Problem, generators: Sequence[np.random.Generator], /
-    ) -> Any:
+    def init(self, config: Any, problem: Problem, generators: Sequence[np.random.Generator], /) -> Any:
         """A first state, one row a generator."""
 
     def observe(
@@ -80,7 +78,12 @@ class OnPolicy(Protocol):
         """What the policy sees of a raw observation; with `learn`, running moments take it in first."""
 
     def act(
-        self, state: Any, config: Any, observation: Float[Tensor, "S N O"], noise: Float[Tensor, "S N A"] | None, /
+        self,
+        state: Any,
+        config: Any,
+        observation: Float[Tensor, "S N O"],
+        noise: Float[Tensor, "S N A"] | None,
+        /,
     ) -> Float[Tensor, "S N A"]:
         """An action for each observation: sampled with standard normal `noise`, the mode without."""
 
@@ -90,7 +93,14 @@ class OnPolicy(Protocol):
         """What of an action is sent to the environment."""
 
     def update(
-        self, state: Any, config: Any, rollout: Rollout, generators: Sequence[np.random.Generator], /, *, progress: float
+        self,
+        state: Any,
+        config: Any,
+        rollout: Rollout,
+        generators: Sequence[np.random.Generator],
+        /,
+        *,
+        progress: float,
     ) -> Metrics:
         """Learn from one rollout, in place. `progress` is the fraction of all updates already made."""
 
@@ -100,7 +110,7 @@ class OnPolicy(Protocol):
 
 @dataclass(frozen=True)
 class Reference:
-    """Somebody else's implementation behind the same run contract. It trains itself and reports on the way."""
+    """Somebody else's implementation behind the same run contract. It trains itself and reports meanwhile."""
 
     name: str
     VERSION: int

@@ -37,9 +37,7 @@ class GaussianPolicy:
         mean, log_std = self(theta.frozen, observation)
         return mean if noise is None else mean + log_std.exp() * noise
 
-    def initial(
-        self, generator: np.random.Generator, *, orthogonal: bool, log_std: float
-    ) -> np.ndarray:
-        """A first row [P] of θ for one seed; the last layer's orthogonal gain is 0.01, as in OpenAI baselines."""
+    def initial(self, generator: np.random.Generator, *, orthogonal: bool, log_std: float) -> np.ndarray:
+        """A first row [P] of θ for one seed; the last layer's orthogonal gain is 0.01 (OpenAI baselines)."""
         weights = self.mean.initial(generator, orthogonal=orthogonal, last_gain=0.01)
         return self.layout.row([*weights, np.full((1, self.mean.sizes[-1]), log_std)])

@@ -1,6 +1,7 @@
 """Proximal policy optimisation: several epochs of minibatch steps on a surrogate of the policy's improvement.
 
-With ratio ρ = π(a|s) / π_old(a|s), advantages Â and value targets V̂ from the rollout, each minibatch step ascends
+With ratio ρ = π(a|s) / π_old(a|s), advantages Â and value targets V̂ from the rollout, each minibatch step
+ascends
 
     clip:         E[ min(ρ Â, clip(ρ, 1 − ε, 1 + ε) Â) ]                      (equation 7)
     kl-fixed:     E[ ρ Â − β KL(π_old ‖ π) ]                                   (equation 8)
@@ -9,7 +10,8 @@ With ratio ρ = π(a|s) / π_old(a|s), advantages Â and value targets V̂ from 
 
 minus c₁ E[ (V − V̂)² ] plus c₂ E[ entropy ] (equation 9).
 
-Schulman, Wolski, Dhariwal, Radford and Klimov 2017, "Proximal policy optimization algorithms", arXiv 1707.06347.
+Schulman, Wolski, Dhariwal, Radford and Klimov 2017, "Proximal policy optimization algorithms", arXiv
+1707.06347.
 """
 
 from collections.abc import Iterator, Sequence
@@ -43,10 +45,12 @@ class Tricks(OnPolicyTricks):
         False, description="clip the change of the value to ± clip and take the larger error [1]"
     )
     advantage_normalisation: Literal["minibatch", "batch"] | None = Field(
-        None, description="standardise advantages in each minibatch (Stable-Baselines3, CleanRL) or once a batch"
+        None,
+        description="standardise advantages in each minibatch (Stable-Baselines3, CleanRL) or once a batch",
     )
     kl_stop: PositiveFloat | None = Field(
-        None, description="end the update once a minibatch's KL estimate exceeds 1.5 × this (Stable-Baselines3)"
+        None,
+        description="end the update once a minibatch's KL estimate exceeds 1.5 × this (Stable-Baselines3)",
     )
 
 

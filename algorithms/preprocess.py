@@ -1,4 +1,4 @@
-"""What happens to observations and rewards before learning: normalisation and clipping, as state of the algorithm."""
+"""Observations and rewards before learning: normalisation and clipping, as state of the algorithm."""
 
 import torch
 from jaxtyping import Bool, Float

@@ -1,7 +1,7 @@
 """θ is a matrix: the parameters of a network for S seeds, one row a seed.
 
-A row is padded to a multiple of 64 numbers. Nothing here mixes rows, and no operation rounds differently for one
-row than for ten, so a seed trained alone gets the same bits as the same seed in a population.
+A row is padded to a multiple of 64 numbers. Nothing here mixes rows, and no operation rounds differently for
+one row than for ten, so a seed trained alone gets the same bits as the same seed in a population.
 """
 
 import math
@@ -43,10 +43,8 @@ class Layout:
 
     def views(self, theta: Float[Tensor, "S P"]) -> list[Tensor]:
         """The parameters as views `[S, *shape]` of θ: no copy, and gradients flow to θ."""
-        pieces = theta.split(self.sizes, dim=1)
-        return [
-            piece.view(len(theta), *shape) for piece, shape in zip(pieces[:-1], self.shapes, strict=True)
-        ]
+        pieces = theta.split_with_sizes(self.sizes, dim=1)
+        return [piece.view(len(theta), *shape) for piece, shape in zip(pieces[:-1], self.shapes, strict=True)]
 
     def row(self, parameters: Sequence[np.ndarray]) -> np.ndarray:
         """One row [P] from one seed's parameters, in order."""
@@ -68,9 +66,7 @@ class Theta:
     def of(cls, rows: Sequence[np.ndarray], layout: Layout, dtype: torch.dtype = torch.float32) -> "Theta":
         """From one row [P] a seed."""
         matrix = torch.tensor(np.stack(rows), dtype=dtype)
-        return cls(
-            matrix, layout, torch.zeros_like(matrix), torch.zeros_like(matrix), torch.zeros(len(rows))
-        )
+        return cls(matrix, layout, torch.zeros_like(matrix), torch.zeros_like(matrix), torch.zeros(len(rows)))
 
     @cached_property
     def frozen(self) -> list[Tensor]:
@@ -89,8 +85,8 @@ class Theta:
 def gradient(loss: Float[Tensor, " S"], *thetas: Theta) -> list[Tensor]:
     """∇ of each seed's loss to its own row of each θ, [S, P] each; the padding's is 0.
 
-    The loss must have been computed from the `leaves`. Seeds share no parameters, so the sum of their losses has
-    the gradient of each in its own row.
+    The loss must have been computed from the `leaves`. Seeds share no parameters, so the sum of their losses
+    has the gradient of each in its own row.
     """
     leaves = [leaf for theta in thetas for leaf in theta.leaves]
     pieces = list(torch.autograd.grad(loss.sum(), leaves))

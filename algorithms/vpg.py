@@ -2,13 +2,14 @@
 
     ∇J(θ) = E[ ∇ log π(a|s) Â(s, a) ]
 
-Â is the reward-to-go (REINFORCE), the reward-to-go minus a fitted V(s) (a baseline, λ = 1), or the generalised
-advantage estimate (λ < 1). The policy takes its step first, then V is fitted to Â + V by full-batch steps; both
-steps are Adam's, as in every implementation in use.
+Â is the reward-to-go (REINFORCE), the reward-to-go minus a fitted V(s) (a baseline, λ = 1), or the
+generalised advantage estimate (λ < 1). The policy takes its step first, then V is fitted to Â + V by
+full-batch steps; both steps are Adam's, as in every implementation in use.
 
 Williams 1992, "Simple statistical gradient-following algorithms for connectionist reinforcement learning";
 Sutton, McAllester, Singh and Mansour 2000, "Policy gradient methods for reinforcement learning with function
-approximation"; Schulman et al. 2016, "High-dimensional continuous control using generalized advantage estimation".
+approximation"; Schulman et al. 2016, "High-dimensional continuous control using generalized advantage
+estimation".
 """
 
 from collections.abc import Sequence
@@ -61,8 +62,12 @@ class Config(Frozen):
     environments: PositiveInt = Field(1, description="N, environments of each seed")
     learning_rate: PositiveFloat = Field(3e-4, description="Adam's step size for the policy")
     discount: float = Field(0.99, ge=0, le=1, description="γ")
-    baseline: bool = Field(True, description="subtract a fitted V(s), and bootstrap with it where a rollout is cut")
-    gae_lambda: float = Field(0.97, ge=0, le=1, description="λ of the advantage estimate; 1 is the reward-to-go")
+    baseline: bool = Field(
+        True, description="subtract a fitted V(s), and bootstrap with it where a rollout is cut"
+    )
+    gae_lambda: float = Field(
+        0.97, ge=0, le=1, description="λ of the advantage estimate; 1 is the reward-to-go"
+    )
     value_learning_rate: PositiveFloat = Field(1e-3, description="Adam's step size for V")
     value_steps: NonNegativeInt = Field(80, description="full-batch steps on V after each policy step")
     hidden: tuple[PositiveInt, ...] = Field((64, 64), description="widths of the hidden layers", strict=False)
@@ -85,11 +90,11 @@ def update(
     state: ActorCritic,
     config: Config,
     rollout: Rollout,
-    generators: Sequence[np.random.Generator],
+    generators: Sequence[np.random.Generator],  # noqa: ARG001 - the same call for every rule
     *,
     progress: float,
 ) -> Metrics:
-    """Learn from one rollout, in place: a policy step, then the fit of V. Draws nothing from the generators."""
+    """Learn from one rollout, in place: a policy step, then the fit of V. Draws nothing from `generators`."""
     batch = prepare(state, config, rollout, baseline=config.baseline)
     if config.tricks.advantage_normalisation:
         batch.advantage = standardised(batch.advantage)
@@ -123,7 +128,7 @@ def surrogate(state: ActorCritic, batch: Batch) -> Tensor:
 
 
 def step(theta: Theta, descent: Tensor, config: Config, learning_rate: float) -> Tensor:
-    """One Adam step down the gradient, clipped if that trick is on; returns the gradient's norm before clipping."""
+    """One Adam step down the gradient, clipped if that trick is on; returns the norm before clipping."""
     norm = global_norm(descent)
     if config.tricks.gradient_clip is not None:
         descent = descent * clip_coefficient(norm, limit=config.tricks.gradient_clip)

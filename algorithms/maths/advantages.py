@@ -21,7 +21,7 @@ def generalised_advantage(
         Âₜ = δₜ + γλ (1 − endedₜ) Âₜ₊₁
 
     `value_next` is the value of the true successor, also where an episode ended, so that a time limit (ended
-    but not terminated) still bootstraps and only cuts the trace. The last step of the rollout is cut likewise.
+    but not terminated) still bootstraps and only cuts the trace. The rollout's last step is cut likewise.
     λ = 1 gives return − V, λ = 0 gives δ; with V = 0 and λ = 1 it is the reward-to-go.
 
     Schulman et al. 2016, "High-dimensional continuous control using generalized advantage estimation",
@@ -33,7 +33,9 @@ def generalised_advantage(
     decay = discount * gae_lambda * (~ended).to(delta.dtype)
     advantage = torch.empty_like(delta)
     running = torch.zeros_like(delta[:, 0])
-    for t, (delta_t, decay_t) in reversed(list(enumerate(zip(delta.unbind(1), decay.unbind(1), strict=True)))):
+    for t, (delta_t, decay_t) in reversed(
+        list(enumerate(zip(delta.unbind(1), decay.unbind(1), strict=True)))
+    ):
         running = delta_t + decay_t * running
         advantage[:, t] = running
     return advantage
@@ -49,9 +51,7 @@ def standardised(advantage: Float[Tensor, "S B"]) -> Float[Tensor, "S B"]:
     return (advantage - advantage.mean(1, keepdim=True)) / (advantage.std(1, keepdim=True) + 1e-8)
 
 
-def explained_variance(
-    value: Float[Tensor, "S B"], target: Float[Tensor, "S B"]
-) -> Float[Tensor, " S"]:
+def explained_variance(value: Float[Tensor, "S B"], target: Float[Tensor, "S B"]) -> Float[Tensor, " S"]:
     """1 − Var[target − V] / Var[target] per seed; NaN where the target does not vary."""
     variance = target.var(1, unbiased=False)
     unexplained = (target - value).var(1, unbiased=False)

@@ -45,7 +45,8 @@ def include(moments: Moments, samples: Tensor) -> None:
     total = moments.count + n
     moments.mean.add_(delta * (n / total))
     moments.variance.copy_(
-        (moments.variance * moments.count + variance * n + delta * delta * (moments.count * n / total)) / total
+        (moments.variance * moments.count + variance * n + delta * delta * (moments.count * n / total))
+        / total
     )
     moments.count.copy_(total)
 

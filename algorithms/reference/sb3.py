@@ -1,7 +1,8 @@
 """Stable-Baselines3 as a reference: its own code, its own loop, its own defaults.
 
-A reference is handed an environment and trains itself. After each of its updates it says where it stands, so that it
-is evaluated and recorded under the same protocol as ours. It cannot be interrupted: it starts again from its beginning.
+A reference is handed an environment and trains itself. After each of its updates it says where it stands, so
+that it is evaluated and recorded under the same protocol as ours. It cannot be interrupted: it starts again
+from its beginning.
 """
 
 from collections.abc import Callable, Mapping
@@ -34,12 +35,16 @@ class PpoConfig(Frozen):
     gamma: float = Field(0.99, ge=0, le=1, description="γ")
     gae_lambda: float = Field(0.95, ge=0, le=1, description="λ of the advantage estimate")
     clip_range: PositiveFloat = Field(0.2, description="ε of the clipped objective")
-    clip_range_vf: PositiveFloat | None = Field(None, description="clip of the value's change; off by default")
+    clip_range_vf: PositiveFloat | None = Field(
+        None, description="clip of the value's change; off by default"
+    )
     normalize_advantage: bool = Field(True, description="standardise advantages in each minibatch")
     ent_coef: NonNegativeFloat = Field(0.0, description="weight of the entropy bonus")
     vf_coef: NonNegativeFloat = Field(0.5, description="weight of the value loss")
     max_grad_norm: PositiveFloat = Field(0.5, description="largest norm of the whole gradient")
-    target_kl: PositiveFloat | None = Field(None, description="KL at which an update ends early; off by default")
+    target_kl: PositiveFloat | None = Field(
+        None, description="KL at which an update ends early; off by default"
+    )
 
 
 def build_ppo(config: PpoConfig, environment: Any, *, seed: int) -> PPO:
@@ -47,8 +52,10 @@ def build_ppo(config: PpoConfig, environment: Any, *, seed: int) -> PPO:
     return PPO("MlpPolicy", environment, seed=seed, device="cpu", **config.model_dump())
 
 
-def train_ppo(config: PpoConfig, environment: Any, *, seed: int, steps: int, updated: Updated) -> dict[str, np.ndarray]:
-    """Train for `steps` environment steps, rounded up to whole rollouts. Returns the final parameters by name."""
+def train_ppo(
+    config: PpoConfig, environment: Any, *, seed: int, steps: int, updated: Updated
+) -> dict[str, np.ndarray]:
+    """Train for `steps` environment steps, rounded up to whole rollouts; the final parameters by name."""
     model = build_ppo(config, environment, seed=seed)
     model.learn(steps, callback=_OnPolicyListener(updated))
     return {name: tensor.detach().numpy().copy() for name, tensor in model.policy.state_dict().items()}
@@ -83,7 +90,9 @@ class _OnPolicyListener(BaseCallback):
             return
         observation, action, mean_old, log_std_old = self.before
         mean, log_std = self._gaussian(observation)
-        log_ratio = gaussian_log_prob(action, mean, log_std) - gaussian_log_prob(action, mean_old, log_std_old)
+        log_ratio = gaussian_log_prob(action, mean, log_std) - gaussian_log_prob(
+            action, mean_old, log_std_old
+        )
         ratio = log_ratio.exp()
         clip = self.model.clip_range(1.0)  # type: ignore[attr-defined]
         logged = self.model.logger.name_to_value
@@ -118,15 +127,15 @@ ppo = Reference(
     PRESETS={"sb3-ppo": PpoConfig()},
     train=train_ppo,
     KNOWN_DIFFERENCES=(
-        "A time limit's bootstrap γ V(s_T) is added to the reward there, and is the successor's value here; the "
-        "advantage is the same up to rounding.",
-        "The old log-probabilities and values come from acting, one observation at a time; here from one pass over "
-        "the rollout: equal up to rounding.",
+        "A time limit's bootstrap γ V(s_T) is added to the reward there, and is the successor's value here; "
+        "the advantage is the same up to rounding.",
+        "The old log-probabilities and values come from acting, one observation at a time; here from one "
+        "pass over the rollout: equal up to rounding.",
         "Adam runs one parameter tensor after another there, one fused row here: equal up to rounding.",
-        "Random numbers: PyTorch's and NumPy's global generators there, one generator a purpose and a seed here, so "
-        "that a trained run is another sample of the same algorithm.",
+        "Random numbers: PyTorch's and NumPy's global generators there, one generator a purpose and a seed "
+        "here, so that a trained run is another sample of the same algorithm.",
         "The first parameters are drawn by other generators (orthogonal with the same gains in both).",
-        "train/clip_fraction and train/approx_kl are means over minibatches there; the diagnostics recorded for both "
-        "are measured over the whole rollout after the update.",
+        "train/clip_fraction and train/approx_kl are means over minibatches there; the diagnostics recorded "
+        "for both are measured over the whole rollout after the update.",
     ),
 )
