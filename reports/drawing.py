@@ -1,0 +1,215 @@
+"""How figures look, and how one drawing becomes an SVG for the page and an SVG and a PDF for papers.
+
+Figures are drawn in fixed colours. For the page each colour is replaced by a CSS variable, so that the same
+drawing can be read on a light and on a dark ground; texts stay texts and take the page's font.
+Matplotlib is imported on first use: a report that is up to date must not pay for it.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+INK, SOFT, GRID, GROUND = "#1b1f24", "#5f6875", "#d9dde2", "#fefefe"
+HOLLOW, MARGIN_SHADE = "#fdfdfd", "#cfe8d5"
+# Okabe and Ito's palette without black and yellow, which vanish on one of the two grounds. The page gives
+# each colour a lighter twin for the dark ground, under the CSS variables --c0 to --c7.
+COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#6b7480", "#8c6d31")
+MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
+DASHES = ("", "6 2.2", "7 2 1.6 2", "1.6 1.8")
+PANEL_WIDTH = 5.0  # inches: 360 units, so a panel is read at its own size on a phone
+
+
+@dataclass(frozen=True)
+class Style:
+    """How one variant is drawn: colour, marker and dashes all tell it apart."""
+
+    index: int
+    colour: str
+    marker: str
+    dashes: str
+
+    @property
+    def line(self) -> Any:
+        """Matplotlib's line style."""
+        return (0, tuple(float(part) for part in self.dashes.split())) if self.dashes else "-"
+
+
+def style(index: int) -> Style:
+    """The style of the variant with this place in the suite; dashes change once the colours are used up."""
+    turn = index + index // len(COLOURS)
+    return Style(
+        index % len(COLOURS),
+        COLOURS[index % len(COLOURS)],
+        MARKERS[index % len(MARKERS)],
+        DASHES[turn % len(DASHES)],
+    )
+
+
+@dataclass(frozen=True)
+class Panel:
+    """One small figure of the page: inline SVG and what it says to those who do not see it."""
+
+    svg: str
+    alt: str
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """A figure: its panels for the page, and the whole of it as files."""
+
+    name: str
+    title: str
+    caption: str
+    panels: tuple[Panel, ...]
+    svg: bytes
+    pdf: bytes
+    variants: tuple[str, ...] = ()  # those that need a legend
+    folded: bool = False
+
+
+@contextmanager
+def canvas(
+    rows: int, columns: int, height: float, width: float = PANEL_WIDTH
+) -> Iterator[tuple[Figure, list[Axes]]]:
+    """A figure of `rows` x `columns` axes, each `width` x `height` inches, in the house style."""
+    import matplotlib
+
+    with matplotlib.rc_context(_rc()):
+        from matplotlib.figure import Figure
+
+        figure = Figure(figsize=(columns * width, rows * height), layout="constrained", facecolor=GROUND)
+        axes = figure.subplots(rows, columns, squeeze=False)
+        yield figure, list(axes.flat)
+
+
+def _rc() -> Any:
+    return {
+        "svg.hashsalt": "matters",
+        "svg.fonttype": "none",
+        "pdf.fonttype": 42,
+        "font.family": "DejaVu Sans",
+        "font.size": 10,
+        "axes.titlesize": 11,
+        "axes.titlelocation": "left",
+        "axes.titleweight": "bold",
+        "axes.titlecolor": INK,
+        "axes.labelsize": 9.5,
+        "axes.labelcolor": SOFT,
+        "axes.edgecolor": GRID,
+        "axes.facecolor": "none",
+        "axes.spines.top": False,
+        "axes.spines.right": False,
+        "axes.grid": True,
+        "axes.axisbelow": True,
+        "axes.unicode_minus": True,
+        "grid.color": GRID,
+        "grid.linewidth": 0.7,
+        "text.color": INK,
+        "xtick.color": GRID,
+        "ytick.color": GRID,
+        "xtick.labelcolor": SOFT,
+        "ytick.labelcolor": SOFT,
+        "xtick.labelsize": 9.5,
+        "ytick.labelsize": 9.5,
+        "xtick.major.size": 0,
+        "ytick.major.size": 0,
+        "legend.frameon": False,
+        "legend.labelcolor": INK,
+        "lines.solid_capstyle": "round",
+    }
+
+
+def finish(figure: Figure, axes: Sequence[Axes], used: Sequence[str]) -> None:
+    """Hide the axes that were not used and put one legend below the others."""
+    for ax in axes[len(used) :]:
+        ax.set_visible(False)
+    labels: dict[str, Any] = {}
+    for ax in axes[: len(used)]:
+        for handle, label in zip(*ax.get_legend_handles_labels(), strict=True):
+            labels.setdefault(label, handle)
+    if labels:
+        figure.legend(
+            list(labels.values()),
+            list(labels),
+            loc="outside lower center",
+            ncols=min(5, len(labels)),
+            handlelength=3,
+        )
+
+
+def files(figure: Figure) -> tuple[bytes, bytes]:
+    """The figure as SVG and PDF bytes, without dates."""
+    import matplotlib
+
+    with matplotlib.rc_context(_rc()):
+        svg, pdf = io.BytesIO(), io.BytesIO()
+        figure.savefig(svg, format="svg", metadata={"Date": None, "Creator": None})
+        figure.savefig(pdf, format="pdf", metadata={"CreationDate": None, "Producer": None, "Creator": None})
+    return svg.getvalue(), pdf.getvalue()
+
+
+def panel(figure: Figure, name: str, alt: str) -> Panel:
+    """The figure as inline SVG: theme colours, the page's font, identifiers that no other figure has."""
+    import matplotlib
+
+    with matplotlib.rc_context(_rc()):
+        buffer = io.BytesIO()
+        figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
+    return Panel(inline(buffer.getvalue().decode(), name, alt), alt)
+
+
+def inline(svg: str, name: str, alt: str) -> str:
+    """Turn a stand-alone SVG into one that can live in the page under the prefix `name`."""
+    from markupsafe import escape
+
+    body = svg[svg.index("<svg") :]
+    body = re.sub(r"<metadata>.*?</metadata>", "", body, flags=re.DOTALL)
+    prefix = re.sub(r"[^A-Za-z0-9_-]", "-", name)
+    body = re.sub(r'\bid="([^"]+)"', rf'id="{prefix}-\1"', body)
+    body = re.sub(r"url\(#([^)]+)\)", rf"url(#{prefix}-\1)", body)
+    body = re.sub(r'href="#([^"]+)"', rf'href="#{prefix}-\1"', body)
+    names = {INK: "currentColor", SOFT: "var(--soft)", GRID: "var(--grid)", GROUND: "none"}
+    names |= {MARGIN_SHADE: "var(--margin)", HOLLOW: "var(--card)"}
+    names |= {colour: f"var(--c{k})" for k, colour in enumerate(COLOURS)}
+    body = re.sub("|".join(names), lambda found: names[found.group()], body)
+    # Without a family of its own a text takes the page's.
+    body = re.sub(r"font:( [\d.]+px) [^;\"]+", r"font-size:\1", body)
+    body = re.sub(r"font: (bold|[67]00) ([\d.]+px) [^;\"]+", r"font-weight: 600; font-size: \2", body)
+    view = re.search(r'viewBox="([^"]+)"', body)
+    box = view.group(1) if view else "0 0 360 240"
+    opening = f'<svg viewBox="{box}" role="img" aria-label="{escape(alt)}" xmlns="http://www.w3.org/2000/svg"'
+    return re.sub(
+        r"<svg[^>]*", opening + ' xmlns:xlink="http://www.w3.org/1999/xlink"', body, count=1
+    ).strip()
+
+
+_SHAPES = {
+    "o": '<circle cx="17" cy="6" r="3.4"/>',
+    "s": '<path d="M13.8 2.8h6.4v6.4h-6.4Z"/>',
+    "^": '<path d="M17 2 21 9.4H13Z"/>',
+    "D": '<path d="M17 1.8 21.2 6 17 10.2 12.8 6Z"/>',
+    "v": '<path d="M17 10 13 2.6h8Z"/>',
+    "P": '<path d="M15.6 2h2.8v2.6H21v2.8h-2.6V10h-2.8V7.4H13V4.6h2.6Z"/>',
+    "X": '<path d="m14 2 3 3 3-3 1 1-3 3 3 3-1 1-3-3-3 3-1-1 3-3-3-3Z"/>',
+    "*": '<path d="m17 1.4 1.2 3.2h3.4l-2.7 2.1 1 3.3-2.9-1.9-2.9 1.9 1-3.3-2.7-2.1h3.4Z"/>',
+}
+
+
+def swatch(look: Style) -> str:
+    """A variant's line and marker as a small SVG for the page's legend."""
+    colour = f"var(--c{look.index})"
+    dashes = f' stroke-dasharray="{look.dashes}"' if look.dashes else ""
+    line = f'<path d="M1 6h32" stroke="{colour}" stroke-width="2.2"{dashes}/>'
+    return (
+        f'<svg class="swatch" viewBox="0 0 34 12" width="34" height="12" aria-hidden="true" fill="{colour}">'
+        f"{line}{_SHAPES[look.marker]}</svg>"
+    )

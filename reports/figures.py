@@ -1,0 +1,208 @@
+"""The figures of the page. Each takes numbers that were computed elsewhere and draws them, nothing more."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from reports.curves import DIAGNOSTICS, Curve, Trace
+from reports.drawing import (
+    Drawing,
+    canvas,
+    files,
+    finish,
+    panel,
+    style,
+)
+from reports.intervals import MINIMUM_FOR_CLAIM, MINIMUM_FOR_INTERVAL
+from reports.pairs import AGGREGATE
+from reports.study import Study
+from reports.text import number
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+ROW = 0.5  # inches a row of a figure that lists things from top to bottom
+
+
+def learning_curves(study: Study, curves: Sequence[tuple[str, str, Curve]]) -> Drawing:
+    """Mean evaluation return over training: a panel an environment, all variants, whole-run bands."""
+    places = list(dict.fromkeys(environment for _, environment, _ in curves))
+
+    def draw(ax: Axes, environment: str) -> None:
+        for variant, where, curve in curves:
+            if where == environment:
+                _curve(ax, study.variants.index(variant), curve, variant)
+        _over_training(
+            ax, environment, "mean return" if environment != AGGREGATE else "normalised score (IQM)"
+        )
+
+    panels = []
+    for environment in places:
+        with canvas(1, 1, 3.1) as (figure, axes):
+            draw(axes[0], environment)
+            panels.append(panel(figure, f"curve-{environment}", _curve_alt(environment, curves)))
+    columns = min(3, len(places))
+    with canvas(-(-len(places) // columns), columns, 3.3, 4.2) as (figure, axes):
+        for ax, environment in zip(axes, places, strict=False):
+            draw(ax, environment)
+        finish(figure, axes, places)
+        svg, pdf = files(figure)
+    few = any(0 < len(curve.runs) < MINIMUM_FOR_CLAIM for _, _, curve in curves)
+    thin = " Thin lines are single runs; with fewer than ten the bands are indicative." if few else ""
+    return Drawing(
+        name="learning-curves",
+        title="Learning curves",
+        caption="Mean return of the evaluation episodes over training. Bands: 95 % bootstrap intervals that "
+        f"resample whole runs (none under {MINIMUM_FOR_INTERVAL} runs).{thin}",
+        panels=tuple(panels),
+        svg=svg,
+        pdf=pdf,
+        variants=study.variants,
+    )
+
+
+def _curve(ax: Axes, index: int, curve: Curve, label: str) -> None:
+    look = style(index)
+    few = 0 < len(curve.runs) < MINIMUM_FOR_CLAIM
+    if few:
+        for run in curve.runs:
+            ax.plot(curve.steps, run, color=look.colour, linewidth=0.7, alpha=0.35)
+    if curve.low is not None and curve.high is not None:
+        ax.fill_between(
+            curve.steps, curve.low, curve.high, color=look.colour, alpha=0.10 if few else 0.2, linewidth=0
+        )
+    ax.plot(
+        curve.steps,
+        curve.centre,
+        color=look.colour,
+        linestyle=look.line,
+        linewidth=2.2,
+        marker=look.marker,
+        markersize=4.5,
+        markevery=max(1, len(curve.steps) // 10),
+        label=label,
+    )
+
+
+def _curve_alt(environment: str, curves: Sequence[tuple[str, str, Curve]]) -> str:
+    ends = [
+        f"{variant} ends at {number(float(curve.centre[-1]), environment)}"
+        for variant, where, curve in curves
+        if where == environment
+    ]
+    return f"Learning curves, {environment}: {', '.join(ends)}."
+
+
+def _over_training(ax: Axes, title: str, what: str) -> None:
+    from matplotlib.ticker import FuncFormatter, MaxNLocator
+
+    ax.set_title(title)
+    ax.set_xlabel(f"environment steps; vertical: {what}")
+    ax.xaxis.set_major_locator(MaxNLocator(5))
+    ax.xaxis.set_major_formatter(FuncFormatter(_steps))
+    ax.spines["left"].set_visible(False)
+
+
+def _steps(value: float, _: Any) -> str:
+    for size, unit in ((1e6, "M"), (1e3, "k")):
+        if abs(value) >= size:
+            return f"{value / size:g}{unit}"
+    return f"{value:g}"
+
+
+def profiles(study: Study, found: Sequence[tuple[str, Curve]]) -> Drawing:
+    """Performance profiles: which share of runs scores more than a threshold."""
+    with canvas(1, 1, 3.1) as (figure, axes):
+        ax = axes[0]
+        for variant, curve in found:
+            look = style(study.variants.index(variant))
+            if curve.low is not None and curve.high is not None:
+                ax.fill_between(
+                    curve.steps, curve.low, curve.high, color=look.colour, alpha=0.12, linewidth=0
+                )
+            ax.plot(
+                curve.steps, curve.centre, color=look.colour, linestyle=look.line, linewidth=2, label=variant
+            )
+        ax.set_title("Share of runs above a score")
+        ax.set_xlabel("normalised score")
+        ax.spines["left"].set_visible(False)
+        halves = [
+            f"{variant} {np.interp(0.5, curve.steps, curve.centre):.0%} of runs above 0.5"
+            for variant, curve in found
+        ]
+        one = panel(figure, "performance-profiles", f"Performance profiles: {', '.join(halves)}.")
+        finish(figure, axes, ["all"])
+        svg, pdf = files(figure)
+    return Drawing(
+        name="performance-profiles",
+        title="Performance profiles",
+        caption="Share of runs that score more than a threshold, all environments weighing the same; higher is "
+        "better. Bands: 95 %, pointwise, whole runs resampled.",
+        panels=(one,),
+        svg=svg,
+        pdf=pdf,
+        variants=tuple(variant for variant, _ in found),
+    )
+
+
+def diagnostics(study: Study, traces: Sequence[tuple[str, str, str, Trace]]) -> list[Drawing]:
+    """KL, largest ratio and clip fraction over training: a drawing a diagnostic, a panel an environment."""
+    return [
+        _diagnostic(study, key, [t for t in traces if t[0] == key])
+        for key in DIAGNOSTICS
+        if any(t[0] == key for t in traces)
+    ]
+
+
+def _diagnostic(study: Study, key: str, traces: Sequence[tuple[str, str, str, Trace]]) -> Drawing:
+    places = list(dict.fromkeys(environment for _, _, environment, _ in traces))
+    what = DIAGNOSTICS[key]
+
+    def draw(ax: Axes, environment: str) -> None:
+        lows, highs = [], []
+        for _, variant, where, found in traces:
+            if where != environment:
+                continue
+            look = style(study.variants.index(variant))
+            ax.fill_between(found.steps, found.low, found.high, color=look.colour, alpha=0.13, linewidth=0)
+            ax.plot(
+                found.steps,
+                found.centre,
+                color=look.colour,
+                linestyle=look.line,
+                linewidth=1.8,
+                label=variant,
+            )
+            lows.append(float(found.low.min()))
+            highs.append(float(found.high.max()))
+        if min(lows) > 0 and max(highs) > 20 * min(lows):
+            ax.set_yscale("log")
+        _over_training(ax, environment, what)
+
+    panels = []
+    for environment in places:
+        with canvas(1, 1, 2.5) as (figure, axes):
+            draw(axes[0], environment)
+            ends = [f"{v} {found.centre[-1]:.3g}" for _, v, where, found in traces if where == environment]
+            panels.append(
+                panel(figure, f"{key}-{environment}", f"{what} on {environment}, last: {', '.join(ends)}.")
+            )
+    columns = min(3, len(places))
+    with canvas(-(-len(places) // columns), columns, 2.9, 4.2) as (figure, axes):
+        for ax, environment in zip(axes, places, strict=False):
+            draw(ax, environment)
+        finish(figure, axes, places)
+        svg, pdf = files(figure)
+    return Drawing(
+        name=key.replace("_", "-"),
+        title=what[0].upper() + what[1:],
+        caption=f"{what[0].upper()}{what[1:]} of each update: line: median over runs; band: lowest to highest run.",
+        panels=tuple(panels),
+        svg=svg,
+        pdf=pdf,
+        variants=tuple(v for v in study.variants if any(t[1] == v for t in traces)),
+        folded=False,
+    )

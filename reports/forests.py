@@ -1,0 +1,265 @@
+"""Figures that list things from top to bottom: differences, runs, aggregate scores."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from reports.drawing import (
+    COLOURS,
+    HOLLOW,
+    MARGIN_SHADE,
+    SOFT,
+    Drawing,
+    Panel,
+    canvas,
+    files,
+    finish,
+    panel,
+    style,
+)
+from reports.intervals import MINIMUM_FOR_CLAIM, MINIMUM_FOR_INTERVAL, Interval, mean_interval
+from reports.pairs import AGGREGATE, Comparison
+from reports.scores import AggregateScore
+from reports.study import Study
+from reports.text import number, signed
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+ROW = 0.5  # inches a row
+
+
+def forest(question: str, found: Sequence[Comparison]) -> Drawing:
+    """Differences in normalised score: 95 % (thin) and 90 % (thick) intervals against 0 and the margin."""
+    pairs = list(dict.fromkeys((one.x, one.y) for one in found))
+    blocks = [[one for one in found if (one.x, one.y) == pair and one.scale] for pair in pairs]
+    rows = max(len(block) for block in blocks)
+    height = 1.15 + ROW * max(1, rows)
+    panels = []
+    for pair, block in zip(pairs, blocks, strict=True):
+        with canvas(1, 1, 1.15 + ROW * max(1, len(block))) as (figure, axes):
+            _forest(axes[0], pair, block)
+            alt = f"Differences {pair[0]} minus {pair[1]} in normalised score. " + " ".join(
+                f"{one.where}: {_difference_words(one)}." for one in block
+            )
+            panels.append(panel(figure, f"{question}-{pair[0]}-{pair[1]}", alt))
+    with canvas(1, len(pairs), height) as (figure, axes):
+        for ax, pair, block in zip(axes, pairs, blocks, strict=True):
+            _forest(ax, pair, block)
+        svg, pdf = files(figure)
+    hollow = " Hollow and thin: indicative, under ten seeds." if any(not one.claim for one in found) else ""
+    return Drawing(
+        name=question,
+        title="Differences against zero and the margin",
+        caption="Difference of means in normalised score: thick the 90 % interval, thin the 95 %, shaded "
+        f"the margin of equivalence.{hollow}",
+        panels=tuple(panels),
+        svg=svg,
+        pdf=pdf,
+    )
+
+
+def _difference_words(one: Comparison) -> str:
+    if one.found is None or not one.scale:
+        return one.word
+    d = one.found
+    low, high = d.interval95.low / one.scale, d.interval95.high / one.scale
+    value = d.estimate.value / one.scale
+    return f"{signed(value, AGGREGATE)} ({number(low, AGGREGATE)} to {number(high, AGGREGATE)}), {one.word}"
+
+
+def _forest(ax: Axes, pair: tuple[str, str], block: Sequence[Comparison]) -> None:
+    colour = COLOURS[0]
+    for k, one in enumerate(block):
+        y = -k
+        ax.text(0, y + 0.33, one.where, transform=ax.get_yaxis_transform(), fontsize=9.5, va="center")
+        ax.text(
+            1,
+            y + 0.33,
+            _difference_words(one),
+            transform=ax.get_yaxis_transform(),
+            fontsize=8.5,
+            va="center",
+            ha="right",
+            color=SOFT,
+        )
+        if one.found is None or one.found.margin is None or not one.scale:
+            continue
+        d, scale, weight = one.found, one.scale, 1.0 if one.claim else 0.6
+        margin = one.found.margin / scale
+        ax.fill_between([-margin, margin], y - 0.22, y + 0.16, color=MARGIN_SHADE, linewidth=0, zorder=0)
+        for bounds, width in ((d.interval95, 1.4 * weight), (d.interval90, 4.2 * weight)):
+            ax.plot([bounds.low / scale, bounds.high / scale], [y, y], color=colour, linewidth=width)
+        ax.plot(
+            d.estimate.value / scale,
+            y,
+            marker="o",
+            markersize=6.5,
+            color=colour,
+            markerfacecolor=colour if one.claim else HOLLOW,
+        )
+    ax.axvline(0, color=SOFT, linewidth=1)
+    ax.set_ylim(-max(1, len(block)) + 0.55, 0.6)
+    ax.set_yticks([])
+    ax.spines["left"].set_visible(False)
+    ax.grid(visible=False, axis="y")
+    reach = max(abs(bound) for bound in ax.get_xlim())
+    ax.set_xlim(-reach, reach)
+    ax.set_title(f"{pair[0]} − {pair[1]}")
+    ax.set_xlabel(f"← {pair[1]} ahead · normalised score · {pair[0]} ahead →")
+
+
+def run_scores(study: Study) -> Drawing:
+    """Every run's score as a point, with its cell's mean and 95 % interval: a panel an environment."""
+    panels = []
+    height = 0.75 + ROW * len(study.variants)
+    for environment in study.environments:
+        with canvas(1, 1, height) as (figure, axes):
+            _strip(axes[0], study, environment)
+            words = [
+                f"{v} {number(float(study.cell(v, environment).scores.mean()))}"
+                for v in study.variants
+                if study.cell(v, environment).n
+            ]
+            panels.append(
+                panel(
+                    figure, f"runs-{environment}", f"Run scores on {environment}, means: {', '.join(words)}."
+                )
+            )
+    columns = min(3, len(study.environments))
+    with canvas(-(-len(study.environments) // columns), columns, height, 4.2) as (figure, axes):
+        for ax, environment in zip(axes, study.environments, strict=False):
+            _strip(ax, study, environment)
+        finish(figure, axes, study.environments)
+        svg, pdf = files(figure)
+    return Drawing(
+        name="run-scores",
+        title="Every run’s score",
+        caption="Dots are runs. The marker is the mean, the bar its 95 % interval (Student’s): hollow and "
+        "thin under ten seeds (indicative), none under five.",
+        panels=tuple(panels),
+        svg=svg,
+        pdf=pdf,
+    )
+
+
+def _strip(ax: Axes, study: Study, environment: str) -> None:
+    for k, variant in enumerate(study.variants):
+        cell = study.cell(variant, environment)
+        interval = mean_interval(cell.scores) if cell.n >= MINIMUM_FOR_INTERVAL else None
+        value = float(cell.scores.mean()) if cell.n else None
+        words = "no scored run" if value is None else number(value)
+        if cell.gaps:
+            words += f" ({cell.gaps})"
+        _row(ax, k, variant, words, cell.scores, value, interval, claim=cell.n >= MINIMUM_FOR_CLAIM)
+    _rows_done(ax, len(study.variants), environment, "return")
+
+
+def _row(
+    ax: Axes,
+    k: int,
+    label: str,
+    words: str,
+    points: np.ndarray[Any, Any],
+    value: float | None,
+    interval: Interval | None,
+    *,
+    claim: bool,
+    plain: Interval | None = None,
+) -> None:
+    look, y = style(k), -k
+    ax.text(0, y + 0.33, label, transform=ax.get_yaxis_transform(), fontsize=9.5, va="center")
+    ax.text(
+        1,
+        y + 0.33,
+        words,
+        transform=ax.get_yaxis_transform(),
+        fontsize=8.5,
+        va="center",
+        ha="right",
+        color=SOFT,
+    )
+    # A fixed zigzag instead of random jitter: the same runs give the same picture.
+    offsets = np.resize([0.0, 0.09, -0.09, 0.045, -0.045], len(points))
+    ax.plot(
+        points, y - 0.03 + offsets, look.marker, color=look.colour, markersize=4, alpha=0.5, markeredgewidth=0
+    )
+    if plain is not None:
+        ax.plot([plain.low, plain.high], [y - 0.2, y - 0.2], color=SOFT, linewidth=1.1)
+    if interval is not None:
+        width = 2.6 if claim else 1.2
+        ax.plot([interval.low, interval.high], [y - 0.03, y - 0.03], color=look.colour, linewidth=width)
+    if value is not None and interval is not None:
+        face = look.colour if claim else HOLLOW
+        ax.plot(value, y - 0.03, look.marker, color=look.colour, markersize=7.5, markerfacecolor=face)
+
+
+def _rows_done(ax: Axes, rows: int, title: str, what: str) -> None:
+    ax.set_ylim(-max(1, rows) + 0.55, 0.6)
+    ax.set_yticks([])
+    ax.spines["left"].set_visible(False)
+    ax.grid(visible=False, axis="y")
+    ax.set_title(title)
+    ax.set_xlabel(what)
+
+
+def aggregates(study: Study, scores: Sequence[AggregateScore]) -> Drawing:
+    """Aggregate scores with intervals: a panel a metric, rliable's plain percentile interval below ours."""
+    metrics = list(dict.fromkeys(score.metric for score in scores))
+    variants = [v for v in study.variants if any(score.variant == v for score in scores)]
+    height = 0.75 + ROW * len(variants)
+
+    def draw(ax: Axes, metric: str) -> None:
+        for score in scores:
+            if score.metric != metric:
+                continue
+            k = study.variants.index(score.variant)
+            points = (
+                np.concatenate(study.aggregate_samples(score.variant)) if metric == "IQM" else np.array([])
+            )
+            if metric != "IQM" and score.interval is None:
+                points = np.array([score.value])
+            _row(
+                ax,
+                k,
+                score.variant,
+                _score_words(score),
+                points,
+                score.value,
+                score.interval,
+                claim=score.claim,
+                plain=score.plain,
+            )
+        better = "lower is better" if metric == "optimality gap" else "higher is better"
+        _rows_done(ax, len(study.variants), metric, f"normalised score, {better}")
+
+    panels: list[Panel] = []
+    for metric in metrics:
+        with canvas(1, 1, height) as (figure, axes):
+            draw(axes[0], metric)
+            words = [f"{s.variant} {_score_words(s)}" for s in scores if s.metric == metric]
+            panels.append(panel(figure, f"aggregate-{metric}", f"{metric}: {'; '.join(words)}."))
+    with canvas(2, 2, height, 4.2) as (figure, axes):
+        for ax, metric in zip(axes, metrics, strict=True):
+            draw(ax, metric)
+        svg, pdf = files(figure)
+    return Drawing(
+        name="aggregates",
+        title="Aggregate scores",
+        caption="Coloured bars: stratified bootstrap, expanded percentiles, 95 %. Grey bars below: rliable’s "
+        "plain percentile interval, for comparison with the literature; it covers too little with few "
+        "seeds. Dots in the IQM panel are single runs. Hollow: indicative, under ten seeds.",
+        panels=tuple(panels),
+        svg=svg,
+        pdf=pdf,
+    )
+
+
+def _score_words(score: AggregateScore) -> str:
+    if score.interval is None:
+        return number(score.value, AGGREGATE)
+    low, high = number(score.interval.low, AGGREGATE), number(score.interval.high, AGGREGATE)
+    return f"{number(score.value, AGGREGATE)} ({low} to {high})"

@@ -1,0 +1,34 @@
+"""The questions a suite may ask, each a module that says what it needs and writes its section.
+
+A question module has `TITLE`, `NEEDS`, `ESTIMAND`, `METHOD` and `answer(study) -> Section`.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from reports.section import Section
+    from reports.study import Study
+
+QUESTIONS: dict[str, str] = {
+    "code-level-tricks": "reports.questions.code_level_tricks",
+    "reproduction": "reports.questions.reproduction",
+}
+
+
+def check(questions: Sequence[str]) -> None:
+    """Raise InputError for a question that no module answers."""
+    from suites.errors import InputError, nearest
+
+    for question in questions:
+        if question not in QUESTIONS:
+            raise InputError(f"suite.questions: unknown question {question!r}{nearest(question, QUESTIONS)}")
+
+
+def answer(question: str, study: Study) -> Section:
+    """The section of one question."""
+    section: Section = importlib.import_module(QUESTIONS[question]).answer(study)
+    return section

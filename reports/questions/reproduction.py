@@ -1,0 +1,96 @@
+"""Are ours equivalent to Stable-Baselines3's? Two one-sided tests of every `X-sb3` against `sb3-X`."""
+
+from __future__ import annotations
+
+from reports.pairs import AGGREGATE, Comparison, compare_pairs
+from reports.questions.writing import comparison_table, margins, short_answer, tests, verdicts
+from reports.section import Section
+from reports.study import Study
+from reports.text import number, plural
+
+QUESTION = "reproduction"
+TITLE = "Do ours reproduce Stable-Baselines3?"
+NEEDS = "Pairs of `X-sb3` (our X with SB3’s defaults) and `sb3-X` (SB3 itself)."
+ESTIMAND = (
+    "The difference of mean primary endpoints, ours minus the reference, per environment in raw return, "
+    "and in "
+    "aggregate as the mean over environments of the normalised differences."
+)
+METHOD = (
+    "Two one-sided t tests at 5 % (Schuirmann 1987) with unequal variances, shown as the 90 % interval "
+    "inside the "
+    "margin; no correction, for every environment must pass by itself. The achieved margin is the "
+    "smallest that "
+    "would have passed; differences are tested as well, with Holm’s correction, and the probability of "
+    "improvement "
+    "has a stratified bootstrap interval (Agarwal et al. 2021)."
+)
+
+
+def pairs(study: Study) -> list[tuple[str, str]]:
+    """(ours, reference) for every X whose two variants are in the suite."""
+    ours = [name for name in study.variants if name.endswith("-sb3")]
+    found = [(name, f"sb3-{name.removesuffix('-sb3')}") for name in ours]
+    return [(x, y) for x, y in found if y in study.variants]
+
+
+def answer(study: Study) -> Section:
+    """Compare every pair; the short answer is about the first, in aggregate."""
+    from reports.forests import forest
+
+    at_hand = pairs(study)
+    found = compare_pairs(study, QUESTION, at_hand)
+    text, word, claim = _answer(study, found)
+    return Section(
+        question=QUESTION,
+        title=TITLE,
+        answer=text,
+        word=word,
+        claim=claim,
+        verdicts=verdicts(found),
+        lacks=_lacks(study),
+        needs=NEEDS,
+        estimand=ESTIMAND,
+        family=f"All {plural(tests(found), 'difference test')} of this question; "
+        "the equivalence tests are an intersection-union and need no correction.",
+        margin=margins(study),
+        method=METHOD,
+        drawings=(forest(QUESTION, found),) if found else (),
+        tables=(comparison_table(QUESTION, found),) if found else (),
+    )
+
+
+def _answer(study: Study, found: list[Comparison]) -> tuple[str, str, bool]:
+    if not found:
+        return "Nothing to compare: no variant `X-sb3` together with its `sb3-X`.", "blocked", False
+    first = [one for one in found if (one.x, one.y) == (found[0].x, found[0].y)]
+    text, word, claim = short_answer(
+        first,
+        different="No: `{ahead}` scores {size} more in normalised score than `{behind}`.",
+        equivalent="Yes, in aggregate: `{x}` and `{y}` are equivalent within the margin.",
+        both="Within the margin, yes, though not exactly: `{ahead}` is {size} ahead of `{behind}`.",
+        inconclusive="Not decided: `{x}` minus `{y}` is {difference}, and {n} seeds leave both answers open.",
+    )
+    aggregate = next(one for one in first if one.where == AGGREGATE)
+    if aggregate.found is not None:
+        achieved = number(aggregate.found.achieved_margin, AGGREGATE)
+        text += f" The smallest margin that would have passed is {achieved}."
+    places = [one for one in first if one.where in study.comparable]
+    passed = sum(one.word in ("equivalent", "both") for one in places)
+    if places:
+        text += f" Equivalent on {passed} of {plural(len(places), 'environment')} taken alone."
+    return text, word, claim
+
+
+def _lacks(study: Study) -> tuple[str, ...]:
+    names = set(study.variants)
+    lines = []
+    for name in study.variants:
+        partner = None
+        if name.endswith("-sb3"):
+            partner = f"sb3-{name.removesuffix('-sb3')}"
+        elif name.startswith("sb3-"):
+            partner = f"{name.removeprefix('sb3-')}-sb3"
+        if partner is not None and partner not in names:
+            lines.append(f"`{name}` has no `{partner}` to be compared with.")
+    return tuple(lines)

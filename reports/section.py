@@ -1,0 +1,57 @@
+"""What a question hands to the page: the answer first, then verdicts, figure, tables and method."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from reports.drawing import Drawing
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table twice: `rows` as the page shows them, `data` as the CSV file and report.json hold them.
+
+    Texts may hold `code` in backticks. `numeric` names the columns that are set right-aligned.
+    """
+
+    name: str
+    caption: str
+    columns: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    data: tuple[Mapping[str, Any], ...]
+    numeric: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """One verdict sentence with its parts; `claim` is whether the seeds carry it."""
+
+    statement: str
+    verdict: str
+    claim: bool
+    where: str
+    x: str
+    y: str
+
+
+@dataclass(frozen=True)
+class Section:
+    """A question answered as far as the variants at hand allow."""
+
+    question: str
+    title: str
+    answer: str
+    word: str
+    claim: bool
+    verdicts: tuple[Verdict, ...]
+    lacks: tuple[str, ...]
+    needs: str
+    estimand: str
+    family: str
+    margin: str
+    method: str
+    drawings: tuple[Drawing, ...]
+    tables: tuple[Table, ...]
+    data: Sequence[Mapping[str, Any]] = ()
