@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Sequence
 from contextlib import closing
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,6 +22,19 @@ POLL_SECONDS = 1.0
 """How often to ask whether another process has finished the runs that it holds."""
 
 
+@dataclass(frozen=True)
+class Outcome:
+    """What came of it.
+
+    Attributes:
+        trained: how many runs were trained here, failed ones included.
+        lost: the tasks that ended without a result, with the reason.
+    """
+
+    trained: int
+    lost: tuple[Lost, ...]
+
+
 def complete(
     store: "Store",
     directory: Path,
@@ -30,7 +44,7 @@ def complete(
     *,
     retry_failed: bool = False,
     trainer: Callable[[Path, bool], Train] | None = None,
-) -> tuple[Lost, ...]:
+) -> Outcome:
     """Train every run of the cells that is missing, or failed if that is asked for.
 
     Runs that another process is training are waited for, and taken over should it die. So on return each
@@ -44,13 +58,11 @@ def complete(
         console: where progress is shown.
         retry_failed: train failed runs once more.
         trainer: makes the function that workers call, from the directory and `retry_failed`.
-
-    Returns:
-        The tasks that ended without a result, with the reason.
     """
     make = _population_trainer if trainer is None else trainer
     lost: list[Lost] = []
     tried: set[str] = set()
+    trained = 0
     said_so = False
     while True:
         states = {spec.run_id: store.status(spec.run_id) for cell in cells for spec in cell.specs}
@@ -72,13 +84,15 @@ def complete(
                     elif event.state == "skipped":
                         # Somebody else's now; ours again if that process dies.
                         tried -= set(event.run_ids)
+                    elif event.state in ("done", "failed"):
+                        trained += len(event.run_ids)
         elif held := sum(status.state == "running" for status in states.values()):
             if not said_so:
                 console.print(f"waiting for what another process is training: {held} of {len(states)} runs")
                 said_so = True
             time.sleep(POLL_SECONDS)
         else:
-            return tuple(lost)
+            return Outcome(trained, tuple(lost))
 
 
 def _is_reference(algorithm: str) -> bool:

@@ -92,12 +92,19 @@ def cell(*seeds):
     return FakeCell("ppo", "Hopper-v5", specs)
 
 
+def begun(directory):
+    """The seed of every training that was ever begun in the store."""
+    log = directory / "log"
+    return [int(line) for line in log.read_text().split()] if log.exists() else []
+
+
 def finish(directory, cells, workers=1, **options):
     console = Console(file=io.StringIO(), width=200)
-    lost = complete(FakeStore(directory), directory, cells, workers, console, trainer=trainer, **options)
-    log = directory / "log"
-    trained = [int(line) for line in log.read_text().split()] if log.exists() else []
-    return lost, trained, console.file.getvalue()
+    before = begun(directory)
+    outcome = complete(FakeStore(directory), directory, cells, workers, console, trainer=trainer, **options)
+    trained = begun(directory)
+    assert outcome.trained == len(trained) - len(before) - len(outcome.lost)
+    return outcome.lost, trained, console.file.getvalue()
 
 
 def test_what_is_missing_is_trained_and_a_complete_store_is_left_alone(tmp_path):

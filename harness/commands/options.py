@@ -64,6 +64,8 @@ def report_directory(out: Path | None, store: Path, suite: str) -> Path:
         InputError: the place is a file, or may not be written to.
     """
     place = store / "report" / suite if out is None else out
+    if out is None and not store.is_dir():
+        return place  # The store is not there yet, or is no store: opening it says which.
     standing = next(path for path in (place, *place.absolute().parents) if path.exists())
     if not standing.is_dir():
         raise InputError(f"--out {place}: {standing} is not a directory")

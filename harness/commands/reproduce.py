@@ -74,12 +74,11 @@ def _train_again(spec: "RunSpec") -> tuple[str | None, str | None, dict[str, Any
         directory = Path(folder) / "runs"
         fresh = Store.open(directory, create=True)
         cell = Cell(spec.algorithm, spec.environment, (spec,))
-        lost = complete(fresh, directory, [cell], 1, notes())
-        if lost:
-            return None, lost[0].reason, {}
+        outcome = complete(fresh, directory, [cell], 1, notes())
+        if outcome.lost:
+            return None, outcome.lost[0].reason, {}
         status = fresh.status(spec.run_id)
-        error = status.error.splitlines()[0] if status.error else None
-        return status.digest, error, fresh.provenance(spec.run_id)
+        return status.digest, status.error, fresh.provenance(spec.run_id)
 
 
 def _changed(before: dict[str, Any], after: dict[str, Any]) -> list[str]:

@@ -53,7 +53,7 @@ def run(
     opened = Store.open(store, create=True)
     command = reproducing_command(suite, seeds, steps, only)
     try:
-        lost = complete(opened, store, declared.cells(), crew, notes(), retry_failed=retry_failed)
+        outcome = complete(opened, store, declared.cells(), crew, notes(), retry_failed=retry_failed)
     except KeyboardInterrupt:
         remark("stopped; the same command goes on from the last checkpoints")
         raise typer.Exit(1) from None
@@ -67,10 +67,11 @@ def run(
     counts = {state: int(states.get(state, 0)) for state in ("done", "failed", "missing")}
     if counts["failed"]:
         remark(f"{counts['failed']} runs failed: `matters show RUN_ID` says why, --retry-failed tries again")
-    if lost:
+    if outcome.lost:
         remark(f"{counts['missing']} runs are missing, their workers were lost: the same command goes on")
     if json:
-        print_json({"suite": declared.name, "store": str(store), **counts, "report": str(page)})
+        facts = {"suite": declared.name, "store": str(store), "trained": outcome.trained}
+        print_json({**facts, **counts, "report": str(page)})
     else:
         typer.echo(page)
     if counts["failed"] or counts["missing"]:

@@ -18,12 +18,12 @@ def show(run_id: RunId, store: StoreDirectory = DEFAULT_STORE, json: Json = Fals
     opened = Store.open(store)
     found = opened.resolve(run_id)
     status = opened.status(found)
-    final = status.state in ("done", "failed")
     facts: dict[str, Any] = {
         "run_id": found,
         "spec": opened.spec(found).model_dump(mode="json"),
         "status": vars(status),
-        "provenance": opened.provenance(found) if final else None,
+        "provenance": opened.provenance(found),
+        "failures": opened.failures(found),
         "evaluations": _evaluations(opened.record(found).evaluations) if status.state == "done" else [],
     }
     if json:
@@ -31,10 +31,11 @@ def show(run_id: RunId, store: StoreDirectory = DEFAULT_STORE, json: Json = Fals
         return
     for part in ("spec", "status", "provenance"):
         typer.echo(part)
-        for name, value in _flat(facts[part] or {}):
-            # A failure keeps its traceback: show it as it is.
-            text = str(value).replace("\n", "\n    ")
-            typer.echo(f"  {name}: {text}")
+        for name, value in _flat(facts[part]):
+            typer.echo(f"  {name}: {value}")
+    for number, failure in enumerate(facts["failures"], start=1):
+        typer.echo(f"failure {number}, after {failure['steps']} steps: {failure['error']}")
+        typer.echo(failure["traceback"] or "")
     if facts["evaluations"]:
         typer.echo("evaluations (mean return over the episodes of each point)")
         rows = [row.values() for row in facts["evaluations"][-POINTS:]]

@@ -34,7 +34,7 @@ def status(
 
     # A place that is there has to be a store; one that is not has no runs.
     opened = Store.open(store) if store.exists() else None
-    missing = Status("missing", 0, None, None, None, None)
+    missing = Status("missing", 0)
     runs = [
         (cell, spec, missing if opened is None else opened.status(spec.run_id))
         for cell in declared.cells()

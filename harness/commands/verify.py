@@ -19,13 +19,14 @@ def verify(
     from results.store import Store
 
     opened = Store.open(store)
-    chosen = [opened.resolve(run) for run in runs] if runs else opened.run_ids()
+    chosen = [opened.resolve(run) for run in runs] if runs else None
     problems = opened.verify(chosen)
+    checked = len(opened.run_ids() if chosen is None else chosen)
     if json:
-        print_json({"runs": len(chosen), "problems": [vars(problem) for problem in problems]})
+        print_json({"runs": checked, "problems": [vars(problem) for problem in problems]})
     else:
         for problem in problems:
-            typer.echo(f"{problem.run_id}: {problem.message}")
-        typer.echo(f"{len(chosen)} runs checked, {len(problems)} problems")
+            typer.echo(f"{problem.run_id} {problem.file}: {problem.message}")
+        typer.echo(f"{checked} runs checked, {len(problems)} problems")
     if problems:
         raise typer.Exit(1)
