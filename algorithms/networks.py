@@ -21,9 +21,11 @@ def linear(
 ) -> Float[Tensor, "S B O"]:
     """x W + b for each seed, with the same bits whatever the number of seeds."""
     width = weight.shape[-1]
-    if width == 1:  # A matrix product one column wide is slow, and its bits depend on S.
-        return (x * weight.transpose(1, 2)).sum(-1, keepdim=True) + bias
     missing = -width % WIDTH_MULTIPLE
+    if width == 1 or (missing and x.shape[1] == 1):
+        # One column, or one observation and few columns: a product and a sum are faster than a padded matrix
+        # product, and the bits of one that is not padded depend on S.
+        return (x * weight.transpose(1, 2)).sum(-1).view(len(x), -1, width) + bias
     if missing:
         return torch.baddbmm(pad(bias, (0, missing)), x, pad(weight, (0, missing)))[..., :width]
     return torch.baddbmm(bias, x, weight)

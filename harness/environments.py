@@ -1,7 +1,7 @@
 """Environments of a population: S × N of them, stepped one after another, saved and restored exactly."""
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, is_dataclass
 from typing import Any
 
 import gymnasium
@@ -15,6 +15,20 @@ from algorithms.interface import Problem
 from suites.environments import make
 
 PLAIN = (bool, int, float, str, type(None), np.bool_, np.integer, np.floating)
+
+SAVED = (*PLAIN, np.ndarray, np.random.Generator, mujoco.MjData)
+"""What of an environment's attributes `saved` holds."""
+
+CONSTANT = {
+    "env",
+    "spec",
+    "metadata",
+    "mujoco_renderer",
+    "observation_structure",
+    "_saved_kwargs",
+    "_ezpickle_kwargs",
+}
+"""Attributes of other types that Gymnasium's wrappers and MuJoCo tasks have and never change."""
 
 
 @dataclass
@@ -143,19 +157,11 @@ def resumable(environment: gymnasium.Env[Any, Any]) -> bool:
 
     An environment that keeps anything else in its attributes starts anew after an interruption.
     """
-    known = (
-        *PLAIN,
-        np.ndarray,
-        np.random.Generator,
-        mujoco.MjData,
-        mujoco.MjModel,
-        gymnasium.Space,
-        tuple,
-        dict,
-    )
-    allowed = {"spec", "env", "mujoco_renderer"}
     return all(
-        isinstance(value, known) or name in allowed
+        isinstance(value, SAVED)
+        or name in CONSTANT
+        or isinstance(value, gymnasium.Space | tuple | mujoco.MjModel)
+        or (is_dataclass(value) and value.__dataclass_params__.frozen)  # type: ignore[attr-defined]
         for layer in _layers(environment)
         for name, value in vars(layer).items()
     )

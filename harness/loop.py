@@ -107,7 +107,9 @@ def begin(specs: list[RunSpec]) -> Training:
     assert algorithm.KIND == "on-policy"
     config = algorithm.Config.model_validate(spec.config, strict=False)
     sources = [streams(spec.seed) for spec in specs]
-    environments = Environments(spec.environment, [source.training for source in sources], config.environments)
+    environments = Environments(
+        spec.environment, [source.training for source in sources], config.environments
+    )
     state = algorithm.init(
         config, environments.problem, [np.random.default_rng(source.initialisation) for source in sources]
     )

@@ -97,7 +97,12 @@ def ppo_parity(dtype: torch.dtype, *, seed: int = 0, **changes: Any) -> list[Row
 
     batch = actor_critic.prepare(state, config, rollout)
     log_std_old = state.policy.frozen[-1].clone()
-    ours = {"values": batch.value, "log_probs": batch.log_prob, "advantages": batch.advantage, "returns": batch.target}
+    ours = {
+        "values": batch.value,
+        "log_probs": batch.log_prob,
+        "advantages": batch.advantage,
+        "returns": batch.target,
+    }
     # The legacy generator draws the same permutations as the global one seeded alike.
     order: Any = np.random.RandomState(seed)  # noqa: NPY002
     steps = list(ppo.minibatch_steps(state, config, batch, log_std_old, [order], config.learning_rate))
@@ -113,7 +118,9 @@ def ppo_parity(dtype: torch.dtype, *, seed: int = 0, **changes: Any) -> list[Row
         "gradient norm": (steps_of(steps, "gradient_norm"), watched.norms),
     }
     for name, (mine, reference) in terms.items():
-        rows.append(Row(f"{name}, each minibatch ({label})", difference(mine, torch.stack(reference)), tolerance))
+        rows.append(
+            Row(f"{name}, each minibatch ({label})", difference(mine, torch.stack(reference)), tolerance)
+        )
     for name, (mine, reference) in paired_parameters(model.policy, state).items():
         rows.append(Row(f"{name} after the update ({label})", difference(mine, reference), tolerance))
     return rows

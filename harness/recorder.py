@@ -6,22 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from results.schema import Record
-
-EPISODES: dict[str, type] = {
-    "step": np.int64,
-    "environment": np.int64,
-    "return": np.float64,
-    "length": np.int64,
-    "terminated": np.bool_,
-}
-EVALUATIONS: dict[str, type] = {
-    "point": np.int64,
-    "step": np.int64,
-    "episode": np.int64,
-    "return": np.float64,
-    "length": np.int64,
-}
+from results.schema import EPISODES, EVALUATIONS, Record
 
 
 @dataclass

@@ -61,7 +61,11 @@ def train(spec: RunSpec, recorder: Recorder, notify: Callable[[int], None]) -> d
             evaluated = evaluator(policy, point)
             for episode in range(spec.evaluation.episodes):
                 recorder.evaluation(
-                    point, step, episode, float(evaluated.returns[0, episode]), int(evaluated.lengths[0, episode])
+                    point,
+                    step,
+                    episode,
+                    float(evaluated.returns[0, episode]),
+                    int(evaluated.lengths[0, episode]),
                 )
         notify(step)
 

@@ -108,6 +108,10 @@ def _train(members: list[Member], emit: Emit, checkpoint_seconds: float) -> None
     evaluator = Evaluator(training.specs, [streams(spec.seed).evaluation for spec in training.specs])
     started = saved = time.monotonic()
     first_step = training.step
+
+    def facts() -> dict[str, object]:
+        return _provenance(population, time.monotonic() - started, training.step - first_step)
+
     _announce(members, training, emit)
     for event in train(training):
         match event:
@@ -117,12 +121,12 @@ def _train(members: list[Member], emit: Emit, checkpoint_seconds: float) -> None
                 )
             case Updated(step, metrics):
                 for index, member in enumerate(members):
-                    member.recorder.update(step, {name: float(value[index]) for name, value in metrics.items()})
-                seconds = time.monotonic() - started
-                facts = _provenance(population, seconds, step - first_step)
-                _retire(
-                    [i for i, ok in enumerate(finite(training.state)) if not ok], members, training, evaluator, facts, emit
-                )
+                    member.recorder.update(
+                        step, {name: float(value[index]) for name, value in metrics.items()}
+                    )
+                diverged = (~finite(training.state)).nonzero().flatten().tolist()
+                if diverged:
+                    _retire(diverged, members, training, evaluator, facts(), emit)
                 if not members:
                     return
                 _evaluate(members, training, evaluator)
@@ -132,9 +136,9 @@ def _train(members: list[Member], emit: Emit, checkpoint_seconds: float) -> None
                         member.claim.progress(step)
                     saved = time.monotonic()
                 _announce(members, training, emit)
-    facts = _provenance(population, time.monotonic() - started, training.step - first_step)
+    how = facts()
     for index in reversed(range(len(members))):
-        _finish(members.pop(index), training, index, facts, emit)
+        _finish(members, training, index, how, emit)
 
 
 def _evaluate(members: list[Member], training: Training, evaluator: Evaluator) -> None:
@@ -149,24 +153,32 @@ def _evaluate(members: list[Member], training: Training, evaluator: Evaluator) -
 
 
 def _retire(
-    rows: list[int], members: list[Member], training: Training, evaluator: Evaluator, facts: dict[str, object], emit: Emit
+    rows: list[int],
+    members: list[Member],
+    training: Training,
+    evaluator: Evaluator,
+    facts: dict[str, object],
+    emit: Emit,
 ) -> None:
     """Finish the seeds whose numbers are no longer finite, as diverged; the others go on without them."""
-    if not rows:
-        return
     for index in reversed(rows):
         members[index].recorder.diverged_at = training.step
-        _finish(members.pop(index), training, index, facts, emit)
+        _finish(members, training, index, facts, emit)
     kept = [index for index in range(len(training.specs)) if index not in rows]
     if kept:
         training.keep(kept)
         evaluator.keep(kept)
 
 
-def _finish(member: Member, training: Training, index: int, facts: dict[str, object], emit: Emit) -> None:
+def _finish(
+    members: list[Member], training: Training, index: int, facts: dict[str, object], emit: Emit
+) -> None:
+    """Write the record of seed `index`, then take it off the list: until it is written it can still fail."""
+    member = members[index]
     parameters = training.algorithm.parameters(training.state)
     policy = {name: tensor[index].numpy().copy() for name, tensor in parameters.items()}
     member.claim.finish(member.recorder.record(policy), facts)
+    del members[index]
     diverged = member.recorder.diverged_at
     message = "" if diverged is None else f"diverged at step {diverged}"
     emit(Progress((member.spec.run_id,), "done", training.step, member.spec.steps, message))
@@ -182,8 +194,8 @@ def _train_reference(members: list[Member], emit: Emit) -> None:
     )
     steps = member.recorder.updates["step"][-1]
     facts = _provenance(members, time.monotonic() - started, steps)
-    members.clear()
     member.claim.finish(member.recorder.record(policy), facts)
+    members.clear()
     emit(Progress(run_ids, "done", steps, total))
 
 
