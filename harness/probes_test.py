@@ -1,0 +1,111 @@
+"""What the algorithms learn on tasks with known answers, and what they do not learn with a switch set wrong."""
+
+import numpy as np
+import pytest
+import torch
+
+from algorithms import load
+from algorithms.actor_critic import values
+from harness.loop import begin, train
+from suites.probes import TASKS
+from suites.spec import Evaluation, RunSpec
+
+PPO = {"horizon": 128, "minibatch_size": 32, "learning_rate": 3e-3, "discount": 0.9, "hidden": (16,)}
+VPG = {"horizon": 128, "learning_rate": 1e-2, "value_learning_rate": 1e-2, "discount": 0.9, "hidden": (16,)}
+
+
+def trained(algorithm, probe, *, updates=40, tricks=None, **changes):
+    """Three seeds, trained for some updates; PPO from its parity preset, VPG with tanh and standardised advantages."""
+    rule = load(algorithm)
+    base = rule.PRESETS["ppo-sb3" if algorithm == "ppo" else "vpg"].model_dump()
+    base |= (PPO if algorithm == "ppo" else VPG) | changes
+    if algorithm == "vpg":
+        base["tricks"] |= {"tanh_activations": True, "advantage_normalisation": True}
+    base["tricks"] |= tricks or {}
+    config = rule.Config.model_validate(base, strict=False)
+    specs = [
+        RunSpec(
+            algorithm=algorithm,
+            algorithm_version=rule.VERSION,
+            environment=f"probe/{probe}-v0",
+            config=config.model_dump(mode="json"),
+            seed=seed,
+            steps=updates * config.horizon * config.environments,
+            evaluation=Evaluation(),
+        )
+        for seed in range(3)
+    ]
+    training = begin(specs)
+    for _event in train(training):
+        pass
+    return training
+
+
+def value_at(training, *observations):
+    """V of each observation, [seed, observation]."""
+    points = torch.tensor(observations, dtype=torch.float32)[None, :, None].expand(3, -1, 1)
+    with torch.no_grad():
+        return values(training.state, points).numpy()
+
+
+def mode_at(training, *observations):
+    return np.stack(
+        [
+            training.policy()(torch.full((3, 1, 1), observation)).numpy()[:, 0, 0]
+            for observation in observations
+        ],
+        1,
+    )
+
+
+@pytest.mark.parametrize("algorithm", ["ppo", "vpg"])
+def test_the_value_function_fits_a_constant(algorithm):
+    assert value_at(trained(algorithm, "Constant"), 0.0) == pytest.approx(1.0, abs=0.05)
+
+
+@pytest.mark.parametrize("algorithm", ["ppo", "vpg"])
+def test_the_value_function_sees_the_observation(algorithm):
+    training = trained(algorithm, "Observation")
+    for observation in (-0.8, 0.0, 0.8):
+        assert value_at(training, observation) == pytest.approx(observation, abs=0.1)
+
+
+@pytest.mark.parametrize("algorithm", ["ppo", "vpg"])
+def test_the_future_is_discounted(algorithm):
+    training = trained(algorithm, "Delay")
+    found = value_at(training, 0.0, 1.0)
+    assert found[:, 0] == pytest.approx(0.9, abs=0.05)
+    assert found[:, 1] == pytest.approx(1.0, abs=0.05)
+
+
+@pytest.mark.parametrize("algorithm", ["ppo", "vpg"])
+def test_the_policy_finds_the_action_that_pays(algorithm):
+    assert mode_at(trained(algorithm, "Action", updates=80), 0.0) == pytest.approx(0.5, abs=0.1)
+
+
+def test_the_policy_couples_its_action_to_the_observation():
+    training = trained("ppo", "Copy", updates=120)
+    for observation in (-0.7, 0.0, 0.7):
+        assert mode_at(training, observation) == pytest.approx(observation, abs=0.15)
+
+
+@pytest.mark.parametrize("algorithm", ["ppo", "vpg"])
+def test_the_value_of_an_endless_reward_of_one_is_one_over_one_minus_discount(algorithm):
+    training = trained(algorithm, "Endless", updates=80)
+    assert value_at(training, 0.0) == pytest.approx(10.0, rel=0.05)
+
+
+@pytest.mark.parametrize("algorithm", ["ppo", "vpg"])
+def test_control_it_is_not_when_time_limits_are_terminal(algorithm):
+    training = trained(algorithm, "Endless", updates=80, tricks={"time_limit_terminal": True})
+    # Five steps at most: from the middle of an episode (1 − 0.9⁵) / 0.1 = 4.1 would be the most.
+    assert value_at(training, 0.0).max() < 4.2
+
+
+def test_control_without_a_gradient_nothing_is_learnt():
+    training = trained("ppo", "Action", updates=40, learning_rate=1e-12)
+    assert np.abs(mode_at(training, 0.0) - 0.5).min() > 0.4
+
+
+def test_every_probe_is_used_here():
+    assert set(TASKS) == {"Constant", "Observation", "Delay", "Action", "Copy", "Endless"}
