@@ -18,7 +18,7 @@ title = "Two small cells"
 environments = ["InvertedPendulum-v5"]
 seeds = 2
 steps = {STEPS}
-questions = []
+questions = ["reproduction"]
 
 [suite.evaluation]
 points = 2
@@ -61,18 +61,25 @@ def suite(tmp_path_factory):
     return path
 
 
-def start(*arguments):
+@pytest.fixture(scope="module")
+def start():
+    """Start Python with these arguments. None of the processes outlives the tests."""
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
-    return subprocess.Popen(
-        [sys.executable, *map(str, arguments)],
-        env=environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+    started = []
+
+    def start(*arguments):
+        command = [sys.executable, *map(str, arguments)]
+        pipe = subprocess.PIPE
+        started.append(subprocess.Popen(command, env=environment, stdout=pipe, stderr=pipe, text=True))
+        return started[-1]
+
+    yield start
+    for process in started:
+        process.kill()
+        process.communicate()
 
 
-def start_run(suite, directory, *options):
+def start_run(start, suite, directory, *options):
     return start("-m", "harness.cli", "run", suite, "--store", directory, "--json", *options)
 
 
@@ -89,10 +96,13 @@ def digests(suite, directory):
 
 
 @pytest.fixture(scope="module")
-def shared(suite, tmp_path_factory):
+def shared(start, suite, tmp_path_factory):
     """A store that two `matters run` filled at the same time, one with one worker, and what each said."""
     directory = tmp_path_factory.mktemp("shared") / "runs"
-    processes = [start_run(suite, directory, "--workers", "1"), start_run(suite, directory, "--workers", "2")]
+    processes = [
+        start_run(start, suite, directory, "--workers", "1"),
+        start_run(start, suite, directory, "--workers", "2"),
+    ]
     return directory, [facts(process) for process in processes]
 
 
@@ -104,7 +114,7 @@ def test_two_runs_on_one_store_train_each_run_once_and_both_end_complete(shared)
 
 
 def test_killed_at_any_moment_and_started_again_a_run_has_the_digest_of_an_uninterrupted_one(
-    suite, shared, tmp_path
+    start, suite, shared, tmp_path
 ):
     """P1, P2: other workers, other populations, and `kill -9` twice in the middle."""
     script = tmp_path / "often.py"
@@ -142,9 +152,9 @@ def kill_when(process, directory, run_ids, least):
     return [run_id for run_id in run_ids if 0 < store.status(run_id).steps < STEPS]
 
 
-def test_interrupted_by_hand_it_stops_in_one_line_and_says_how_to_go_on(suite, tmp_path):
+def test_interrupted_by_hand_it_stops_in_one_line_and_says_how_to_go_on(start, suite, tmp_path):
     directory = tmp_path / "runs"
-    process = start_run(suite, directory, "--steps", "1000000", "--workers", "1")
+    process = start_run(start, suite, directory, "--steps", "1000000", "--workers", "1")
     end = time.monotonic() + 60
     while not list(Path(directory).glob("*/status.json")):
         assert time.monotonic() < end
