@@ -166,8 +166,9 @@ class Claim:
 
 
 def _safetensors(arrays: Columns) -> bytes:
-    native = {name: np.asarray(array, array.dtype.newbyteorder("=")) for name, array in arrays.items()}
-    return safetensors.numpy.save(native)
+    # safetensors writes an array's memory as it lies there, whatever its strides say.
+    plain = {name: np.array(a, a.dtype.newbyteorder("="), order="C") for name, a in arrays.items()}
+    return safetensors.numpy.save(plain)
 
 
 def _parquet(columns: Columns) -> bytes:
