@@ -12,7 +12,7 @@ Axes stand in the order S, T, N, features, and are always there: S = 1 for a see
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Bool, Float
@@ -54,6 +54,7 @@ class Rollout:
     truncated: Bool[Tensor, "S T N"]
 
 
+@runtime_checkable
 class OnPolicy(Protocol):
     """A learning rule that alternates rollouts with updates, for a population of seeds. A module is one.
 

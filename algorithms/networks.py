@@ -11,8 +11,9 @@ from torch.nn.functional import pad
 
 from algorithms.theta import Layout
 
-# A batched matrix product rounds the same for one seed as for ten where its right factor is a multiple of this
-# wide; at widths 6, 7 and 17, MKL takes another kernel for a batch of one. networks_test.py holds it to that.
+# A batched matrix product rounds the same for one seed as for ten where its right factor is a multiple of
+# this wide; at widths 6, 7 and 17, MKL takes another kernel for a batch of one. networks_test.py holds it to
+# that.
 WIDTH_MULTIPLE = 16
 
 
@@ -68,7 +69,8 @@ class Mlp:
         """First parameters of one seed; biases are 0.
 
         Orthogonal: gain √2 in the hidden layers and `last_gain` in the last (Engstrom et al. 2020, item 3;
-        gains as in OpenAI baselines). Otherwise Glorot-uniform in every layer, what Engstrom et al. compare with.
+        gains as in OpenAI baselines). Otherwise Glorot-uniform in every layer, what Engstrom et al. compare
+        with.
         """
         parameters: list[np.ndarray] = []
         for layer, (i, o) in enumerate(zip(self.sizes, self.sizes[1:], strict=False)):
