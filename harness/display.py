@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
-from rich.console import Console, Group
+from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.progress_bar import ProgressBar
 from rich.table import Table
@@ -49,6 +49,7 @@ class Tally:
     clock: Callable[[], float] = time.monotonic
     runs: dict[str, _Run] = field(init=False)
     _begun: float | None = None
+    _latest: float = 0.0
 
     def __post_init__(self) -> None:
         self.runs = {
@@ -61,8 +62,9 @@ class Tally:
 
     def update(self, event: "Progress | Lost") -> str | None:
         """Take in an event. Returns the line that has to be said about it, if any."""
+        self._latest = self.clock()
         if self._begun is None:
-            self._begun = self.clock()
+            self._begun = self._latest
         if isinstance(event, Lost):
             return self._lose(event)
         for run_id in event.run_ids:
@@ -115,7 +117,8 @@ class Tally:
         return seconds * left / spent if spent > 0 and seconds > 0 else None
 
     def _seconds(self) -> float:
-        return self.clock() - self._begun if self._begun is not None else 0.0
+        """From the first event to the latest: neither loading libraries nor saying goodbye is training."""
+        return self._latest - self._begun if self._begun is not None else 0.0
 
     def cells(self) -> dict[str, list[_Run]]:
         """The runs by cell, in the order of the tasks."""
@@ -210,7 +213,7 @@ def _picture(tally: Tally, console: Console) -> Group:
         done = sum(run.state == "done" for run in runs)
         wrong = sum(run.state in ("failed", "lost") for run in runs)
         table.add_row(Text(label), bar, Text(f"{done}/{len(runs)}" + (f"  {wrong} failed" if wrong else "")))
-    parts = [Text(tally.line(), style="bold"), table]
+    parts: list[RenderableType] = [Text(tally.line(), style="bold"), table]
     if hidden:
         parts.append(Text(f"… and {hidden} more cells", style="dim"))
     return Group(*parts)

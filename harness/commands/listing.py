@@ -35,7 +35,10 @@ def list_(
     if json:
         print_json(found)
     elif found:
-        print_table(tuple(found[0]), [[_cell(value) for value in row.values()] for row in found])
+        print_table(
+            [name.replace("_", " ") for name in found[0]],
+            [[_cell(value) for value in row.values()] for row in found],
+        )
     else:
         typer.echo(f"no {what.value}")
 

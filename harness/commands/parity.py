@@ -29,7 +29,7 @@ def parity(
                 {
                     "name": name,
                     "passed": result.passed,
-                    "rows": [asdict(row) for row in result.rows],
+                    "rows": [{**asdict(row), "passed": row.passed} for row in result.rows],
                     "known_differences": list(result.known_differences),
                 }
                 for name, result in found.items()

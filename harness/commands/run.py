@@ -58,6 +58,8 @@ def run(
         remark("stopped; the same command goes on from the last checkpoints")
         raise typer.Exit(1) from None
 
+    if outcome.trained:
+        notes().print("writing the report")
     from reports.report import write_report
     from results.table import snapshot
 

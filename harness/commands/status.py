@@ -1,6 +1,7 @@
 """`matters status`: what is done, running, failed and missing."""
 
 from collections import Counter
+from typing import TYPE_CHECKING
 
 import typer
 
@@ -16,7 +17,10 @@ from harness.commands.options import (
 )
 from harness.console import print_json, print_table
 
-STATES = ("done", "running", "failed", "missing")
+if TYPE_CHECKING:
+    from results.schema import State
+
+STATES: tuple["State", ...] = ("done", "running", "failed", "missing")
 
 
 def status(
@@ -30,7 +34,8 @@ def status(
     """Show done / running / failed / missing, by cell. A store that does not exist yet lacks everything."""
     declared = choose(suite, seeds, steps, only)
 
-    from results.store import Status, Store
+    from results.schema import Status
+    from results.store import Store
 
     # A place that is there has to be a store; one that is not has no runs.
     opened = Store.open(store) if store.exists() else None
@@ -57,7 +62,7 @@ def status(
             ]
         )
         return
-    counts: dict[tuple[str, str], Counter[str]] = {}
+    counts: dict[tuple[str, str], Counter[State]] = {}
     for cell, _, found in runs:
         counts.setdefault((cell.variant, cell.environment), Counter())[found.state] += 1
     rows = [(*cell, *(states[state] for state in STATES)) for cell, states in counts.items()]
