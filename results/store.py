@@ -22,13 +22,13 @@ from typing import Any, Self
 
 import pyarrow.parquet
 import safetensors.numpy
-from pydantic import ValidationError
 
 from results import files
 from results.claim import TABLES, Claim, is_locked, lock
 from results.schema import SCHEMA_VERSION, UPGRADES, Columns, Record, Status, digest, primary_endpoint
+from results.status import Damage, earlier_failures, keep_failure, read_failure, read_status, refuse_newer
 from suites.errors import InputError, nearest
-from suites.spec import RunSpec
+from suites.spec import Evaluation, RunSpec, canonical_json, identity
 
 RUN_ID = re.compile(r"[0-9a-f]{16}")
 
@@ -70,7 +70,7 @@ class Store:
             if isinstance(error, InputError):
                 raise
             raise InputError(f"store = {str(path)!r}: store.json is damaged") from None
-        _refuse_newer(f"store = {str(path)!r}", version)
+        refuse_newer(f"store = {str(path)!r}", version)
         return cls(path)
 
     def run_ids(self) -> list[str]:
@@ -78,16 +78,22 @@ class Store:
         return [run_id for run_id in self._directories() if (self.path / run_id / "spec.json").exists()]
 
     def spec(self, run_id: str) -> RunSpec:
-        """What the run is. Raises InputError if its spec is missing, or is not that of this id."""
+        """What the run is. Raises InputError if its spec is missing, or does not hash to this id."""
         try:
-            spec = RunSpec.model_validate_json((self.path / run_id / "spec.json").read_bytes())
+            with open(f"{self.path}/{run_id}/spec.json", "rb") as file:
+                fields = json.load(file)
+            found = identity(canonical_json(fields))
+            if found != run_id:
+                raise InputError(f"run = {run_id!r}: spec.json does not match, it is of run {found!r}")
+            # The hash says that this was validated once; to do it again takes seconds for ten thousand.
+            evaluation = Evaluation.model_construct(**fields.pop("evaluation"))
+            return RunSpec.model_construct(**fields, evaluation=evaluation)
         except FileNotFoundError:
             raise InputError(f"run = {run_id!r}: not in the store") from None
-        except ValidationError:
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            if isinstance(error, InputError):
+                raise
             raise InputError(f"run = {run_id!r}: spec.json is damaged") from None
-        if spec.run_id != run_id:
-            raise InputError(f"run = {run_id!r}: spec.json is of run {spec.run_id!r}")
-        return spec
 
     def status(self, run_id: str) -> Status:
         """How the run stands; "missing" also for a run that the store has never seen.
@@ -151,10 +157,10 @@ class Store:
     def failures(self, run_id: str) -> list[dict[str, Any]]:
         """Every failure of the run, oldest first: `error`, `traceback`, `steps`, `provenance`."""
         directory = self.path / run_id
-        paths = _failures(directory)
+        paths = earlier_failures(directory)
         if self.status(run_id).state == "failed":
             paths.append(directory / "status.json")
-        return [_failure(path) for path in paths]
+        return [read_failure(path) for path in paths]
 
     def claim(self, spec: RunSpec, *, retry_failed: bool = False) -> Claim | None:
         """The right to train the run; None if another holds it, or it is done, or it failed.
@@ -202,21 +208,7 @@ class Store:
             return sorted(entry.name for entry in entries if RUN_ID.fullmatch(entry.name) and entry.is_dir())
 
     def _status(self, run_id: str) -> dict[str, Any] | None:
-        """The fields of status.json, None without one. Raises Damage, InputError for a newer schema."""
-        try:
-            with open(f"{self.path}/{run_id}/status.json", "rb") as file:
-                data = file.read()
-        except FileNotFoundError:
-            return None
-        try:
-            fields: dict[str, Any] = json.loads(data)
-            version = fields["schema_version"]
-        except (ValueError, KeyError, TypeError):
-            raise Damage("is damaged: not the JSON of a status") from None
-        _refuse_newer(f"run = {run_id!r}", version)
-        if not files.intact(data):
-            raise Damage("is damaged: it does not match its checksum")
-        return fields
+        return read_status(f"{self.path}/{run_id}")
 
     def _claimable(self, run_id: str, retry_failed: bool) -> bool:
         try:
@@ -234,12 +226,7 @@ class Store:
         status = directory / "status.json"
         failed = status.exists() and self.status(spec.run_id).state == "failed"
         if failed:
-            # Copied, not moved, so that a run has a status at every moment: a lost one can be noticed.
-            failure = status.read_bytes()
-            earlier = _failures(directory)
-            if not earlier or earlier[-1].read_bytes() != failure:
-                number = _failure_number(earlier[-1]) + 1 if earlier else 1
-                files.write(directory / f"failure-{number}.json", failure)
+            keep_failure(directory)
             # The checkpoint may be what it failed of.
             for checkpoint in directory.glob("checkpoint.*"):
                 checkpoint.unlink()
@@ -293,17 +280,6 @@ class Store:
         return []
 
 
-class Damage(Exception):
-    """A status.json that is not as it was written."""
-
-
-def _refuse_newer(where: str, version: object) -> None:
-    if not isinstance(version, int) or version > SCHEMA_VERSION:
-        raise InputError(
-            f"{where}: written by a newer Matters: schema {version}, this one reads {SCHEMA_VERSION}"
-        )
-
-
 def _refuse_to_create(path: Path, *, create: bool) -> None:
     """InputError where no store can be made: nothing asks for one, or something else is there."""
     if not path.exists():
@@ -322,20 +298,6 @@ def _columns(path: Path) -> Columns:
     with pyarrow.parquet.ParquetFile(path) as file:
         table = file.read(use_threads=False)
     return {name: table.column(name).to_numpy().copy() for name in table.column_names}
-
-
-def _failures(directory: Path) -> list[Path]:
-    return sorted(directory.glob("failure-*.json"), key=_failure_number)
-
-
-def _failure(path: Path) -> dict[str, Any]:
-    data = path.read_bytes()
-    fields = json.loads(data) if files.intact(data) else {"error": f"{path.name} is damaged"}
-    return {key: fields.get(key) for key in ("error", "traceback", "steps", "provenance")}
-
-
-def _failure_number(path: Path) -> int:
-    return int(path.stem.removeprefix("failure-"))
 
 
 def _near(prefix: str, run_ids: list[str]) -> str:

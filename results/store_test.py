@@ -60,6 +60,7 @@ def test_what_is_read_back_is_what_was_recorded(store: Store) -> None:
     run_id = finished(store)
     assert same(store.record(run_id), make_record())
     assert store.spec(run_id) == make_spec()
+    assert store.spec(run_id).run_id == run_id
     assert store.provenance(run_id) == PROVENANCE
     assert store.run_ids() == [run_id]
     assert store.verify() == []
@@ -373,9 +374,10 @@ def test_a_spec_that_is_missing_or_damaged_is_refused(store: Store) -> None:
     run_id = finished(store)
     with pytest.raises(InputError, match="not in the store"):
         store.spec("0" * 16)
-    (store.path / run_id / "spec.json").write_text("{}")
-    with pytest.raises(InputError, match=r"spec\.json is damaged"):
-        store.spec(run_id)
+    for text, message in (("{", "is damaged"), ("[]", "does not match"), ("{}", "does not match")):
+        (store.path / run_id / "spec.json").write_text(text)
+        with pytest.raises(InputError, match=message):
+            store.spec(run_id)
 
 
 def test_a_unique_prefix_stands_for_its_run(store: Store) -> None:

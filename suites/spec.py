@@ -26,6 +26,16 @@ def _json_value(value: Any, name: str = "config") -> Any:
     raise ValueError(f"{name} = {value!r}: not a JSON value")
 
 
+def canonical_json(value: Any) -> str:
+    """Sorted keys, no spaces, ASCII, floats by repr. Raises ValueError for nan and infinities."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
+
+
+def identity(canonical: str) -> str:
+    """First 16 hex digits of the SHA-256 of canonical JSON."""
+    return hashlib.sha256(canonical.encode("ascii")).hexdigest()[:16]
+
+
 class Evaluation(BaseModel):
     """When and how a run is evaluated: `points` equally spaced, the last at the end."""
 
@@ -53,12 +63,10 @@ class RunSpec(BaseModel):
     evaluation: Evaluation
 
     def canonical(self) -> str:
-        """Canonical JSON: sorted keys, no spaces, ASCII, floats by repr."""
-        return json.dumps(
-            self.model_dump(mode="json"), sort_keys=True, separators=(",", ":"), allow_nan=False
-        )
+        """The spec as canonical JSON, which its identity is the hash of."""
+        return canonical_json(self.model_dump(mode="json"))
 
     @property
     def run_id(self) -> str:
-        """First 16 hex digits of the SHA-256 of the canonical JSON."""
-        return hashlib.sha256(self.canonical().encode("ascii")).hexdigest()[:16]
+        """The name of the run: first 16 hex digits of the SHA-256 of the canonical JSON."""
+        return identity(self.canonical())
