@@ -228,7 +228,8 @@ def attribution(ppo: Array, ppo_m: Array, trpo: Array, trpo_plus: Array) -> Attr
 
     AAI = max(|PPO - TRPO+|, |PPO-M - TRPO|), ACLI = max(|PPO - PPO-M|, |TRPO+ - TRPO|). Their intervals
     project the two differences' simultaneous (Bonferroni) intervals: [max(0, largest lower
-    bound), largest reach]. Main effects average the two signed differences; the interaction is code effect with PPO minus with TRPO.
+    bound), largest reach]. Main effects average the two signed differences; the interaction is the code
+    effect with PPO minus that with TRPO.
     """
     algorithm = [contrast(pair, (1, -1)) for pair in ((ppo, trpo_plus), (ppo_m, trpo))]
     code = [contrast(pair, (1, -1)) for pair in ((ppo, ppo_m), (trpo_plus, trpo))]

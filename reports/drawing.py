@@ -9,10 +9,9 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -26,6 +25,9 @@ COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#6
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
 DASHES = ("", "6 2.2", "7 2 1.6 2", "1.6 1.8")
 PANEL_WIDTH = 5.0  # inches: 360 units, so a panel is read at its own size on a phone
+ABOVE, BELOW, BESIDE = 0.36, 0.52, 0.14  # inches around the axes: title, tick labels and axis label, air
+
+Place = TypeVar("Place")
 
 
 @dataclass(frozen=True)
@@ -73,22 +75,73 @@ class Drawing:
     svg: bytes
     pdf: bytes
     variants: tuple[str, ...] = ()  # those that need a legend
-    folded: bool = False
 
 
-@contextmanager
-def canvas(
-    rows: int, columns: int, height: float, width: float = PANEL_WIDTH
-) -> Iterator[tuple[Figure, list[Axes]]]:
-    """A figure of `rows` x `columns` axes, each `width` x `height` inches, in the house style."""
+def small_multiples(
+    name: str,
+    places: Sequence[Place],
+    draw: Callable[[Axes, Place], None],
+    words: Callable[[Place], str],
+    *,
+    height: float,
+    title: str,
+    caption: str,
+    left: float = 0.1,
+    variants: Sequence[str] = (),
+) -> Drawing:
+    """One panel a place: each alone for the page, all in one figure for the files.
+
+    `draw` fills axes, `words` says what they show. `height` of a panel is in inches, and so is the room
+    `left` of the axes. `variants` are those that need a legend: the page has its own, the files get one here.
+    """
     import matplotlib
+    from matplotlib.figure import Figure
+
+    def drawn(shown: Sequence[Place]) -> Figure:
+        columns = min(3, len(shown))
+        rows = -(-len(shown) // columns)
+        # Rooms of fixed size: constrained layout would draw everything once more, only to measure it.
+        foot = 0.4 if variants and shown is places else 0.0
+        wide, high = columns * PANEL_WIDTH, rows * height + foot
+        figure = Figure(figsize=(wide, high), facecolor=GROUND)
+        for k, place in enumerate(shown):
+            x, y = k % columns * PANEL_WIDTH + left, foot + (rows - 1 - k // columns) * height + BELOW
+            size = ((PANEL_WIDTH - left - BESIDE) / wide, (height - BELOW - ABOVE) / high)
+            draw(figure.add_axes((x / wide, y / high, *size)), place)
+        return figure
 
     with matplotlib.rc_context(_rc()):
-        from matplotlib.figure import Figure
+        panels = [(words(place), _saved(drawn([place]), "svg").decode()) for place in places]
+        whole = drawn(places)
+        if variants:
+            _legend(whole)
+        return Drawing(
+            name=name,
+            title=title,
+            caption=caption,
+            panels=tuple(Panel(inline(svg, f"{name}-{k}", alt), alt) for k, (alt, svg) in enumerate(panels)),
+            svg=_saved(whole, "svg"),
+            pdf=_saved(whole, "pdf"),
+            variants=tuple(variants),
+        )
 
-        figure = Figure(figsize=(columns * width, rows * height), layout="constrained", facecolor=GROUND)
-        axes = figure.subplots(rows, columns, squeeze=False)
-        yield figure, list(axes.flat)
+
+def _legend(figure: Figure) -> None:
+    labels: dict[str, Any] = {}
+    for ax in figure.axes:
+        for handle, label in zip(*ax.get_legend_handles_labels(), strict=True):
+            labels.setdefault(label, handle)
+    figure.legend(
+        list(labels.values()), list(labels), loc="lower center", ncols=min(6, len(labels)), handlelength=3
+    )
+
+
+def _saved(figure: Figure, kind: str) -> bytes:
+    """The figure's bytes, without dates."""
+    buffer = io.BytesIO()
+    none = {"Date": None} if kind == "svg" else {"CreationDate": None, "Producer": None}
+    figure.savefig(buffer, format=kind, metadata={"Creator": None, **none})
+    return buffer.getvalue()
 
 
 def _rc() -> Any:
@@ -100,7 +153,6 @@ def _rc() -> Any:
         "font.size": 10,
         "axes.titlesize": 11,
         "axes.titlelocation": "left",
-        "axes.titleweight": "bold",
         "axes.titlecolor": INK,
         "axes.labelsize": 9.5,
         "axes.labelcolor": SOFT,
@@ -128,45 +180,6 @@ def _rc() -> Any:
     }
 
 
-def finish(figure: Figure, axes: Sequence[Axes], used: Sequence[str]) -> None:
-    """Hide the axes that were not used and put one legend below the others."""
-    for ax in axes[len(used) :]:
-        ax.set_visible(False)
-    labels: dict[str, Any] = {}
-    for ax in axes[: len(used)]:
-        for handle, label in zip(*ax.get_legend_handles_labels(), strict=True):
-            labels.setdefault(label, handle)
-    if labels:
-        figure.legend(
-            list(labels.values()),
-            list(labels),
-            loc="outside lower center",
-            ncols=min(5, len(labels)),
-            handlelength=3,
-        )
-
-
-def files(figure: Figure) -> tuple[bytes, bytes]:
-    """The figure as SVG and PDF bytes, without dates."""
-    import matplotlib
-
-    with matplotlib.rc_context(_rc()):
-        svg, pdf = io.BytesIO(), io.BytesIO()
-        figure.savefig(svg, format="svg", metadata={"Date": None, "Creator": None})
-        figure.savefig(pdf, format="pdf", metadata={"CreationDate": None, "Producer": None, "Creator": None})
-    return svg.getvalue(), pdf.getvalue()
-
-
-def panel(figure: Figure, name: str, alt: str) -> Panel:
-    """The figure as inline SVG: theme colours, the page's font, identifiers that no other figure has."""
-    import matplotlib
-
-    with matplotlib.rc_context(_rc()):
-        buffer = io.BytesIO()
-        figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
-    return Panel(inline(buffer.getvalue().decode(), name, alt), alt)
-
-
 def inline(svg: str, name: str, alt: str) -> str:
     """Turn a stand-alone SVG into one that can live in the page under the prefix `name`."""
     from markupsafe import escape
@@ -181,9 +194,10 @@ def inline(svg: str, name: str, alt: str) -> str:
     names |= {MARGIN_SHADE: "var(--margin)", HOLLOW: "var(--card)"}
     names |= {colour: f"var(--c{k})" for k, colour in enumerate(COLOURS)}
     body = re.sub("|".join(names), lambda found: names[found.group()], body)
-    # Without a family of its own a text takes the page's.
-    body = re.sub(r"font:( [\d.]+px) [^;\"]+", r"font-size:\1", body)
-    body = re.sub(r"font: (bold|[67]00) ([\d.]+px) [^;\"]+", r"font-weight: 600; font-size: \2", body)
+    # Without a family of its own a text takes the page's. Titles are bold on the page only: in a PDF a second
+    # font takes long to embed.
+    body = re.sub(r"font-family: [^;\"]+; ", "", body)
+    body = body.replace("font-size: 11px", "font-size: 11px; font-weight: 650")
     view = re.search(r'viewBox="([^"]+)"', body)
     box = view.group(1) if view else "0 0 360 240"
     opening = f'<svg viewBox="{box}" role="img" aria-label="{escape(alt)}" xmlns="http://www.w3.org/2000/svg"'

@@ -13,6 +13,7 @@ from contextlib import contextmanager
 import numpy as np
 from numpy.typing import NDArray
 
+from reports.aggregates import METRICS
 from reports.intervals import Interval
 
 Array = NDArray[np.float64]
@@ -50,14 +51,16 @@ def percentile_intervals(
         "optimality gap": metrics.aggregate_optimality_gap,
     }
     scores = np.stack(list(samples), axis=1)  # [runs, environments]
+
+    def resampled(drawn: Array) -> Array:
+        # Our definitions, which a test holds equal to rliable's: SciPy's `trim_mean`, which rliable calls, is
+        # six times slower on arrays this small, and the loop is in Python.
+        return np.array([METRICS[name](list(drawn.T)) for name in functions])
+
     with global_seed(seed):
-        points, intervals = library.get_interval_estimates(
-            {"all": scores}, lambda drawn: np.array([f(drawn) for f in functions.values()]), reps=resamples
-        )
+        _, intervals = library.get_interval_estimates({"all": scores}, resampled, reps=resamples)
+    low, high = intervals["all"]
     return {
-        name: (
-            float(points["all"][k]),
-            Interval(float(intervals["all"][0, k]), float(intervals["all"][1, k])),
-        )
-        for k, name in enumerate(functions)
+        name: (float(function(scores)), Interval(float(low[k]), float(high[k])))
+        for k, (name, function) in enumerate(functions.items())
     }

@@ -8,14 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from reports.curves import DIAGNOSTICS, Curve, Trace
-from reports.drawing import (
-    Drawing,
-    canvas,
-    files,
-    finish,
-    panel,
-    style,
-)
+from reports.drawing import Drawing, small_multiples, style
 from reports.intervals import MINIMUM_FOR_CLAIM, MINIMUM_FOR_INTERVAL
 from reports.pairs import AGGREGATE
 from reports.study import Study
@@ -24,7 +17,7 @@ from reports.text import number
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-ROW = 0.5  # inches a row of a figure that lists things from top to bottom
+LEFT = 0.58  # inches for the tick labels
 
 
 def learning_curves(study: Study, curves: Sequence[tuple[str, str, Curve]]) -> Drawing:
@@ -39,27 +32,18 @@ def learning_curves(study: Study, curves: Sequence[tuple[str, str, Curve]]) -> D
             ax, environment, "mean return" if environment != AGGREGATE else "normalised score (IQM)"
         )
 
-    panels = []
-    for environment in places:
-        with canvas(1, 1, 3.1) as (figure, axes):
-            draw(axes[0], environment)
-            panels.append(panel(figure, f"curve-{environment}", _curve_alt(environment, curves)))
-    columns = min(3, len(places))
-    with canvas(-(-len(places) // columns), columns, 3.3, 4.2) as (figure, axes):
-        for ax, environment in zip(axes, places, strict=False):
-            draw(ax, environment)
-        finish(figure, axes, places)
-        svg, pdf = files(figure)
     few = any(0 < len(curve.runs) < MINIMUM_FOR_CLAIM for _, _, curve in curves)
     thin = " Thin lines are single runs; with fewer than ten the bands are indicative." if few else ""
-    return Drawing(
-        name="learning-curves",
+    return small_multiples(
+        "learning-curves",
+        places,
+        draw,
+        lambda environment: _curve_alt(environment, curves),
+        height=3.1,
+        left=LEFT,
         title="Learning curves",
         caption="Mean return of the evaluation episodes over training. Bands: 95 % bootstrap intervals that "
         f"resample whole runs (none under {MINIMUM_FOR_INTERVAL} runs).{thin}",
-        panels=tuple(panels),
-        svg=svg,
-        pdf=pdf,
         variants=study.variants,
     )
 
@@ -115,8 +99,8 @@ def _steps(value: float, _: Any) -> str:
 
 def profiles(study: Study, found: Sequence[tuple[str, Curve]]) -> Drawing:
     """Performance profiles: which share of runs scores more than a threshold."""
-    with canvas(1, 1, 3.1) as (figure, axes):
-        ax = axes[0]
+
+    def draw(ax: Axes, title: str) -> None:
         for variant, curve in found:
             look = style(study.variants.index(variant))
             if curve.low is not None and curve.high is not None:
@@ -126,25 +110,25 @@ def profiles(study: Study, found: Sequence[tuple[str, Curve]]) -> Drawing:
             ax.plot(
                 curve.steps, curve.centre, color=look.colour, linestyle=look.line, linewidth=2, label=variant
             )
-        ax.set_title("Share of runs above a score")
+        ax.set_title(title)
         ax.set_xlabel("normalised score")
         ax.spines["left"].set_visible(False)
-        halves = [
-            f"{variant} {np.interp(0.5, curve.steps, curve.centre):.0%} of runs above 0.5"
-            for variant, curve in found
-        ]
-        one = panel(figure, "performance-profiles", f"Performance profiles: {', '.join(halves)}.")
-        finish(figure, axes, ["all"])
-        svg, pdf = files(figure)
-    return Drawing(
-        name="performance-profiles",
+
+    def words(_: str) -> str:
+        shares = [(variant, np.interp(0.5, curve.steps, curve.centre)) for variant, curve in found]
+        return f"Runs above 0.5: {', '.join(f'{variant} {share:.0%}' for variant, share in shares)}."
+
+    return small_multiples(
+        "performance-profiles",
+        ["Share of runs above a score"],
+        draw,
+        words,
+        height=3.1,
+        left=LEFT,
         title="Performance profiles",
-        caption="Share of runs that score more than a threshold, all environments weighing the same; higher is "
-        "better. Bands: 95 %, pointwise, whole runs resampled.",
-        panels=(one,),
-        svg=svg,
-        pdf=pdf,
-        variants=tuple(variant for variant, _ in found),
+        caption="Share of runs that score more than a threshold, all environments weighing the same; higher "
+        "is better. Bands: 95 %, pointwise, whole runs resampled.",
+        variants=[variant for variant, _ in found],
     )
 
 
@@ -182,27 +166,19 @@ def _diagnostic(study: Study, key: str, traces: Sequence[tuple[str, str, str, Tr
             ax.set_yscale("log")
         _over_training(ax, environment, what)
 
-    panels = []
-    for environment in places:
-        with canvas(1, 1, 2.5) as (figure, axes):
-            draw(axes[0], environment)
-            ends = [f"{v} {found.centre[-1]:.3g}" for _, v, where, found in traces if where == environment]
-            panels.append(
-                panel(figure, f"{key}-{environment}", f"{what} on {environment}, last: {', '.join(ends)}.")
-            )
-    columns = min(3, len(places))
-    with canvas(-(-len(places) // columns), columns, 2.9, 4.2) as (figure, axes):
-        for ax, environment in zip(axes, places, strict=False):
-            draw(ax, environment)
-        finish(figure, axes, places)
-        svg, pdf = files(figure)
-    return Drawing(
-        name=key.replace("_", "-"),
-        title=what[0].upper() + what[1:],
-        caption=f"{what[0].upper()}{what[1:]} of each update: line: median over runs; band: lowest to highest run.",
-        panels=tuple(panels),
-        svg=svg,
-        pdf=pdf,
-        variants=tuple(v for v in study.variants if any(t[1] == v for t in traces)),
-        folded=False,
+    def words(environment: str) -> str:
+        ends = [f"{v} {found.centre[-1]:.3g}" for _, v, where, found in traces if where == environment]
+        return f"{what} on {environment}, last: {', '.join(ends)}."
+
+    title = what[0].upper() + what[1:]
+    return small_multiples(
+        key.replace("_", "-"),
+        places,
+        draw,
+        words,
+        height=2.6,
+        left=LEFT,
+        title=title,
+        caption=f"{title} at each update. Line: median run; band: lowest to highest.",
+        variants=[v for v in study.variants if any(t[1] == v for t in traces)],
     )

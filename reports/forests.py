@@ -7,19 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from reports.drawing import (
-    COLOURS,
-    HOLLOW,
-    MARGIN_SHADE,
-    SOFT,
-    Drawing,
-    Panel,
-    canvas,
-    files,
-    finish,
-    panel,
-    style,
-)
+from reports.drawing import COLOURS, HOLLOW, MARGIN_SHADE, SOFT, Drawing, small_multiples, style
 from reports.intervals import MINIMUM_FOR_CLAIM, MINIMUM_FOR_INTERVAL, Interval, mean_interval
 from reports.pairs import AGGREGATE, Comparison
 from reports.scores import AggregateScore
@@ -35,30 +23,22 @@ ROW = 0.5  # inches a row
 def forest(question: str, found: Sequence[Comparison]) -> Drawing:
     """Differences in normalised score: 95 % (thin) and 90 % (thick) intervals against 0 and the margin."""
     pairs = list(dict.fromkeys((one.x, one.y) for one in found))
-    blocks = [[one for one in found if (one.x, one.y) == pair and one.scale] for pair in pairs]
-    rows = max(len(block) for block in blocks)
-    height = 1.15 + ROW * max(1, rows)
-    panels = []
-    for pair, block in zip(pairs, blocks, strict=True):
-        with canvas(1, 1, 1.15 + ROW * max(1, len(block))) as (figure, axes):
-            _forest(axes[0], pair, block)
-            alt = f"Differences {pair[0]} minus {pair[1]} in normalised score. " + " ".join(
-                f"{one.where}: {_difference_words(one)}." for one in block
-            )
-            panels.append(panel(figure, f"{question}-{pair[0]}-{pair[1]}", alt))
-    with canvas(1, len(pairs), height) as (figure, axes):
-        for ax, pair, block in zip(axes, pairs, blocks, strict=True):
-            _forest(ax, pair, block)
-        svg, pdf = files(figure)
-    hollow = " Hollow and thin: indicative, under ten seeds." if any(not one.claim for one in found) else ""
-    return Drawing(
-        name=question,
+    blocks = {pair: [one for one in found if (one.x, one.y) == pair and one.scale] for pair in pairs}
+    hollow = " Hollow and thin: an indication." if any(not one.claim for one in found) else ""
+
+    def words(pair: tuple[str, str]) -> str:
+        each = [f"{one.where}: {_difference_words(one)}." for one in blocks[pair]]
+        return f"Differences {pair[0]} minus {pair[1]} in normalised score. {' '.join(each)}"
+
+    return small_multiples(
+        question,
+        pairs,
+        lambda ax, pair: _forest(ax, pair, blocks[pair]),
+        words,
+        height=1.0 + ROW * max(1, *(len(block) for block in blocks.values())),
         title="Differences against zero and the margin",
-        caption="Difference of means in normalised score: thick the 90 % interval, thin the 95 %, shaded "
-        f"the margin of equivalence.{hollow}",
-        panels=tuple(panels),
-        svg=svg,
-        pdf=pdf,
+        caption="Difference of means in normalised score: thick the 90 % interval, thin the 95 %, shaded the "
+        f"margin of equivalence.{hollow}",
     )
 
 
@@ -114,35 +94,21 @@ def _forest(ax: Axes, pair: tuple[str, str], block: Sequence[Comparison]) -> Non
 
 def run_scores(study: Study) -> Drawing:
     """Every run's score as a point, with its cell's mean and 95 % interval: a panel an environment."""
-    panels = []
-    height = 0.75 + ROW * len(study.variants)
-    for environment in study.environments:
-        with canvas(1, 1, height) as (figure, axes):
-            _strip(axes[0], study, environment)
-            words = [
-                f"{v} {number(float(study.cell(v, environment).scores.mean()))}"
-                for v in study.variants
-                if study.cell(v, environment).n
-            ]
-            panels.append(
-                panel(
-                    figure, f"runs-{environment}", f"Run scores on {environment}, means: {', '.join(words)}."
-                )
-            )
-    columns = min(3, len(study.environments))
-    with canvas(-(-len(study.environments) // columns), columns, height, 4.2) as (figure, axes):
-        for ax, environment in zip(axes, study.environments, strict=False):
-            _strip(ax, study, environment)
-        finish(figure, axes, study.environments)
-        svg, pdf = files(figure)
-    return Drawing(
-        name="run-scores",
+
+    def words(environment: str) -> str:
+        cells = [study.cell(variant, environment) for variant in study.variants]
+        means = [f"{cell.variant} {number(float(cell.scores.mean()))}" for cell in cells if cell.n]
+        return f"Run scores on {environment}, means: {', '.join(means) or 'none'}."
+
+    return small_multiples(
+        "run-scores",
+        study.environments,
+        lambda ax, environment: _strip(ax, study, environment),
+        words,
+        height=0.9 + ROW * len(study.variants),
         title="Every run’s score",
         caption="Dots are runs. The marker is the mean, the bar its 95 % interval (Student’s): hollow and "
         "thin under ten seeds (indicative), none under five.",
-        panels=tuple(panels),
-        svg=svg,
-        pdf=pdf,
     )
 
 
@@ -209,8 +175,6 @@ def _rows_done(ax: Axes, rows: int, title: str, what: str) -> None:
 def aggregates(study: Study, scores: Sequence[AggregateScore]) -> Drawing:
     """Aggregate scores with intervals: a panel a metric, rliable's plain percentile interval below ours."""
     metrics = list(dict.fromkeys(score.metric for score in scores))
-    variants = [v for v in study.variants if any(score.variant == v for score in scores)]
-    height = 0.75 + ROW * len(variants)
 
     def draw(ax: Axes, metric: str) -> None:
         for score in scores:
@@ -236,25 +200,20 @@ def aggregates(study: Study, scores: Sequence[AggregateScore]) -> Drawing:
         better = "lower is better" if metric == "optimality gap" else "higher is better"
         _rows_done(ax, len(study.variants), metric, f"normalised score, {better}")
 
-    panels: list[Panel] = []
-    for metric in metrics:
-        with canvas(1, 1, height) as (figure, axes):
-            draw(axes[0], metric)
-            words = [f"{s.variant} {_score_words(s)}" for s in scores if s.metric == metric]
-            panels.append(panel(figure, f"aggregate-{metric}", f"{metric}: {'; '.join(words)}."))
-    with canvas(2, 2, height, 4.2) as (figure, axes):
-        for ax, metric in zip(axes, metrics, strict=True):
-            draw(ax, metric)
-        svg, pdf = files(figure)
-    return Drawing(
-        name="aggregates",
+    def words(metric: str) -> str:
+        each = [f"{s.variant} {_score_words(s)}" for s in scores if s.metric == metric]
+        return f"{metric}: {'; '.join(each)}."
+
+    return small_multiples(
+        "aggregates",
+        metrics,
+        draw,
+        words,
+        height=0.9 + ROW * len(study.variants),
         title="Aggregate scores",
         caption="Coloured bars: stratified bootstrap, expanded percentiles, 95 %. Grey bars below: rliable’s "
-        "plain percentile interval, for comparison with the literature; it covers too little with few "
-        "seeds. Dots in the IQM panel are single runs. Hollow: indicative, under ten seeds.",
-        panels=tuple(panels),
-        svg=svg,
-        pdf=pdf,
+        "plain percentile interval, for comparison with the literature; it covers too little with few seeds. "
+        "Dots in the IQM panel are single runs. Hollow: indicative, under ten seeds.",
     )
 
 

@@ -212,7 +212,7 @@ def constants(study: Study) -> Table:
         data.append({"environment": name, "random": random, "reference": reference})
     return Table(
         name="constants",
-        caption="Normalised score = (return − random) / (reference − random), with these frozen constants "
+        caption="Normalised score = (return − random) / (reference − random), with these constants "
         "(± standard error).",
         columns=columns,
         rows=tuple(rows),

@@ -73,6 +73,8 @@ def short_answer(
         difference=f"{signed(value, AGGREGATE)} in normalised score",
         n=seeds_text(aggregate),
     )
+    if not aggregate.claim and aggregate.word != "inconclusive":
+        text = f"Indication: {text[0].lower()}{text[1:]}"
     return text, aggregate.word, aggregate.claim
 
 
