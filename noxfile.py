@@ -76,4 +76,4 @@ def learning(session: nox.Session) -> None:
 def speed(session: nox.Session) -> None:
     """Steps/s beside Stable-Baselines3, measured in one script (minutes; wants a quiet machine)."""
     install_matters(session)
-    session.run("python", "-m", "harness.speed", *session.posargs)
+    session.run("matters", "speed", *session.posargs)

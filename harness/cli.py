@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from harness.commands import listing, parity, report, reproduce, run, show, status, verify
+from harness.commands import listing, parity, report, reproduce, run, show, speed, status, verify
 from harness.console import remark
 from suites.errors import InputError
 
@@ -25,6 +25,7 @@ app.command()(run.run)
 app.command()(status.status)
 app.command()(report.report)
 app.command()(parity.parity)
+app.command()(speed.speed)
 app.command()(reproduce.reproduce)
 app.command()(verify.verify)
 app.command(name="list")(listing.list_)
