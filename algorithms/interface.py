@@ -64,8 +64,8 @@ class OnPolicy(Protocol):
     KIND: Literal["on-policy"]
     VERSION: int
     """Raised by hand when the same config would give other results; part of a run's identity."""
-    Config: type[Frozen]
-    """Has `horizon` (T), `environments` (N) and `tricks`."""
+    Config: type[Any]
+    """A `Frozen` model; has `horizon` (T), `environments` (N) and `tricks`."""
     PRESETS: dict[str, Any]
     INERT: dict[str, str]
     """Config fields that change nothing under a named condition."""

@@ -1,7 +1,7 @@
 """Checkpoints: one file a run, taken between rollouts, from which the run goes on bit for bit.
 
-A run's file holds its own row of everything, so that an interrupted population can be packed anew. It is safetensors
-with JSON inside; loading it runs no code.
+A run's file holds its own row of everything, so that an interrupted population can be packed anew. It is
+safetensors with JSON inside; loading it runs no code.
 """
 
 import json
@@ -56,7 +56,7 @@ def take(training: Training, index: int, recorder: Recorder, path: Path) -> None
 
 
 def updates_in(path: Path) -> int:
-    """How many updates the run had made when the checkpoint was taken; 0 where there is none, or an old one."""
+    """How many updates the run had made at its checkpoint; 0 where there is none, or an old one."""
     if not path.exists():
         return 0
     facts = _facts(load_file(path))

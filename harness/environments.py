@@ -59,7 +59,7 @@ class Environments:
     """S × N environments of one kind. A row's environments know nothing of the other rows'."""
 
     def __init__(self, environment_id: str, streams: list[np.random.SeedSequence], count: int) -> None:
-        """Make `count` environments for each seed stream; the first reset is seeded from it, later ones are not."""
+        """Make `count` environments for each seed stream, which seeds their first reset and no later one."""
         self.environments = [[make(environment_id) for _ in range(count)] for _ in streams]
         self.seeds = [stream.generate_state(count) for stream in streams]
         self.problem = problem(self.environments[0][0])
@@ -153,7 +153,7 @@ def problem(environment: gymnasium.Env[Any, Any]) -> Problem:
 
 
 def resumable(environment: gymnasium.Env[Any, Any]) -> bool:
-    """Whether `saved` holds all that the environment's future depends on, as far as can be told from its parts.
+    """Whether `saved` holds all that the environment's future depends on, as far as its attributes tell.
 
     An environment that keeps anything else in its attributes starts anew after an interruption.
     """
@@ -161,7 +161,7 @@ def resumable(environment: gymnasium.Env[Any, Any]) -> bool:
         isinstance(value, SAVED)
         or name in CONSTANT
         or isinstance(value, gymnasium.Space | tuple | mujoco.MjModel)
-        or (is_dataclass(value) and value.__dataclass_params__.frozen)  # type: ignore[attr-defined]
+        or (is_dataclass(value) and vars(type(value))["__dataclass_params__"].frozen)
         for layer in _layers(environment)
         for name, value in vars(layer).items()
     )
@@ -200,7 +200,7 @@ def restore(environment: gymnasium.Env[Any, Any], arrays: dict[str, np.ndarray])
             if isinstance(value, mujoco.MjData):
                 data = mujoco.MjData.__new__(mujoco.MjData)
                 data.__setstate__(arrays[key].tobytes())
-                mujoco.mj_copyData(value, layer.model, data)  # type: ignore[attr-defined]
+                mujoco.mj_copyData(value, layer.model, data)
             elif isinstance(value, np.random.Generator):
                 value.bit_generator.state = plain[key]["generator"]
             elif key in plain:

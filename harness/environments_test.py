@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from harness.environments import Environments, resumable, restore, saved
+from harness.environments import Environments, restore, resumable, saved
 from suites.environments import ENVIRONMENTS, MUJOCO, make
 
 

@@ -1,4 +1,6 @@
-"""Evaluation: own environments, seeds matched across variants, the deterministic policy, frozen normalisers."""
+"""Evaluation: own environments, seeds matched across variants, the deterministic policy, frozen
+normalisers.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -35,8 +37,8 @@ class Evaluator:
     def __call__(self, policy: Policy, point: int) -> Evaluated:
         """Play the episodes of evaluation point `point` (1 is the first).
 
-        All seeds step together until each has played its episodes; one that is done waits, its last observation
-        still in the batch, so that no seed's bits depend on how long the others take.
+        All seeds step together until each has played its episodes; one that is done waits, its last
+        observation still in the batch, so that no seed's bits depend on how long the others take.
         """
         seeds = len(self.environments)
         returns, lengths = np.zeros((seeds, self.episodes)), np.zeros((seeds, self.episodes), dtype=np.int64)

@@ -1,6 +1,8 @@
-"""The training loop of a population: a generator of events. Recording, evaluation and checkpoints consume it."""
+"""The training loop of a population: a generator of events. Recording, evaluation and checkpoints consume
+it.
+"""
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -57,7 +59,7 @@ class Training:
 
     @property
     def total_updates(self) -> int:
-        """Updates of a whole run: rollouts are never cut, so the last one may pass the number of steps asked."""
+        """Updates of a whole run. Rollouts are never cut: the last one may pass the steps asked."""
         return -(-self.specs[0].steps // self.rollout_steps)
 
     def keep(self, rows: list[int]) -> None:
@@ -140,8 +142,8 @@ def train(training: Training) -> Iterator[Event]:
         yield Updated(training.step, metrics)
 
 
-def collect(training: Training) -> Iterator[EpisodeEnded]:
-    """T steps of every environment under the current policy. Yields episodes as they end; returns the rollout."""
+def collect(training: Training) -> Generator[EpisodeEnded, None, Rollout]:
+    """T steps of every environment. Yields episodes as they end; returns the rollout."""
     algorithm, config, environments = training.algorithm, training.config, training.environments
     problem = environments.problem
     shape = (config.horizon, config.environments, problem.action_size)

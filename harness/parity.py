@@ -1,8 +1,10 @@
-"""Lockstep parity: from the same parameters and the same rollout, one update of ours and one of the reference.
+"""Lockstep parity: from the same parameters and the same rollout, one update of ours and one of the
+reference.
 
-The reference collects a rollout and trains on it with its own code, while what it computes on the way is recorded. Ours
-gets the same parameters, transitions and minibatch order. What remains is rounding, so the comparison is made twice:
-in single precision, as both train, and in double, where rounding cannot hide a difference in method.
+The reference collects a rollout and trains on it with its own code, while what it computes on the way is
+recorded. Ours gets the same parameters, transitions and minibatch order. What remains is rounding, so the
+comparison is made twice: in single precision, as both train, and in double, where rounding cannot hide a
+difference in method.
 """
 
 from collections.abc import Iterator
@@ -64,10 +66,11 @@ def parity(name: str) -> Parity:
 
 
 def ppo_parity(dtype: torch.dtype, *, seed: int = 0, **changes: Any) -> list[Row]:
-    """`ppo-sb3` against Stable-Baselines3's PPO, all minibatches of all epochs. `changes` are fields of our config.
+    """`ppo-sb3` against Stable-Baselines3's PPO, all minibatches of all epochs.
 
-    The same change is made on both sides for `horizon`, `minibatch_size` and `epochs`; any other is made on ours
-    alone, which is how the tests show that a difference would be seen.
+    `changes` are fields of our config. The same change is made on both sides for `horizon`,
+    `minibatch_size` and `epochs`; any other is made on ours alone, which is how the tests show that a
+    difference would be seen.
     """
     config = ppo.PRESETS["ppo-sb3"].model_copy(update=changes)
     tape = Tape()
@@ -78,7 +81,9 @@ def ppo_parity(dtype: torch.dtype, *, seed: int = 0, **changes: Any) -> list[Row
         seed=seed,
     )
     _, callback = model._setup_learn(config.horizon, None)
-    model.collect_rollouts(model.env, callback, model.rollout_buffer, config.horizon)
+    vector = model.get_env()
+    assert vector is not None
+    model.collect_rollouts(vector, callback, model.rollout_buffer, config.horizon)
     rollout = tape.rollout(model.rollout_buffer, dtype)
     state = ppo.init(config, problem(environment), [np.random.default_rng(seed)], dtype)
     copy_parameters(model.policy, state)
@@ -104,7 +109,7 @@ def ppo_parity(dtype: torch.dtype, *, seed: int = 0, **changes: Any) -> list[Row
         "returns": batch.target,
     }
     # The legacy generator draws the same permutations as the global one seeded alike.
-    order: Any = np.random.RandomState(seed)  # noqa: NPY002
+    order: Any = np.random.RandomState(seed)
     steps = list(ppo.minibatch_steps(state, config, batch, log_std_old, [order], config.learning_rate))
 
     label = "float64" if double else "float32"
@@ -117,10 +122,9 @@ def ppo_parity(dtype: torch.dtype, *, seed: int = 0, **changes: Any) -> list[Row
         "entropy": (steps_of(steps, "entropy"), [-loss for loss in watched.entropy_losses]),
         "gradient norm": (steps_of(steps, "gradient_norm"), watched.norms),
     }
-    for name, (mine, reference) in terms.items():
-        rows.append(
-            Row(f"{name}, each minibatch ({label})", difference(mine, torch.stack(reference)), tolerance)
-        )
+    for name, (mine, recorded) in terms.items():
+        found = difference(mine, torch.stack(recorded))
+        rows.append(Row(f"{name}, each minibatch ({label})", found, tolerance))
     for name, (mine, reference) in paired_parameters(model.policy, state).items():
         rows.append(Row(f"{name} after the update ({label})", difference(mine, reference), tolerance))
     return rows
@@ -219,7 +223,7 @@ class Watched:
 
 @contextmanager
 def _watched() -> Iterator[Watched]:
-    """Record losses and gradient norms at the PyTorch functions that the reference calls; nothing is changed."""
+    """Record losses and gradient norms where the reference calls PyTorch; nothing is changed."""
     watched = Watched()
     backward, clip, mse = torch.Tensor.backward, torch.nn.utils.clip_grad_norm_, torch.nn.functional.mse_loss
     minimum, evaluate = torch.min, sb3_policies.ActorCriticPolicy.evaluate_actions

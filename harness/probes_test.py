@@ -1,4 +1,6 @@
-"""What the algorithms learn on tasks with known answers, and what they do not learn with a switch set wrong."""
+"""What the algorithms learn on tasks with known answers, and what they do not learn with a switch set
+wrong.
+"""
 
 import numpy as np
 import pytest
@@ -15,7 +17,7 @@ VPG = {"horizon": 128, "learning_rate": 1e-2, "value_learning_rate": 1e-2, "disc
 
 
 def trained(algorithm, probe, *, updates=40, tricks=None, **changes):
-    """Three seeds, trained for some updates; PPO from its parity preset, VPG with tanh and standardised advantages."""
+    """Three seeds; PPO from its parity preset, VPG with tanh and standardised advantages."""
     rule = load(algorithm)
     base = rule.PRESETS["ppo-sb3" if algorithm == "ppo" else "vpg"].model_dump()
     base |= (PPO if algorithm == "ppo" else VPG) | changes

@@ -43,7 +43,8 @@ class RecordedEpisodes(gymnasium.Wrapper[Any, Any, Any, Any]):
 def train(spec: RunSpec, recorder: Recorder, notify: Callable[[int], None]) -> dict[str, np.ndarray]:
     """Train one reference run from its beginning into `recorder`; returns the final parameters.
 
-    `notify` is told the step after each update. The library's global generators are seeded from the run's seed.
+    `notify` is told the step after each update. The library's global generators are seeded from the run's
+    seed.
     """
     algorithm = load(spec.algorithm)
     assert algorithm.KIND == "reference"

@@ -1,7 +1,7 @@
 """Training speed beside the reference's and beside the machine's own limit, measured in turn in one process.
 
-Machines drift, so the contestants alternate, round by round, and ratios are taken within a round. One round of an
-on-policy algorithm is one rollout and its update; of the limit, as many steps of the bare environment.
+Machines drift, so the contestants alternate, round by round, and ratios are taken within a round. One round
+of an on-policy algorithm is one rollout and its update; of the limit, as many steps of the bare environment.
 """
 
 import statistics

@@ -16,8 +16,9 @@ from harness import checkpoint, reference
 from harness.evaluate import Evaluator, due
 from harness.loop import EpisodeEnded, Training, Updated, begin, streams, train
 from harness.recorder import Recorder
+from results.claim import Claim
 from results.provenance import provenance
-from results.store import Claim, Store
+from results.store import Store
 from suites.spec import RunSpec
 
 
@@ -54,9 +55,10 @@ def train_population(
 ) -> None:
     """Train runs of one cell together, in this process on one thread, and write their records into the store.
 
-    Runs that another process holds or that are finished are skipped. Runs that were interrupted go on from their
-    checkpoints; the caller packs runs of one checkpoint step together, and what stands elsewhere trains apart.
-    An error fails the runs that were training and is kept as their record; it is not raised again.
+    Runs that another process holds or that are finished are skipped. Runs that were interrupted go on from
+    their checkpoints; the caller packs runs of one checkpoint step together, and what stands elsewhere
+    trains apart. An error fails the runs that were training and is kept as their record; it is not raised
+    again.
     """
     torch.set_num_threads(1)
     store = Store.open(store_path)
