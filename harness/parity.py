@@ -96,8 +96,13 @@ def ppo_parity(dtype: torch.dtype, *, seed: int = 0, **changes: Any) -> list[Row
         name: torch.as_tensor(getattr(buffer, name)).flatten().clone()
         for name in ("values", "log_probs", "advantages", "returns")
     }
-    np.random.seed(seed)  # noqa: NPY002 — Stable-Baselines3 shuffles with NumPy's global generator
-    with _watched() as watched, patch.object(sb3_policies, "preprocess_obs", _in(dtype)):
+    # Theirs shuffles with NumPy's global generator: lend it one that ours has a twin of.
+    order, twin = np.random.default_rng(seed), np.random.default_rng(seed)
+    with (
+        _watched() as watched,
+        patch.object(sb3_policies, "preprocess_obs", _in(dtype)),
+        patch.object(np.random, "permutation", twin.permutation),
+    ):
         model.train()
 
     batch = actor_critic.prepare(state, config, rollout)
@@ -108,8 +113,6 @@ def ppo_parity(dtype: torch.dtype, *, seed: int = 0, **changes: Any) -> list[Row
         "advantages": batch.advantage,
         "returns": batch.target,
     }
-    # The legacy generator draws the same permutations as the global one seeded alike.
-    order: Any = np.random.RandomState(seed)
     steps = list(ppo.minibatch_steps(state, config, batch, log_std_old, [order], config.learning_rate))
 
     label = "float64" if double else "float32"
