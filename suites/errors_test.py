@@ -9,7 +9,7 @@ from suites.errors import InputError, dotted, from_validation, nearest
 class Inner(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True)
     value_clip: float | bool = False
-    mode: Literal["batch", "minibatch"] | None = None
+    mode: Literal["clipped", "penalised"] | None = None
 
 
 class Outer(BaseModel):
@@ -59,12 +59,12 @@ def test_fields_are_named_by_dots_and_indices() -> None:
             "config.inner.value_clip = 'x': should be a valid number",
         ),
         (
-            {"rate": 1.0, "inner": {"mode": "bach"}},
-            "config.inner.mode = 'bach': should be 'batch' or 'minibatch'; did you mean 'batch'?",
+            {"rate": 1.0, "inner": {"mode": "cliped"}},
+            "config.inner.mode = 'cliped': should be 'clipped' or 'penalised'; did you mean 'clipped'?",
         ),
         (
             {"rate": 1.0, "inner": {"mode": "zzz"}},
-            "config.inner.mode = 'zzz': should be 'batch' or 'minibatch'",
+            "config.inner.mode = 'zzz': should be 'clipped' or 'penalised'",
         ),
     ],
 )
