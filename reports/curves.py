@@ -51,7 +51,9 @@ def run_matrix(study: Study, variant: str, environment: str) -> tuple[Array, Arr
     scores = rows.pivot_table(index="seed", columns="point", values="score", sort=True, dropna=False)
     steps = rows.groupby("point", sort=True)["step"].median()
     filled = scores.where(np.isfinite(scores)).ffill(axis=1).dropna(how="any")
-    return steps.to_numpy(float), filled.to_numpy(float)
+    # Points closer than a rollout fall on the same step, hence on the same policy: they are one point.
+    merged = filled.T.groupby(steps.reindex(filled.columns).to_numpy(float), sort=True).mean()
+    return merged.index.to_numpy(float), merged.to_numpy(float).T
 
 
 def learning_curve(study: Study, variant: str, environment: str) -> Curve | None:

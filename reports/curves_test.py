@@ -32,6 +32,16 @@ def test_a_diverged_run_keeps_its_last_score_to_the_end():
     assert curve.runs[-1, 4] == curve.runs[-1, -1] == pytest.approx(found.cell("ppo", HOPPER).scores[-1])
 
 
+def test_points_on_the_same_step_are_one_point():
+    found = study({("ppo", HOPPER): Plant(0.5, 0.1, 5)})
+    doubled = found.evaluations.assign(step=(found.evaluations["point"] + 1) // 2 * 1000)
+    object.__setattr__(found, "evaluations", doubled)
+    curve = curves.learning_curve(found, "ppo", HOPPER)
+    assert list(curve.steps) == [1000, 2000, 3000, 4000, 5000]
+    first = doubled[(doubled["seed"] == 0) & (doubled["step"] == 1000)]["score"]
+    assert curve.runs[0, 0] == pytest.approx(first.mean())
+
+
 def test_under_five_runs_there_is_no_band_and_without_any_no_curve():
     found = study({("ppo", HOPPER): Plant(0.5, 0.1, 4), ("ppo-m", HOPPER): Plant(0, 0, 0, missing=4)})
     assert curves.learning_curve(found, "ppo", HOPPER).low is None

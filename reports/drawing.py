@@ -24,7 +24,7 @@ HOLLOW, MARGIN_SHADE = "#fdfdfd", "#cfe8d5"
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#6b7480", "#8c6d31")
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
 DASHES = ("", "6 2.2", "7 2 1.6 2", "1.6 1.8")
-PANEL_WIDTH = 5.0  # inches: 360 units, so a panel is read at its own size on a phone
+PANEL_WIDTH = 4.5  # inches: 324 units, so that a phone shows a panel at about its own size
 ABOVE, BELOW, BESIDE = 0.36, 0.52, 0.14  # inches around the axes: title, tick labels and axis label, air
 
 Place = TypeVar("Place")

@@ -105,10 +105,22 @@ def profiles(study: Study, found: Sequence[tuple[str, Curve]]) -> Drawing:
             look = style(study.variants.index(variant))
             if curve.low is not None and curve.high is not None:
                 ax.fill_between(
-                    curve.steps, curve.low, curve.high, color=look.colour, alpha=0.12, linewidth=0
+                    curve.steps,
+                    curve.low,
+                    curve.high,
+                    color=look.colour,
+                    alpha=0.12,
+                    linewidth=0,
+                    step="post",
                 )
-            ax.plot(
-                curve.steps, curve.centre, color=look.colour, linestyle=look.line, linewidth=2, label=variant
+            ax.step(
+                curve.steps,
+                curve.centre,
+                where="post",
+                color=look.colour,
+                linestyle=look.line,
+                linewidth=2,
+                label=variant,
             )
         ax.set_title(title)
         ax.set_xlabel("normalised score")

@@ -27,7 +27,7 @@ def forest(question: str, found: Sequence[Comparison]) -> Drawing:
     hollow = " Hollow and thin: an indication." if any(not one.claim for one in found) else ""
 
     def words(pair: tuple[str, str]) -> str:
-        each = [f"{one.where}: {_difference_words(one)}." for one in blocks[pair]]
+        each = [f"{one.where}: {_difference_words(one)}, {one.word}." for one in blocks[pair]]
         return f"Differences {pair[0]} minus {pair[1]} in normalised score. {' '.join(each)}"
 
     return small_multiples(
@@ -48,7 +48,7 @@ def _difference_words(one: Comparison) -> str:
     d = one.found
     low, high = d.interval95.low / one.scale, d.interval95.high / one.scale
     value = d.estimate.value / one.scale
-    return f"{signed(value, AGGREGATE)} ({number(low, AGGREGATE)} to {number(high, AGGREGATE)}), {one.word}"
+    return f"{signed(value, AGGREGATE)} ({number(low, AGGREGATE)} to {number(high, AGGREGATE)})"
 
 
 def _forest(ax: Axes, pair: tuple[str, str], block: Sequence[Comparison]) -> None:

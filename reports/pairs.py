@@ -83,6 +83,8 @@ def _compare(study: Study, question: str, x: str, y: str, where: str) -> Compari
             return replace(blank, word="blocked", notes=tuple(reasons))
         left, right = study.aggregate_samples(x), study.aggregate_samples(y)
         margin: float | None = study.suite.aggregate_margin
+        if len(places) == 1:
+            blank = replace(blank, notes=(f"The aggregate is over {places[0]} alone.",))
     else:
         left, right = [study.cell(x, where).scores], [study.cell(y, where).scores]
         margin = None if blank.scale is None else study.suite.margin * blank.scale
@@ -103,7 +105,7 @@ def _judge(one: Comparison, adjusted_p: float | None, family: int) -> Comparison
     if found is None:
         return one
     word = compare.verdict(found, adjusted_p)
-    notes = []
+    notes = [*one.notes]
     if found.estimate.standard_error == 0:
         notes.append("No run differs from the mean of its cell, so the interval is a point.")
     if found.p_value <= compare.ALPHA and adjusted_p is not None and adjusted_p > compare.ALPHA:
@@ -114,7 +116,7 @@ def _judge(one: Comparison, adjusted_p: float | None, family: int) -> Comparison
     if found.permutation_p is not None and (
         (found.permutation_p <= compare.ALPHA) != (found.p_value <= compare.ALPHA)
     ):
-        notes.append(f"A permutation test disagrees with Welch's (p = {found.permutation_p:.3f}).")
+        notes.append(f"A permutation test disagrees with Welch’s (p = {found.permutation_p:.3f}).")
     if found.margin is None:
         notes.append("No normalising constants, so no margin: equivalence cannot be assessed.")
     needed = compare.seeds_to_decide(found, family) if word == "inconclusive" else None

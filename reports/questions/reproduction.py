@@ -78,7 +78,7 @@ def _answer(study: Study, found: list[Comparison]) -> tuple[str, str, bool]:
     places = [one for one in first if one.where in study.comparable]
     passed = sum(one.word in ("equivalent", "both") for one in places)
     if places:
-        text += f" Equivalent on {passed} of {plural(len(places), 'environment')} taken alone."
+        text += f" Equivalent on {passed} of {plural(len(places), 'environment')} with a margin."
     return text, word, claim
 
 
