@@ -22,6 +22,8 @@ def linear(
 ) -> Float[Tensor, "S B O"]:
     """x W + b for each seed, with the same bits whatever the number of seeds."""
     width = weight.shape[-1]
+    if weight.shape[1] == 1:  # Else the gradient to x would be a matrix product one column wide, see below.
+        return x * weight + bias
     missing = -width % WIDTH_MULTIPLE
     if width == 1 or (missing and x.shape[1] == 1):
         # One column, or one observation and few columns: a product and a sum are faster than a padded matrix
