@@ -8,16 +8,31 @@ from typing import Any
 import numpy as np
 import torch
 from jaxtyping import Float
+from pydantic import Field, PositiveInt
 from torch import Tensor
 
-from algorithms.interface import Metrics, Problem, Rollout
+from algorithms.interface import Frozen, Metrics, Problem, Rollout
 from algorithms.maths.advantages import explained_variance, generalised_advantage
 from algorithms.maths.distributions import gaussian_entropy, gaussian_kl, gaussian_log_prob
 from algorithms.maths.moments import Moments, start
+from algorithms.maths.surrogates import clipped_squared_error, squared_error
 from algorithms.networks import Mlp
 from algorithms.policies import GaussianPolicy
 from algorithms.preprocess import paid, seen
-from algorithms.theta import Theta
+from algorithms.theta import Theta, adam_step, clip_coefficient, global_norm, gradient
+from algorithms.tricks import OnPolicyTricks
+
+
+class OnPolicyConfig(Frozen):
+    """The settings that every on-policy algorithm has."""
+
+    horizon: PositiveInt = Field(2048, description="T, steps of each environment in a rollout")
+    environments: PositiveInt = Field(1, description="N, environments of each seed")
+    discount: float = Field(0.99, ge=0, le=1, description="γ")
+    gae_lambda: float = Field(
+        0.95, ge=0, le=1, description="λ of the advantage estimate; 1 is the reward-to-go"
+    )
+    hidden: tuple[PositiveInt, ...] = Field((64, 64), description="widths of the hidden layers", strict=False)
 
 
 @dataclass
@@ -178,6 +193,50 @@ def prepare(state: ActorCritic, config: Any, rollout: Rollout, *, baseline: bool
         mean=mean,
         log_prob=gaussian_log_prob(action, mean, log_std),
     )
+
+
+def fit_value(
+    state: ActorCritic,
+    batch: Batch,
+    generators: Sequence[np.random.Generator],
+    *,
+    epochs: int,
+    minibatch_size: int,
+    learning_rate: float,
+    tricks: OnPolicyTricks,
+    clip: float | None = None,
+) -> Float[Tensor, " S"]:
+    """Fit V to the batch's targets by minibatch steps of Adam; returns the mean loss of the last pass.
+
+    With `clip` the change of the value is clipped (Engstrom et al. 2020, item 1).
+    """
+    size = batch.advantage.shape[1]
+    losses = [torch.zeros(len(generators), dtype=batch.value.dtype)]
+    for _ in range(epochs):
+        order = torch.from_numpy(np.stack([generator.permutation(size) for generator in generators]))
+        losses = []
+        for minibatch in batch.take(order).split(minibatch_size):
+            value = values(state, minibatch.observation)
+            if clip is None:
+                errors = squared_error(value, minibatch.target)
+            else:
+                errors = clipped_squared_error(value, minibatch.value, minibatch.target, clip=clip)
+            loss = errors.mean(1)
+            (descent,) = gradient(loss, state.value)
+            descend(state.value, descent, learning_rate=learning_rate, tricks=tricks)
+            losses.append(loss.detach())
+    return torch.stack(losses).mean(0)
+
+
+def descend(
+    theta: Theta, descent: Float[Tensor, "S P"], *, learning_rate: float, tricks: OnPolicyTricks
+) -> Float[Tensor, " S"]:
+    """One step of Adam down the gradient, clipped if that trick is on; returns its norm before clipping."""
+    norm = global_norm(descent)
+    if tricks.gradient_clip is not None:
+        descent = descent * clip_coefficient(norm, limit=tricks.gradient_clip)
+    adam_step(theta, descent, learning_rate=learning_rate, epsilon=tricks.adam_epsilon or 1e-8)
+    return norm
 
 
 @torch.no_grad()

@@ -25,8 +25,18 @@ from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt
 from torch import Tensor
 
 from algorithms import actor_critic
-from algorithms.actor_critic import ActorCritic, Batch, act, executed, observe, parameters, prepare, values
-from algorithms.interface import Frozen, Metrics, Problem, Rollout
+from algorithms.actor_critic import (
+    ActorCritic,
+    Batch,
+    OnPolicyConfig,
+    act,
+    executed,
+    observe,
+    parameters,
+    prepare,
+    values,
+)
+from algorithms.interface import Metrics, Problem, Rollout
 from algorithms.maths.advantages import standardised
 from algorithms.maths.distributions import gaussian_entropy, gaussian_kl, gaussian_log_prob
 from algorithms.maths.schedules import adapted_kl_coefficient, linear_decay
@@ -54,16 +64,12 @@ class Tricks(OnPolicyTricks):
     )
 
 
-class Config(Frozen):
+class Config(OnPolicyConfig):
     """PPO's hyperparameters; the defaults are the paper's for MuJoCo (table 3), all tricks off."""
 
-    horizon: PositiveInt = Field(2048, description="T, steps of each environment in a rollout")
-    environments: PositiveInt = Field(1, description="N, environments of each seed")
     epochs: PositiveInt = Field(10, description="passes over each rollout")
     minibatch_size: PositiveInt = Field(64, description="samples a gradient step")
     learning_rate: PositiveFloat = Field(3e-4, description="Adam's step size")
-    discount: float = Field(0.99, ge=0, le=1, description="γ")
-    gae_lambda: float = Field(0.95, ge=0, le=1, description="λ of the advantage estimate")
     objective: Literal["clip", "kl-adaptive", "kl-fixed", "none"] = Field(
         "clip", description="what keeps the policy near the old one"
     )
@@ -72,7 +78,6 @@ class Config(Frozen):
     kl_coefficient: PositiveFloat = Field(1.0, description="β of the KL penalty, or its start")
     value_coefficient: PositiveFloat = Field(1.0, description="c₁, weight of the value loss")
     entropy_coefficient: NonNegativeFloat = Field(0.0, description="c₂, weight of the entropy bonus")
-    hidden: tuple[PositiveInt, ...] = Field((64, 64), description="widths of the hidden layers", strict=False)
     tricks: Tricks = Field(Tricks(), description="named switches, off as in the paper")
 
 

@@ -82,14 +82,18 @@ class Theta:
         return [view.detach().requires_grad_() for view in self.frozen]
 
 
-def gradient(loss: Float[Tensor, " S"], *thetas: Theta) -> list[Tensor]:
+def gradient(
+    loss: Float[Tensor, " S"], *thetas: Theta, create_graph: bool = False, retain_graph: bool | None = None
+) -> list[Tensor]:
     """∇ of each seed's loss to its own row of each θ, [S, P] each; the padding's is 0.
 
     The loss must have been computed from the `leaves`. Seeds share no parameters, so the sum of their losses
-    has the gradient of each in its own row.
+    has the gradient of each in its own row. The options are those of `torch.autograd.grad`.
     """
     leaves = [leaf for theta in thetas for leaf in theta.leaves]
-    pieces = list(torch.autograd.grad(loss.sum(), leaves))
+    pieces = list(
+        torch.autograd.grad(loss.sum(), leaves, retain_graph=retain_graph, create_graph=create_graph)
+    )
     rows = []
     for theta in thetas:
         own, pieces = pieces[: len(theta.leaves)], pieces[len(theta.leaves) :]

@@ -24,7 +24,9 @@ from algorithms import actor_critic
 from algorithms.actor_critic import (
     ActorCritic,
     Batch,
+    OnPolicyConfig,
     act,
+    descend,
     executed,
     init,
     observe,
@@ -32,12 +34,12 @@ from algorithms.actor_critic import (
     prepare,
     values,
 )
-from algorithms.interface import Frozen, Metrics, Rollout
+from algorithms.interface import Metrics, Rollout
 from algorithms.maths.advantages import standardised
 from algorithms.maths.distributions import gaussian_log_prob
 from algorithms.maths.schedules import linear_decay
 from algorithms.maths.surrogates import squared_error
-from algorithms.theta import Theta, adam_step, clip_coefficient, global_norm, gradient
+from algorithms.theta import gradient
 from algorithms.tricks import OnPolicyTricks
 
 KIND: Literal["on-policy"] = "on-policy"
@@ -55,13 +57,11 @@ class Tricks(OnPolicyTricks):
     )
 
 
-class Config(Frozen):
+class Config(OnPolicyConfig):
     """Hyperparameters of the vanilla policy gradient; sizes and steps are Spinning Up's, all tricks off."""
 
     horizon: PositiveInt = Field(4000, description="T, steps of each environment in a rollout")
-    environments: PositiveInt = Field(1, description="N, environments of each seed")
     learning_rate: PositiveFloat = Field(3e-4, description="Adam's step size for the policy")
-    discount: float = Field(0.99, ge=0, le=1, description="γ")
     baseline: bool = Field(
         True, description="subtract a fitted V(s), and bootstrap with it where a rollout is cut"
     )
@@ -70,7 +70,6 @@ class Config(Frozen):
     )
     value_learning_rate: PositiveFloat = Field(1e-3, description="Adam's step size for V")
     value_steps: NonNegativeInt = Field(80, description="full-batch steps on V after each policy step")
-    hidden: tuple[PositiveInt, ...] = Field((64, 64), description="widths of the hidden layers", strict=False)
     tricks: Tricks = Field(Tricks(), description="named switches, off as in the papers")
 
 
@@ -103,14 +102,21 @@ def update(
 
     objective = surrogate(state, batch)
     (descent,) = gradient(-objective, state.policy)
-    gradient_norm = step(state.policy, descent, config, config.learning_rate * shrink)
+    gradient_norm = descend(
+        state.policy, descent, learning_rate=config.learning_rate * shrink, tricks=config.tricks
+    )
 
     value_loss = torch.zeros_like(objective)
     if config.baseline:
         for _ in range(config.value_steps):
             value_loss = squared_error(values(state, batch.observation), batch.target).mean(1)
             (descent,) = gradient(value_loss, state.value)
-            step(state.value, descent, config, config.value_learning_rate * shrink)
+            descend(
+                state.value,
+                descent,
+                learning_rate=config.value_learning_rate * shrink,
+                tricks=config.tricks,
+            )
 
     metrics = actor_critic.diagnostics(state, batch, log_std_old, clip=RATIO_BOUND)
     return metrics | {
@@ -125,15 +131,6 @@ def surrogate(state: ActorCritic, batch: Batch) -> Tensor:
     """E[ log π(a|s) Â ] per seed: its gradient is that of the expected return."""
     mean, log_std = state.actor(state.policy.leaves, batch.observation)
     return (gaussian_log_prob(batch.action, mean, log_std) * batch.advantage).mean(1)
-
-
-def step(theta: Theta, descent: Tensor, config: Config, learning_rate: float) -> Tensor:
-    """One Adam step down the gradient, clipped if that trick is on; returns the norm before clipping."""
-    norm = global_norm(descent)
-    if config.tricks.gradient_clip is not None:
-        descent = descent * clip_coefficient(norm, limit=config.tricks.gradient_clip)
-    adam_step(theta, descent, learning_rate=learning_rate, epsilon=config.tricks.adam_epsilon or 1e-8)
-    return norm
 
 
 __all__ = [
