@@ -98,7 +98,7 @@ def small_multiples(
     from matplotlib.figure import Figure
 
     def drawn(shown: Sequence[Place]) -> Figure:
-        columns = min(3, len(shown))
+        columns = 2 if len(shown) == 4 else min(3, len(shown))
         rows = -(-len(shown) // columns)
         # Rooms of fixed size: constrained layout would draw everything once more, only to measure it.
         foot = 0.4 if variants and shown is places else 0.0
