@@ -225,7 +225,7 @@ def fit_value(
             (descent,) = gradient(loss, state.value)
             descend(state.value, descent, learning_rate=learning_rate, tricks=tricks)
             losses.append(loss.detach())
-    return torch.stack(losses).mean(0)
+    return torch.stack(losses, dim=1).mean(1)
 
 
 def descend(

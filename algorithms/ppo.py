@@ -183,10 +183,10 @@ def update(
         state.kl_coefficient.copy_(
             adapted_kl_coefficient(state.kl_coefficient, metrics["mean_kl"], target=config.kl_target)
         )
-    active = torch.stack([step.active for step in steps])
+    active = torch.stack([step.active for step in steps], dim=1)
     for name in ("policy_loss", "value_loss", "gradient_norm"):
-        terms = torch.stack([getattr(step, name) for step in steps])
-        metrics[name] = torch.where(active, terms, 0.0).sum(0) / active.sum(0)
+        terms = torch.stack([getattr(step, name) for step in steps], dim=1)
+        metrics[name] = torch.where(active, terms, 0.0).sum(1) / active.sum(1)
     metrics["learning_rate"] = torch.full_like(metrics["mean_kl"], learning_rate)
     metrics["kl_coefficient"] = state.kl_coefficient.clone()
     return metrics
