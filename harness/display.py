@@ -95,6 +95,11 @@ class Tally:
         return {state: found[state] for state in ("done", "running", "failed", "waiting", "skipped", "lost")}
 
     @property
+    def unfinished(self) -> int:
+        """Runs that are still to end."""
+        return self.counts["running"] + self.counts["waiting"]
+
+    @property
     def steps_per_second(self) -> float:
         """Environment steps a second over all runs, since the first event."""
         seconds = self._seconds()
@@ -137,7 +142,7 @@ class Tally:
         if counts["skipped"]:
             parts.append(f"{counts['skipped']} trained elsewhere")
         parts.append(f"{self.steps_per_second:,.0f} steps/s".replace(",", " "))
-        if self.seconds_left is not None and counts["running"] + counts["waiting"]:
+        if self.seconds_left is not None and self.unfinished:
             parts.append(f"{duration(self.seconds_left)} left")
         return ", ".join(parts)
 
@@ -188,7 +193,8 @@ def _plain(tally: Tally, console: Console) -> "Iterator[Callable[[Progress | Los
         line = tally.update(event)
         if line:
             console.print(Text(line), soft_wrap=True)
-        if tally.clock() - said >= PLAIN_SECONDS:
+        # The last line is said on leaving.
+        if tally.clock() - said >= PLAIN_SECONDS and tally.unfinished:
             said = tally.clock()
             console.print(Text(tally.line()), soft_wrap=True)
 
