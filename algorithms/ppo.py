@@ -203,16 +203,20 @@ def minibatch_steps(
     """Every minibatch step of every epoch, taken as the caller asks for it."""
     size = batch.advantage.shape[1]
     active = torch.ones(len(generators), dtype=torch.bool)
-    for _ in range(config.epochs):
-        order = torch.from_numpy(np.stack([generator.permutation(size) for generator in generators]))
+    # All orders are drawn first: where a seed stops early must not show in its generator, since others in its
+    # population may go on.
+    orders = [
+        torch.from_numpy(np.stack([generator.permutation(size) for generator in generators]))
+        for _ in range(config.epochs)
+    ]
+    for order in orders:
         for minibatch in batch.take(order).split(config.minibatch_size):
             step, gradients = differentiate(state, config, minibatch, log_std_old)
             if config.tricks.kl_stop is not None:
-                # A seed that has moved too far rests for the others' remaining steps; its turn has ended.
-                active = active & (step.approximate_kl <= 1.5 * config.tricks.kl_stop)
+                # A seed that has moved too far rests for the others' remaining steps; its turn has ended. One
+                # whose estimate is not a number goes on, so that its θ shows it.
+                active = active & ~(step.approximate_kl > 1.5 * config.tricks.kl_stop)
                 step.active = active
-                if not active.any():
-                    return
             if config.tricks.gradient_clip is not None:
                 coefficient = clip_coefficient(step.gradient_norm, limit=config.tricks.gradient_clip)
                 gradients = [descent * coefficient for descent in gradients]
@@ -225,6 +229,8 @@ def minibatch_steps(
                     active=None if config.tricks.kl_stop is None else active,
                 )
             yield step
+            if not active.any():
+                return
 
 
 def differentiate(
