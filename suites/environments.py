@@ -16,7 +16,7 @@ import numpy as np
 from gymnasium.spaces import Box
 from numpy.typing import ArrayLike, NDArray
 
-from suites import probes
+from suites import lectures, probes
 from suites.errors import InputError, nearest
 
 SUPPORTED = "supported: Box observations and Box actions, each a vector"
@@ -74,8 +74,26 @@ PROBES: dict[str, Environment] = {
     for name, task in probes.TASKS.items()
 }
 
-ENVIRONMENTS: dict[str, Environment] = MUJOCO | PROBES
+LECTURES: dict[str, Environment] = {
+    environment.id: environment
+    for environment in (
+        Environment(
+            "lecture/LQR-v0", lectures.HORIZON, 1, 1,
+            random=Score(-69.3532, 0.0, 0, "exact: k = 0 and σ² = 1/3, as of uniform actions"),
+            reference=Score(-1.04427, 0.0, 0, "exact: the largest possible, by the Riccati recursion"),
+        ),
+        Environment(
+            "lecture/Chain-v0", lectures.HORIZON, 1, 1,
+            random=Score(74.75, 0.0, 0, "exact: stay with probability 1/2"),
+            reference=Score(198.0, 0.0, 0, "exact: go once, then stay"),
+        ),
+    )
+}  # fmt: skip
+"""Two lecture problems with exact answers, `suites.lectures`."""
 
+ENVIRONMENTS: dict[str, Environment] = MUJOCO | LECTURES | PROBES
+
+lectures.register()
 probes.register()
 
 
