@@ -42,13 +42,13 @@ from algorithms.maths.distributions import gaussian_entropy, gaussian_kl, gaussi
 from algorithms.maths.schedules import adapted_kl_coefficient, linear_decay
 from algorithms.maths.surrogates import clipped_squared_error, clipped_surrogate, squared_error
 from algorithms.theta import adam_step, clip_coefficient, global_norm, gradient
-from algorithms.tricks import OnPolicyTricks
+from algorithms.tricks import AdamTricks
 
 KIND: Literal["on-policy"] = "on-policy"
 VERSION = 1
 
 
-class Tricks(OnPolicyTricks):
+class Tricks(AdamTricks):
     """PPO's tricks: those of every on-policy algorithm, and these."""
 
     value_clip: bool = Field(
@@ -123,9 +123,9 @@ INERT: dict[str, str] = {
     "clip": "objective is not 'clip' and value_clip is off (the recorded clip fraction alone uses it)",
     "kl_target": "objective is not 'kl-adaptive'",
     "kl_coefficient": "objective is neither 'kl-adaptive' nor 'kl-fixed'",
-    "tricks.time_limit_terminal": "no episode of the rollout ended by a time limit",
-    "tricks.kl_stop": "no minibatch's KL estimate exceeded 1.5 × kl_stop",
-}
+    "value_coefficient": "gradient_clip is off: policy and value share no parameters, and Adam undoes a
+    factor", "tricks.time_limit_terminal": "no episode of the rollout ended by a time limit",
+    "tricks.kl_stop": "no minibatch's KL estimate exceeded 1.5 × kl_stop", }
 
 
 @dataclass

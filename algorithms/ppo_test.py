@@ -41,7 +41,7 @@ def old_and_batch(state: State, config: Config, rollout: Rollout) -> tuple[Tenso
 def paper(
     state: State, config: Config, rollout: Rollout, generator: np.random.Generator
 ) -> tuple[list[Tensor], list[Tensor]]:
-    """One seed's update as Schulman et al. 2017 write it: parameters of policy and value function afterwards."""
+    """One seed's update as Schulman et al. 2017 write it: the parameters afterwards."""
     pi, v = ([x[0].clone().requires_grad_() for x in theta.frozen] for theta in (state.policy, state.value))
 
     def network(p: list[Tensor], s: Tensor) -> Tensor:

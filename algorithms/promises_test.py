@@ -32,7 +32,7 @@ def test_a_seed_alone_has_the_bits_of_the_same_seed_in_any_population(
 ) -> None:
     config = small(rule, preset)
     alone = bits(trained(rule, config, [3], problem=problem), 0)
-    for seeds in ([3, 8, 1], [*range(10)], [7, 5, 3]):
+    for seeds in ([8, 1, 3], [*range(10)]):
         assert bits(trained(rule, config, seeds, problem=problem), seeds.index(3)) == alone
 
 

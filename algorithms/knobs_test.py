@@ -1,0 +1,173 @@
+"""No dead knob: every field of every config changes what is learnt, or is inert under a named condition."""
+
+from dataclasses import dataclass, field
+from functools import cache
+from typing import Any
+
+import pytest
+import torch
+
+from algorithms import ALGORITHMS, load, ppo, vpg
+from algorithms.conftest import PROBLEM, changed, fields_of, trained
+from algorithms.interface import Problem
+
+
+@dataclass
+class Knob:
+    """Another value of a field, and the other values that it needs to act."""
+
+    value: Any
+    given: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass
+class Inert:
+    """A condition under which the field changes nothing: values of the config, or no time limits."""
+
+    given: dict[str, Any] = field(default_factory=dict)
+    time_limits: bool = True
+    value: Any = None
+    """Where the condition is on the value itself: this one, in place of the knob's."""
+    within: float = 0.0
+    """How much rounding is allowed."""
+
+
+TRICKS = {
+    "tricks.reward_scaling": Knob(True),
+    "tricks.reward_clip": Knob(0.5),
+    "tricks.observation_normalisation": Knob(True),
+    "tricks.observation_clip": Knob(1.0),
+    "tricks.orthogonal_init": Knob(True),
+    "tricks.tanh_activations": Knob(True),
+    "tricks.anneal_lr": Knob(True),
+    "tricks.gradient_clip": Knob(0.1),
+    "tricks.adam_epsilon": Knob(1e-2),
+    "tricks.time_limit_terminal": Knob(True),
+    "tricks.log_std_init": Knob(-0.5),
+    "tricks.action_clip": Knob(True),
+}
+SHARED = {
+    "horizon": Knob(20),
+    "environments": Knob(3),
+    "learning_rate": Knob(1e-3),
+    "discount": Knob(0.9),
+    "gae_lambda": Knob(0.5),
+    "hidden": Knob((8, 8)),
+}
+PENALTY = {"objective": "kl-fixed"}
+ADAPTIVE = {"objective": "kl-adaptive"}
+
+KNOBS: dict[str, dict[str, Knob]] = {
+    "vpg": SHARED
+    | TRICKS
+    | {
+        "baseline": Knob(False),
+        "value_learning_rate": Knob(1e-1),
+        "value_steps": Knob(1),
+        "tricks.advantage_normalisation": Knob(True),
+    },
+    "ppo": SHARED
+    | TRICKS
+    | {
+        "epochs": Knob(2),
+        "minibatch_size": Knob(16),
+        "objective": Knob("none"),
+        "clip": Knob(0.01),
+        "kl_target": Knob(1e3, ADAPTIVE),
+        "kl_coefficient": Knob(10.0, PENALTY),
+        "value_coefficient": Knob(0.5, {"tricks.gradient_clip": 0.1}),
+        "entropy_coefficient": Knob(0.1),
+        "tricks.value_clip": Knob(True),
+        "tricks.advantage_normalisation": Knob("minibatch"),
+        "tricks.kl_stop": Knob(1e-4),
+    },
+}
+
+INERT: dict[str, dict[str, list[Inert]]] = {
+    "vpg": {
+        "value_learning_rate": [Inert({"baseline": False}), Inert({"value_steps": 0})],
+        "value_steps": [Inert({"baseline": False})],
+        "tricks.time_limit_terminal": [Inert({"baseline": False}), Inert(time_limits=False)],
+    },
+    "ppo": {
+        "clip": [Inert({"objective": "none"}), Inert(PENALTY), Inert(ADAPTIVE)],
+        "kl_target": [Inert(), Inert(PENALTY), Inert({"objective": "none"})],
+        "kl_coefficient": [Inert({"objective": "clip"}), Inert({"objective": "none"})],
+        "value_coefficient": [Inert(within=1e-5)],
+        "tricks.time_limit_terminal": [Inert(time_limits=False)],
+        "tricks.kl_stop": [Inert(value=1e6)],
+    },
+}
+
+ALSO: list[tuple[str, str, dict[str, Any]]] = [
+    ("ppo", "clip", {"objective": "none", "tricks.value_clip": True}),
+    ("ppo", "kl_coefficient", ADAPTIVE),
+    ("ppo", "value_coefficient", {"tricks.gradient_clip": 0.1, "objective": "none"}),
+]
+"""Other conditions under which a field acts that is inert under some."""
+
+BASES: dict[str, Any] = {
+    "vpg": vpg.Config(horizon=24, environments=2, hidden=(8,), value_steps=3, learning_rate=1e-2),
+    "ppo": ppo.Config(
+        horizon=24, environments=2, hidden=(8,), epochs=3, minibatch_size=12, learning_rate=1e-2
+    ),
+}
+NARROW = Problem(PROBLEM.observation_size, PROBLEM.action_size, (-0.3,) * 3, (0.3,) * 3)
+
+RULES: dict[str, Any] = {name: load(name) for name in ALGORITHMS if load(name).KIND == "on-policy"}
+
+
+def with_values(config: Any, values: dict[str, Any]) -> Any:
+    return changed(config, **{name.replace(".", "__"): value for name, value in values.items()})
+
+
+@cache
+def outcome(name: str, config: Any, time_limits: bool = True) -> dict[str, torch.Tensor]:
+    """What is learnt in three updates, and what is then done."""
+    rule = RULES[name]
+    state = trained(rule, config, [0, 1], updates=3, problem=NARROW, time_limits=time_limits)
+    seen = rule.observe(state, config, torch.full((2, 1, 5), 3.0), learn=False)
+    action = rule.executed(config, NARROW, rule.act(state, config, seen, torch.ones(2, 1, 3)))
+    return rule.parameters(state) | {"action": action}
+
+
+def difference(first: dict[str, torch.Tensor], second: dict[str, torch.Tensor]) -> float:
+    """The largest in any number; infinite where the shapes differ."""
+    if {k: v.shape for k, v in first.items()} != {k: v.shape for k, v in second.items()}:
+        return float("inf")
+    return max(float((first[name] - second[name]).abs().max()) for name in first)
+
+
+@pytest.mark.parametrize("name", RULES)
+def test_every_field_has_another_value_here(name: str) -> None:
+    assert set(KNOBS[name]) == set(fields_of(RULES[name].Config))
+
+
+@pytest.mark.parametrize("name", RULES)
+def test_every_condition_has_a_case_here(name: str) -> None:
+    assert set(INERT[name]) == set(RULES[name].INERT)
+
+
+@pytest.mark.parametrize(
+    ("name", "knob", "given"),
+    [(name, knob, KNOBS[name][knob].given) for name in KNOBS for knob in KNOBS[name]] + ALSO,
+)
+def test_every_field_changes_what_is_learnt_by_more_than_rounding(
+    name: str, knob: str, given: dict[str, Any]
+) -> None:
+    base = with_values(BASES[name], given)
+    other = with_values(base, {knob: KNOBS[name][knob].value})
+    assert other != base
+    assert difference(outcome(name, base), outcome(name, other)) > 1e-4
+
+
+@pytest.mark.parametrize(
+    ("name", "knob", "case"),
+    [(name, knob, case) for name in INERT for knob, cases in INERT[name].items() for case in cases],
+)
+def test_an_inert_field_changes_nothing_under_its_condition(name: str, knob: str, case: Inert) -> None:
+    base = with_values(BASES[name], case.given)
+    other = with_values(base, {knob: KNOBS[name][knob].value if case.value is None else case.value})
+    assert other != base
+    ours, theirs = (outcome(name, config, case.time_limits) for config in (base, other))
+    assert difference(ours, theirs) <= case.within
