@@ -123,9 +123,10 @@ INERT: dict[str, str] = {
     "clip": "objective is not 'clip' and value_clip is off (the recorded clip fraction alone uses it)",
     "kl_target": "objective is not 'kl-adaptive'",
     "kl_coefficient": "objective is neither 'kl-adaptive' nor 'kl-fixed'",
-    "value_coefficient": "gradient_clip is off: policy and value share no parameters, and Adam undoes a
-    factor", "tricks.time_limit_terminal": "no episode of the rollout ended by a time limit",
-    "tricks.kl_stop": "no minibatch's KL estimate exceeded 1.5 × kl_stop", }
+    "value_coefficient": "gradient_clip is off: nothing else is shared, and Adam undoes a factor",
+    "tricks.time_limit_terminal": "no episode of the rollout ended by a time limit",
+    "tricks.kl_stop": "no minibatch's KL estimate exceeded 1.5 × kl_stop",
+}
 
 
 @dataclass
