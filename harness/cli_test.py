@@ -144,6 +144,20 @@ def test_a_suite_that_is_narrowed_trains_only_that(matters, tmp_path):
     assert (run["algorithm"], run["seed"], run["steps"]) == ("ppo", 1, 64)
 
 
+def test_a_smoke_run_has_runs_a_report_and_a_name_of_its_own(matters, tmp_path):
+    longer = tmp_path / "longer.toml"
+    longer.write_text(TINY.replace("seeds = 2", "seeds = 3").replace("episodes = 1", "episodes = 9"))
+    chosen = (str(longer), "--store", str(tmp_path / "runs"), "--smoke", "--json")
+    code, out, _ = matters("run", *chosen)
+    facts = json.loads(out)
+    assert (code, facts["suite"], facts["done"]) == (0, "tiny-smoke", 4)
+    assert Path(facts["report"]).parent == tmp_path / "runs" / "report" / "tiny-smoke"
+    assert "--smoke" in Path(facts["report"]).read_text()
+    assert json.loads(matters("report", *chosen)[1])["report"] == facts["report"]
+    for options, states in ((chosen, ["done"] * 4), (chosen[:3] + chosen[4:], ["missing"] * 6)):
+        assert [run["state"] for run in json.loads(matters("status", *options)[1])] == states
+
+
 def test_reproduce_gives_the_same_digest(matters, place):
     """P1: seed 1 trained among two, and alone."""
     _, out, _ = matters("status", "TINY", "--store", "STORE", "--json")

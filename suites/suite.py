@@ -21,10 +21,13 @@ import algorithms
 from suites import environments
 from suites.errors import InputError, from_validation, nearest, shown
 from suites.spec import MAX_SEED, Evaluation, RunSpec
-from suites.variant import Name, Variant, variant
+from suites.variant import Name, Variant, shortened, variant
 
 QUESTIONS = ("code-level-tricks", "reproduction")
 """The questions that a report can answer, by name."""
+
+SMOKE_SEEDS, SMOKE_STEPS, SMOKE_EVALUATION = 2, 4096, Evaluation(points=2, episodes=1)
+"""What a suite's smoke version has at most: two updates of most algorithms, in seconds a cell."""
 
 SHIPPED = Path(__file__).parent
 
@@ -123,6 +126,24 @@ class Suite(BaseModel):
                 evaluation=self.evaluation,
             )
             for seed in self.seeds
+        )
+
+    def smoke(self) -> "Suite":
+        """The same cells in seconds each: whether all of it runs, and nothing about what it shows.
+
+        Two seeds, 4096 steps, two evaluations of one episode; a longer rollout is cut to those steps. The
+        name is another too, so that its report does not lie in the place of the suite's own.
+        """
+        return Suite(
+            **{
+                **dict(self),
+                "name": f"{self.name}-smoke",
+                "title": f"{self.title} (smoke version, no finding)",
+                "seeds": self.seeds[:SMOKE_SEEDS],
+                "steps": max(SMOKE_EVALUATION.points, min(self.steps, SMOKE_STEPS)),
+                "evaluation": SMOKE_EVALUATION,
+                "variants": {name: shortened(it, SMOKE_STEPS) for name, it in self.variants.items()},
+            }
         )
 
     def restricted(

@@ -202,6 +202,55 @@ def test_steps_that_cannot_be_are_refused(steps: int, reason: str) -> None:
         small().restricted(steps=steps)
 
 
+# ---- the smoke version
+
+
+def test_a_smoke_version_has_the_same_cells_but_two_seeds_few_steps_and_short_evaluations() -> None:
+    whole = load_suite("quickstart")
+    smoke = whole.smoke()
+    places = [(cell.variant, cell.environment) for cell in whole.cells()]
+    assert [(cell.variant, cell.environment) for cell in smoke.cells()] == places
+    assert (smoke.name, smoke.seeds, smoke.steps) == ("quickstart-smoke", (0, 1), 4096)
+    assert (smoke.evaluation.points, smoke.evaluation.episodes) == (2, 1)
+    assert smoke.questions == whole.questions
+    assert "smoke" in smoke.title
+    ids = [{spec.run_id for cell in one.cells() for spec in cell.specs} for one in (whole, smoke)]
+    assert not ids[0] & ids[1]
+
+
+def test_a_smoke_version_is_never_longer_than_its_suite_and_can_be_restricted() -> None:
+    assert small().smoke().steps == 1000
+    assert small(seeds="[7]").smoke().seeds == (7,)
+    part = small().restricted(only="ppo").smoke().restricted(seeds="1", steps=64)
+    assert [(cell.variant, len(cell.specs), cell.specs[0].steps) for cell in part.cells()] == [
+        ("ppo", 1, 64),
+        ("ppo", 1, 64),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("table", "field", "length"),
+    [
+        ('algorithm = "ppo"', "horizon", 2048),
+        ('algorithm = "vpg"', "horizon", 4000),
+        ('algorithm = "vpg"\nconfig = { horizon = 50_000 }', "horizon", 4096),
+        ('algorithm = "ppo"\nconfig = { horizon = 2048, environments = 8 }', "horizon", 512),
+        ('algorithm = "sb3-ppo"\nconfig = { n_steps = 10_000 }', "n_steps", 4096),
+    ],
+)
+def test_only_a_long_rollout_is_cut_in_a_smoke_version(table: str, field: str, length: int) -> None:
+    whole = suite(tomllib.loads(f"{SMALL}\n[variants.x]\n{table}"))
+    before, after = whole.variants["x"].config, whole.smoke().variants["x"].config
+    assert after.model_dump() == before.model_dump() | {field: length}
+
+
+@pytest.mark.parametrize("name", suite_names())
+def test_every_shipped_suite_has_a_smoke_version_with_the_variants_it_declares(name: str) -> None:
+    smoke = load_suite(name).smoke()
+    assert list(smoke.variants) == list(load_suite(name).variants)
+    assert all(len(cell.specs) == 2 for cell in smoke.cells())
+
+
 # ---- refusals
 
 

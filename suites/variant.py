@@ -50,6 +50,19 @@ def variant(name: str, table: object) -> Variant:
         raise from_validation(error, Variant, field) from None
 
 
+def shortened(chosen: Variant, steps: int) -> Variant:
+    """The variant with rollouts of at most `steps` steps, all its environments counted."""
+    changes = {}
+    for field in ("horizon", "n_steps"):  # as ours and as Stable-Baselines3 call the length of a rollout
+        longest = max(1, steps // getattr(chosen.config, "environments", 1))
+        if getattr(chosen.config, field, 0) > longest:
+            changes[field] = longest
+    if not changes:
+        return chosen
+    config = _overlaid(chosen.config, changes, dotted("variants", chosen.name, "config"))
+    return Variant(name=chosen.name, algorithm=chosen.algorithm, config=config)
+
+
 def merged(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
     """`changes` over `base`: tables are merged at every depth, anything else is replaced."""
     result = dict(base)

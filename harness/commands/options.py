@@ -25,6 +25,9 @@ Only = Annotated[
     str | None,
     typer.Option(metavar="PATTERN", help="Only these cells, as 'ppo*/Hopper*'; several with commas."),
 ]
+Smoke = Annotated[
+    bool, typer.Option("--smoke", help="See that it runs: 2 seeds, 4096 steps, seconds a cell. No finding.")
+]
 Out = Annotated[
     Path | None,
     typer.Option("--out", metavar="DIR", help="Where the report goes.  [default: STORE/report/SUITE]"),
@@ -37,20 +40,23 @@ Json = Annotated[bool, typer.Option("--json", help="Facts as JSON.")]
 DEFAULT_STORE = Path("runs")
 
 
-def choose(suite: str, seeds: str | None, steps: int | None, only: str | None) -> "Suite":
-    """The suite as declared, less what the user leaves out.
+def choose(suite: str, seeds: str | None, steps: int | None, only: str | None, smoke: bool) -> "Suite":
+    """The suite as declared, or its smoke version, less what the user leaves out.
 
     Raises:
         InputError: the suite, or the choice, cannot be used.
     """
     from suites.suite import load_suite
 
-    return load_suite(suite).restricted(seeds, steps, only)
+    declared = load_suite(suite)
+    return (declared.smoke() if smoke else declared).restricted(seeds, steps, only)
 
 
-def reproducing_command(suite: str, seeds: str | None, steps: int | None, only: str | None) -> str:
+def reproducing_command(
+    suite: str, seeds: str | None, steps: int | None, only: str | None, smoke: bool
+) -> str:
     """What to type for the same runs and the same report, wherever the store is."""
-    words = ["matters", "run", suite]
+    words = ["matters", "run", suite, *(["--smoke"] if smoke else [])]
     for option, value in (("--seeds", seeds), ("--steps", steps), ("--only", only)):
         if value is not None:
             words += [option, str(value)]

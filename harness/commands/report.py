@@ -9,6 +9,7 @@ from harness.commands.options import (
     Only,
     Out,
     Seeds,
+    Smoke,
     Steps,
     StoreDirectory,
     SuiteName,
@@ -25,12 +26,13 @@ def report(
     seeds: Seeds = None,
     steps: Steps = None,
     only: Only = None,
+    smoke: Smoke = False,
     out: Out = None,
     allow_missing: AllowMissing = False,
     json: Json = False,
 ) -> None:
     """Write index.html, report.md, report.json, tables and figures."""
-    declared = choose(suite, seeds, steps, only)
+    declared = choose(suite, seeds, steps, only, smoke)
 
     from results.store import Store
 
@@ -41,7 +43,7 @@ def report(
     from results.table import snapshot
 
     taken = snapshot(opened, declared)
-    command = reproducing_command(suite, seeds, steps, only)
+    command = reproducing_command(suite, seeds, steps, only, smoke)
     page = write_report(declared, taken, place, allow_missing=allow_missing, command=command)
     if json:
         print_json({"suite": declared.name, "snapshot": taken.identity, "report": str(page)})

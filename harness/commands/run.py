@@ -13,6 +13,7 @@ from harness.commands.options import (
     Only,
     Out,
     Seeds,
+    Smoke,
     Steps,
     StoreDirectory,
     SuiteName,
@@ -34,6 +35,7 @@ def run(
     seeds: Seeds = None,
     steps: Steps = None,
     only: Only = None,
+    smoke: Smoke = False,
     workers: Workers = None,
     executor: Executor = "local",
     out: Out = None,
@@ -42,7 +44,7 @@ def run(
     json: Json = False,
 ) -> None:
     """Train what the store lacks, then report."""
-    declared = choose(suite, seeds, steps, only)
+    declared = choose(suite, seeds, steps, only, smoke)
     executors.check(executor)
     crew = _workers(workers)
     place = report_directory(out, store, declared.name)
@@ -51,7 +53,7 @@ def run(
     from results.store import Store
 
     opened = Store.open(store, create=True)
-    command = reproducing_command(suite, seeds, steps, only)
+    command = reproducing_command(suite, seeds, steps, only, smoke)
     try:
         outcome = complete(opened, store, declared.cells(), crew, notes(), retry_failed=retry_failed)
     except KeyboardInterrupt:

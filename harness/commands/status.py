@@ -10,6 +10,7 @@ from harness.commands.options import (
     Json,
     Only,
     Seeds,
+    Smoke,
     Steps,
     StoreDirectory,
     SuiteName,
@@ -29,10 +30,11 @@ def status(
     seeds: Seeds = None,
     steps: Steps = None,
     only: Only = None,
+    smoke: Smoke = False,
     json: Json = False,
 ) -> None:
     """Show done / running / failed / missing, by cell. A store that does not exist yet lacks everything."""
-    declared = choose(suite, seeds, steps, only)
+    declared = choose(suite, seeds, steps, only, smoke)
 
     from results.schema import Status
     from results.store import Store
