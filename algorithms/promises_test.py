@@ -76,7 +76,8 @@ def test_diagnostics_are_one_number_a_seed_and_a_seeds_own(rule: Any, preset: st
         return found
 
     alone, among = measured([3]), measured([8, 3, 1])
-    assert {"mean_kl", "entropy", "policy_loss", "value_loss", "gradient_norm", "learning_rate"} <= set(alone)
+    assert set(alone) >= {"mean_kl", "max_ratio", "clip_fraction", "entropy", "explained_variance"}
+    assert set(alone) >= {"value_loss", "gradient_norm"}
     for name, value in alone.items():
         assert value.shape == (1,), name
         assert torch.isfinite(value).all(), name
