@@ -9,7 +9,13 @@ from algorithms.interface import OnPolicy, Reference
 
 ALGORITHMS: dict[str, str] = {
     "vpg": "algorithms.vpg",
+    "a2c": "algorithms.a2c",
+    "npg": "algorithms.npg",
+    "tnpg": "algorithms.tnpg",
+    "trpo": "algorithms.trpo",
     "ppo": "algorithms.ppo",
+    "sb3-a2c": "algorithms.reference.sb3:a2c",
+    "sb3-trpo": "algorithms.reference.sb3:trpo",
     "sb3-ppo": "algorithms.reference.sb3:ppo",
 }
 

@@ -20,7 +20,7 @@ from algorithms.networks import Mlp
 from algorithms.policies import GaussianPolicy
 from algorithms.preprocess import paid, seen
 from algorithms.theta import Theta, adam_step, clip_coefficient, global_norm, gradient
-from algorithms.tricks import OnPolicyTricks
+from algorithms.tricks import AdamTricks
 
 
 class OnPolicyConfig(Frozen):
@@ -203,7 +203,7 @@ def fit_value(
     epochs: int,
     minibatch_size: int,
     learning_rate: float,
-    tricks: OnPolicyTricks,
+    tricks: AdamTricks,
     clip: float | None = None,
 ) -> Float[Tensor, " S"]:
     """Fit V to the batch's targets by minibatch steps of Adam; returns the mean loss of the last pass.
@@ -229,7 +229,7 @@ def fit_value(
 
 
 def descend(
-    theta: Theta, descent: Float[Tensor, "S P"], *, learning_rate: float, tricks: OnPolicyTricks
+    theta: Theta, descent: Float[Tensor, "S P"], *, learning_rate: float, tricks: AdamTricks
 ) -> Float[Tensor, " S"]:
     """One step of Adam down the gradient, clipped if that trick is on; returns its norm before clipping."""
     norm = global_norm(descent)

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import torch
 
-from algorithms import ALGORITHMS, load, ppo, vpg
+from algorithms import ALGORITHMS, a2c, load, npg, ppo, tnpg, trpo, vpg
 from algorithms.conftest import PROBLEM, changed, fields_of, trained
 from algorithms.interface import Problem
 
@@ -41,15 +41,14 @@ TRICKS = {
     "tricks.tanh_activations": Knob(True),
     "tricks.anneal_lr": Knob(True),
     "tricks.gradient_clip": Knob(0.1),
-    "tricks.adam_epsilon": Knob(1e-2),
     "tricks.time_limit_terminal": Knob(True),
     "tricks.log_std_init": Knob(-0.5),
     "tricks.action_clip": Knob(True),
 }
+ADAM = {"tricks.adam_epsilon": Knob(1e-2)}
 SHARED = {
     "horizon": Knob(20),
     "environments": Knob(3),
-    "learning_rate": Knob(1e-3),
     "discount": Knob(0.9),
     "gae_lambda": Knob(0.5),
     "hidden": Knob((8, 8)),
@@ -57,10 +56,56 @@ SHARED = {
 PENALTY = {"objective": "kl-fixed"}
 ADAPTIVE = {"objective": "kl-adaptive"}
 
+LARGE = {"kl": 20.0}
+UNFITTED = {"value_epochs": 0}
+ITERATED = {"dense_up_to": 0}
+
+NATURAL: dict[str, Knob] = (
+    SHARED
+    | TRICKS
+    | ADAM
+    | {
+        "kl": Knob(0.1),
+        "damping": Knob(1.0),
+        "fisher_fraction": Knob(0.3),
+        "value_epochs": Knob(1),
+        "value_minibatch_size": Knob(48),
+        "value_learning_rate": Knob(1e-1),
+        "tricks.advantage_normalisation": Knob(True),
+        "tricks.value_clip": Knob(0.01),
+        "tricks.kl_final": Knob(0.1),
+    }
+)
+
 KNOBS: dict[str, dict[str, Knob]] = {
-    "vpg": SHARED
+    "a2c": SHARED
     | TRICKS
     | {
+        "learning_rate": Knob(1e-3),
+        "rms_decay": Knob(0.5),
+        "rms_epsilon": Knob(1e-1),
+        "value_coefficient": Knob(0.1, {"tricks.gradient_clip": 0.1}),
+        "entropy_coefficient": Knob(0.1),
+        "tricks.advantage_normalisation": Knob(True),
+    },
+    "npg": NATURAL
+    | {
+        "dense_up_to": Knob(0, {"tolerance": 0.9}),
+        "tolerance": Knob(0.9, ITERATED),
+        "most_steps": Knob(1, ITERATED),
+    },
+    "tnpg": NATURAL | {"cg_steps": Knob(1)},
+    "trpo": NATURAL
+    | {
+        "cg_steps": Knob(1),
+        "line_search_steps": Knob(0, LARGE),
+        "line_search_shrink": Knob(0.9, LARGE),
+    },
+    "vpg": SHARED
+    | TRICKS
+    | ADAM
+    | {
+        "learning_rate": Knob(1e-3),
         "baseline": Knob(False),
         "value_learning_rate": Knob(1e-1),
         "value_steps": Knob(1),
@@ -68,7 +113,9 @@ KNOBS: dict[str, dict[str, Knob]] = {
     },
     "ppo": SHARED
     | TRICKS
+    | ADAM
     | {
+        "learning_rate": Knob(1e-3),
         "epochs": Knob(2),
         "minibatch_size": Knob(16),
         "objective": Knob("none"),
@@ -83,7 +130,30 @@ KNOBS: dict[str, dict[str, Knob]] = {
     },
 }
 
+NATURALLY_INERT: dict[str, list[Inert]] = {
+    "value_learning_rate": [Inert(UNFITTED)],
+    "value_minibatch_size": [Inert(UNFITTED)],
+    "tricks.adam_epsilon": [Inert(UNFITTED)],
+    "tricks.gradient_clip": [Inert(UNFITTED)],
+    "tricks.value_clip": [Inert(UNFITTED)],
+    "tricks.anneal_lr": [Inert(UNFITTED)],
+    "tricks.time_limit_terminal": [Inert(time_limits=False)],
+}
+
 INERT: dict[str, dict[str, list[Inert]]] = {
+    "a2c": {"tricks.time_limit_terminal": [Inert(time_limits=False)]},
+    "npg": NATURALLY_INERT
+    | {
+        "dense_up_to": [Inert(value=0, within=1e-2)],
+        "tolerance": [Inert()],
+        "most_steps": [Inert()],
+    },
+    "tnpg": NATURALLY_INERT,
+    "trpo": NATURALLY_INERT
+    | {
+        "line_search_steps": [Inert(value=9)],
+        "line_search_shrink": [Inert({"line_search_steps": 0}), Inert({"line_search_steps": 1})],
+    },
     "vpg": {
         "value_learning_rate": [Inert({"baseline": False}), Inert({"value_steps": 0})],
         "value_steps": [Inert({"baseline": False})],
@@ -106,11 +176,15 @@ ALSO: list[tuple[str, str, dict[str, Any]]] = [
 ]
 """Other conditions under which a field acts that is inert under some."""
 
+SMALL: dict[str, Any] = {"horizon": 24, "environments": 2, "hidden": (8,)}
+
 BASES: dict[str, Any] = {
-    "vpg": vpg.Config(horizon=24, environments=2, hidden=(8,), value_steps=3, learning_rate=1e-2),
-    "ppo": ppo.Config(
-        horizon=24, environments=2, hidden=(8,), epochs=3, minibatch_size=12, learning_rate=1e-2
-    ),
+    "a2c": a2c.Config(**SMALL, learning_rate=1e-2),
+    "npg": npg.Config(**SMALL, value_minibatch_size=16, value_learning_rate=1e-2),
+    "tnpg": tnpg.Config(**SMALL, value_minibatch_size=16, value_learning_rate=1e-2),
+    "trpo": trpo.Config(**SMALL, value_minibatch_size=16, value_learning_rate=1e-2),
+    "vpg": vpg.Config(**SMALL, value_steps=3, learning_rate=1e-2),
+    "ppo": ppo.Config(**SMALL, epochs=3, minibatch_size=12, learning_rate=1e-2),
 }
 NARROW = Problem(PROBLEM.observation_size, PROBLEM.action_size, (-0.3,) * 3, (0.3,) * 3)
 

@@ -42,13 +42,13 @@ from algorithms.maths.distributions import gaussian_entropy, gaussian_kl, gaussi
 from algorithms.maths.schedules import adapted_kl_coefficient, linear_decay
 from algorithms.maths.surrogates import clipped_squared_error, clipped_surrogate, squared_error
 from algorithms.theta import adam_step, clip_coefficient, global_norm, gradient
-from algorithms.tricks import OnPolicyTricks
+from algorithms.tricks import AdamTricks
 
 KIND: Literal["on-policy"] = "on-policy"
 VERSION = 1
 
 
-class Tricks(OnPolicyTricks):
+class Tricks(AdamTricks):
     """PPO's tricks: those of every on-policy algorithm, and these."""
 
     value_clip: bool = Field(

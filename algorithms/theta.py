@@ -140,6 +140,24 @@ def adam_step(
     )
 
 
+def rmsprop_step(
+    theta: Theta,
+    gradient: Float[Tensor, "S P"],
+    *,
+    learning_rate: float,
+    decay: float,
+    epsilon: float,
+) -> None:
+    """One step of RMSProp, in place; its running mean square is `theta.second`.
+
+        v ← α v + (1 − α) g²,    θ ← θ − η g / (√v + ε)
+
+    Hinton, Srivastava and Swersky 2012, "Neural networks for machine learning", lecture 6e.
+    """
+    theta.second.mul_(decay).add_(gradient * gradient * (1 - decay))
+    theta.matrix.sub_(learning_rate * gradient / (theta.second.sqrt() + epsilon))
+
+
 def global_norm(*gradients: Float[Tensor, "S _"]) -> Float[Tensor, " S"]:
     """The Euclidean norm of all gradients of a seed taken as one vector."""
     squares = sum((gradient * gradient).sum(1) for gradient in gradients)

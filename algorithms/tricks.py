@@ -31,9 +31,6 @@ class OnPolicyTricks(Frozen):
     gradient_clip: PositiveFloat | None = Field(
         None, description="largest norm of the whole gradient [9]; OpenAI baselines, Stable-Baselines3: 0.5"
     )
-    adam_epsilon: PositiveFloat | None = Field(
-        None, description="Adam's ε; off: 1e-8, Adam's paper; OpenAI baselines, Stable-Baselines3: 1e-5"
-    )
     time_limit_terminal: bool = Field(
         False, description="treat a time limit as a terminal state: no bootstrap (Engstrom's code, CleanRL)"
     )
@@ -42,4 +39,12 @@ class OnPolicyTricks(Frozen):
     )
     action_clip: bool = Field(
         False, description="clip actions to the bounds before the environment gets them (all references)"
+    )
+
+
+class AdamTricks(OnPolicyTricks):
+    """Those, and what belongs to Adam."""
+
+    adam_epsilon: PositiveFloat | None = Field(
+        None, description="Adam's ε; off: 1e-8, Adam's paper; OpenAI baselines, Stable-Baselines3: 1e-5"
     )

@@ -40,7 +40,7 @@ from algorithms.maths.distributions import gaussian_log_prob
 from algorithms.maths.schedules import linear_decay
 from algorithms.maths.surrogates import squared_error
 from algorithms.theta import gradient
-from algorithms.tricks import OnPolicyTricks
+from algorithms.tricks import AdamTricks
 
 KIND: Literal["on-policy"] = "on-policy"
 VERSION = 1
@@ -49,7 +49,7 @@ RATIO_BOUND = 0.2
 """VPG bounds no ratio; the recorded clip fraction counts against PPO's ε so that pages can compare."""
 
 
-class Tricks(OnPolicyTricks):
+class Tricks(AdamTricks):
     """The tricks of every on-policy algorithm, and this."""
 
     advantage_normalisation: bool = Field(

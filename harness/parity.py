@@ -16,6 +16,7 @@ from unittest.mock import patch
 import gymnasium
 import numpy as np
 import torch
+from stable_baselines3 import PPO
 from stable_baselines3.common import policies as sb3_policies
 from torch import Tensor
 
@@ -75,7 +76,8 @@ def ppo_parity(dtype: torch.dtype, *, seed: int = 0, **changes: Any) -> list[Row
     config = ppo.PRESETS["ppo-sb3"].model_copy(update=changes)
     tape = Tape()
     environment = Recorded(make(ENVIRONMENT), tape, limit=EPISODE_LIMIT)
-    model = sb3.build_ppo(
+    model = sb3.build(
+        PPO,
         sb3.PpoConfig(n_steps=config.horizon, batch_size=config.minibatch_size, n_epochs=config.epochs),
         environment,
         seed=seed,

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from stable_baselines3 import PPO
 
 from algorithms import load
 from algorithms.reference import sb3
@@ -70,7 +71,7 @@ def speed(name: str, *, environment: str = ENVIRONMENT, rounds: int = ROUNDS) ->
 
 def _reference_round(environment: str) -> Callable[[], int]:
     config = sb3.PpoConfig()
-    model = sb3.build_ppo(config, make(environment), seed=0)
+    model = sb3.build(PPO, config, make(environment), seed=0)
 
     def run() -> int:
         model.learn(config.n_steps, reset_num_timesteps=False)

@@ -6,12 +6,14 @@ from its beginning.
 """
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 import numpy as np
 import torch
 from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt
-from stable_baselines3 import PPO
+from sb3_contrib import TRPO
+from stable_baselines3 import A2C, PPO
 from stable_baselines3.common.callbacks import BaseCallback
 from torch import Tensor
 
@@ -20,6 +22,9 @@ from algorithms.maths.distributions import gaussian_entropy, gaussian_kl, gaussi
 
 Act = Callable[[np.ndarray], np.ndarray]
 """Raw observations [B, O] to the deterministic policy's actions [B, A]."""
+
+RATIO_BOUND = 0.2
+"""Where the library has no clip range, the recorded clip fraction counts against PPO's ε."""
 
 Updated = Callable[[int, Mapping[str, float], Act], None]
 """Told after each update: the step, the update's diagnostics, the policy as it now is."""
@@ -47,16 +52,51 @@ class PpoConfig(Frozen):
     )
 
 
-def build_ppo(config: PpoConfig, environment: Any, *, seed: int) -> PPO:
-    """Stable-Baselines3's PPO with its default networks, on the CPU."""
-    return PPO("MlpPolicy", environment, seed=seed, device="cpu", **config.model_dump())
+class A2cConfig(Frozen):
+    """The arguments of Stable-Baselines3's A2C under its own names, with its defaults."""
+
+    learning_rate: PositiveFloat = Field(7e-4, description="RMSProp's step size")
+    n_steps: PositiveInt = Field(5, description="steps of a rollout")
+    gamma: float = Field(0.99, ge=0, le=1, description="γ")
+    gae_lambda: float = Field(1.0, ge=0, le=1, description="λ of the advantage estimate")
+    ent_coef: NonNegativeFloat = Field(0.0, description="weight of the entropy bonus")
+    vf_coef: NonNegativeFloat = Field(0.5, description="weight of the value loss")
+    max_grad_norm: PositiveFloat = Field(0.5, description="largest norm of the whole gradient")
+    rms_prop_eps: PositiveFloat = Field(1e-5, description="RMSProp's ε")
+    use_rms_prop: bool = Field(True, description="RMSProp; off: Adam")
+    normalize_advantage: bool = Field(False, description="standardise advantages over the batch")
 
 
-def train_ppo(
-    config: PpoConfig, environment: Any, *, seed: int, steps: int, updated: Updated
+class TrpoConfig(Frozen):
+    """The arguments of sb3-contrib's TRPO under its own names, with its defaults."""
+
+    learning_rate: PositiveFloat = Field(1e-3, description="Adam's step size for the value function")
+    n_steps: PositiveInt = Field(2048, description="steps of a rollout")
+    batch_size: PositiveInt = Field(128, description="samples a step of the value function's fit")
+    gamma: float = Field(0.99, ge=0, le=1, description="γ")
+    cg_max_steps: PositiveInt = Field(15, description="steps of conjugate gradient")
+    cg_damping: NonNegativeFloat = Field(0.1, description="added to the Fisher information's diagonal")
+    line_search_shrinking_factor: float = Field(0.8, gt=0, lt=1, description="from one length to the next")
+    line_search_max_iter: PositiveInt = Field(10, description="lengths that the line search tries")
+    n_critic_updates: PositiveInt = Field(10, description="passes over the rollout to fit the value function")
+    gae_lambda: float = Field(0.95, ge=0, le=1, description="λ of the advantage estimate")
+    normalize_advantage: bool = Field(True, description="standardise advantages over the batch")
+    target_kl: PositiveFloat = Field(0.01, description="δ, the KL of a step")
+    sub_sampling_factor: PositiveInt = Field(
+        1, description="use every so many-th sample for the policy's step"
+    )
+
+
+def build(library: type[Any], config: Frozen, environment: Any, *, seed: int) -> Any:
+    """A model of theirs with its default networks, on the CPU."""
+    return library("MlpPolicy", environment, seed=seed, device="cpu", **config.model_dump())
+
+
+def _train(
+    library: type[Any], config: Frozen, environment: Any, *, seed: int, steps: int, updated: Updated
 ) -> dict[str, np.ndarray]:
     """Train for `steps` environment steps, rounded up to whole rollouts; the final parameters by name."""
-    model = build_ppo(config, environment, seed=seed)
+    model = build(library, config, environment, seed=seed)
     model.learn(steps, callback=_OnPolicyListener(updated))
     return {name: tensor.detach().numpy().copy() for name, tensor in model.policy.state_dict().items()}
 
@@ -94,8 +134,12 @@ class _OnPolicyListener(BaseCallback):
             action, mean_old, log_std_old
         )
         ratio = log_ratio.exp()
-        clip = self.model.clip_range(1.0)  # type: ignore[attr-defined]
+        clip = getattr(self.model, "clip_range", lambda _progress: RATIO_BOUND)(1.0)
         logged = self.model.logger.name_to_value
+        policy_losses = ("train/policy_gradient_loss", "train/policy_loss")
+        policy_loss = next((logged[name] for name in policy_losses if name in logged), None)
+        if policy_loss is None:
+            policy_loss = -logged["train/policy_objective"]
         self.updated(
             self.model.num_timesteps,
             {
@@ -104,7 +148,7 @@ class _OnPolicyListener(BaseCallback):
                 "clip_fraction": float(((ratio - 1).abs() > clip).float().mean()),
                 "entropy": float(gaussian_entropy(log_std).mean()),
                 "explained_variance": float(logged["train/explained_variance"]),
-                "policy_loss": float(logged["train/policy_gradient_loss"]),
+                "policy_loss": float(policy_loss),
                 "value_loss": float(logged["train/value_loss"]),
                 "learning_rate": float(logged["train/learning_rate"]),
             },
@@ -120,22 +164,57 @@ class _OnPolicyListener(BaseCallback):
         return mean[None], policy.log_std.detach().clone()[None, None]
 
 
+SHARED_DIFFERENCES = (
+    "A time limit's bootstrap γ V(s_T) is added to the reward there, and is the successor's value here; "
+    "the advantage is the same up to rounding.",
+    "γλ is rounded to single precision there, double here: equal up to rounding.",
+    "The old log-probabilities and values come from acting, one observation at a time; here from one pass "
+    "over the rollout: equal up to rounding.",
+    "The optimiser runs one parameter tensor after another there, one row here: equal up to rounding.",
+    "Random numbers: PyTorch's and NumPy's global generators there, one generator a purpose and a seed "
+    "here, so that a trained run is another sample of the same algorithm.",
+    "The first parameters are drawn by other generators (orthogonal with the same gains in both).",
+)
+
 ppo = Reference(
     name="sb3-ppo",
     VERSION=1,
     Config=PpoConfig,
     PRESETS={"sb3-ppo": PpoConfig()},
-    train=train_ppo,
+    train=partial(_train, PPO),
     KNOWN_DIFFERENCES=(
-        "A time limit's bootstrap γ V(s_T) is added to the reward there, and is the successor's value here; "
-        "the advantage is the same up to rounding.",
-        "The old log-probabilities and values come from acting, one observation at a time; here from one "
-        "pass over the rollout: equal up to rounding.",
-        "Adam runs one parameter tensor after another there, one fused row here: equal up to rounding.",
-        "Random numbers: PyTorch's and NumPy's global generators there, one generator a purpose and a seed "
-        "here, so that a trained run is another sample of the same algorithm.",
-        "The first parameters are drawn by other generators (orthogonal with the same gains in both).",
-        "train/clip_fraction and train/approx_kl are means over minibatches there; the diagnostics recorded "
-        "for both are measured over the whole rollout after the update.",
+        *SHARED_DIFFERENCES,
+        "train/clip_fraction and train/approx_kl are means over minibatches there; the diagnostics "
+        "recorded for both are measured over the whole rollout after the update.",
+    ),
+)
+
+a2c = Reference(
+    name="sb3-a2c",
+    VERSION=1,
+    Config=A2cConfig,
+    PRESETS={"sb3-a2c": A2cConfig()},
+    train=partial(_train, A2C),
+    KNOWN_DIFFERENCES=SHARED_DIFFERENCES,
+)
+
+trpo = Reference(
+    name="sb3-trpo",
+    VERSION=1,
+    Config=TrpoConfig,
+    PRESETS={"sb3-trpo": TrpoConfig()},
+    train=partial(_train, TRPO),
+    KNOWN_DIFFERENCES=(
+        *SHARED_DIFFERENCES,
+        "Conjugate gradient starts from Gaussian noise of scale 1e-4 there, from 0 here; parity lends "
+        "theirs 0.",
+        "Conjugate gradient ends early there where the squared residual is below 1e-10; here only at the "
+        "relative tolerance 0, so always after its number of steps.",
+        "Damping is 0.1 in both.",
+        "The line search measures KL(new ‖ old) there, KL(old ‖ new) here, the paper's direction; the two "
+        "differ in the third order of the step, so that near δ one may accept what the other does not.",
+        "The line search asks for KL < δ there and KL ≤ δ here; both ask for a better surrogate, neither "
+        "for a share of the expected gain.",
+        "One Adam holds all parameters there, with gradients for the value function's alone.",
     ),
 )

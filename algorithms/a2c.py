@@ -1,0 +1,140 @@
+"""Advantage actor-critic: short rollouts, one step of policy and value function together after each.
+
+    minimise  −E[ log π(a|s) Â ] + c₁ E[ (V − V̂)² ] − c₂ E[ entropy ]
+
+With n = `horizon` and λ = 1, Â is the n-step return minus V. The step is RMSProp's, on the gradient of all
+parameters at once. PPO with one epoch, one minibatch and ratio 1 takes the same gradient.
+
+Mnih et al. 2016, "Asynchronous methods for deep reinforcement learning", algorithm S3, run synchronously.
+"""
+
+from collections.abc import Sequence
+from typing import Literal
+
+import numpy as np
+import torch
+from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt
+from torch import Tensor
+
+from algorithms.actor_critic import (
+    ActorCritic,
+    Batch,
+    OnPolicyConfig,
+    act,
+    diagnostics,
+    executed,
+    init,
+    observe,
+    parameters,
+    prepare,
+    values,
+)
+from algorithms.interface import Metrics, Rollout
+from algorithms.maths.advantages import standardised
+from algorithms.maths.distributions import gaussian_entropy, gaussian_log_prob
+from algorithms.maths.schedules import linear_decay
+from algorithms.maths.surrogates import squared_error
+from algorithms.theta import clip_coefficient, global_norm, gradient, rmsprop_step
+from algorithms.tricks import OnPolicyTricks
+
+KIND: Literal["on-policy"] = "on-policy"
+VERSION = 1
+
+RATIO_BOUND = 0.2
+"""A2C bounds no ratio; the recorded clip fraction counts against PPO's ε so that pages can compare."""
+
+
+class Tricks(OnPolicyTricks):
+    """The tricks of every on-policy algorithm, and this."""
+
+    advantage_normalisation: bool = Field(
+        False, description="standardise advantages over the batch (an option of Stable-Baselines3, off there)"
+    )
+
+
+class Config(OnPolicyConfig):
+    """A2C's hyperparameters; the values are Stable-Baselines3's, all tricks off."""
+
+    horizon: PositiveInt = Field(5, description="T, steps of each environment in a rollout")
+    gae_lambda: float = Field(
+        1.0, ge=0, le=1, description="λ of the advantage estimate; 1 is the n-step return"
+    )
+    learning_rate: PositiveFloat = Field(7e-4, description="RMSProp's step size")
+    rms_decay: float = Field(
+        0.99, ge=0, lt=1, description="α, how much RMSProp keeps of its running mean square"
+    )
+    rms_epsilon: PositiveFloat = Field(1e-5, description="RMSProp's ε, outside the root")
+    value_coefficient: PositiveFloat = Field(0.5, description="c₁, weight of the value loss")
+    entropy_coefficient: NonNegativeFloat = Field(0.0, description="c₂, weight of the entropy bonus")
+    tricks: Tricks = Field(Tricks(), description="named switches, off as in the paper")
+
+
+PRESETS: dict[str, Config] = {
+    "a2c": Config(),
+    "a2c-sb3": Config(
+        tricks=Tricks(orthogonal_init=True, tanh_activations=True, gradient_clip=0.5, action_clip=True)
+    ),
+}
+
+INERT: dict[str, str] = {
+    "tricks.time_limit_terminal": "no episode of the rollout ended by a time limit",
+}
+
+
+def update(
+    state: ActorCritic,
+    config: Config,
+    rollout: Rollout,
+    generators: Sequence[np.random.Generator],  # noqa: ARG001 - the same call for every rule
+    *,
+    progress: float,
+) -> Metrics:
+    """Learn from one rollout, in place. Draws nothing from the generators."""
+    batch = prepare(state, config, rollout)
+    if config.tricks.advantage_normalisation:
+        batch.advantage = standardised(batch.advantage)
+    log_std_old = state.policy.frozen[-1].clone()
+    rate = config.learning_rate
+    if config.tricks.anneal_lr:
+        rate = linear_decay(rate, progress=progress)
+
+    policy_loss, value_loss, entropy = losses(state, batch)
+    loss = policy_loss + config.value_coefficient * value_loss - config.entropy_coefficient * entropy
+    gradients = gradient(loss, state.policy, state.value)
+    norm = global_norm(*gradients)
+    if config.tricks.gradient_clip is not None:
+        coefficient = clip_coefficient(norm, limit=config.tricks.gradient_clip)
+        gradients = [descent * coefficient for descent in gradients]
+    for theta, descent in zip((state.policy, state.value), gradients, strict=True):
+        rmsprop_step(theta, descent, learning_rate=rate, decay=config.rms_decay, epsilon=config.rms_epsilon)
+
+    return diagnostics(state, batch, log_std_old, clip=RATIO_BOUND) | {
+        "policy_loss": policy_loss.detach(),
+        "value_loss": value_loss.detach(),
+        "gradient_norm": norm,
+        "learning_rate": torch.full_like(norm, rate),
+    }
+
+
+def losses(state: ActorCritic, batch: Batch) -> tuple[Tensor, Tensor, Tensor]:
+    """−E[log π Â], E[(V − V̂)²] and the entropy, [S] each."""
+    mean, log_std = state.actor(state.policy.leaves, batch.observation)
+    policy_loss = -(gaussian_log_prob(batch.action, mean, log_std) * batch.advantage).mean(1)
+    value_loss = squared_error(values(state, batch.observation), batch.target).mean(1)
+    return policy_loss, value_loss, gaussian_entropy(log_std)[:, 0]
+
+
+__all__ = [
+    "INERT",
+    "KIND",
+    "PRESETS",
+    "VERSION",
+    "Config",
+    "Tricks",
+    "act",
+    "executed",
+    "init",
+    "observe",
+    "parameters",
+    "update",
+]
