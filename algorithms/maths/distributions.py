@@ -1,11 +1,16 @@
-"""The diagonal Gaussian: log-probability, entropy, divergence. One number a sample."""
+"""The diagonal Gaussian and independent Betas: log-probability, entropy, divergence. One number a sample."""
 
 import math
 
+import torch
 from jaxtyping import Float
 from torch import Tensor
 
 HALF_LOG_TWO_PI = 0.5 * math.log(2 * math.pi)
+
+NEAREST_BOUND = 2.0**-24
+"""How near to 0 or 1 a Beta's density is evaluated: half the spacing of single precision below 1, as near as
+a sample that was rounded to a bound may have been. At the bound itself the density is 0."""
 
 
 def gaussian_log_prob(
@@ -31,3 +36,60 @@ def gaussian_kl(
     precision = (-2 * log_std_new).exp()
     spread = (2 * log_std_old).exp() + (mean_old - mean_new) ** 2
     return (log_std_new - log_std_old + 0.5 * spread * precision - 0.5).sum(-1)
+
+
+def softplus(x: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
+    """log(1 + eˣ), and x itself above 20, which is the same in single precision.
+
+    PyTorch's own rounds by a number's place in memory, so that a seed's bits would depend on its population;
+    `exp` and `log1p` do not. max(x, 0) + log1p(e^−|x|) would have no slope at 0, where biases begin.
+    """
+    return torch.where(x > 20, x, x.clamp(max=20).exp().log1p())
+
+
+# The Betas are computed in double precision. log Γ(α + β) of a sharp policy is in the thousands, and its
+# rounding in single precision would be as large as the divergences that are to be kept near 0.01.
+
+
+def beta_log_prob(
+    x: Float[Tensor, "S B A"], alpha: Float[Tensor, "S B A"], beta: Float[Tensor, "S B A"]
+) -> Float[Tensor, "S B"]:
+    """log Beta(x; α, β) = Σᵢ [ (αᵢ − 1) log xᵢ + (βᵢ − 1) log(1 − xᵢ) − log B(αᵢ, βᵢ) ]."""
+    a, b = alpha.double(), beta.double()
+    x = x.double().clamp(NEAREST_BOUND, 1 - NEAREST_BOUND)
+    return ((a - 1) * x.log() + (b - 1) * (-x).log1p() - _log_beta(a, b)).sum(-1).to(alpha.dtype)
+
+
+def beta_entropy(alpha: Float[Tensor, "S B A"], beta: Float[Tensor, "S B A"]) -> Float[Tensor, "S B"]:
+    """H = Σᵢ [ log B(αᵢ, βᵢ) − (αᵢ − 1) ψ(αᵢ) − (βᵢ − 1) ψ(βᵢ) + (αᵢ + βᵢ − 2) ψ(αᵢ + βᵢ) ]."""
+    a, b = alpha.double(), beta.double()
+    slopes = (a - 1) * a.digamma() + (b - 1) * b.digamma() - (a + b - 2) * (a + b).digamma()
+    return (_log_beta(a, b) - slopes).sum(-1).to(alpha.dtype)
+
+
+def beta_kl(
+    alpha_old: Float[Tensor, "S B A"],
+    beta_old: Float[Tensor, "S B A"],
+    alpha_new: Float[Tensor, "S B A"],
+    beta_new: Float[Tensor, "S B A"],
+) -> Float[Tensor, "S B"]:
+    """KL(old ‖ new) = Σᵢ [ log B(new)/B(old) + (αₒ − αₙ) ψ(αₒ) + (βₒ − βₙ) ψ(βₒ) − (Δα + Δβ) ψ(αₒ + βₒ) ],
+
+    with Δα = αₒ − αₙ and Δβ = βₒ − βₙ.
+    """
+    a, b, a_new, b_new = (tensor.double() for tensor in (alpha_old, beta_old, alpha_new, beta_new))
+    slopes = (
+        (a - a_new) * a.digamma() + (b - b_new) * b.digamma() - (a - a_new + b - b_new) * (a + b).digamma()
+    )
+    return (_log_beta(a_new, b_new) - _log_beta(a, b) + slopes).sum(-1).to(alpha_new.dtype)
+
+
+def beta_mode(alpha: Float[Tensor, "S B A"], beta: Float[Tensor, "S B A"]) -> Float[Tensor, "S B A"]:
+    """(α − 1) / (α + β − 2) for α, β ≥ 1; 1/2 where both are 1, the uniform distribution."""
+    above = alpha + beta - 2
+    return torch.where(above == 0, 0.5, (alpha - 1) / above)
+
+
+def _log_beta(a: Float[Tensor, "S B A"], b: Float[Tensor, "S B A"]) -> Float[Tensor, "S B A"]:
+    """log B(a, b) = log Γ(a) + log Γ(b) − log Γ(a + b)."""
+    return a.lgamma() + b.lgamma() - (a + b).lgamma()

@@ -1,9 +1,22 @@
+import math
+from collections.abc import Callable
+
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
-from torch.distributions import Independent, Normal, kl_divergence
+from torch.distributions import Beta, Independent, Normal, kl_divergence
 
-from algorithms.maths.distributions import gaussian_entropy, gaussian_kl, gaussian_log_prob
+from algorithms.maths.distributions import (
+    beta_entropy,
+    beta_kl,
+    beta_log_prob,
+    beta_mode,
+    gaussian_entropy,
+    gaussian_kl,
+    gaussian_log_prob,
+    softplus,
+)
 
 
 def drawn(seed: int, seeds: int = 3, batch: int = 7, size: int = 4) -> tuple[Tensor, Tensor, Tensor]:
@@ -69,3 +82,130 @@ def test_the_mean_log_ratio_of_old_samples_estimates_the_divergence() -> None:
     assert float(estimate) == pytest.approx(
         float(gaussian_kl(mean[:, :1], log_std, mean_new[:, :1], log_std_new)), rel=0.03
     )
+
+
+def drawn_betas(seed: int, dtype: torch.dtype = torch.float64) -> tuple[Tensor, Tensor, Tensor]:
+    """x in (0, 1), and α and β above 1, from nearly uniform to sharp; [S, B, A] each."""
+    generator = torch.Generator().manual_seed(seed)
+    x = torch.rand(3, 7, 4, generator=generator, dtype=dtype)
+    alpha, beta = 1 + (2 * torch.randn(2, 3, 7, 4, generator=generator, dtype=dtype)).exp()
+    return x, alpha, beta
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_the_betas_log_probability_entropy_and_divergence_are_pytorchs(seed: int, dtype: torch.dtype) -> None:
+    x, alpha, beta = drawn_betas(seed, dtype)
+    _, alpha_new, beta_new = drawn_betas(seed + 100, dtype)
+    old, new = (
+        Independent(Beta(a.double(), b.double()), 1) for a, b in ((alpha, beta), (alpha_new, beta_new))
+    )
+    torch.testing.assert_close(beta_log_prob(x, alpha, beta), old.log_prob(x.double()).to(dtype))
+    torch.testing.assert_close(beta_entropy(alpha, beta), old.entropy().to(dtype))
+    torch.testing.assert_close(beta_kl(alpha, beta, alpha_new, beta_new), kl_divergence(old, new).to(dtype))
+
+
+def test_beta_2_2_has_density_three_halves_at_its_mode_and_beta_1_1_is_uniform() -> None:
+    one = torch.ones(1, 1, 1)
+    assert float(beta_log_prob(one / 2, 2 * one, 2 * one)) == pytest.approx(math.log(1.5))
+    assert float(beta_log_prob(one / 5, one, one)) == pytest.approx(0.0)
+    assert float(beta_entropy(one, one)) == pytest.approx(0.0)
+    # KL(uniform ‖ Beta(2, 2)) = −E[log 6 x (1 − x)] = 2 − log 6.
+    assert float(beta_kl(one, one, 2 * one, 2 * one)) == pytest.approx(2 - math.log(6))
+
+
+def test_the_betas_divergence_from_itself_is_0_and_its_slope_too() -> None:
+    _, alpha, beta = drawn_betas(0)
+    alpha_new, beta_new = alpha.clone().requires_grad_(), beta.clone().requires_grad_()
+    kl = beta_kl(alpha, beta, alpha_new, beta_new)
+    torch.testing.assert_close(kl.detach(), torch.zeros_like(kl), atol=1e-12, rtol=0)
+    for slope in torch.autograd.grad(kl.sum(), (alpha_new, beta_new)):
+        torch.testing.assert_close(slope, torch.zeros_like(slope), atol=1e-12, rtol=0)
+
+
+def test_the_betas_divergence_has_two_derivatives() -> None:
+    _, alpha, beta = (tensor[:1, :2, :2] for tensor in drawn_betas(0))
+    _, *new = (tensor[:1, :2, :2].clone().requires_grad_() for tensor in drawn_betas(1))
+    assert torch.autograd.gradcheck(lambda *now: beta_kl(alpha, beta, *now), new)
+    assert torch.autograd.gradgradcheck(lambda *now: beta_kl(alpha, beta, *now), new)
+
+
+def test_a_small_divergence_of_sharp_betas_is_not_lost_in_single_precision() -> None:
+    alpha, beta = torch.full((1, 1, 1), 5000.0), torch.full((1, 1, 1), 3000.0)
+    found = float(beta_kl(alpha, beta, 1.01 * alpha, beta))
+    exact = Beta(alpha.double(), beta.double()), Beta((1.01 * alpha).double(), beta.double())
+    assert found == pytest.approx(float(kl_divergence(*exact)), rel=1e-6)
+    assert 0.01 < found < 0.2
+
+
+@pytest.mark.parametrize("x", [0.0, 1.0])
+def test_a_sample_that_was_rounded_to_a_bound_is_improbable_and_not_impossible(x: float) -> None:
+    two = torch.full((1, 1, 1), 2.0)
+    found = float(beta_log_prob(torch.full((1, 1, 1), x), two, two))
+    assert found == pytest.approx(math.log(6 * 2**-24), abs=1e-3)
+
+
+def test_the_betas_mode_is_where_its_density_is_largest() -> None:
+    grid = torch.linspace(0.0005, 0.9995, 1000, dtype=torch.float64)[None, :, None]
+    for alpha, beta in ((1.5, 3.0), (4.0, 1.2), (30.0, 20.0)):
+        a, b = torch.full_like(grid, alpha), torch.full_like(grid, beta)
+        best = grid[0, beta_log_prob(grid, a, b)[0].argmax(), 0]
+        assert float(best) == pytest.approx(float(beta_mode(a, b)[0, 0, 0]), abs=1e-3)
+
+
+def test_the_mode_of_a_uniform_beta_is_the_middle_and_of_no_number_none() -> None:
+    parameters = torch.tensor([1.0, torch.nan])[None, None]
+    middle, none = beta_mode(parameters, parameters)[0, 0].tolist()
+    assert middle == 0.5
+    assert math.isnan(none)
+
+
+def test_softplus_is_pytorchs_and_so_are_its_slopes_also_at_0_and_far_out() -> None:
+    x = torch.tensor([-1e4, -90.0, -5.0, -0.1, 0.0, 0.1, 5.0, 19.9, 20.1, 90.0, 1e4], dtype=torch.float64)
+    for function in (softplus, torch.nn.functional.softplus):
+        own = x.clone().requires_grad_()
+        (slope,) = torch.autograd.grad(function(own).sum(), own, create_graph=True)
+        (bend,) = torch.autograd.grad(slope.sum(), own)
+        if function is softplus:
+            expected = function(own).detach(), slope.detach(), bend
+        else:
+            for ours, theirs in zip(expected, (function(own).detach(), slope.detach(), bend), strict=True):
+                torch.testing.assert_close(ours, theirs, atol=1e-8, rtol=1e-8)
+    assert float(softplus(torch.zeros(1))) == pytest.approx(math.log(2))
+
+
+def of_betas(function: Callable[..., Tensor], *order: int) -> Callable[[Tensor], Tensor]:
+    """The function of α and β made of the halves of a last axis."""
+
+    def made(x: Tensor) -> Tensor:
+        parts = (1 + softplus(x)).chunk(2, dim=-1)
+        return function(*(parts[index] for index in order))
+
+    return made
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        softplus,
+        of_betas(lambda a, b: beta_log_prob(a / (a + b), a, b), 0, 1),
+        of_betas(beta_entropy, 0, 1),
+        of_betas(beta_kl, 0, 1, 1, 0),
+        of_betas(beta_mode, 0, 1),
+    ],
+    ids=["softplus", "log-probability", "entropy", "divergence", "mode"],
+)
+def test_a_seed_alone_has_the_bits_of_the_same_seed_among_ten(function: Callable[[Tensor], Tensor]) -> None:
+    generator = np.random.default_rng(0)
+    for actions in (1, 2, 3, 4, 6, 7, 8, 11, 17):
+        for batch in (1, 2, 7, 16, 25):
+            x = torch.from_numpy(3 * generator.standard_normal((10, batch, 2 * actions), dtype=np.float32))
+            among = function(x)
+            for seeds in ([3], [8, 1, 3]):
+                own = x[seeds].clone().requires_grad_()
+                alone = function(own)
+                assert torch.equal(alone[-1], among[3])
+                everyone = x.clone().requires_grad_()
+                (slope,) = torch.autograd.grad(alone.sum(), own)
+                (slopes,) = torch.autograd.grad(function(everyone).sum(), everyone)
+                assert torch.equal(slope[-1], slopes[3])
