@@ -17,6 +17,7 @@ from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt
 from torch import Tensor
 
 from algorithms.actor_critic import (
+    INERT,
     ActorCritic,
     Batch,
     OnPolicyConfig,
@@ -31,7 +32,6 @@ from algorithms.actor_critic import (
 )
 from algorithms.interface import Metrics, Rollout
 from algorithms.maths.advantages import standardised
-from algorithms.maths.distributions import gaussian_entropy, gaussian_log_prob
 from algorithms.maths.schedules import linear_decay
 from algorithms.maths.surrogates import squared_error
 from algorithms.theta import clip_coefficient, global_norm, gradient, rmsprop_step
@@ -76,10 +76,6 @@ PRESETS: dict[str, Config] = {
     ),
 }
 
-INERT: dict[str, str] = {
-    "tricks.time_limit_terminal": "no episode of the rollout ended by a time limit",
-}
-
 
 def update(
     state: ActorCritic,
@@ -93,7 +89,6 @@ def update(
     batch = prepare(state, config, rollout)
     if config.tricks.advantage_normalisation:
         batch.advantage = standardised(batch.advantage)
-    log_std_old = state.policy.frozen[-1].clone()
     rate = config.learning_rate
     if config.tricks.anneal_lr:
         rate = linear_decay(rate, progress=progress)
@@ -108,7 +103,7 @@ def update(
     for theta, descent in zip((state.policy, state.value), gradients, strict=True):
         rmsprop_step(theta, descent, learning_rate=rate, decay=config.rms_decay, epsilon=config.rms_epsilon)
 
-    return diagnostics(state, batch, log_std_old, clip=RATIO_BOUND) | {
+    return diagnostics(state, batch, clip=RATIO_BOUND) | {
         "policy_loss": policy_loss.detach(),
         "value_loss": value_loss.detach(),
         "gradient_norm": norm,
@@ -118,10 +113,10 @@ def update(
 
 def losses(state: ActorCritic, batch: Batch) -> tuple[Tensor, Tensor, Tensor]:
     """−E[log π Â], E[(V − V̂)²] and the entropy, [S] each."""
-    mean, log_std = state.actor(state.policy.leaves, batch.observation)
-    policy_loss = -(gaussian_log_prob(batch.action, mean, log_std) * batch.advantage).mean(1)
+    policy = state.actor(state.policy.leaves, batch.observation)
+    policy_loss = -(state.actor.log_prob(policy, batch.action) * batch.advantage).mean(1)
     value_loss = squared_error(values(state, batch.observation), batch.target).mean(1)
-    return policy_loss, value_loss, gaussian_entropy(log_std)[:, 0]
+    return policy_loss, value_loss, state.actor.entropy(policy).mean(1)
 
 
 __all__ = [

@@ -1,9 +1,10 @@
 """What the on-policy algorithms share: policy, value function, and a rollout made a batch to learn from."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, fields
 from functools import cache
-from typing import Any
+from itertools import repeat
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -13,11 +14,10 @@ from torch import Tensor
 
 from algorithms.interface import Frozen, Metrics, Problem, Rollout
 from algorithms.maths.advantages import explained_variance, generalised_advantage
-from algorithms.maths.distributions import gaussian_entropy, gaussian_kl, gaussian_log_prob
 from algorithms.maths.moments import Moments, start
 from algorithms.maths.surrogates import clipped_squared_error, squared_error
 from algorithms.networks import Mlp
-from algorithms.policies import GaussianPolicy
+from algorithms.policies import BetaPolicy, Distribution, GaussianPolicy, Policy
 from algorithms.preprocess import paid, seen
 from algorithms.theta import Theta, adam_step, clip_coefficient, global_norm, gradient
 from algorithms.tricks import AdamTricks
@@ -33,13 +33,24 @@ class OnPolicyConfig(Frozen):
         0.95, ge=0, le=1, description="λ of the advantage estimate; 1 is the reward-to-go"
     )
     hidden: tuple[PositiveInt, ...] = Field((64, 64), description="widths of the hidden layers", strict=False)
+    policy: Literal["gaussian", "beta"] = Field(
+        "gaussian", description="distribution of the actions; beta (Hsu et al. 2020) needs bounded ones"
+    )
+
+
+INERT: dict[str, str] = {
+    "tricks.time_limit_terminal": "no episode of the rollout ended by a time limit",
+    "tricks.log_std_init": "policy is 'beta', which has no log σ",
+    "tricks.action_clip": "policy is 'beta', whose actions are within the bounds",
+}
+"""Fields of every on-policy config that change nothing under a named condition."""
 
 
 @dataclass
 class ActorCritic:
     """θ of policy and value function, and the running moments of observations and returns."""
 
-    actor: GaussianPolicy
+    actor: Policy
     critic: Mlp
     policy: Theta
     value: Theta
@@ -58,25 +69,38 @@ class Batch:
     target: Float[Tensor, "S B"]
     """Advantage + value: what the value function is fitted to."""
     value: Float[Tensor, "S B"]
-    mean: Float[Tensor, "S B A"]
     log_prob: Float[Tensor, "S B"]
+    old: Distribution
+    """The old policy itself, for its KL to the new one."""
 
     def take(self, index: Tensor) -> "Batch":
         """The samples `index` [S, B'] of each seed."""
         seeds, size = self.advantage.shape
         flat = (index + torch.arange(seeds)[:, None] * size).flatten()
-        return Batch(
-            **{
-                field.name: tensor.flatten(0, 1).index_select(0, flat).view(*index.shape, *tensor.shape[2:])
-                for field in fields(self)
-                for tensor in (getattr(self, field.name),)
-            }
-        )
+
+        def taken(part: Any) -> Any:
+            if isinstance(part, tuple):
+                return tuple(map(taken, part))
+            if not self._varies(part):
+                return part
+            return part.flatten(0, 1).index_select(0, flat).view(*index.shape, *part.shape[2:])
+
+        return Batch(*(taken(getattr(self, field.name)) for field in fields(self)))
 
     def split(self, size: int) -> Iterator["Batch"]:
         """Consecutive minibatches of `size` samples; the last one may be smaller."""
-        parts = [getattr(self, field.name).split(size, dim=1) for field in fields(self)]
-        return (Batch(*part) for part in zip(*parts, strict=True))
+
+        def pieces(part: Any) -> Iterable[Any]:
+            if isinstance(part, tuple):
+                return zip(*map(pieces, part), strict=False)
+            return part.split(size, dim=1) if self._varies(part) else repeat(part)
+
+        parts = [pieces(getattr(self, field.name)) for field in fields(self)]
+        return (Batch(*part) for part in zip(*parts, strict=False))
+
+    def _varies(self, part: Tensor) -> bool:
+        """Whether it has a row a sample; what is the same for all samples belongs to each minibatch whole."""
+        return part.shape[1] == self.advantage.shape[1]
 
 
 def init(
@@ -87,14 +111,11 @@ def init(
 ) -> ActorCritic:
     """First parameters, one row a generator: the policy's are drawn first, then the value function's."""
     tricks = config.tricks
-    actor = GaussianPolicy(
-        Mlp((problem.observation_size, *config.hidden, problem.action_size), tricks.tanh_activations)
-    )
+    actor = _actor(config, problem)
     critic = Mlp((problem.observation_size, *config.hidden, 1), tricks.tanh_activations)
-    log_std = 0.0 if tricks.log_std_init is None else tricks.log_std_init
     policies, values = [], []
     for generator in generators:
-        policies.append(actor.initial(generator, orthogonal=tricks.orthogonal_init, log_std=log_std))
+        policies.append(actor.initial(generator, orthogonal=tricks.orthogonal_init))
         weights = critic.initial(generator, orthogonal=tricks.orthogonal_init, last_gain=1.0)
         values.append(critic.layout.row(weights))
     seeds = len(generators)
@@ -107,6 +128,18 @@ def init(
         return_moments=start(seeds, 1),
         running_return=torch.zeros(seeds, config.environments, dtype=torch.float64),
     )
+
+
+def _actor(config: Any, problem: Problem) -> Policy:
+    """The policy that the config asks for. Raises ValueError for a Beta policy of unbounded actions."""
+    tricks, actions = config.tricks, problem.action_size
+
+    def network(outputs: int) -> Mlp:
+        return Mlp((problem.observation_size, *config.hidden, outputs), tricks.tanh_activations)
+
+    if config.policy == "beta":
+        return BetaPolicy(network(2 * actions), problem.action_low, problem.action_high)
+    return GaussianPolicy(network(actions), 0.0 if tricks.log_std_init is None else tricks.log_std_init)
 
 
 def observe(
@@ -122,7 +155,7 @@ def act(
     observation: Float[Tensor, "S N O"],
     noise: Float[Tensor, "S N A"] | None,
 ) -> Float[Tensor, "S N A"]:
-    """An action for each observation: sampled with standard normal `noise`, the mean without."""
+    """An action for each observation: sampled with standard normal `noise`, the mode without."""
     with torch.no_grad():
         return state.actor.sample(state.policy, observation, noise)
 
@@ -183,15 +216,16 @@ def prepare(state: ActorCritic, config: Any, rollout: Rollout, *, baseline: bool
         gae_lambda=config.gae_lambda,
     )
     action = rollout.action.flatten(1, 2)
-    mean, log_std = state.actor(state.policy.frozen, observation)
+    first, second = state.actor(state.policy.frozen, observation)
+    old = first.clone(), second.clone()  # what is a view of θ would move with it
     return Batch(
         observation=observation,
         action=action,
         advantage=advantage.flatten(1),
         target=(advantage + value).flatten(1),
         value=value.flatten(1),
-        mean=mean,
-        log_prob=gaussian_log_prob(action, mean, log_std),
+        log_prob=state.actor.log_prob(old, action),
+        old=old,
     )
 
 
@@ -240,20 +274,18 @@ def descend(
 
 
 @torch.no_grad()
-def diagnostics(
-    state: ActorCritic, batch: Batch, log_std_old: Float[Tensor, "S 1 A"], *, clip: float
-) -> Metrics:
+def diagnostics(state: ActorCritic, batch: Batch, *, clip: float) -> Metrics:
     """How far the update moved the policy, over the whole rollout.
 
     KL(old ‖ new), the largest ratio, the fraction of ratios outside 1 ± `clip`, the entropy; and how much of
     the targets' variance the values before the update explain.
     """
-    mean, log_std = state.actor(state.policy.frozen, batch.observation)
-    ratio = (gaussian_log_prob(batch.action, mean, log_std) - batch.log_prob).exp()
+    new = state.actor(state.policy.frozen, batch.observation)
+    ratio = (state.actor.log_prob(new, batch.action) - batch.log_prob).exp()
     return {
-        "mean_kl": gaussian_kl(batch.mean, log_std_old, mean, log_std).mean(1),
+        "mean_kl": state.actor.kl(batch.old, new).mean(1),
         "max_ratio": ratio.max(1).values,
         "clip_fraction": ((ratio - 1).abs() > clip).to(ratio.dtype).mean(1),
-        "entropy": gaussian_entropy(log_std).mean(1),
+        "entropy": state.actor.entropy(new).mean(1),
         "explained_variance": explained_variance(batch.value, batch.target),
     }

@@ -4,6 +4,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from torch import Tensor
 
 from algorithms import actor_critic, ppo
 from algorithms.actor_critic import ActorCritic, Batch, diagnostics, executed, init, prepare, values
@@ -24,7 +25,7 @@ def begun(config: Any = SMALL) -> tuple[ActorCritic, Rollout]:
 def test_the_policy_is_drawn_first_and_then_the_value_function_from_each_seeds_generator() -> None:
     state = init(SMALL, PROBLEM, generators(SEEDS))
     for row, generator in enumerate(generators(SEEDS)):
-        policy = state.actor.initial(generator, orthogonal=False, log_std=0.0)
+        policy = state.actor.initial(generator, orthogonal=False)
         value = state.critic.layout.row(state.critic.initial(generator, orthogonal=False, last_gain=1.0))
         np.testing.assert_array_equal(state.policy.matrix[row], policy.astype(np.float32))
         np.testing.assert_array_equal(state.value.matrix[row], value.astype(np.float32))
@@ -52,36 +53,45 @@ def test_a_batch_is_the_rollout_flattened_with_the_old_policys_view() -> None:
         assert torch.equal(batch.observation[s, sample], rollout.observation[s, t, n])
         assert torch.equal(batch.action[s, sample], rollout.action[s, t, n])
     mean, log_std = state.actor(state.policy.frozen, batch.observation)
-    assert torch.equal(batch.mean, mean)
+    assert torch.equal(batch.old[0], mean)
+    assert torch.equal(batch.old[1], log_std)
     assert torch.equal(batch.log_prob, gaussian_log_prob(batch.action, mean, log_std))
     assert torch.equal(batch.value, values(state, batch.observation).detach())
     torch.testing.assert_close(batch.target, batch.advantage + batch.value)
-    assert not any(getattr(batch, field.name).requires_grad for field in fields(Batch))
+    own = (getattr(batch, field.name) for field in fields(Batch) if field.name != "old")
+    assert not any(tensor.requires_grad for tensor in (*own, *batch.old))
 
 
 def numbered() -> Batch:
     """3 seeds of 10 samples that say which they are: 100 · seed + sample."""
     number = (100 * torch.arange(3)[:, None] + torch.arange(10)).float()
     wide = number[..., None].expand(-1, -1, 2).clone()
-    return Batch(wide, wide + 0.5, number, number, number, wide, number)
+    same = 100 * torch.arange(3)[:, None, None].expand(3, 1, 2) + 0.5
+    return Batch(wide, wide + 0.5, number, number, number, number, old=(wide, same))
+
+
+def varying(batch: Batch) -> dict[str, Tensor]:
+    """What has a row a sample, by name."""
+    found = {field.name: getattr(batch, field.name) for field in fields(Batch) if field.name != "old"}
+    return found | {"old": batch.old[0]}
 
 
 def test_take_gives_each_seed_its_own_samples_of_every_field() -> None:
     index = torch.tensor([[3, 1], [0, 9], [5, 5]])
     taken = numbered().take(index)
     expected = 100 * torch.arange(3)[:, None] + index
-    for field in fields(Batch):
-        tensor = getattr(taken, field.name)
+    for name, tensor in varying(taken).items():
         found = tensor if tensor.ndim == 2 else tensor[..., 1].floor()
-        assert torch.equal(found, expected.float()), field.name
+        assert torch.equal(found, expected.float()), name
+    assert torch.equal(taken.old[1], numbered().old[1])
 
 
 def test_split_gives_every_sample_once_and_the_rest_last() -> None:
     parts = list(numbered().split(4))
     assert [part.advantage.shape[1] for part in parts] == [4, 4, 2]
-    for field in fields(Batch):
-        whole = torch.cat([getattr(part, field.name) for part in parts], dim=1)
-        assert torch.equal(whole, getattr(numbered(), field.name))
+    for name, tensor in varying(numbered()).items():
+        assert torch.equal(torch.cat([varying(part)[name] for part in parts], dim=1), tensor), name
+    assert all(torch.equal(part.old[1], numbered().old[1]) for part in parts)
 
 
 def test_time_limits_as_terminals_change_targets_at_truncations_only() -> None:
@@ -131,7 +141,7 @@ def test_without_a_baseline_targets_and_advantages_do_not_see_the_value_function
 def test_diagnostics_before_any_step_say_that_nothing_moved() -> None:
     state, rollout = begun()
     batch = prepare(state, SMALL, rollout)
-    found = diagnostics(state, batch, state.policy.frozen[-1].clone(), clip=0.2)
+    found = diagnostics(state, batch, clip=0.2)
     assert found["mean_kl"].abs().max() < 1e-6
     assert torch.equal(found["max_ratio"], torch.ones(3))
     assert torch.equal(found["clip_fraction"], torch.zeros(3))
@@ -139,13 +149,13 @@ def test_diagnostics_before_any_step_say_that_nothing_moved() -> None:
 
 def test_diagnostics_are_those_of_pytorchs_distributions() -> None:
     state, rollout = begun()
-    batch, old = prepare(state, SMALL, rollout), state.policy.frozen[-1].clone()
-    old_policy = torch.distributions.Normal(batch.mean, old.exp().expand_as(batch.mean))
+    batch = prepare(state, SMALL, rollout)
+    old_policy = torch.distributions.Normal(batch.old[0], batch.old[1].exp().expand_as(batch.old[0]))
     state.policy.matrix[:, : state.policy.layout.parameters] += 0.05
     mean, log_std = state.actor(state.policy.frozen, batch.observation)
     policy = torch.distributions.Normal(mean, log_std.exp().expand_as(mean))
     ratio = (policy.log_prob(batch.action) - old_policy.log_prob(batch.action)).sum(-1).exp()
-    found = diagnostics(state, batch, old, clip=0.1)
+    found = diagnostics(state, batch, clip=0.1)
     kl = torch.distributions.kl_divergence(old_policy, policy).sum(-1)
     torch.testing.assert_close(found["mean_kl"], kl.mean(1))
     torch.testing.assert_close(found["max_ratio"], ratio.max(1).values)

@@ -52,7 +52,9 @@ SHARED = {
     "discount": Knob(0.9),
     "gae_lambda": Knob(0.5),
     "hidden": Knob((8, 8)),
+    "policy": Knob("beta"),
 }
+BETA = {"policy": "beta"}
 PENALTY = {"objective": "kl-fixed"}
 ADAPTIVE = {"objective": "kl-adaptive"}
 
@@ -131,18 +133,23 @@ KNOBS: dict[str, dict[str, Knob]] = {
     },
 }
 
-NATURALLY_INERT: dict[str, list[Inert]] = {
+SHARED_INERT: dict[str, list[Inert]] = {
+    "tricks.time_limit_terminal": [Inert(time_limits=False)],
+    "tricks.log_std_init": [Inert(BETA)],
+    "tricks.action_clip": [Inert(BETA)],
+}
+
+NATURALLY_INERT: dict[str, list[Inert]] = SHARED_INERT | {
     "value_learning_rate": [Inert(UNFITTED)],
     "value_minibatch_size": [Inert(UNFITTED)],
     "tricks.adam_epsilon": [Inert(UNFITTED)],
     "tricks.gradient_clip": [Inert(UNFITTED)],
     "tricks.value_clip": [Inert(UNFITTED)],
     "tricks.anneal_lr": [Inert(UNFITTED)],
-    "tricks.time_limit_terminal": [Inert(time_limits=False)],
 }
 
 INERT: dict[str, dict[str, list[Inert]]] = {
-    "a2c": {"tricks.time_limit_terminal": [Inert(time_limits=False)]},
+    "a2c": SHARED_INERT,
     "npg": NATURALLY_INERT
     | {
         "dense_up_to": [Inert(value=0, within=1e-2)],
@@ -155,17 +162,18 @@ INERT: dict[str, dict[str, list[Inert]]] = {
         "line_search_steps": [Inert(value=9)],
         "line_search_shrink": [Inert({"line_search_steps": 0}), Inert({"line_search_steps": 1})],
     },
-    "vpg": {
+    "vpg": SHARED_INERT
+    | {
         "value_learning_rate": [Inert({"baseline": False}), Inert({"value_steps": 0})],
         "value_steps": [Inert({"baseline": False})],
         "tricks.time_limit_terminal": [Inert({"baseline": False}), Inert(time_limits=False)],
     },
-    "ppo": {
+    "ppo": SHARED_INERT
+    | {
         "clip": [Inert({"objective": "none"}), Inert(PENALTY), Inert(ADAPTIVE)],
         "kl_target": [Inert(), Inert(PENALTY), Inert({"objective": "none"})],
         "kl_coefficient": [Inert({"objective": "clip"}), Inert({"objective": "none"})],
         "value_coefficient": [Inert(within=1e-5)],
-        "tricks.time_limit_terminal": [Inert(time_limits=False)],
         "tricks.kl_stop": [Inert(value=1e6)],
     },
 }

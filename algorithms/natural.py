@@ -21,9 +21,9 @@ from jaxtyping import Float
 from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
 from torch import Tensor
 
+from algorithms.actor_critic import INERT as SHARED_INERT
 from algorithms.actor_critic import ActorCritic, Batch, OnPolicyConfig, fit_value
 from algorithms.maths.advantages import standardised
-from algorithms.maths.distributions import gaussian_kl, gaussian_log_prob
 from algorithms.maths.natural import Product
 from algorithms.maths.schedules import linear_decay
 from algorithms.theta import gradient
@@ -67,14 +67,13 @@ class NaturalConfig(OnPolicyConfig):
     tricks: NaturalTricks = Field(NaturalTricks(), description="named switches, off as in the papers")
 
 
-INERT: dict[str, str] = {
+INERT: dict[str, str] = SHARED_INERT | {
     "value_learning_rate": "value_epochs is 0",
     "value_minibatch_size": "value_epochs is 0",
     "tricks.adam_epsilon": "value_epochs is 0",
     "tricks.gradient_clip": "value_epochs is 0",
     "tricks.value_clip": "value_epochs is 0",
     "tricks.anneal_lr": "value_epochs is 0",
-    "tricks.time_limit_terminal": "no episode of the rollout ended by a time limit",
 }
 
 
@@ -85,9 +84,9 @@ def step_kl(config: NaturalConfig, *, progress: float) -> float:
     return config.kl + (config.tricks.kl_final - config.kl) * progress
 
 
-def kl_scale(state: ActorCritic, config: NaturalConfig) -> float:
+def kl_scale(config: NaturalConfig, batch: Batch) -> float:
     """What the KL is multiplied with: 1, or 1/A where it is averaged over the action's dimensions."""
-    return 1 / state.actor.mean.sizes[-1] if config.tricks.kl_per_action else 1.0
+    return 1 / batch.action.shape[-1] if config.tricks.kl_per_action else 1.0
 
 
 def standardise_if_asked(batch: Batch, config: NaturalConfig) -> Batch:
@@ -99,8 +98,8 @@ def standardise_if_asked(batch: Batch, config: NaturalConfig) -> Batch:
 
 def surrogate(state: ActorCritic, batch: Batch) -> Float[Tensor, " S"]:
     """E[ρ Â] at the parameters as they are, ρ = π/π_old (Schulman et al. 2015, equation 14)."""
-    mean, log_std = state.actor(state.policy.leaves, batch.observation)
-    ratio = (gaussian_log_prob(batch.action, mean, log_std) - batch.log_prob).exp()
+    policy = state.actor(state.policy.leaves, batch.observation)
+    ratio = (state.actor.log_prob(policy, batch.action) - batch.log_prob).exp()
     return (ratio * batch.advantage).mean(1)
 
 
@@ -120,8 +119,9 @@ def fisher_product(
         kept = max(1, round(size * config.fisher_fraction))
         order = np.stack([generator.permutation(size)[:kept] for generator in generators])
         observation = batch.take(torch.from_numpy(order)).observation
-    mean, log_std = state.actor(state.policy.leaves, observation)
-    kl = gaussian_kl(mean.detach(), log_std.detach(), mean, log_std).mean(1) * kl_scale(state, config)
+    policy = state.actor(state.policy.leaves, observation)
+    here = policy[0].detach(), policy[1].detach()
+    kl = state.actor.kl(here, policy).mean(1) * kl_scale(config, batch)
     (slope,) = gradient(kl, state.policy, create_graph=True)
 
     def product(vector: Float[Tensor, "S P"]) -> Float[Tensor, "S P"]:

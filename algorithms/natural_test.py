@@ -37,8 +37,8 @@ def rollout_of(state, dtype=torch.float64, seed=0):
         return torch.randn(SEEDS, STEPS, 1, *shape, generator=generator, dtype=dtype)
 
     observation = draw(2)
-    mean, log_std = state.actor(state.policy.frozen, observation.flatten(1, 2))
-    action = (mean + log_std.exp() * draw(1).flatten(1, 2)).unflatten(1, (STEPS, 1))
+    action = state.actor.sample(state.policy, observation.flatten(1, 2), draw(1).flatten(1, 2))
+    action = action.unflatten(1, (STEPS, 1))
     return Rollout(
         observation, draw(2), action, draw(), draw() > 2, torch.zeros(SEEDS, STEPS, 1, dtype=torch.bool)
     )
@@ -86,8 +86,41 @@ def test_the_fisher_product_is_the_jacobians_and_the_finite_differences_of_the_k
     assert torch.allclose(image, differences, rtol=1e-5, atol=1e-8)
 
 
-def test_the_fisher_information_is_symmetric_and_positive():
-    config, state, _, batch = prepared(damping=0.0)
+def test_the_fisher_product_of_a_beta_is_the_jacobians_and_the_finite_differences_of_the_kls_gradient():
+    config, state, _, batch = prepared(damping=0.0, policy="beta")
+    vector = torch.randn_like(state.policy.matrix)
+    vector[:, state.policy.layout.parameters :] = 0
+    image = fisher_product(state, config, batch, generators())(vector)
+
+    def outputs(theta):
+        return state.actor(state.policy.layout.views(theta), batch.observation)
+
+    # JᵀMJ: M is the Fisher information of a Beta in (α, β), ψ′ of each on the diagonal less ψ′(α + β).
+    alpha, beta = outputs(state.policy.matrix)
+    for seed in range(SEEDS):
+        jacobians = torch.autograd.functional.jacobian(outputs, state.policy.matrix)
+        j, k = (jacobian[seed, :, 0, seed] for jacobian in jacobians)
+        a, b = alpha[seed, :, 0], beta[seed, :, 0]
+        own_a, own_b, both = (torch.polygamma(1, x) for x in (a, b, a + b))
+        along_a, along_b = j @ vector[seed], k @ vector[seed]
+        expected = j.T @ ((own_a - both) * along_a - both * along_b)
+        expected += k.T @ ((own_b - both) * along_b - both * along_a)
+        assert torch.allclose(image[seed], expected / STEPS, rtol=1e-9, atol=1e-12)
+
+    def slope(theta):
+        theta = theta.clone().requires_grad_()
+        kl = state.actor.kl((alpha, beta), outputs(theta)).mean(1)
+        return torch.autograd.grad(kl.sum(), theta)[0]
+
+    tiny = 1e-5
+    centre = state.policy.matrix
+    differences = (slope(centre + tiny * vector) - slope(centre - tiny * vector)) / (2 * tiny)
+    assert torch.allclose(image, differences, rtol=1e-5, atol=1e-8)
+
+
+@pytest.mark.parametrize("policy", ["gaussian", "beta"])
+def test_the_fisher_information_is_symmetric_and_positive(policy):
+    config, state, _, batch = prepared(damping=0.0, policy=policy)
     matrix = dense(
         fisher_product(state, config, batch, generators()),
         state.policy.layout.parameters,
@@ -121,12 +154,15 @@ def test_factoring_and_conjugate_gradient_solve_npgs_system_alike():
     assert torch.allclose(factored, iterated, rtol=1e-6, atol=1e-9)
 
 
+@pytest.mark.parametrize("policy", ["gaussian", "beta"])
 @pytest.mark.parametrize("rule", [npg, tnpg, trpo])
-def test_the_realised_kl_is_delta_to_second_order(rule):
+def test_the_realised_kl_is_delta_to_second_order(rule, policy):
     errors = []
     for kl in (1e-5, 1e-7, 1e-9):
         extra = {"line_search_steps": 0} if rule is trpo else {}
-        config, state, rollout, _ = prepared(rule, kl=kl, damping=0.0 if rule is not npg else 1e-6, **extra)
+        config, state, rollout, _ = prepared(
+            rule, kl=kl, damping=0.0 if rule is not npg else 1e-6, policy=policy, **extra
+        )
         metrics = rule.update(state, config, rollout, generators(), progress=0.0)
         errors.append((metrics["mean_kl"] / kl - 1).abs().max().item())
     # The relative error falls with the length of the step, √δ: a tenth for a hundredth of δ.
@@ -169,9 +205,8 @@ def test_the_line_search_never_accepts_a_kl_above_delta_or_a_worse_surrogate(see
     rollout = rollout_of(state, seed=seed)
     batch = actor_critic.prepare(state, config, rollout)
     before = state.policy.matrix.clone()
-    log_std_old = state.policy.frozen[-1].clone()
     metrics = trpo.update(state, config, rollout, generators(), progress=0.0)
-    gain, moved = trpo.judged(state, batch, log_std_old, state.policy.matrix)
+    gain, moved = trpo.judged(state, batch, state.policy.matrix)
     stayed = metrics["line_search_factor"] == 0
     assert (moved <= kl).all()
     assert ((gain > batch.advantage.mean(1)) | stayed).all()

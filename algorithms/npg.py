@@ -85,7 +85,6 @@ def update(
 ) -> Metrics:
     """Learn from one rollout, in place."""
     batch = standardise_if_asked(prepare(state, config, rollout), config)
-    log_std_old = state.policy.frozen[-1].clone()
 
     objective = surrogate(state, batch)
     (g,) = gradient(objective, state.policy)
@@ -95,7 +94,7 @@ def update(
     state.policy.matrix.add_(step)
 
     value_loss = fit(state, config, batch, generators, progress=progress)
-    return diagnostics(state, batch, log_std_old, clip=RATIO_BOUND) | {
+    return diagnostics(state, batch, clip=RATIO_BOUND) | {
         "policy_loss": -objective.detach(),
         "value_loss": value_loss,
         "gradient_norm": dot(g, g).sqrt(),

@@ -1,28 +1,85 @@
 """Stochastic policies: a network's output made a distribution over actions."""
 
+import math
 from dataclasses import dataclass
+from functools import cached_property
+from typing import Protocol, runtime_checkable
 
 import numpy as np
+import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from algorithms.maths.distributions import (
+    beta_entropy,
+    beta_kl,
+    beta_log_prob,
+    beta_mode,
+    gaussian_entropy,
+    gaussian_kl,
+    gaussian_log_prob,
+    softplus,
+)
 from algorithms.networks import Mlp
 from algorithms.theta import Layout, Theta
+
+Distribution = tuple[Tensor, Tensor]
+"""What a policy makes of B observations, for that policy alone to read: the parameters of a distribution over
+actions, each [S, B, A], or [S, 1, A] where it is the same for all observations."""
+
+LAST_GAIN = 0.01
+"""Orthogonal gain of the last layer (OpenAI baselines): the first policy barely looks at the observation."""
+
+
+@runtime_checkable
+class Policy(Protocol):
+    """π(a|s): what the learning rules know of it."""
+
+    @property
+    def layout(self) -> Layout:
+        """The layout of a θ that holds the policy."""
+
+    def initial(self, generator: np.random.Generator, *, orthogonal: bool) -> np.ndarray:
+        """A first row [P] of θ for one seed."""
+
+    def __call__(self, views: list[Tensor], observation: Float[Tensor, "S B O"]) -> Distribution:
+        """π(·|s) of each observation; `views` are the policy's parameters as its layout gives them."""
+
+    def sample(
+        self, theta: Theta, observation: Float[Tensor, "S N O"], noise: Float[Tensor, "S N A"] | None
+    ) -> Float[Tensor, "S N A"]:
+        """The action that standard normal noise draws, or the mode where there is none. No gradients."""
+
+    def log_prob(self, distribution: Distribution, action: Float[Tensor, "S B A"]) -> Float[Tensor, "S B"]:
+        """log π(a|s)."""
+
+    def entropy(self, distribution: Distribution) -> Float[Tensor, "S _"]:
+        """H(π(·|s)), [S, B], or [S, 1] where it is the same for all observations."""
+
+    def kl(self, old: Distribution, new: Distribution) -> Float[Tensor, "S B"]:
+        """KL(old ‖ new) at each observation."""
 
 
 @dataclass(frozen=True)
 class GaussianPolicy:
     """a ~ N(μ(s), diag σ²), with μ a perceptron and log σ free parameters that do not depend on s.
 
-    Schulman et al. 2017, section 6.1.
+    Its distribution is (μ, log σ). Schulman et al. 2017, section 6.1.
     """
 
     mean: Mlp
+    log_std: float = 0.0
+    """What log σ is at first."""
 
     @property
     def layout(self) -> Layout:
         """The perceptron's parameters, then log σ."""
         return Layout((*self.mean.names, "log_std"), (*self.mean.shapes, (1, self.mean.sizes[-1])))
+
+    def initial(self, generator: np.random.Generator, *, orthogonal: bool) -> np.ndarray:
+        """A first row [P] of θ for one seed."""
+        weights = self.mean.initial(generator, orthogonal=orthogonal, last_gain=LAST_GAIN)
+        return self.layout.row([*weights, np.full((1, self.mean.sizes[-1]), self.log_std)])
 
     def __call__(
         self, views: list[Tensor], observation: Float[Tensor, "S B O"]
@@ -37,7 +94,99 @@ class GaussianPolicy:
         mean, log_std = self(theta.frozen, observation)
         return mean if noise is None else mean + log_std.exp() * noise
 
-    def initial(self, generator: np.random.Generator, *, orthogonal: bool, log_std: float) -> np.ndarray:
-        """A first row [P] of θ for one seed; the last layer's orthogonal gain is 0.01 (OpenAI baselines)."""
-        weights = self.mean.initial(generator, orthogonal=orthogonal, last_gain=0.01)
-        return self.layout.row([*weights, np.full((1, self.mean.sizes[-1]), log_std)])
+    def log_prob(self, distribution: Distribution, action: Float[Tensor, "S B A"]) -> Float[Tensor, "S B"]:
+        """log N(a; μ, σ²)."""
+        return gaussian_log_prob(action, *distribution)
+
+    def entropy(self, distribution: Distribution) -> Float[Tensor, "S 1"]:
+        """Of σ alone, so that all observations have the same."""
+        return gaussian_entropy(distribution[1])
+
+    def kl(self, old: Distribution, new: Distribution) -> Float[Tensor, "S B"]:
+        """KL(old ‖ new)."""
+        return gaussian_kl(*old, *new)
+
+
+@dataclass(frozen=True)
+class BetaPolicy:
+    """a = low + (high − low) x, x ~ Beta(α(s), β(s)): no action is out of bounds, and none need be clipped.
+
+    α, β = 1 + softplus of a perceptron's first and last A outputs, so that the density has one mode and falls
+    to 0 at both bounds. Its distribution is (α, β); densities and entropies are those of the action.
+
+    Chou, Maturana and Scherer 2017, "Improving stochastic policy gradients in continuous control with deep
+    reinforcement learning using the Beta distribution"; Hsu, Mendler-Dünner and Hardt 2020, "Revisiting
+    design choices in proximal policy optimization".
+
+    Raises ValueError for bounds that are not finite.
+    """
+
+    concentrations: Mlp
+    low: tuple[float, ...]
+    high: tuple[float, ...]
+
+    def __post_init__(self) -> None:
+        for axis, bounds in enumerate(zip(self.low, self.high, strict=True)):
+            if not all(map(math.isfinite, bounds)):
+                raise ValueError(
+                    f"policy = 'beta': needs bounded actions; axis {axis} is from {bounds[0]} to {bounds[1]}"
+                )
+
+    @property
+    def layout(self) -> Layout:
+        """The perceptron's parameters."""
+        return self.concentrations.layout
+
+    def initial(self, generator: np.random.Generator, *, orthogonal: bool) -> np.ndarray:
+        """A first row [P] of θ for one seed."""
+        weights = self.concentrations.initial(generator, orthogonal=orthogonal, last_gain=LAST_GAIN)
+        return self.layout.row(weights)
+
+    def __call__(
+        self, views: list[Tensor], observation: Float[Tensor, "S B O"]
+    ) -> tuple[Float[Tensor, "S B A"], Float[Tensor, "S B A"]]:
+        """α(s) and β(s)."""
+        alpha, beta = (1 + softplus(self.concentrations(views, observation))).chunk(2, dim=-1)
+        return alpha, beta
+
+    def sample(
+        self, theta: Theta, observation: Float[Tensor, "S N O"], noise: Float[Tensor, "S N A"] | None
+    ) -> Float[Tensor, "S N A"]:
+        """The Beta quantile of Φ(noise), or the mode where there is no noise. No gradients.
+
+        Acting must be a function of parameters and noise alone, and take as many random numbers whatever the
+        policy. Rejection samplers and pairs of gammas do neither; the inverse distribution function does
+        both, exactly, for about 2 µs a number.
+        """
+        alpha, beta = (parameter.double() for parameter in self(theta.frozen, observation))
+        if noise is None:
+            x = beta_mode(alpha, beta)
+        else:
+            from scipy.special import betaincinv, ndtr  # here, since no other policy should wait for it
+
+            x = torch.from_numpy(betaincinv(alpha.numpy(), beta.numpy(), ndtr(noise.double().numpy())))
+        low, width = self._range
+        return (low + width * x).to(theta.matrix.dtype)
+
+    def log_prob(self, distribution: Distribution, action: Float[Tensor, "S B A"]) -> Float[Tensor, "S B"]:
+        """log Beta((a − low) / (high − low); α, β) − Σᵢ log(highᵢ − lowᵢ)."""
+        low, width = self._range
+        return beta_log_prob((action - low) / width, *distribution) - self._log_volume
+
+    def entropy(self, distribution: Distribution) -> Float[Tensor, "S B"]:
+        """H(Beta(α, β)) + Σᵢ log(highᵢ − lowᵢ)."""
+        return beta_entropy(*distribution) + self._log_volume
+
+    def kl(self, old: Distribution, new: Distribution) -> Float[Tensor, "S B"]:
+        """KL(old ‖ new); the range of the actions is no part of it."""
+        return beta_kl(*old, *new)
+
+    @cached_property
+    def _range(self) -> tuple[Float[Tensor, " A"], Float[Tensor, " A"]]:
+        """low and high − low; in double precision, so that no action is rounded to beyond the bounds."""
+        low, high = torch.tensor(self.low, dtype=torch.float64), torch.tensor(self.high, dtype=torch.float64)
+        return low, high - low
+
+    @cached_property
+    def _log_volume(self) -> float:
+        return sum(math.log(high - low) for low, high in zip(self.low, self.high, strict=True))

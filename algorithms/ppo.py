@@ -38,7 +38,6 @@ from algorithms.actor_critic import (
 )
 from algorithms.interface import Metrics, Problem, Rollout
 from algorithms.maths.advantages import standardised
-from algorithms.maths.distributions import gaussian_entropy, gaussian_kl, gaussian_log_prob
 from algorithms.maths.schedules import adapted_kl_coefficient, linear_decay
 from algorithms.maths.surrogates import clipped_squared_error, clipped_surrogate, squared_error
 from algorithms.theta import adam_step, clip_coefficient, global_norm, gradient
@@ -106,6 +105,7 @@ PRESETS: dict[str, Config] = {
         tricks=CODE_LEVEL,
     ),
     "ppo-kl": Config(objective="kl-adaptive", value_coefficient=0.5, tricks=CODE_LEVEL),
+    "ppo-beta": Config(policy="beta", value_coefficient=0.5, tricks=CODE_LEVEL),
     "ppo-sb3": Config(
         value_coefficient=0.5,
         tricks=Tricks(
@@ -119,12 +119,11 @@ PRESETS: dict[str, Config] = {
     ),
 }
 
-INERT: dict[str, str] = {
+INERT: dict[str, str] = actor_critic.INERT | {
     "clip": "objective is not 'clip' and value_clip is off (the recorded clip fraction alone uses it)",
     "kl_target": "objective is not 'kl-adaptive'",
     "kl_coefficient": "objective is neither 'kl-adaptive' nor 'kl-fixed'",
     "value_coefficient": "gradient_clip is off: nothing else is shared, and Adam undoes a factor",
-    "tricks.time_limit_terminal": "no episode of the rollout ended by a time limit",
     "tricks.kl_stop": "no minibatch's KL estimate exceeded 1.5 × kl_stop",
 }
 
@@ -175,11 +174,10 @@ def update(
     batch = prepare(state, config, rollout)
     if config.tricks.advantage_normalisation == "batch":
         batch.advantage = standardised(batch.advantage)
-    log_std_old = state.policy.frozen[-1].clone()
 
-    steps = list(minibatch_steps(state, config, batch, log_std_old, generators, learning_rate))
+    steps = list(minibatch_steps(state, config, batch, generators, learning_rate))
 
-    metrics = actor_critic.diagnostics(state, batch, log_std_old, clip=config.clip)
+    metrics = actor_critic.diagnostics(state, batch, clip=config.clip)
     if config.objective == "kl-adaptive":
         state.kl_coefficient.copy_(
             adapted_kl_coefficient(state.kl_coefficient, metrics["mean_kl"], target=config.kl_target)
@@ -197,7 +195,6 @@ def minibatch_steps(
     state: State,
     config: Config,
     batch: Batch,
-    log_std_old: Float[Tensor, "S 1 A"],
     generators: Sequence[np.random.Generator],
     learning_rate: float,
 ) -> Iterator[Step]:
@@ -212,7 +209,7 @@ def minibatch_steps(
     ]
     for order in orders:
         for minibatch in batch.take(order).split(config.minibatch_size):
-            step, gradients = differentiate(state, config, minibatch, log_std_old)
+            step, gradients = differentiate(state, config, minibatch)
             if config.tricks.kl_stop is not None:
                 # A seed that has moved too far rests for the others' remaining steps; its turn has ended. One
                 # whose estimate is not a number goes on, so that its θ shows it.
@@ -234,13 +231,11 @@ def minibatch_steps(
                 return
 
 
-def differentiate(
-    state: State, config: Config, batch: Batch, log_std_old: Float[Tensor, "S 1 A"]
-) -> tuple[Step, list[Tensor]]:
+def differentiate(state: State, config: Config, batch: Batch) -> tuple[Step, list[Tensor]]:
     """The terms of a minibatch's loss, and its gradient to the policy's and the value function's θ."""
     tricks = config.tricks
-    mean, log_std = state.actor(state.policy.leaves, batch.observation)
-    log_ratio = gaussian_log_prob(batch.action, mean, log_std) - batch.log_prob
+    policy = state.actor(state.policy.leaves, batch.observation)
+    log_ratio = state.actor.log_prob(policy, batch.action) - batch.log_prob
     ratio = log_ratio.exp()
     advantage = batch.advantage
     if tricks.advantage_normalisation == "minibatch":
@@ -251,7 +246,7 @@ def differentiate(
     else:
         objective = (ratio * advantage).mean(1)
         if config.objective != "none":
-            kl = gaussian_kl(batch.mean, log_std_old, mean, log_std).mean(1)
+            kl = state.actor.kl(batch.old, policy).mean(1)
             objective = objective - state.kl_coefficient * kl
 
     value = values(state, batch.observation)
@@ -261,7 +256,7 @@ def differentiate(
         errors = squared_error(value, batch.target)
     value_loss = errors.mean(1)
 
-    entropy = gaussian_entropy(log_std)[:, 0]
+    entropy = state.actor.entropy(policy).mean(1)
     loss = config.value_coefficient * value_loss - objective
     if config.entropy_coefficient:
         loss = loss - config.entropy_coefficient * entropy

@@ -36,6 +36,15 @@ def test_a_seed_alone_has_the_bits_of_the_same_seed_in_any_population(
         assert bits(trained(rule, config, seeds, problem=problem), seeds.index(3)) == alone
 
 
+@pytest.mark.parametrize("problem", PROBLEMS, ids=lambda problem: f"{problem.action_size} actions")
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: next(iter(rule.PRESETS)))
+def test_so_it_has_with_a_beta_policy(rule: Any, problem: Problem) -> None:
+    config = small(rule, next(iter(rule.PRESETS)), policy="beta")
+    alone = bits(trained(rule, config, [3], problem=problem), 0)
+    for seeds in ([8, 1, 3], [*range(10)]):
+        assert bits(trained(rule, config, seeds, problem=problem), seeds.index(3)) == alone
+
+
 @PRESETS
 def test_the_same_seed_twice_has_the_same_bits_and_another_seed_has_others(rule: Any, preset: str) -> None:
     state = trained(rule, small(rule, preset), [3, 4, 3])

@@ -31,7 +31,6 @@ from algorithms.actor_critic import (
     prepare,
 )
 from algorithms.interface import Metrics, Rollout
-from algorithms.maths.distributions import gaussian_kl, gaussian_log_prob
 from algorithms.maths.natural import backtrack, conjugate_gradient, dot, trust_region_step
 from algorithms.natural import (
     INERT as SHARED_INERT,
@@ -130,7 +129,6 @@ def update(
 ) -> Metrics:
     """Learn from one rollout, in place."""
     batch = standardise_if_asked(prepare(state, config, rollout), config)
-    log_std_old = state.policy.frozen[-1].clone()
     kl = step_kl(config, progress=progress)
 
     objective = surrogate(state, batch)
@@ -140,8 +138,8 @@ def update(
     step, size = trust_region_step(x, dot(x, fisher(x)), kl=kl)
 
     def keeps_its_promise(theta: Float[Tensor, "S P"]) -> Bool[Tensor, " S"]:
-        gain, moved = judged(state, batch, log_std_old, theta)
-        return (gain > objective) & (moved * kl_scale(state, config) <= kl)
+        gain, moved = judged(state, batch, theta)
+        return (gain > objective) & (moved * kl_scale(config, batch) <= kl)
 
     start = state.policy.matrix.clone()
     if config.line_search_steps:
@@ -157,7 +155,7 @@ def update(
     state.policy.matrix.copy_(chosen)
 
     value_loss = fit(state, config, batch, generators, progress=progress)
-    return diagnostics(state, batch, log_std_old, clip=RATIO_BOUND) | {
+    return diagnostics(state, batch, clip=RATIO_BOUND) | {
         "policy_loss": -objective.detach(),
         "value_loss": value_loss,
         "gradient_norm": dot(g, g).sqrt(),
@@ -169,12 +167,12 @@ def update(
 
 @torch.no_grad()
 def judged(
-    state: ActorCritic, batch: Batch, log_std_old: Float[Tensor, "S 1 A"], theta: Float[Tensor, "S P"]
+    state: ActorCritic, batch: Batch, theta: Float[Tensor, "S P"]
 ) -> tuple[Float[Tensor, " S"], Float[Tensor, " S"]]:
     """The surrogate E[ρ Â] and the mean KL(π_old ‖ π) of each seed with θ for its parameters."""
-    mean, log_std = state.actor(state.policy.layout.views(theta), batch.observation)
-    ratio = (gaussian_log_prob(batch.action, mean, log_std) - batch.log_prob).exp()
-    return (ratio * batch.advantage).mean(1), gaussian_kl(batch.mean, log_std_old, mean, log_std).mean(1)
+    new = state.actor(state.policy.layout.views(theta), batch.observation)
+    ratio = (state.actor.log_prob(new, batch.action) - batch.log_prob).exp()
+    return (ratio * batch.advantage).mean(1), state.actor.kl(batch.old, new).mean(1)
 
 
 __all__ = [

@@ -36,7 +36,6 @@ from algorithms.actor_critic import (
 )
 from algorithms.interface import Metrics, Rollout
 from algorithms.maths.advantages import standardised
-from algorithms.maths.distributions import gaussian_log_prob
 from algorithms.maths.schedules import linear_decay
 from algorithms.maths.surrogates import squared_error
 from algorithms.theta import gradient
@@ -78,7 +77,7 @@ PRESETS: dict[str, Config] = {
     "reinforce": Config(baseline=False, gae_lambda=1.0, value_steps=0),
 }
 
-INERT: dict[str, str] = {
+INERT: dict[str, str] = actor_critic.INERT | {
     "value_learning_rate": "baseline is off or value_steps is 0",
     "value_steps": "baseline is off",
     "tricks.time_limit_terminal": "baseline is off, or no episode of the rollout ended by a time limit",
@@ -97,7 +96,6 @@ def update(
     batch = prepare(state, config, rollout, baseline=config.baseline)
     if config.tricks.advantage_normalisation:
         batch.advantage = standardised(batch.advantage)
-    log_std_old = state.policy.frozen[-1].clone()
     shrink = linear_decay(1.0, progress=progress) if config.tricks.anneal_lr else 1.0
 
     objective = surrogate(state, batch)
@@ -118,7 +116,7 @@ def update(
                 tricks=config.tricks,
             )
 
-    metrics = actor_critic.diagnostics(state, batch, log_std_old, clip=RATIO_BOUND)
+    metrics = actor_critic.diagnostics(state, batch, clip=RATIO_BOUND)
     return metrics | {
         "policy_loss": -objective.detach(),
         "value_loss": value_loss.detach(),
@@ -129,8 +127,8 @@ def update(
 
 def surrogate(state: ActorCritic, batch: Batch) -> Tensor:
     """E[ log π(a|s) Â ] per seed: its gradient is that of the expected return."""
-    mean, log_std = state.actor(state.policy.leaves, batch.observation)
-    return (gaussian_log_prob(batch.action, mean, log_std) * batch.advantage).mean(1)
+    policy = state.actor(state.policy.leaves, batch.observation)
+    return (state.actor.log_prob(policy, batch.action) * batch.advantage).mean(1)
 
 
 __all__ = [

@@ -44,7 +44,7 @@ def linear_gaussian(samples: int) -> tuple[ActorCritic, Tensor, Tensor]:
 def policy_slope(state: ActorCritic, s: Tensor, a: Tensor, advantage: Tensor) -> Tensor:
     """∇ of the surrogate to w, b and log σ."""
     unused = torch.zeros_like(advantage)
-    batch = Batch(s, a, advantage, target=unused, value=unused, mean=torch.zeros_like(a), log_prob=unused)
+    batch = Batch(s, a, advantage, target=unused, value=unused, log_prob=unused, old=(a, a))
     (found,) = gradient(vpg.surrogate(state, batch), state.policy)
     return found[0, :3]
 

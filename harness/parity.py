@@ -79,8 +79,7 @@ def ppo_parity(dtype: torch.dtype, *, seed: int = 0, **changes: Any) -> list[Row
     with shared_generators(dtype, seed) as (watched, order):
         both.model.train()
     batch = actor_critic.prepare(both.state, config, both.rollout)
-    log_std_old = both.state.policy.frozen[-1].clone()
-    steps = list(ppo.minibatch_steps(both.state, config, batch, log_std_old, [order], config.learning_rate))
+    steps = list(ppo.minibatch_steps(both.state, config, batch, [order], config.learning_rate))
 
     def terms(name: str) -> list[Tensor]:
         return [getattr(step, name)[0] for step in steps]

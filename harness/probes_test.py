@@ -91,6 +91,17 @@ def test_the_policy_couples_its_action_to_the_observation():
         assert mode_at(training, observation) == pytest.approx(observation, abs=0.15)
 
 
+def test_a_beta_policy_finds_the_action_that_pays():
+    training = trained("ppo", "Action", updates=80, policy="beta")
+    assert mode_at(training, 0.0) == pytest.approx(0.5, abs=0.1)
+
+
+def test_a_beta_policy_couples_its_action_to_the_observation():
+    training = trained("ppo", "Copy", updates=120, policy="beta")
+    for observation in (-0.7, 0.0, 0.7):
+        assert mode_at(training, observation) == pytest.approx(observation, abs=0.15)
+
+
 @pytest.mark.parametrize("algorithm", ["ppo", "vpg"])
 def test_the_value_of_an_endless_reward_of_one_is_one_over_one_minus_discount(algorithm):
     training = trained(algorithm, "Endless", updates=80)
