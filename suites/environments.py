@@ -169,6 +169,17 @@ def objection(environment_id: str) -> str | None:
     return None
 
 
+def bounded(environment_id: str) -> bool:
+    """Whether every action has a lower and an upper bound. All in ENVIRONMENTS have; others are made once."""
+    if environment_id in ENVIRONMENTS:
+        return True
+    env = make(environment_id)
+    try:
+        return isinstance(env.action_space, Box) and env.action_space.is_bounded()
+    finally:
+        env.close()
+
+
 def normalised(environment_id: str, returns: ArrayLike) -> NDArray[np.float64]:
     """(R - random) / (reference - random) of each return: 0 is random actions, 1 the reference score.
 

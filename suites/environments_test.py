@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from suites import environments
-from suites.environments import ENVIRONMENTS, MUJOCO, check, make, normalised
+from suites.environments import ENVIRONMENTS, MUJOCO, bounded, check, make, normalised
 from suites.errors import InputError
 from suites.measure_random import main, random_return
 
@@ -30,6 +30,8 @@ def test_the_table_says_what_gymnasium_says(environment_id: str) -> None:
     assert row.id == environment_id == env.spec.id
     assert env.observation_space.shape == (row.observation_size,)
     assert env.action_space.shape == (row.action_size,)
+    assert env.action_space.is_bounded()
+    assert bounded(environment_id)
     if environment_id in MUJOCO:
         assert env.spec.max_episode_steps == row.horizon
     env.close()

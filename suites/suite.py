@@ -19,7 +19,7 @@ from pydantic import (
 
 import algorithms
 from suites import environments
-from suites.errors import InputError, from_validation, nearest, shown
+from suites.errors import InputError, dotted, from_validation, nearest, shown
 from suites.spec import MAX_SEED, Evaluation, RunSpec
 from suites.variant import Name, Variant, shortened, variant
 
@@ -109,14 +109,32 @@ class Suite(BaseModel):
             raise ValueError(f"evaluation.points = {self.evaluation.points}: more than steps = {self.steps}")
         return self
 
+    @model_validator(mode="after")
+    def _policies_fit_their_actions(self) -> Self:
+        for name, environment in self._pairs():
+            policy = getattr(self.variants[name].config, "policy", None)
+            if policy == "beta" and not environments.bounded(environment):
+                raise ValueError(
+                    f"{dotted('variants', name, 'config.policy')} = 'beta': needs bounded actions, which"
+                    f" {environment} has not; valid: gaussian"
+                )
+        return self
+
     def cells(self) -> tuple[Cell, ...]:
         """The cells in the declared order, variants before environments."""
         return tuple(
-            Cell(name, environment, self._specs(chosen, environment))
-            for name, chosen in self.variants.items()
+            Cell(name, environment, self._specs(self.variants[name], environment))
+            for name, environment in self._pairs()
+        )
+
+    def _pairs(self) -> list[tuple[str, str]]:
+        """Variant and environment of each cell."""
+        return [
+            (name, environment)
+            for name in self.variants
             for environment in self.environments
             if not self.only or any(_matches(pattern, name, environment) for pattern in self.only)
-        )
+        ]
 
     def _specs(self, chosen: Variant, environment: str) -> tuple[RunSpec, ...]:
         version = algorithms.load(chosen.algorithm).VERSION

@@ -3,6 +3,8 @@ import tomllib
 from pathlib import Path
 from typing import Any
 
+import gymnasium
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -401,3 +403,38 @@ def test_a_suite_that_cannot_be_read_is_refused(tmp_path: Path) -> None:
     (tmp_path / "latin.toml").write_bytes(b"[suite]\nname = '\xe9'")
     with pytest.raises(InputError, match="not UTF-8"):
         load_suite(str(tmp_path / "latin.toml"))
+
+
+# ---- policies and the actions they need
+
+
+class Unbounded(gymnasium.Env[Any, Any]):
+    """Nothing but its spaces, whose actions have no bounds."""
+
+    observation_space = gymnasium.spaces.Box(-1.0, 1.0, (1,))
+    action_space = gymnasium.spaces.Box(-np.inf, np.inf, (1,))
+
+
+@pytest.fixture
+def unbounded(monkeypatch: pytest.MonkeyPatch) -> str:
+    monkeypatch.setattr(gymnasium.envs.registration, "registry", dict(gymnasium.registry))
+    monkeypatch.setattr(gymnasium, "registry", gymnasium.envs.registration.registry)
+    gymnasium.register("test/Unbounded-v0", entry_point=Unbounded)
+    return "test/Unbounded-v0"
+
+
+def test_a_beta_policy_of_unbounded_actions_is_one_line_that_names_variant_and_environment(
+    unbounded: str,
+) -> None:
+    beta = SMALL.replace('"ppo-sb3"', '"ppo-beta"')
+    assert "ppo-slow" in suite(tomllib.loads(beta)).variants
+    beta = beta.replace("Hopper-v5", unbounded)
+    assert refusal(beta) == (
+        "suite: variants.ppo-slow.config.policy = 'beta': needs bounded actions,"
+        " which test/Unbounded-v0 has not; valid: gaussian"
+    )
+
+
+def test_a_gaussian_policy_has_no_need_of_bounds(unbounded: str) -> None:
+    chosen = suite(tomllib.loads(SMALL.replace("Hopper-v5", unbounded)))
+    assert len(chosen.cells()) == 4
