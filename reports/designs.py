@@ -13,7 +13,6 @@ Term = tuple[str, ...]
 Kind = Literal["full", "one-in", "one-out"]
 
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
-OFF = (None, False)
 
 
 @dataclass(frozen=True)
@@ -71,6 +70,11 @@ class Design:
     def split(self, factor: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
         """The variants with a trick on, and those with it off, that its main effect compares."""
         return self.contrast((factor,))
+
+
+def is_off(value: Any) -> bool:
+    """Whether a trick with this value is off; zero is a value like any other."""
+    return value is None or value is False
 
 
 def find(variants: Mapping[str, Any]) -> Design | None:
@@ -159,7 +163,7 @@ def _levels(one: Corner, other: Corner) -> dict[str, tuple[Any, Any]]:
 def _low_and_high(one: Any, other: Any) -> tuple[Any, Any]:
     def rank(value: Any) -> tuple[bool, float, str]:
         number = float(value) if isinstance(value, int | float) else 0.0
-        return value not in OFF, number, str(value)
+        return not is_off(value), number, str(value)
 
     low, high = sorted((one, other), key=rank)
     return low, high

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from reports.designs import Design
+from reports.designs import Design, is_off
 from reports.effect_figures import key, unit
 from reports.effects import Effect
 from reports.section import Table
@@ -121,6 +121,6 @@ def cell_table(study: Study, design: Design) -> Table:
 
 
 def _level(value: object) -> str:
-    if value in (None, False):
+    if is_off(value):
         return "off"
     return "on" if value is True else str(value)

@@ -128,7 +128,7 @@ def _factors(algorithm: str, config: type[BaseModel], preset: str, text: str) ->
         off = fields[trick].default
         if has_value:
             on = _parsed(value)
-            if on in (None, False, off) and not (isinstance(on, float) and off is None):
+            if on is None or on is False or on == off:
                 raise InputError(f"--tricks {part.strip()!r}: that is off, and off is the other level")
         else:
             on = _on(algorithm, preset, trick, fields[trick])
@@ -148,7 +148,7 @@ def _parsed(text: str) -> Any:
         value = json.loads(text)
     except ValueError:
         return text
-    return value if isinstance(value, bool | int | float) else text
+    return value if value is None or isinstance(value, bool | int | float) else text
 
 
 def _on(algorithm: str, preset: str, trick: str, field: Any) -> Any:

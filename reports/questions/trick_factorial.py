@@ -119,7 +119,7 @@ def _pairs(found: Sequence[Effect], where: str) -> list[Effect]:
 
 
 def _short(mains: Sequence[Effect], pairs: Sequence[Effect]) -> str:
-    unit = " in normalised score" if mains[0].where == AGGREGATE else ""
+    score = "normalised score" if mains[0].where == AGGREGATE else "score"
 
     def listed(ones: Sequence[Effect], size: bool = False) -> str:
         each = [one.name + (f" ({signed(one.value, one.where)})" if size else "") for one in ones]
@@ -132,7 +132,7 @@ def _short(mains: Sequence[Effect], pairs: Sequence[Effect]) -> str:
     }
     if changed := by["different"]:
         change = "changes" if len(changed) == 1 else "change"
-        parts.append(f"{listed(changed, size=True)} {change} the score{unit}")
+        parts.append(f"{listed(changed, size=True)} {change} the {score}")
     if changed := by["both"]:
         change = "does" if len(changed) == 1 else "do"
         parts.append(f"{listed(changed, size=True)} {change} so by less than the margin")
@@ -141,7 +141,8 @@ def _short(mains: Sequence[Effect], pairs: Sequence[Effect]) -> str:
     if open_ := by["inconclusive"]:
         parts.append(f"{listed(open_)} {'is' if len(open_) == 1 else 'are'} not decided")
     if joint := [one for one in pairs if one.word in ("different", "both")]:
-        parts.append(f"{listed(joint)} interact{'s' if len(joint) == 1 else ''}")
+        each = [" and ".join(one.name.split(" × ")) for one in joint]
+        parts.append(f"{', as do '.join([f'{each[0]} interact', *each[1:]])}")
     return "; ".join(parts)
 
 
