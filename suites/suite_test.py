@@ -135,7 +135,7 @@ def test_quickstart_is_what_its_page_says() -> None:
     assert list(quickstart.variants) == ["ppo", "ppo-m", "ppo-sb3", "sb3-ppo"]
     assert quickstart.seeds == (0, 1, 2, 3, 4)
     assert quickstart.steps == 50_000
-    assert quickstart.questions == QUESTIONS
+    assert quickstart.questions == ("code-level-tricks", "reproduction")
     assert (quickstart.evaluation.points, quickstart.evaluation.episodes) == (10, 5)
     assert len(quickstart.cells()) == 8
 

@@ -75,7 +75,7 @@ def answer(study: Study) -> Section:
 
 def _no_design() -> str:
     return (
-        "Nothing to estimate: among the variants at hand no two levels of tricks, the rest equal, make a "
+        "Nothing to compare: among the variants at hand no two levels of tricks, the rest equal, make a "
         "complete design."
     )
 
