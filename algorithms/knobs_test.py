@@ -74,6 +74,7 @@ NATURAL: dict[str, Knob] = (
         "tricks.advantage_normalisation": Knob(True),
         "tricks.value_clip": Knob(0.01),
         "tricks.kl_final": Knob(0.1),
+        "tricks.kl_per_action": Knob(True),
     }
 )
 

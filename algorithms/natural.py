@@ -42,6 +42,10 @@ class NaturalTricks(AdamTricks):
     value_clip: PositiveFloat | None = Field(
         None, description="clip the change of the value to ± this in its fit and take the larger error [1]"
     )
+    kl_per_action: bool = Field(
+        False,
+        description="average the KL over the action's dimensions instead of summing it (sb3-contrib)",
+    )
     kl_final: PositiveFloat | None = Field(
         None, description="δ moves linearly to this over training (Engstrom's TRPO+)"
     )
@@ -81,6 +85,11 @@ def step_kl(config: NaturalConfig, *, progress: float) -> float:
     return config.kl + (config.tricks.kl_final - config.kl) * progress
 
 
+def kl_scale(state: ActorCritic, config: NaturalConfig) -> float:
+    """What the KL is multiplied with: 1, or 1/A where it is averaged over the action's dimensions."""
+    return 1 / state.actor.mean.sizes[-1] if config.tricks.kl_per_action else 1.0
+
+
 def standardise_if_asked(batch: Batch, config: NaturalConfig) -> Batch:
     """The batch with its advantages standardised, if that trick is on."""
     if config.tricks.advantage_normalisation:
@@ -112,7 +121,7 @@ def fisher_product(
         order = np.stack([generator.permutation(size)[:kept] for generator in generators])
         observation = batch.take(torch.from_numpy(order)).observation
     mean, log_std = state.actor(state.policy.leaves, observation)
-    kl = gaussian_kl(mean.detach(), log_std.detach(), mean, log_std).mean(1)
+    kl = gaussian_kl(mean.detach(), log_std.detach(), mean, log_std).mean(1) * kl_scale(state, config)
     (slope,) = gradient(kl, state.policy, create_graph=True)
 
     def product(vector: Float[Tensor, "S P"]) -> Float[Tensor, "S P"]:

@@ -42,6 +42,7 @@ from algorithms.natural import (
     NaturalTricks,
     fisher_product,
     fit,
+    kl_scale,
     standardise_if_asked,
     step_kl,
     surrogate,
@@ -108,6 +109,7 @@ PRESETS: dict[str, Config] = {
             advantage_normalisation=True,
             adam_epsilon=1e-5,
             action_clip=True,
+            kl_per_action=True,
         ),
     ),
 }
@@ -139,7 +141,7 @@ def update(
 
     def keeps_its_promise(theta: Float[Tensor, "S P"]) -> Bool[Tensor, " S"]:
         gain, moved = judged(state, batch, log_std_old, theta)
-        return (gain > objective) & (moved <= kl)
+        return (gain > objective) & (moved * kl_scale(state, config) <= kl)
 
     start = state.policy.matrix.clone()
     if config.line_search_steps:

@@ -1,5 +1,4 @@
-"""Lockstep parity: from the same parameters and the same rollout, one update of ours and one of the
-reference.
+"""Lockstep parity: one update of ours and one of the reference, from the same parameters and rollout.
 
 The reference collects a rollout and trains on it with its own code, while what it computes on the way is
 recorded. Ours gets the same parameters, transitions and minibatch order. What remains is rounding, so the
@@ -7,28 +6,27 @@ comparison is made twice: in single precision, as both train, and in double, whe
 difference in method.
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
 from typing import Any
 from unittest.mock import patch
 
-import gymnasium
-import numpy as np
 import torch
-from stable_baselines3 import PPO
-from stable_baselines3.common import policies as sb3_policies
+from sb3_contrib import TRPO
+from sb3_contrib.common.utils import conjugate_gradient_solver
+from sb3_contrib.trpo import trpo as sb3_trpo
+from stable_baselines3 import A2C, PPO
 from torch import Tensor
 
-from algorithms import actor_critic, ppo
-from algorithms.interface import Rollout
+from algorithms import a2c, actor_critic, ppo, trpo
+from algorithms.actor_critic import Batch
 from algorithms.reference import sb3
-from harness.environments import problem
-from suites.environments import make
+from harness.lockstep import Lockstep, paired_parameters, shared_generators, start
 
-ENVIRONMENT = "Hopper-v5"
-EPISODE_LIMIT = 17  # So that a rollout holds both time limits and falls.
 TOLERANCE = {torch.float32: 1e-5, torch.float64: 1e-9}
+NAME = {torch.float32: "float32", torch.float64: "float64"}
 
 
 @dataclass(frozen=True)
@@ -74,65 +72,109 @@ def ppo_parity(dtype: torch.dtype, *, seed: int = 0, **changes: Any) -> list[Row
     difference would be seen.
     """
     config = ppo.PRESETS["ppo-sb3"].model_copy(update=changes)
-    tape = Tape()
-    environment = Recorded(make(ENVIRONMENT), tape, limit=EPISODE_LIMIT)
-    model = sb3.build(
-        PPO,
-        sb3.PpoConfig(n_steps=config.horizon, batch_size=config.minibatch_size, n_epochs=config.epochs),
-        environment,
-        seed=seed,
+    their_config = sb3.PpoConfig(
+        n_steps=config.horizon, batch_size=config.minibatch_size, n_epochs=config.epochs
     )
-    _, callback = model._setup_learn(config.horizon, None)
-    vector = model.get_env()
-    assert vector is not None
-    model.collect_rollouts(vector, callback, model.rollout_buffer, config.horizon)
-    rollout = tape.rollout(model.rollout_buffer, dtype)
-    state = ppo.init(config, problem(environment), [np.random.default_rng(seed)], dtype)
-    copy_parameters(model.policy, state)
-    double = dtype == torch.float64
-    if double:
-        _recompute_in_double(model, rollout)
+    both = start(PPO, their_config, ppo, config, dtype, seed=seed)
+    with shared_generators(dtype, seed) as (watched, order):
+        both.model.train()
+    batch = actor_critic.prepare(both.state, config, both.rollout)
+    log_std_old = both.state.policy.frozen[-1].clone()
+    steps = list(ppo.minibatch_steps(both.state, config, batch, log_std_old, [order], config.learning_rate))
 
-    buffer = model.rollout_buffer
-    theirs = {
-        name: torch.as_tensor(getattr(buffer, name)).flatten().clone()
-        for name in ("values", "log_probs", "advantages", "returns")
-    }
-    # Theirs shuffles with NumPy's global generator: lend it one that ours has a twin of.
-    order, twin = np.random.default_rng(seed), np.random.default_rng(seed)
+    def terms(name: str) -> list[Tensor]:
+        return [getattr(step, name)[0] for step in steps]
+
+    return rows_of(
+        both,
+        batch,
+        {
+            "loss, each minibatch": (terms("loss"), watched.losses),
+            "value loss, each minibatch": (terms("value_loss"), watched.value_losses),
+            "policy loss, each minibatch": (terms("policy_loss"), watched.policy_losses),
+            "entropy, each minibatch": (terms("entropy"), [-loss for loss in watched.entropy_losses]),
+            "gradient norm, each minibatch": (terms("gradient_norm"), watched.norms),
+        },
+        dtype,
+    )
+
+
+def a2c_parity(dtype: torch.dtype, *, seed: int = 0, **changes: Any) -> list[Row]:
+    """`a2c-sb3` against Stable-Baselines3's A2C, one update; `changes` as in `ppo_parity`."""
+    config = a2c.PRESETS["a2c-sb3"].model_copy(update={"horizon": 128} | changes)
+    both = start(A2C, sb3.A2cConfig(n_steps=config.horizon), a2c, config, dtype, seed=seed)
+    with shared_generators(dtype, seed) as (watched, order):
+        both.model.train()
+    batch = actor_critic.prepare(both.state, config, both.rollout)
+    policy_loss, value_loss, entropy = a2c.losses(both.state, batch)
+    loss = policy_loss + config.value_coefficient * value_loss - config.entropy_coefficient * entropy
+    metrics = a2c.update(both.state, config, both.rollout, [order], progress=0.0)
+    return rows_of(
+        both,
+        batch,
+        {
+            "loss": ([loss.detach()[0]], watched.losses),
+            "value loss": ([value_loss.detach()[0]], watched.value_losses),
+            "entropy": ([entropy.detach()[0]], [-loss for loss in watched.entropy_losses]),
+            "gradient norm": ([metrics["gradient_norm"][0]], watched.norms),
+        },
+        dtype,
+    )
+
+
+def trpo_parity(dtype: torch.dtype, *, seed: int = 0, **changes: Any) -> list[Row]:
+    """`trpo-sb3` against sb3-contrib's TRPO, one update; `changes` as in `ppo_parity`.
+
+    Theirs starts conjugate gradient from noise and ends it at a small absolute residual. It is lent zeros to
+    start from and a residual of 0 to end at, so that both make the same steps.
+    """
+    config = trpo.PRESETS["trpo-sb3"].model_copy(update={"horizon": 512} | changes)
+    both = start(TRPO, sb3.TrpoConfig(n_steps=config.horizon), trpo, config, dtype, seed=seed)
+    to_the_end = partial(conjugate_gradient_solver, residual_tol=0.0)
     with (
-        _watched() as watched,
-        patch.object(sb3_policies, "preprocess_obs", _in(dtype)),
-        patch.object(np.random, "permutation", twin.permutation),
+        shared_generators(dtype, seed) as (watched, order),
+        patch.object(torch, "randn_like", torch.zeros_like),
+        patch.object(sb3_trpo, "conjugate_gradient_solver", to_the_end),
     ):
-        model.train()
+        both.model.train()
+    batch = actor_critic.prepare(both.state, config, both.rollout)
+    order.permutation(config.horizon)  # theirs shuffles the whole batch for the policy's step, too
+    metrics = trpo.update(both.state, config, both.rollout, [order], progress=0.0)
+    logged = both.model.logger.name_to_value
+    assert logged["train/is_line_search_success"] == 1.0, "theirs rejected its step: choose another seed"
+    steps_a_pass = math.ceil(config.horizon / config.value_minibatch_size)
+    last_pass = watched.value_losses[-steps_a_pass:]
+    return rows_of(
+        both,
+        batch,
+        {"value loss, last pass": ([metrics["value_loss"][0]], [torch.stack(last_pass).mean()])},
+        dtype,
+    )
 
-    batch = actor_critic.prepare(state, config, rollout)
-    log_std_old = state.policy.frozen[-1].clone()
+
+def rows_of(
+    both: Lockstep,
+    batch: Batch,
+    terms: Mapping[str, tuple[Sequence[Tensor], Sequence[Tensor]]],
+    dtype: torch.dtype,
+) -> list[Row]:
+    """Estimates of the rollout, terms on the way, parameters after the update: ours against theirs."""
     ours = {
         "values": batch.value,
         "log_probs": batch.log_prob,
         "advantages": batch.advantage,
         "returns": batch.target,
     }
-    steps = list(ppo.minibatch_steps(state, config, batch, log_std_old, [order], config.learning_rate))
-
-    label = "float64" if double else "float32"
-    tolerance = TOLERANCE[dtype]
-    rows = [Row(f"{name} ({label})", difference(ours[name][0], theirs[name]), tolerance) for name in theirs]
-    terms = {
-        "loss": (steps_of(steps, "loss"), watched.losses),
-        "value loss": (steps_of(steps, "value_loss"), watched.value_losses),
-        "policy loss": (steps_of(steps, "policy_loss"), watched.policy_losses),
-        "entropy": (steps_of(steps, "entropy"), [-loss for loss in watched.entropy_losses]),
-        "gradient norm": (steps_of(steps, "gradient_norm"), watched.norms),
+    pairs = {name: (ours[name][0], both.before[name]) for name in ours}
+    pairs |= {name: (torch.stack(list(a)), torch.stack(list(b))) for name, (a, b) in terms.items()}
+    pairs |= {
+        f"{name} after the update": pair
+        for name, pair in paired_parameters(both.model.policy, both.state).items()
     }
-    for name, (mine, recorded) in terms.items():
-        found = difference(mine, torch.stack(recorded))
-        rows.append(Row(f"{name}, each minibatch ({label})", found, tolerance))
-    for name, (mine, reference) in paired_parameters(model.policy, state).items():
-        rows.append(Row(f"{name} after the update ({label})", difference(mine, reference), tolerance))
-    return rows
+    return [
+        Row(f"{name} ({NAME[dtype]})", difference(mine, theirs), TOLERANCE[dtype])
+        for name, (mine, theirs) in pairs.items()
+    ]
 
 
 def difference(ours: Tensor, theirs: Tensor) -> float:
@@ -143,158 +185,10 @@ def difference(ours: Tensor, theirs: Tensor) -> float:
     return float((ours.double() - theirs.double()).abs().max() / scale.clamp_min(1e-30))
 
 
-def steps_of(steps: list[ppo.Step], name: str) -> Tensor:
-    """One term of every minibatch step of the only seed."""
-    return torch.stack([getattr(step, name)[0] for step in steps])
-
-
-def paired_parameters(policy: Any, state: actor_critic.ActorCritic) -> dict[str, tuple[Tensor, Tensor]]:
-    """Ours and theirs by name. Their weights are [O, I], ours [I, O]."""
-    extractor = policy.mlp_extractor
-    towers = {
-        "policy": ([*extractor.policy_net[::2], policy.action_net], state.policy.frozen),
-        "value": ([*extractor.value_net[::2], policy.value_net], state.value.frozen),
-    }
-    pairs = {
-        f"{tower} {kind} {layer}": (views[2 * layer + offset][0], reference)
-        for tower, (modules, views) in towers.items()
-        for layer, module in enumerate(modules)
-        for offset, (kind, reference) in enumerate(
-            [("weight", module.weight.detach().T), ("bias", module.bias.detach()[None])]
-        )
-    }
-    return pairs | {"policy log_std": (state.policy.frozen[-1][0], policy.log_std.detach()[None])}
-
-
-def copy_parameters(policy: Any, state: actor_critic.ActorCritic) -> None:
-    """Overwrite ours with theirs."""
-    for ours, theirs in paired_parameters(policy, state).values():
-        ours.copy_(theirs)
-
-
-@dataclass
-class Tape:
-    """Every transition that the reference's environment gave, as it gave it."""
-
-    successors: list[np.ndarray] = field(default_factory=list)
-    rewards: list[float] = field(default_factory=list)
-    terminated: list[bool] = field(default_factory=list)
-    truncated: list[bool] = field(default_factory=list)
-
-    def rollout(self, buffer: Any, dtype: torch.dtype) -> Rollout:
-        """What our update gets: their observations and actions, the raw rewards and ends."""
-
-        def tensor(values: Any) -> Tensor:
-            return torch.as_tensor(np.asarray(values)).to(dtype)
-
-        # Rewards pass through single precision in their vector environment.
-        reward = np.asarray(self.rewards, dtype=np.float32)
-        return Rollout(
-            observation=tensor(buffer.observations)[:, 0][None, :, None],
-            successor=tensor(np.stack(self.successors))[None, :, None],
-            action=tensor(buffer.actions)[:, 0][None, :, None],
-            reward=tensor(reward)[None, :, None],
-            terminated=torch.tensor(self.terminated)[None, :, None],
-            truncated=torch.tensor(self.truncated)[None, :, None],
-        )
-
-
-class Recorded(gymnasium.Wrapper[Any, Any, Any, Any]):
-    """Cuts episodes after `limit` steps and writes every transition to a tape."""
-
-    def __init__(self, environment: gymnasium.Env[Any, Any], tape: Tape, *, limit: int) -> None:
-        super().__init__(gymnasium.wrappers.TimeLimit(environment, limit))
-        self.tape = tape
-
-    def step(self, action: Any) -> tuple[Any, Any, bool, bool, dict[str, Any]]:
-        observation, reward, terminated, truncated, info = super().step(action)
-        self.tape.successors.append(np.asarray(observation))
-        self.tape.rewards.append(float(reward))
-        self.tape.terminated.append(bool(terminated))
-        self.tape.truncated.append(bool(truncated) and not terminated)
-        return observation, reward, terminated, truncated, info
-
-
-@dataclass
-class Watched:
-    """What the reference computed on the way, one entry a minibatch."""
-
-    losses: list[Tensor] = field(default_factory=list)
-    policy_losses: list[Tensor] = field(default_factory=list)
-    value_losses: list[Tensor] = field(default_factory=list)
-    entropy_losses: list[Tensor] = field(default_factory=list)
-    norms: list[Tensor] = field(default_factory=list)
-
-
-@contextmanager
-def _watched() -> Iterator[Watched]:
-    """Record losses and gradient norms where the reference calls PyTorch; nothing is changed."""
-    watched = Watched()
-    backward, clip, mse = torch.Tensor.backward, torch.nn.utils.clip_grad_norm_, torch.nn.functional.mse_loss
-    minimum, evaluate = torch.min, sb3_policies.ActorCriticPolicy.evaluate_actions
-
-    def recorded_backward(loss: Tensor, *arguments: Any, **options: Any) -> None:
-        watched.losses.append(loss.detach().clone())
-        backward(loss, *arguments, **options)  # type: ignore[no-untyped-call]
-
-    def recorded_clip(*arguments: Any, **options: Any) -> Tensor:
-        norm = clip(*arguments, **options)
-        watched.norms.append(norm.clone())
-        return norm
-
-    def recorded_mse(*arguments: Any, **options: Any) -> Tensor:
-        loss = mse(*arguments, **options)
-        watched.value_losses.append(loss.detach().clone())
-        return loss
-
-    def recorded_minimum(*arguments: Any, **options: Any) -> Any:
-        surrogate = minimum(*arguments, **options)
-        watched.policy_losses.append(-surrogate.detach().mean())
-        return surrogate
-
-    def recorded_evaluate(*arguments: Any, **options: Any) -> Any:
-        values, log_prob, entropy = evaluate(*arguments, **options)
-        assert entropy is not None
-        watched.entropy_losses.append(-entropy.detach().mean())
-        return values, log_prob, entropy
-
-    with (
-        patch.object(torch.Tensor, "backward", recorded_backward),
-        patch.object(torch.nn.utils, "clip_grad_norm_", recorded_clip),
-        patch.object(torch.nn.functional, "mse_loss", recorded_mse),
-        patch.object(torch, "min", recorded_minimum),
-        patch.object(sb3_policies.ActorCriticPolicy, "evaluate_actions", recorded_evaluate),
-    ):
-        yield watched
-
-
-def _in(dtype: torch.dtype) -> Any:
-    """Their preprocessing of observations, which casts to single precision, in another one."""
-
-    def preprocess(observation: Tensor, *_: Any, **__: Any) -> Tensor:
-        return observation.to(dtype)
-
-    return preprocess
-
-
-def _recompute_in_double(model: Any, rollout: Rollout) -> None:
-    """Make the reference's parameters, and all that acting put into its buffer, double; same transitions."""
-    model.policy.double()
-    buffer = model.rollout_buffer
-    observation, successor = rollout.observation[0, :, 0], rollout.successor[0, :, 0]
-    with torch.no_grad(), patch.object(sb3_policies, "preprocess_obs", _in(torch.float64)):
-        value, log_prob, _ = model.policy.evaluate_actions(observation, rollout.action[0, :, 0])
-        value_next = model.policy.predict_values(successor)
-    reward = rollout.reward[0] + model.gamma * rollout.truncated[0].double() * value_next
-    buffer.observations = observation.numpy()[:, None]
-    buffer.values, buffer.log_probs = value.numpy(), log_prob.numpy()[:, None]
-    # Their γλ takes the precision of this array of zeros and ones.
-    buffer.episode_starts = buffer.episode_starts.astype(np.float64)
-    buffer.rewards, buffer.advantages = reward.numpy(), np.zeros(reward.shape)
-    ended = (rollout.terminated | rollout.truncated)[0, -1].numpy()
-    buffer.compute_returns_and_advantage(value_next[-1:], ended)
-
-
-_COMPARISONS = {"ppo": (ppo_parity, sb3.ppo.KNOWN_DIFFERENCES)}
+_COMPARISONS: dict[str, tuple[Callable[[torch.dtype], list[Row]], Sequence[str]]] = {
+    "ppo": (ppo_parity, sb3.ppo.KNOWN_DIFFERENCES),
+    "a2c": (a2c_parity, sb3.a2c.KNOWN_DIFFERENCES),
+    "trpo": (trpo_parity, sb3.trpo.KNOWN_DIFFERENCES),
+}
 
 NAMES: tuple[str, ...] = tuple(_COMPARISONS)

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from harness.parity import NAMES, difference, parity, ppo_parity
+from harness.parity import NAMES, a2c_parity, difference, parity, ppo_parity, trpo_parity
 
 SMALL = {"horizon": 256, "minibatch_size": 64, "epochs": 2}
 
@@ -68,4 +68,28 @@ def test_a_difference_that_is_not_a_number_does_not_pass():
 def test_an_unknown_name_is_refused():
     with pytest.raises(KeyError):
         parity("pppo")
-    assert NAMES == ("ppo",)
+    assert set(NAMES) == {"ppo", "a2c", "trpo"}
+
+
+@pytest.mark.parametrize("name", ["a2c", "trpo"])
+def test_a_whole_update_of_a2c_and_of_trpo_equals_the_references_in_both_precisions(name):
+    found = parity(name)
+    assert found.passed, [row for row in found.rows if not row.passed]
+    assert sum(row.quantity.endswith("after the update (float64)") for row in found.rows) == 13
+
+
+@pytest.mark.parametrize("change", [{"rms_epsilon": 1e-4}, {"value_coefficient": 0.6}, {"gae_lambda": 0.99}])
+def test_a_changed_hyperparameter_breaks_the_parity_of_a2c(change):
+    assert not all(row.passed for row in a2c_parity(torch.float64, **change))
+
+
+@pytest.mark.parametrize("change", [{"kl": 0.011}, {"damping": 0.11}, {"cg_steps": 14}, {"value_epochs": 9}])
+def test_a_changed_hyperparameter_breaks_the_parity_of_trpo(change):
+    assert not all(row.passed for row in trpo_parity(torch.float64, **change))
+
+
+def test_the_kl_summed_over_the_actions_dimensions_breaks_the_parity_of_trpo():
+    from algorithms import trpo
+
+    tricks = trpo.PRESETS["trpo-sb3"].tricks.model_copy(update={"kl_per_action": False})
+    assert not all(row.passed for row in trpo_parity(torch.float64, tricks=tricks))

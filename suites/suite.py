@@ -41,9 +41,13 @@ def _counted(value: Any) -> Any:
     return tuple(range(value))
 
 
-def _distinct(values: tuple[Any, ...]) -> tuple[Any, ...]:
+def _some(values: tuple[Any, ...]) -> tuple[Any, ...]:
     if not values:
         raise ValueError("should not be empty")
+    return values
+
+
+def _distinct(values: tuple[Any, ...]) -> tuple[Any, ...]:
     for index, value in enumerate(values):
         if value in values[:index]:
             raise ValueError(f"{shown(value)} appears twice")
@@ -85,8 +89,10 @@ class Suite(BaseModel):
 
     name: Name
     title: Text
-    environments: Annotated[tuple[Runnable, ...], AfterValidator(_distinct)]
-    seeds: Annotated[tuple[Seed, ...], BeforeValidator(_counted), AfterValidator(_distinct)]
+    environments: Annotated[tuple[Runnable, ...], AfterValidator(_some), AfterValidator(_distinct)]
+    seeds: Annotated[
+        tuple[Seed, ...], BeforeValidator(_counted), AfterValidator(_some), AfterValidator(_distinct)
+    ]
     steps: Annotated[int, Field(strict=True, gt=0, le=MAX_SEED)]
     evaluation: Evaluation = Evaluation()
     questions: Annotated[tuple[Answerable, ...], AfterValidator(_distinct)]

@@ -210,7 +210,8 @@ trpo = Reference(
         "theirs 0.",
         "Conjugate gradient ends early there where the squared residual is below 1e-10; here only at the "
         "relative tolerance 0, so always after its number of steps.",
-        "Damping is 0.1 in both.",
+        "Damping is 0.1 in both. The KL is averaged over the action's dimensions there, which makes δ and "
+        "the damping A times as large; here it is summed, and the trick kl_per_action follows theirs.",
         "The line search measures KL(new ‖ old) there, KL(old ‖ new) here, the paper's direction; the two "
         "differ in the third order of the step, so that near δ one may accept what the other does not.",
         "The line search asks for KL < δ there and KL ≤ δ here; both ask for a better surrogate, neither "
