@@ -89,6 +89,15 @@ def test_a_full_factorial_is_found_whatever_the_order_of_its_variants_with_its_t
     assert turned.cells[tuple(k in on for k in range(4))] == "reward+anneal"
 
 
+def test_the_shipped_suite_is_found_as_what_it_is():
+    shipped = load_suite("ppo-tricks")
+    found = find(shipped.variants)
+    assert (found.factors, set(found.variants)) == (tuple(FOUR.split(",")), set(shipped.variants))
+    configs = {name: one.config for name, one in shipped.variants.items()}
+    ours = suite().variants.values()
+    assert [configs[name] for name in found.variants] == [one.config for one in ours]
+
+
 @pytest.mark.parametrize("kind", ["one-in", "one-out"])
 def test_one_trick_at_a_time_is_found_and_gives_main_effects_alone(kind):
     found = find(suite(kind=kind).variants)
