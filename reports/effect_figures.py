@@ -16,7 +16,7 @@ from reports.effects import Effect
 from reports.figures import LEFT
 from reports.pairs import AGGREGATE
 from reports.study import Study
-from reports.text import number, signed
+from reports.text import interval_text, number, signed
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -71,8 +71,7 @@ def _words(one: Effect) -> str:
     if one.found is None:
         return f"{signed(one.value, one.where)}, {one.word}"
     bounds = one.found.interval95
-    low, high = (number(bound, one.where, one.value or 0.0) for bound in (bounds.low, bounds.high))
-    return f"{signed(one.value, one.where)} ({low} to {high})"
+    return f"{signed(one.value, one.where, one.reach)} ({interval_text(bounds, one.where)})"
 
 
 def _effects(ax: Axes, design: Design, found: Sequence[Effect]) -> None:
@@ -129,6 +128,8 @@ def half_normal(design: Design, found: Sequence[Effect]) -> Drawing:
         title="Half-normal plot of all effects",
         caption="Sizes of the effects against half-normal quantiles (Daniel 1959). Effects that are only "
         "noise lie along the line, whose slope is their standard error; those that are more lie above it. "
+        "Where most lie far below it, runs that share a seed are alike across cells, and intervals are "
+        "wider than need be. "
         f"{key(design)}.",
     )
 

@@ -52,7 +52,7 @@ def _row(design: Design, one: Effect) -> tuple[str, ...]:
     return (
         *start,
         one.word + ("" if one.claim else " (indication)" if one.order < 3 else " (exploratory)"),
-        signed(one.value, where),
+        signed(one.value, where, one.reach),
         interval_text(d.interval95, where),
         interval_text(d.interval90, where),
         number(d.margin, where),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import astuple, dataclass, replace
 
 from reports import comparisons as compare
 from reports.designs import Design, Term
@@ -42,6 +42,11 @@ class Effect:
     def order(self) -> int:
         """1 for a main effect, 2 for an interaction of two tricks, …"""
         return len(self.term)
+
+    @property
+    def reach(self) -> float:
+        """The larger bound of the 95 % interval, whose decimals a number beside it takes."""
+        return 0.0 if self.found is None else max(map(abs, astuple(self.found.interval95)[:2]))
 
     @property
     def name(self) -> str:
@@ -159,7 +164,7 @@ def _finding(one: Effect, conditional: tuple[float, float] | None) -> str:
     margin = "" if found.margin is None else f"±{number(found.margin, where)}"
     main = one.order == 1
     size = number(abs(value), where)
-    what = f"effect {signed(value, where)}{unit}"
+    what = f"effect {signed(value, where, one.reach)}{unit}"
     wide, narrow = interval_text(found.interval95, where), interval_text(found.interval90, where)
     if one.word in ("different", "both"):
         if main:

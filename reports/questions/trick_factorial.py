@@ -199,8 +199,8 @@ def _summary(rest: Sequence[Effect], all_: int, what: str) -> Verdict:
     else:
         known = f"{len(same)} equivalent to none within the margin, " if same else ""
         text += f": {known}{len(rest) - len(same)} not decided."
-    if rest[0].order > 2:
-        text = f"Exploratory: {text[0].lower()}{text[1:]}"
+    if not all(one.claim for one in rest):
+        text = f"{'Exploratory' if rest[0].order > 2 else 'Indication'}: {text[0].lower()}{text[1:]}"
     word: Word = "equivalent" if len(same) == len(rest) else "inconclusive"
     return Verdict(text, word, all(one.claim for one in rest), where, what, "")
 
