@@ -156,7 +156,7 @@ def act(
     noise: Float[Tensor, "S N A"] | None,
 ) -> Float[Tensor, "S N A"]:
     """An action for each observation: sampled with standard normal `noise`, the mode without."""
-    with torch.no_grad():
+    with torch.inference_mode():
         return state.actor.sample(state.policy, observation, noise)
 
 
@@ -187,7 +187,7 @@ def parameters(state: ActorCritic) -> dict[str, Tensor]:
 
 def values(state: ActorCritic, observation: Float[Tensor, "S B O"]) -> Float[Tensor, "S B"]:
     """V(s), with gradients to the value function's θ."""
-    return state.critic(state.value.leaves, observation)[..., 0]
+    return state.critic(state.value.leaves, observation).flatten(1)
 
 
 @torch.no_grad()

@@ -37,7 +37,7 @@ from algorithms.actor_critic import (
     values,
 )
 from algorithms.interface import Metrics, Problem, Rollout
-from algorithms.maths.advantages import standardised
+from algorithms.maths.advantages import standardised, standardised_in_groups
 from algorithms.maths.schedules import adapted_kl_coefficient, linear_decay
 from algorithms.maths.surrogates import clipped_squared_error, clipped_surrogate, squared_error
 from algorithms.theta import adam_step, clip_coefficient, global_norm, gradient
@@ -143,7 +143,8 @@ class Step:
     value_loss: Tensor
     entropy: Tensor
     loss: Tensor
-    approximate_kl: Tensor
+    approximate_kl: Tensor | None
+    """E[ρ − 1 − log ρ], which estimates KL(old ‖ new); only where kl_stop needs it."""
     gradient_norm: Tensor
     active: Bool[Tensor, " S"]
 
@@ -208,9 +209,12 @@ def minibatch_steps(
         for _ in range(config.epochs)
     ]
     for order in orders:
-        for minibatch in batch.take(order).split(config.minibatch_size):
+        shuffled = batch.take(order)
+        if config.tricks.advantage_normalisation == "minibatch":
+            shuffled.advantage = standardised_in_groups(shuffled.advantage, size=config.minibatch_size)
+        for minibatch in shuffled.split(config.minibatch_size):
             step, gradients = differentiate(state, config, minibatch)
-            if config.tricks.kl_stop is not None:
+            if config.tricks.kl_stop is not None and step.approximate_kl is not None:
                 # A seed that has moved too far rests for the others' remaining steps; its turn has ended. One
                 # whose estimate is not a number goes on, so that its θ shows it.
                 active = active & ~(step.approximate_kl > 1.5 * config.tricks.kl_stop)
@@ -237,14 +241,10 @@ def differentiate(state: State, config: Config, batch: Batch) -> tuple[Step, lis
     policy = state.actor(state.policy.leaves, batch.observation)
     log_ratio = state.actor.log_prob(policy, batch.action) - batch.log_prob
     ratio = log_ratio.exp()
-    advantage = batch.advantage
-    if tricks.advantage_normalisation == "minibatch":
-        advantage = standardised(advantage)
-
     if config.objective == "clip":
-        objective = clipped_surrogate(ratio, advantage, clip=config.clip).mean(1)
+        objective = clipped_surrogate(ratio, batch.advantage, clip=config.clip).mean(1)
     else:
-        objective = (ratio * advantage).mean(1)
+        objective = (ratio * batch.advantage).mean(1)
         if config.objective != "none":
             kl = state.actor.kl(batch.old, policy).mean(1)
             objective = objective - state.kl_coefficient * kl
@@ -268,7 +268,7 @@ def differentiate(state: State, config: Config, batch: Batch) -> tuple[Step, lis
             value_loss=value_loss.detach(),
             entropy=entropy.detach(),
             loss=loss.detach(),
-            approximate_kl=(ratio - 1 - log_ratio).mean(1),
+            approximate_kl=None if tricks.kl_stop is None else (ratio - 1 - log_ratio).mean(1),
             gradient_norm=global_norm(*gradients),
             active=torch.ones(len(loss), dtype=torch.bool),
         )

@@ -125,11 +125,12 @@ def test_at_another_policy_the_gradient_is_not_the_vanilla_one() -> None:
 
 
 def test_the_terms_of_a_step_add_up_to_its_loss() -> None:
-    config = changed(SMALL, value_coefficient=0.7, entropy_coefficient=0.3)
+    config = changed(SMALL, value_coefficient=0.7, entropy_coefficient=0.3, tricks__kl_stop=1.0)
     state, rollout = begun(config)
     batch = prepare(state, config, rollout)
     step, gradients = differentiate(state, config, batch)
     torch.testing.assert_close(step.loss, step.policy_loss + 0.7 * step.value_loss - 0.3 * step.entropy)
+    assert step.approximate_kl is not None
     torch.testing.assert_close(step.approximate_kl, torch.zeros(3), atol=1e-6, rtol=0)
     torch.testing.assert_close(step.gradient_norm, torch.cat(gradients, 1).norm(dim=1))
 
@@ -161,12 +162,14 @@ def with_kl_stop(kl_stop: float | None, **values: Any) -> Config:
 
 def test_kl_stop_rests_each_seed_from_the_first_step_whose_estimate_exceeds_it() -> None:
     limit, seeds = 0.02, (0, 1, 2, 3)
-    free, rollout = begun(with_kl_stop(None), seeds)
-    batch = prepare(free, with_kl_stop(None), rollout)
+    never = with_kl_stop(1e9)
+    free, rollout = begun(never, seeds)
+    batch = prepare(free, never, rollout)
     expected: list[Tensor | None] = [None] * len(seeds)
     taken = [0] * len(seeds)
     before = free.policy.matrix.clone()
-    for step in minibatch_steps(free, with_kl_stop(None), batch, generators(seeds, 1), 1e-2):
+    for step in minibatch_steps(free, never, batch, generators(seeds, 1), 1e-2):
+        assert step.approximate_kl is not None
         for row, kl in enumerate(step.approximate_kl.tolist()):
             if expected[row] is None:
                 if kl > 1.5 * limit:
@@ -276,11 +279,13 @@ def test_advantages_are_standardised_in_each_minibatch_or_once_a_batch() -> None
     config = changed(SMALL, tricks__advantage_normalisation="minibatch")
     state, rollout = begun(config)
     batch = prepare(state, config, rollout)
-    own = Batch(**vars(batch))
+    size = batch.advantage.shape[1]
+    order = torch.stack([torch.from_numpy(g.permutation(size)) for g in generators((0, 1, 2), 1)])
+    own = next(batch.take(order).split(config.minibatch_size))
     own.advantage = ppo.standardised(own.advantage)
-    step, _ = differentiate(state, config, batch)
     expected, _ = differentiate(state, SMALL, own)
-    assert torch.equal(step.policy_loss, expected.policy_loss)
+    steps = minibatch_steps(state, config, batch, generators((0, 1, 2), 1), 1e-2)
+    torch.testing.assert_close(next(steps).policy_loss, expected.policy_loss, rtol=1e-6, atol=1e-7)
     whole = {
         mode: learnt(changed(ONE_STEP, tricks__advantage_normalisation=mode))
         for mode in ("minibatch", "batch")

@@ -74,6 +74,11 @@ class Theta:
         return self.layout.views(self.matrix)
 
     @cached_property
+    def rows(self) -> tuple[list[Tensor], ...]:
+        """`matrix`, `first`, `second` and `steps` row by row, the same memory: what an optimiser is given."""
+        return tuple(list(tensor.unbind(0)) for tensor in (self.matrix, self.first, self.second, self.steps))
+
+    @cached_property
     def leaves(self) -> list[Tensor]:
         """The parameters for learning: the same memory, each a leaf of the autograd graph for `gradient`.
 
@@ -92,7 +97,9 @@ def gradient(
     """
     leaves = [leaf for theta in thetas for leaf in theta.leaves]
     pieces = list(
-        torch.autograd.grad(loss.sum(), leaves, retain_graph=retain_graph, create_graph=create_graph)
+        torch.autograd.grad(
+            loss, leaves, torch.ones_like(loss), retain_graph=retain_graph, create_graph=create_graph
+        )
     )
     rows = []
     for theta in thetas:
@@ -117,18 +124,18 @@ def adam_step(
 
     Kingma and Ba 2015, "Adam: a method for stochastic optimization", algorithm 1.
     """
-    chosen = range(len(gradient)) if active is None else active.nonzero().flatten().tolist()
-    rows = theta.matrix.unbind(0)
-    gradients, firsts, seconds, steps = (
-        tensor.unbind(0) for tensor in (gradient, theta.first, theta.second, theta.steps)
-    )
+    lists = (theta.rows[0], list(gradient.unbind(0)), *theta.rows[1:])
+    if active is not None:
+        chosen = active.nonzero().flatten().tolist()
+        lists = tuple([rows[s] for s in chosen] for rows in lists)
+    parameters, gradients, firsts, seconds, steps = lists
     adam(
-        [rows[s] for s in chosen],
-        [gradients[s] for s in chosen],
-        [firsts[s] for s in chosen],
-        [seconds[s] for s in chosen],
+        parameters,
+        gradients,
+        firsts,
+        seconds,
         [],
-        [steps[s] for s in chosen],
+        steps,
         fused=True,
         amsgrad=False,
         beta1=0.9,

@@ -47,17 +47,22 @@ class Difference:
 
 
 def difference(
-    x: Sequence[Array], y: Sequence[Array], margin: float | None, rng: np.random.Generator | None = None
+    x: Sequence[Array],
+    y: Sequence[Array],
+    margin: float | None,
+    rng: np.random.Generator | None = None,
+    *,
+    minimum: int = MINIMUM_FOR_INTERVAL,
 ) -> Difference | None:
     """Mean over environments of mean(x) - mean(y); with one environment this is Welch's comparison.
 
     `x` and `y` hold one vector of run scores an environment. Returns None where a cell has fewer than
-    five runs. Where no cell has any spread Student's t has no scale: the p-value is then that of the
+    `minimum` runs. Where no cell has any spread Student's t has no scale: the p-value is then that of the
     permutation test, and the intervals are points. `rng` is used by a permutation check with many runs,
     which is made for single environments only.
     """
     n = min(len(sample) for sample in (*x, *y))
-    if n < MINIMUM_FOR_INTERVAL:
+    if n < minimum:
         return None
     share = 1 / len(x)
     estimate = contrast([*x, *y], [share] * len(x) + [-share] * len(y))
@@ -101,7 +106,7 @@ def tost_p(estimate: Estimate, margin: float) -> float:
 
 
 def verdict(found: Difference | None, adjusted_p: float | None = None) -> Word:
-    """The word for a difference; `adjusted_p` is its p-value after Holm within the question's family."""
+    """The word for a difference; `adjusted_p` is its p-value after correction within its family."""
     if found is None:
         return "too few seeds"
     differs = (found.p_value if adjusted_p is None else adjusted_p) <= ALPHA
@@ -121,6 +126,15 @@ def holm(p_values: Sequence[float]) -> list[float]:
     from statsmodels.stats.multitest import multipletests
 
     return [float(p) for p in multipletests(list(p_values), method="holm")[1]]
+
+
+def benjamini_hochberg(p_values: Sequence[float]) -> list[float]:
+    """Benjamini and Hochberg's adjusted p-values, which bound the share of false discoveries."""
+    if not p_values:
+        return []
+    from statsmodels.stats.multitest import multipletests
+
+    return [float(p) for p in multipletests(list(p_values), method="fdr_bh")[1]]
 
 
 def welch_t(x: Array, y: Array, axis: int = -1) -> Array:

@@ -105,7 +105,16 @@ def _judge(one: Comparison, adjusted_p: float | None, family: int) -> Comparison
     if found is None:
         return one
     word = compare.verdict(found, adjusted_p)
-    notes = [*one.notes]
+    notes = [*one.notes, *remarks(found, adjusted_p, family)]
+    if found.margin is None:
+        notes.append("No normalising constants, so no margin: equivalence cannot be assessed.")
+    needed = compare.seeds_to_decide(found, family) if word == "inconclusive" else None
+    return replace(one, word=word, adjusted_p=adjusted_p, notes=tuple(notes), seeds_needed=needed)
+
+
+def remarks(found: compare.Difference, adjusted_p: float | None, family: int) -> list[str]:
+    """What a reader should know of a difference beside its verdict, in sentences."""
+    notes = []
     if found.estimate.standard_error == 0:
         notes.append("No run differs from the mean of its cell, so the interval is a point.")
     if found.p_value <= compare.ALPHA and adjusted_p is not None and adjusted_p > compare.ALPHA:
@@ -117,10 +126,7 @@ def _judge(one: Comparison, adjusted_p: float | None, family: int) -> Comparison
         (found.permutation_p <= compare.ALPHA) != (found.p_value <= compare.ALPHA)
     ):
         notes.append(f"A permutation test disagrees with Welch’s (p = {found.permutation_p:.3f}).")
-    if found.margin is None:
-        notes.append("No normalising constants, so no margin: equivalence cannot be assessed.")
-    needed = compare.seeds_to_decide(found, family) if word == "inconclusive" else None
-    return replace(one, word=word, adjusted_p=adjusted_p, notes=tuple(notes), seeds_needed=needed)
+    return notes
 
 
 def seeds_text(one: Comparison) -> str:

@@ -142,7 +142,18 @@ def _facts(content: Content, suite: Any, identity: str, allow_missing: bool) -> 
             row for section in content.sections for table in section.tables[:1] for row in table.data
         ],
         "attribution": [
-            row for section in content.sections for table in section.tables[1:] for row in table.data
+            row
+            for section in content.sections
+            for table in section.tables[1:]
+            for row in table.data
+            if table.name == "attribution"
+        ],
+        "design": [
+            row
+            for section in content.sections
+            for table in section.tables[1:]
+            for row in table.data
+            if table.name == "factorial-cells"
         ],
         "answers": [
             {
@@ -165,7 +176,7 @@ def _facts(content: Content, suite: Any, identity: str, allow_missing: bool) -> 
                 "y": verdict.y,
             }
             for section in content.sections
-            for verdict in section.verdicts
+            for verdict in (*section.verdicts, *section.more)
         ],
         "lacks": {section.question: section.lacks for section in content.sections},
         "curves": content.curve_data,

@@ -55,3 +55,4 @@ class Section:
     drawings: tuple[Drawing, ...]
     tables: tuple[Table, ...]
     data: Sequence[Mapping[str, Any]] = ()
+    more: tuple[Verdict, ...] = ()  # verdicts that the page folds away

@@ -27,9 +27,9 @@ def number(value: float | None, where: str = "", like: float = 0.0) -> str:
     return text.replace("-", "−") if float(text) != 0 else text.replace("-", "")
 
 
-def signed(value: float | None, where: str = "") -> str:
+def signed(value: float | None, where: str = "", like: float = 0.0) -> str:
     """`number` with a plus sign where it belongs."""
-    text = number(value, where)
+    text = number(value, where, like)
     return f"+{text}" if value is not None and value > 0 and text[0].isdigit() else text
 
 

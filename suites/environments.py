@@ -22,7 +22,7 @@ from suites.errors import InputError, nearest
 SUPPORTED = "supported: Box observations and Box actions, each a vector"
 RANDOM = "uniform random actions, python -m suites.measure_random (gymnasium 1.4.0, mujoco 4.0.0)"
 REFERENCE = (
-    "PPO with Stable-Baselines3's defaults (ppo-sb3) after 200,000 steps, mean primary endpoint of five seeds, "
+    "PPO with Stable-Baselines3's defaults (ppo-sb3) after 200,000 steps, primary endpoint of five seeds, "
     "matters run reference-scores --seeds 1000:1005"
 )
 

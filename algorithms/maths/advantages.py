@@ -51,6 +51,20 @@ def standardised(advantage: Float[Tensor, "S B"]) -> Float[Tensor, "S B"]:
     return (advantage - advantage.mean(1, keepdim=True)) / (advantage.std(1, keepdim=True) + 1e-8)
 
 
+def standardised_in_groups(advantage: Float[Tensor, "S B"], *, size: int) -> Float[Tensor, "S B"]:
+    """`standardised` within consecutive groups of `size` samples; the last one may be smaller.
+
+    What each minibatch of an epoch would do for itself, done for all of them at once.
+    """
+    seeds, samples = advantage.shape
+    groups = samples // size
+    if groups == 0:
+        return standardised(advantage)
+    whole, rest = advantage[:, : groups * size], advantage[:, groups * size :]
+    grouped = standardised(whole.reshape(seeds * groups, size)).view(seeds, groups * size)
+    return torch.cat([grouped, standardised(rest)], dim=1)
+
+
 def explained_variance(value: Float[Tensor, "S B"], target: Float[Tensor, "S B"]) -> Float[Tensor, " S"]:
     """1 − Var[target − V] / Var[target] per seed; NaN where the target does not vary."""
     variance = target.var(1, unbiased=False)

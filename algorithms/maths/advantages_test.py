@@ -4,7 +4,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from algorithms.maths.advantages import explained_variance, generalised_advantage, standardised
+from algorithms.maths.advantages import (
+    explained_variance,
+    generalised_advantage,
+    standardised,
+    standardised_in_groups,
+)
 
 QUICK = settings(deadline=None, max_examples=25)
 
@@ -173,3 +178,10 @@ def test_explained_variance_is_1_for_the_target_0_for_a_constant_and_negative_fo
 def test_explained_variance_of_a_constant_target_is_nan_and_only_there() -> None:
     target = torch.tensor([[2.0, 2.0], [1.0, 2.0]])
     assert explained_variance(torch.zeros(2, 2), target).isnan().tolist() == [True, False]
+
+
+@pytest.mark.parametrize(("samples", "size"), [(12, 4), (13, 4), (3, 4), (4, 4), (5, 1)])
+def test_groups_are_standardised_as_each_would_be_alone(samples: int, size: int) -> None:
+    advantage = torch.randn(3, samples, generator=torch.Generator().manual_seed(0))
+    alone = [standardised(group) for group in advantage.split(size, dim=1)]
+    assert torch.allclose(standardised_in_groups(advantage, size=size), torch.cat(alone, dim=1))

@@ -3,6 +3,7 @@
 import torch
 from jaxtyping import Float
 from torch import Tensor
+from torch.nn.functional import mse_loss
 
 
 def clipped_surrogate(
@@ -12,12 +13,14 @@ def clipped_surrogate(
 
     Schulman et al. 2017, "Proximal policy optimization algorithms", equation 7.
     """
-    return torch.minimum(ratio * advantage, ratio.clamp(1 - clip, 1 + clip) * advantage)
+    unclipped, clipped = ratio * advantage, ratio.clamp(1 - clip, 1 + clip) * advantage
+    # As `torch.minimum`, whose gradient costs three times as much.
+    return torch.where(clipped < unclipped, clipped, unclipped)
 
 
 def squared_error(value: Float[Tensor, "S B"], target: Float[Tensor, "S B"]) -> Float[Tensor, "S B"]:
     """(V − V_target)²: Schulman et al. 2017, below equation 9 (no factor ½)."""
-    return (value - target) ** 2
+    return mse_loss(value, target, reduction="none")  # one kernel each way; a power costs three
 
 
 def clipped_squared_error(

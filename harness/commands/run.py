@@ -1,7 +1,8 @@
 """`matters run`: train what the store lacks, then report."""
 
 import os
-from typing import Annotated
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -24,6 +25,9 @@ from harness.commands.options import (
 from harness.console import notes, print_json, remark
 from suites.errors import InputError
 
+if TYPE_CHECKING:
+    from suites.suite import Suite
+
 Workers = Annotated[int | None, typer.Option(metavar="N", help="Processes at a time.  [default: one a core]")]
 Executor = Annotated[str, typer.Option(metavar="NAME", help="Where runs are trained: local.")]
 RetryFailed = Annotated[bool, typer.Option("--retry-failed", help="Train failed runs once more.")]
@@ -44,7 +48,38 @@ def run(
     json: Json = False,
 ) -> None:
     """Train what the store lacks, then report."""
-    declared = choose(suite, seeds, steps, only, smoke)
+    carry_out(
+        choose(suite, seeds, steps, only, smoke),
+        store=store,
+        workers=workers,
+        executor=executor,
+        out=out,
+        allow_missing=allow_missing,
+        retry_failed=retry_failed,
+        json=json,
+        command=reproducing_command(suite, seeds, steps, only, smoke),
+    )
+
+
+def carry_out(
+    declared: "Suite",
+    *,
+    store: Path,
+    workers: int | None,
+    executor: str,
+    out: Path | None,
+    allow_missing: bool,
+    retry_failed: bool,
+    json: bool,
+    command: str,
+) -> None:
+    """Train what the store lacks of a suite, write its report, and say what came of it.
+
+    `command` is what to type for the same again. Exits with 1 if runs failed or are missing.
+
+    Raises:
+        InputError: one of the options cannot be used; nothing has been written.
+    """
     executors.check(executor)
     crew = _workers(workers)
     place = report_directory(out, store, declared.name)
@@ -53,7 +88,6 @@ def run(
     from results.store import Store
 
     opened = Store.open(store, create=True)
-    command = reproducing_command(suite, seeds, steps, only, smoke)
     try:
         outcome = complete(opened, store, declared.cells(), crew, notes(), retry_failed=retry_failed)
     except KeyboardInterrupt:

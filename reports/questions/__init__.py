@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 QUESTIONS: dict[str, str] = {
     "code-level-tricks": "reports.questions.code_level_tricks",
     "reproduction": "reports.questions.reproduction",
+    "trick-factorial": "reports.questions.trick_factorial",
 }
 
 
