@@ -25,6 +25,7 @@ VARIANTS = [
     ("ppo", "ppo-m"),
     ("ppo", "ppo-noclip"),
     ("ppo", "ppo-kl"),
+    ("ppo", "ppo-beta"),
     ("ppo", "ppo-sb3"),
 ]
 
