@@ -60,7 +60,10 @@ MUJOCO: dict[str, Environment] = {
             reference=Score(1000.0, 0.0, 0, "the largest possible: reward 1 a step for 1000 steps"),
         ),
         Environment("InvertedDoublePendulum-v5", 1000, 9, 1, random=Score(46.3057, 0.841, 400, RANDOM)),
-        Environment("Reacher-v5", 50, 10, 2, random=Score(-42.7916, 0.201, 400, RANDOM)),
+        Environment(
+            "Reacher-v5", 50, 10, 2, random=Score(-42.7916, 0.201, 400, RANDOM),
+            reference=Score(-6.65913, 0.617, 5, REFERENCE),
+        ),
         Environment("Pusher-v5", 100, 23, 7, random=Score(-150.218, 0.38, 400, RANDOM)),
         Environment("Swimmer-v5", 1000, 8, 2, random=Score(0.909599, 0.526, 400, RANDOM)),
         Environment(
@@ -71,7 +74,10 @@ MUJOCO: dict[str, Environment] = {
             "Hopper-v5", 1000, 11, 3, random=Score(17.4782, 0.806, 400, RANDOM),
             reference=Score(1365.16, 375, 5, REFERENCE),
         ),
-        Environment("Walker2d-v5", 1000, 17, 6, random=Score(1.98322, 0.303, 400, RANDOM)),
+        Environment(
+            "Walker2d-v5", 1000, 17, 6, random=Score(1.98322, 0.303, 400, RANDOM),
+            reference=Score(423.035, 16.0, 5, REFERENCE),
+        ),
         Environment("Ant-v5", 1000, 105, 8, random=Score(-51.5681, 4.25, 400, RANDOM)),
         Environment("Humanoid-v5", 1000, 348, 17, random=Score(115.197, 1.69, 400, RANDOM)),
         Environment("HumanoidStandup-v5", 1000, 348, 17, random=Score(33516.7, 117, 400, RANDOM)),
