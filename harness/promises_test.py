@@ -12,6 +12,10 @@ from results.store import Store
 from suites.spec import Evaluation, RunSpec
 
 SMALL = {
+    "a2c": {"horizon": 96},
+    "npg": {"horizon": 96, "value_epochs": 1, "hidden": [4], "most_steps": 20},
+    "tnpg": {"horizon": 96, "value_epochs": 1},
+    "trpo": {"horizon": 96, "value_epochs": 1},
     "vpg": {"horizon": 96, "value_steps": 3},
     "reinforce": {"horizon": 96},
     "ppo": {"horizon": 96, "minibatch_size": 40, "epochs": 2},
@@ -19,6 +23,10 @@ SMALL = {
 """Changes that make a preset quick; 40 leaves a last minibatch of 16, so that sizes vary."""
 
 VARIANTS = [
+    ("a2c", "a2c-sb3"),
+    ("npg", "npg"),
+    ("tnpg", "tnpg"),
+    ("trpo", "trpo+"),
     ("vpg", "vpg"),
     ("vpg", "reinforce"),
     ("ppo", "ppo"),
