@@ -40,9 +40,6 @@ from algorithms.tricks import OnPolicyTricks
 KIND: Literal["on-policy"] = "on-policy"
 VERSION = 1
 
-RATIO_BOUND = 0.2
-"""A2C bounds no ratio; the recorded clip fraction counts against PPO's ε so that pages can compare."""
-
 
 class Tricks(OnPolicyTricks):
     """The tricks of every on-policy algorithm, and this."""
@@ -103,7 +100,7 @@ def update(
     for theta, descent in zip((state.policy, state.value), gradients, strict=True):
         rmsprop_step(theta, descent, learning_rate=rate, decay=config.rms_decay, epsilon=config.rms_epsilon)
 
-    return diagnostics(state, batch, clip=RATIO_BOUND) | {
+    return diagnostics(state, batch) | {
         "policy_loss": policy_loss.detach(),
         "value_loss": value_loss.detach(),
         "gradient_norm": norm,

@@ -22,6 +22,9 @@ from algorithms.preprocess import paid, seen
 from algorithms.theta import Theta, adam_step, clip_coefficient, global_norm, gradient
 from algorithms.tricks import AdamTricks
 
+RATIO_BOUND = 0.2
+"""Where an algorithm bounds no ratio, the recorded clip fraction counts against PPO's ε, to compare pages."""
+
 
 class OnPolicyConfig(Frozen):
     """The settings that every on-policy algorithm has."""
@@ -274,7 +277,7 @@ def descend(
 
 
 @torch.no_grad()
-def diagnostics(state: ActorCritic, batch: Batch, *, clip: float) -> Metrics:
+def diagnostics(state: ActorCritic, batch: Batch, *, clip: float = RATIO_BOUND) -> Metrics:
     """How far the update moved the policy, over the whole rollout.
 
     KL(old ‖ new), the largest ratio, the fraction of ratios outside 1 ± `clip`, the entropy; and how much of

@@ -29,9 +29,6 @@ from algorithms.maths.schedules import linear_decay
 from algorithms.theta import gradient
 from algorithms.tricks import AdamTricks
 
-RATIO_BOUND = 0.2
-"""The family bounds no ratio; the recorded clip fraction counts against PPO's ε so that pages can compare."""
-
 
 class NaturalTricks(AdamTricks):
     """The tricks of every on-policy algorithm, and these. Gradient clipping acts on the fit of V alone."""

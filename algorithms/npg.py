@@ -36,7 +36,6 @@ from algorithms.natural import (
     INERT as SHARED_INERT,
 )
 from algorithms.natural import (
-    RATIO_BOUND,
     NaturalConfig,
     NaturalTricks,
     fisher_product,
@@ -94,7 +93,7 @@ def update(
     state.policy.matrix.add_(step)
 
     value_loss = fit(state, config, batch, generators, progress=progress)
-    return diagnostics(state, batch, clip=RATIO_BOUND) | {
+    return diagnostics(state, batch) | {
         "policy_loss": -objective.detach(),
         "value_loss": value_loss,
         "gradient_norm": dot(g, g).sqrt(),

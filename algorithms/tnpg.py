@@ -28,7 +28,6 @@ from algorithms.interface import Metrics, Rollout
 from algorithms.maths.natural import conjugate_gradient, dot, trust_region_step
 from algorithms.natural import (
     INERT,
-    RATIO_BOUND,
     NaturalConfig,
     NaturalTricks,
     fisher_product,
@@ -73,7 +72,7 @@ def update(
     state.policy.matrix.add_(step)
 
     value_loss = fit(state, config, batch, generators, progress=progress)
-    return diagnostics(state, batch, clip=RATIO_BOUND) | {
+    return diagnostics(state, batch) | {
         "policy_loss": -objective.detach(),
         "value_loss": value_loss,
         "gradient_norm": dot(g, g).sqrt(),

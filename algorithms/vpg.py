@@ -44,9 +44,6 @@ from algorithms.tricks import AdamTricks
 KIND: Literal["on-policy"] = "on-policy"
 VERSION = 1
 
-RATIO_BOUND = 0.2
-"""VPG bounds no ratio; the recorded clip fraction counts against PPO's ε so that pages can compare."""
-
 
 class Tricks(AdamTricks):
     """The tricks of every on-policy algorithm, and this."""
@@ -116,7 +113,7 @@ def update(
                 tricks=config.tricks,
             )
 
-    metrics = actor_critic.diagnostics(state, batch, clip=RATIO_BOUND)
+    metrics = actor_critic.diagnostics(state, batch)
     return metrics | {
         "policy_loss": -objective.detach(),
         "value_loss": value_loss.detach(),

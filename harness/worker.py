@@ -105,7 +105,7 @@ def _train(members: list[Member], emit: Emit, checkpoint_seconds: float) -> None
     training = begin([member.spec for member in members])
     savable = checkpoint.possible(training)
     for index, member in enumerate(members):
-        if member.claim.checkpoint.exists() and checkpoint.updates_in(member.claim.checkpoint):
+        if checkpoint.updates_in(member.claim.checkpoint):
             member.recorder = checkpoint.restore(training, index, member.claim.checkpoint)
     evaluator = Evaluator(training.specs, [streams(spec.seed).evaluation for spec in training.specs])
     started = saved = time.monotonic()

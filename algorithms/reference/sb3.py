@@ -17,14 +17,12 @@ from stable_baselines3 import A2C, PPO
 from stable_baselines3.common.callbacks import BaseCallback
 from torch import Tensor
 
+from algorithms.actor_critic import RATIO_BOUND
 from algorithms.interface import Frozen, Reference
 from algorithms.maths.distributions import gaussian_entropy, gaussian_kl, gaussian_log_prob
 
 Act = Callable[[np.ndarray], np.ndarray]
 """Raw observations [B, O] to the deterministic policy's actions [B, A]."""
-
-RATIO_BOUND = 0.2
-"""Where the library has no clip range, the recorded clip fraction counts against PPO's ε."""
 
 Updated = Callable[[int, Mapping[str, float], Act], None]
 """Told after each update: the step, the update's diagnostics, the policy as it now is."""
