@@ -5,7 +5,7 @@
 
 from importlib import import_module
 
-from algorithms.interface import OnPolicy, Reference
+from algorithms.interface import OffPolicy, OnPolicy, Reference
 
 ALGORITHMS: dict[str, str] = {
     "vpg": "algorithms.vpg",
@@ -20,7 +20,7 @@ ALGORITHMS: dict[str, str] = {
 }
 
 
-def load(name: str) -> OnPolicy | Reference:
+def load(name: str) -> OnPolicy | OffPolicy | Reference:
     """The algorithm of that name: a module, or an object of one, that satisfies `algorithms.interface`.
 
     Imports the module on the first call only, so that listing names costs nothing.
@@ -28,8 +28,8 @@ def load(name: str) -> OnPolicy | Reference:
     """
     path, _, attribute = ALGORITHMS[name].partition(":")
     module = import_module(path)
-    found: OnPolicy | Reference = getattr(module, attribute) if attribute else module
+    found: OnPolicy | OffPolicy | Reference = getattr(module, attribute) if attribute else module
     return found
 
 
-__all__ = ["ALGORITHMS", "OnPolicy", "Reference", "load"]
+__all__ = ["ALGORITHMS", "OffPolicy", "OnPolicy", "Reference", "load"]

@@ -109,6 +109,78 @@ class OnPolicy(Protocol):
         """What makes up the policy in use, each [S, …]: what a finished run keeps and is digested by."""
 
 
+@dataclass
+class Transitions:
+    """B steps of each of S seeds, drawn from its replay."""
+
+    observation: Float[Tensor, "S B O"]
+    action: Float[Tensor, "S B A"]
+    """As the policy drew it, in ±1."""
+    reward: Float[Tensor, "S B"]
+    """As the environment paid it."""
+    terminated: Bool[Tensor, "S B"]
+    truncated: Bool[Tensor, "S B"]
+    successor: Float[Tensor, "S B O"]
+    """The true successor: at an episode's end its last observation."""
+
+
+@runtime_checkable
+class OffPolicy(Protocol):
+    """A learning rule that learns from a replay of all it saw, a gradient step every few steps of each seed's
+    one environment. A module is one. Its actions are in ±1; `executed` scales them to the bounds.
+    """
+
+    KIND: Literal["off-policy"]
+    VERSION: int
+    """Raised by hand when the same config would give other results; part of a run's identity."""
+    Config: type[Any]
+    """A `Frozen` model; has `batch_size`, `buffer_size`, `warmup`, `train_every`, `gradient_steps`, `tricks`.
+
+    Actions are uniform in ±1 for `warmup` steps, and nothing is learnt; then `gradient_steps` updates follow
+    every `train_every` steps.
+    """
+    PRESETS: dict[str, Any]
+    INERT: dict[str, str]
+    """Config fields that change nothing under a named condition."""
+
+    def init(self, config: Any, problem: Problem, generators: Sequence[np.random.Generator], /) -> Any:
+        """A first state, one row a generator."""
+
+    def observe(
+        self, state: Any, config: Any, observation: Float[Tensor, "S N O"], /, *, learn: bool
+    ) -> Float[Tensor, "S N O"]:
+        """What the policy sees of a raw observation."""
+
+    def act(
+        self,
+        state: Any,
+        config: Any,
+        observation: Float[Tensor, "S N O"],
+        noise: Float[Tensor, "S N A"] | None,
+        /,
+    ) -> Float[Tensor, "S N A"]:
+        """An action in ±1 for each observation: exploring with standard normal `noise`, the mode without.
+
+        Noise that has a memory moves on, in place.
+        """
+
+    def ended(self, state: Any, config: Any, ended: Bool[Tensor, "S N"], /) -> None:
+        """Told after each step which episodes ended: what lasts an episode only begins anew, in place."""
+
+    def executed(
+        self, config: Any, problem: Problem, action: Float[Tensor, "S N A"], /
+    ) -> Float[Tensor, "S N A"]:
+        """What of an action is sent to the environment: scaled from ±1 to the bounds."""
+
+    def update(
+        self, state: Any, config: Any, batch: Transitions, generators: Sequence[np.random.Generator], /
+    ) -> Metrics:
+        """One gradient step, in place. What it did not compute this time is not among the metrics."""
+
+    def parameters(self, state: Any, /) -> dict[str, Tensor]:
+        """What makes up the policy in use, each [S, …]: what a finished run keeps and is digested by."""
+
+
 @dataclass(frozen=True)
 class Reference:
     """Somebody else's implementation behind the same run contract. It trains itself and reports meanwhile."""
