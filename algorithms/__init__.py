@@ -14,6 +14,8 @@ ALGORITHMS: dict[str, str] = {
     "tnpg": "algorithms.tnpg",
     "trpo": "algorithms.trpo",
     "ppo": "algorithms.ppo",
+    "ddpg": "algorithms.ddpg",
+    "td3": "algorithms.td3",
     "sb3-a2c": "algorithms.reference.sb3:a2c",
     "sb3-trpo": "algorithms.reference.sb3:trpo",
     "sb3-ppo": "algorithms.reference.sb3:ppo",
