@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import torch
 from jaxtyping import Bool, Float
-from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt, ValidationInfo, field_validator
+from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt, field_validator
 from torch import Tensor
 from torch.nn.functional import pad
 
@@ -45,7 +45,7 @@ class OffPolicyConfig(Frozen):
 
     @field_validator("buffer_size")
     @classmethod
-    def _holds_a_batch(cls, buffer_size: int, info: ValidationInfo) -> int:
+    def _holds_a_batch(cls, buffer_size: int, info: Any) -> int:
         batch_size = info.data.get("batch_size", 0)
         if buffer_size < batch_size:
             raise ValueError(f"should be at least batch_size, {batch_size}")
