@@ -16,6 +16,7 @@ ALGORITHMS: dict[str, str] = {
     "ppo": "algorithms.ppo",
     "ddpg": "algorithms.ddpg",
     "td3": "algorithms.td3",
+    "sac": "algorithms.sac",
     "sb3-a2c": "algorithms.reference.sb3:a2c",
     "sb3-trpo": "algorithms.reference.sb3:trpo",
     "sb3-ppo": "algorithms.reference.sb3:ppo",
