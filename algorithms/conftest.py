@@ -13,6 +13,8 @@ from algorithms.interface import Frozen, Problem, Rollout, Transitions
 
 PROBLEM = Problem(observation_size=5, action_size=3, action_low=(-0.5,) * 3, action_high=(0.5,) * 3)
 
+BANDIT = Problem(observation_size=1, action_size=1, action_low=(-1.0,), action_high=(1.0,))
+
 Disturb = Callable[[Rollout], None]
 
 
@@ -154,7 +156,7 @@ def double(batch: Transitions) -> Transitions:
 
 
 def module(views: Sequence[Tensor], *, tanh: bool = False) -> torch.nn.Sequential:
-    """The `torch.nn` network of one network's parameters: ReLU between layers, and perhaps tanh at its end."""
+    """The `torch.nn` network of one network's parameters: ReLU between layers, perhaps tanh at its end."""
     layers: list[torch.nn.Module] = []
     for weight, bias in zip(views[::2], views[1::2], strict=True):
         linear = torch.nn.Linear(*weight.shape, dtype=weight.dtype)
@@ -168,6 +170,14 @@ def module(views: Sequence[Tensor], *, tanh: bool = False) -> torch.nn.Sequentia
 def weights_of(network: torch.nn.Module) -> list[Tensor]:
     """A `torch.nn` network's parameters as θ has them."""
     return [p.detach().T if p.ndim == 2 else p.detach()[None] for p in network.parameters()]
+
+
+def bandit(seeds: Sequence[int], size: int, reward: Callable[[Tensor], Tensor]) -> Transitions:
+    """Episodes of one step with one action: a batch of uniform actions and their rewards, [S, B, 1]."""
+    own = generators(seeds, 400)
+    action = torch.from_numpy(np.stack([g.uniform(-1, 1, (size, 1)).astype(np.float32) for g in own]))
+    nothing, ends = torch.ones(len(seeds), size, 1), torch.ones(len(seeds), size, dtype=torch.bool)
+    return Transitions(nothing, action, reward(action)[..., 0], ends, ~ends, nothing)
 
 
 def sampled(replay: list[Transitions], size: int, own: Sequence[np.random.Generator]) -> Transitions:

@@ -136,6 +136,7 @@ def test_executed_actions_reach_the_bounds_exactly_and_their_middle() -> None:
     ("values", "complaint"),
     [
         ({"batch_size": 100, "buffer_size": 99}, "buffer_size\n.*should be at least batch_size, 100"),
+        ({"batch_size": 2_000_000}, "buffer_size\n.*should be at least batch_size, 2000000"),
         ({"target_rate": 0.0}, "target_rate\n.*greater than 0"),
         ({"target_rate": 1.01}, "target_rate\n.*less than or equal to 1"),
         ({"warmup": 0}, "warmup\n.*greater than 0"),
