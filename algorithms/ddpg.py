@@ -36,7 +36,7 @@ from algorithms.deterministic import (
 )
 from algorithms.interface import Metrics, Problem, Transitions
 from algorithms.maths.targets import bootstrapped
-from algorithms.off_policy import executed, fit, observe, q_values, terminal
+from algorithms.off_policy import executed, fit, judged, observe, terminal
 from algorithms.tricks import OffPolicyTricks
 
 KIND: Literal["off-policy"] = "off-policy"
@@ -114,8 +114,8 @@ def gradient_step(state: State, config: Config, batch: Transitions) -> Step:
     """One step of critic, policy and targets, in place."""
     state.updates.add_(1)
     with torch.no_grad():
-        action = chosen(state, state.target.frozen, batch.successor)
-        value = q_values(state.critics, state.critics.target.frozen, batch.successor, action)[:, 0]
+        action = chosen(state, state.target.whole, batch.successor)
+        value = judged(state.critics, state.critics.target.whole, batch.successor, action).value[:, 0]
         target = bootstrapped(batch.reward, value, terminal(config, batch), discount=config.discount)
     step = Step(target, fit(state.critics, config, batch, target))
     step.actor_loss = ascend(state, config, batch)

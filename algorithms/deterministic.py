@@ -20,9 +20,9 @@ from torch import Tensor
 
 from algorithms import off_policy
 from algorithms.interface import Metrics, Problem, Transitions
-from algorithms.networks import Mlp
-from algorithms.off_policy import EPSILON, Critics, Fit, OffPolicyConfig, q_values
-from algorithms.theta import Target, Theta, adam_step, gradient
+from algorithms.off_policy import EPSILON, Critics, Fit, OffPolicyConfig, judged, slope_to_action
+from algorithms.perceptron import Perceptron
+from algorithms.theta import Target, Theta, adam_step
 from algorithms.tricks import OffPolicyTricks
 
 
@@ -52,7 +52,7 @@ INERT: dict[str, str] = off_policy.INERT | {
 class Deterministic:
     """Policy and critics, the targets of both, and what exploration remembers."""
 
-    network: Mlp
+    network: Perceptron
     policy: Theta
     target: Target
     critics: Critics
@@ -95,10 +95,9 @@ def first(
     Raises ValueError for unbounded actions.
     """
     off_policy.refuse_unbounded(problem)
-    network = Mlp((problem.observation_size, *config.hidden, problem.action_size), tanh=False)
-    layout = network.layout
-    rows = [layout.row(network.initial_uniform(own, last=config.last_layer)) for own in generators]
-    policy = Theta.of(rows, layout, dtype)
+    network = Perceptron((problem.observation_size, *config.hidden, problem.action_size))
+    rows = [network.initial(own, last=config.last_layer) for own in generators]
+    policy = Theta.of(rows, network.layout, dtype)
     seeds = len(generators)
     return Deterministic(
         network=network,
@@ -116,7 +115,7 @@ def chosen(
     state: Deterministic, views: list[Tensor], observation: Float[Tensor, "S B O"]
 ) -> Float[Tensor, "S B A"]:
     """μ(s), in ±1, of the policy that the views belong to."""
-    return state.network(views, observation).tanh()
+    return state.network(views, observation).output.tanh()
 
 
 def act(
@@ -133,7 +132,7 @@ def act(
     Uhlenbeck and Ornstein 1930, "On the theory of the Brownian motion", in steps of dt.
     """
     with torch.inference_mode():
-        action = chosen(state, state.policy.frozen, observation)
+        action = chosen(state, state.policy.whole, observation)
         if noise is None or config.exploration is None:
             return action
         if config.exploration == "gaussian":
@@ -149,17 +148,18 @@ def ended(state: Deterministic, config: DeterministicConfig, ended: Bool[Tensor,
         state.exploration.masked_fill_(ended[..., None], 0.0)
 
 
+@torch.no_grad()
 def ascend(state: Deterministic, config: DeterministicConfig, batch: Transitions) -> Float[Tensor, " S"]:
-    """One step of the policy up the first critic's slope; returns the loss −E[Q₁(s, μ(s))] before it.
-
-    The critic is evaluated with `frozen` parameters, so that no gradient to them is computed.
-    """
-    action = chosen(state, state.policy.leaves, batch.observation)
-    value = q_values(state.critics, state.critics.theta.member(0), batch.observation, action)
-    loss = -value.mean(2).sum(1)
-    (descent,) = gradient(loss, state.policy)
+    """One step of the policy up the first critic's slope; returns the loss −E[Q₁(s, μ(s))] before it."""
+    run = state.network(state.policy.whole, batch.observation)
+    action = run.output.tanh()
+    first = state.critics.theta.layout.whole(state.critics.theta.matrix[:, 0])
+    judgement = judged(state.critics, first, batch.observation, action)
+    slope = torch.full_like(judgement.value, -1 / action.shape[1])
+    slope = slope_to_action(state.critics, judgement, slope, actions=action.shape[2])
+    descent = state.network.gradient(run, slope * (1 - action * action))
     adam_step(state.policy, descent, learning_rate=config.learning_rate, epsilon=EPSILON)
-    return loss.detach()
+    return -judgement.value.mean(2).sum(1)
 
 
 def follow(state: Deterministic, config: DeterministicConfig) -> None:

@@ -15,12 +15,10 @@ import torch
 from jaxtyping import Bool, Float
 from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt, field_validator
 from torch import Tensor
-from torch.nn.functional import pad
 
 from algorithms.interface import Frozen, Problem, Transitions
-from algorithms.maths.surrogates import squared_error
-from algorithms.networks import WIDTH_MULTIPLE, Mlp
-from algorithms.theta import Target, Theta, adam_step, gradient
+from algorithms.perceptron import Pass, Perceptron
+from algorithms.theta import Target, Theta, adam_step
 
 EPSILON = 1e-8
 """Adam's ε: its paper's, and that of PyTorch and TensorFlow, which all published code here left alone."""
@@ -64,9 +62,17 @@ INERT: dict[str, str] = {
 class Critics:
     """θ [S, K, P] of each seed's K critics Q(s, a), and the targets that follow them."""
 
-    network: Mlp
+    network: Perceptron
     theta: Theta
     target: Target
+
+
+@dataclass
+class Judgement:
+    """What K critics make of states and actions."""
+
+    value: Float[Tensor, "S K B"]
+    run: Pass
 
 
 @dataclass
@@ -87,33 +93,34 @@ def first_critics(
     last: float | None = None,
 ) -> Critics:
     """First critics and their targets, `number` of them a seed, drawn one after the other."""
-    network = Mlp((problem.observation_size + problem.action_size, *config.hidden, 1), tanh=False)
-    layout = network.layout
-    rows = [
-        np.stack([layout.row(network.initial_uniform(generator, last=last)) for _ in range(number)])
-        for generator in generators
-    ]
-    theta = Theta.of(rows, layout, dtype)
+    network = Perceptron((problem.observation_size + problem.action_size, *config.hidden, 1))
+    rows = [np.stack([network.initial(own, last=last) for _ in range(number)]) for own in generators]
+    theta = Theta.of(rows, network.layout, dtype)
     return Critics(network, theta, Target.of(theta))
 
 
-def q_values(
+def judged(
     critics: Critics, views: list[Tensor], observation: Float[Tensor, "S B O"], action: Float[Tensor, "S B A"]
-) -> Float[Tensor, "S K B"]:
-    """Q(s, a) of the critics that the views belong to: `leaves`, `frozen`, a `member`, or the targets'."""
+) -> Judgement:
+    """Q(s, a) of the critics that the views belong to: all of θ, its first, or the targets."""
     x = torch.cat([observation, action], dim=-1)
-    missing = -x.shape[-1] % WIDTH_MULTIPLE
-    if action.requires_grad and missing:
-        # The slope to the action is a matrix product as wide as the input; zeros make its bits those of any
-        # number of seeds (see `networks.linear`).
-        x = pad(x, (0, missing))
-        views = [pad(views[0], (0, 0, 0, missing)), *views[1:]]
     number = len(views[0]) // len(x)
     if number > 1:
         x = x[:, None].expand(-1, number, -1, -1).flatten(0, 1)
-    return critics.network(views, x).view(len(observation), number, -1)
+    run = critics.network(views, x)
+    return Judgement(run.output.view(len(action), number, -1), run)
 
 
+def slope_to_action(
+    critics: Critics, judgement: Judgement, slope: Float[Tensor, "S K B"], *, actions: int
+) -> Float[Tensor, "S B {actions}"]:
+    """The slope to the action of what has this slope to its values."""
+    network, run = critics.network, judgement.run
+    each = network.slope_to_last_inputs(run, slope.view_as(run.output), number=actions)
+    return each.view(*slope.shape, actions).sum(1)
+
+
+@torch.no_grad()
 def fit(
     critics: Critics,
     config: Any,
@@ -123,17 +130,18 @@ def fit(
     factor: float = 1.0,
 ) -> Fit:
     """One step of Adam down `factor` · Σₖ E[ (Qₖ(s, a) − y)² ], for all critics of all seeds at once."""
-    value = q_values(critics, critics.theta.leaves, batch.observation, batch.action)
-    loss = factor * squared_error(value, target[:, None].expand_as(value)).mean(2)
-    (descent,) = gradient(loss.sum(1), critics.theta)
+    judgement = judged(critics, critics.theta.whole, batch.observation, batch.action)
+    error = judgement.value - target[:, None]
+    slope = (2 * factor / target.shape[1]) * error
+    descent = critics.network.gradient(judgement.run, slope.view_as(judgement.run.output))
     adam_step(
         critics.theta,
-        descent,
+        descent.view_as(critics.theta.matrix),
         learning_rate=config.critic_learning_rate,
         epsilon=EPSILON,
         weight_decay=config.critic_weight_decay,
     )
-    return Fit(value.detach(), loss.detach())
+    return Fit(judgement.value, factor * (error * error).mean(2))
 
 
 def terminal(config: Any, batch: Transitions) -> Bool[Tensor, "S B"]:

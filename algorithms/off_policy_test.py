@@ -4,13 +4,11 @@ import numpy as np
 import pytest
 import torch
 from pydantic import ValidationError
-from torch import Tensor
 
 from algorithms import ddpg, sac, td3
 from algorithms.conftest import PROBLEM, batch_of, changed, double, generators, module
 from algorithms.interface import Problem
-from algorithms.off_policy import Critics, executed, first_critics, fit, q_values, terminal
-from algorithms.theta import gradient
+from algorithms.off_policy import Critics, executed, first_critics, fit, judged, slope_to_action, terminal
 
 CONFIG = td3.Config(hidden=(12, 20), batch_size=7, critic_learning_rate=1e-2)
 
@@ -22,18 +20,21 @@ def critics(
     return first_critics(config, problem, generators(range(seeds)), number=number, **options)
 
 
+def plain(own: Critics, row: int) -> torch.nn.Sequential:
+    """The `torch.nn` network of one row of critics."""
+    return module([view[row] for view in own.theta.frozen])
+
+
 @pytest.mark.parametrize("number", [1, 2])
 def test_every_critic_of_every_seed_is_evaluated_with_its_own_parameters_and_inputs(number: int) -> None:
     own, batch = critics(number=number), double(batch_of(range(3), 7))
-    found = q_values(own, own.theta.frozen, batch.observation, batch.action)
+    found = judged(own, own.theta.whole, batch.observation, batch.action).value
     assert found.shape == (3, number, 7)
     inputs = torch.cat([batch.observation, batch.action], dim=-1)
     for seed in range(3):
         for k in range(number):
-            plain = module([view[seed * number + k] for view in own.theta.frozen])
-            torch.testing.assert_close(found[seed, k], plain(inputs[seed])[:, 0].detach())
-    first = q_values(own, own.theta.member(0), batch.observation, batch.action)
-    torch.testing.assert_close(first, found[:, :1])
+            expected = plain(own, seed * number + k)(inputs[seed])[:, 0].detach()
+            torch.testing.assert_close(found[seed, k], expected)
 
 
 def test_critics_of_a_seed_are_drawn_apart_and_their_targets_start_at_them() -> None:
@@ -43,41 +44,19 @@ def test_critics_of_a_seed_are_drawn_apart_and_their_targets_start_at_them() -> 
     assert torch.equal(critics(number=1).theta.matrix[:, 0], own.theta.matrix[:, 0])
 
 
-def test_the_slope_to_the_action_is_that_of_the_networks_as_they_are() -> None:
-    # It goes another way: with inputs padded.
-    own, batch = critics(), double(batch_of(range(3), 7))
-    action = batch.action.requires_grad_()
-    value = q_values(own, own.theta.frozen, batch.observation, action)
-    (slope,) = torch.autograd.grad((value**2).sum(), action)
-    for seed in range(3):
-        plain = [module([view[2 * seed + k] for view in own.theta.frozen]) for k in (0, 1)]
-        x = torch.cat([batch.observation[seed], action[seed]], dim=-1)
-        values = torch.cat([network(x) for network in plain], dim=1)
-        (theirs,) = torch.autograd.grad((values**2).sum(), action)
-        torch.testing.assert_close(slope[seed], theirs[seed])
-
-
-@pytest.mark.parametrize(
-    ("hidden", "size"), [((256, 256), 256), ((400, 300), 100), ((400, 300), 64), ((20, 50), 25)], ids=str
-)
-@pytest.mark.parametrize("sizes", [(11, 3), (17, 6), (4, 1), (348, 17)], ids=str)
-def test_the_slope_to_the_action_has_the_same_bits_alone_and_in_a_population(
-    hidden: tuple[int, ...], size: int, sizes: tuple[int, int]
-) -> None:
-    problem = Problem(*sizes, (-1.0,) * sizes[1], (1.0,) * sizes[1])
-    config = changed(CONFIG, hidden=hidden)
-
-    def slope(seeds: list[int], views: str) -> Tensor:
-        own = first_critics(config, problem, generators(seeds), torch.float32, number=2)
-        batch = batch_of(seeds, size, problem=problem)
-        action = batch.action.requires_grad_()
-        taken = own.theta.member(0) if views == "first" else own.theta.frozen
-        value = q_values(own, taken, batch.observation, action)
-        return torch.autograd.grad(value.mean(2).sum(), action)[0]
-
-    for views in ("first", "both"):
-        alone = slope([3], views)[0]
-        assert torch.equal(alone, slope([8, 3, 1], views)[1])
+@pytest.mark.parametrize("number", [1, 2])
+def test_the_slope_to_the_action_is_autograds(number: int) -> None:
+    own, batch = critics(number=number), double(batch_of(range(3), 7))
+    action = batch.action.clone().requires_grad_()
+    judgement = judged(own, own.theta.whole, batch.observation, batch.action)
+    slope = slope_to_action(own, judgement, 2 * judgement.value, actions=3)
+    total = torch.zeros((), dtype=torch.float64)
+    for row in range(3 * number):
+        seed = row // number
+        total = (
+            total + (plain(own, row)(torch.cat([batch.observation[seed], action[seed]], dim=-1)) ** 2).sum()
+        )
+    torch.testing.assert_close(slope, torch.autograd.grad(total, action)[0])
 
 
 @pytest.mark.parametrize("factor", [1.0, 0.5])
@@ -85,10 +64,10 @@ def test_a_fit_is_adams_step_down_the_summed_mean_squares(factor: float) -> None
     config = changed(CONFIG, critic_weight_decay=0.3)
     own, batch = critics(), double(batch_of(range(3), 7))
     target = torch.linspace(-1, 1, 21, dtype=torch.float64).view(3, 7)
-    plain = [module([view[row] for view in own.theta.frozen]) for row in range(6)]
+    networks = [plain(own, row) for row in range(6)]
     step = fit(own, config, batch, target, factor=factor)
     x = torch.cat([batch.observation, batch.action], dim=-1)
-    for row, network in enumerate(plain):
+    for row, network in enumerate(networks):
         optimiser = torch.optim.Adam(network.parameters(), lr=1e-2, weight_decay=0.3)
         loss = factor * torch.nn.functional.mse_loss(network(x[row // 2])[:, 0], target[row // 2])
         loss.backward()
@@ -103,14 +82,6 @@ def test_a_fit_comes_to_targets_that_stay() -> None:
     target = torch.linspace(-1, 1, 21, dtype=torch.float64).view(3, 7)
     losses = [fit(own, CONFIG, batch, target).loss for _ in range(300)]
     assert (losses[-1] < 1e-3 * losses[0]).all()
-
-
-def test_no_gradient_is_computed_to_parameters_that_only_pass_one_on() -> None:
-    own, batch = critics(), double(batch_of(range(3), 7))
-    action = batch.action.requires_grad_()
-    value = q_values(own, own.theta.frozen, batch.observation, action)
-    with pytest.raises(RuntimeError, match="not have been used in the graph"):
-        gradient(value.mean(2).sum(1), own.theta)
 
 
 def test_a_time_limit_is_terminal_with_the_trick_alone() -> None:

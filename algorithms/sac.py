@@ -30,7 +30,6 @@ from algorithms import off_policy
 from algorithms.interface import Metrics, Problem, Transitions
 from algorithms.maths.distributions import squashed_gaussian_log_prob
 from algorithms.maths.targets import bootstrapped
-from algorithms.networks import Mlp
 from algorithms.off_policy import (
     EPSILON,
     Critics,
@@ -38,12 +37,14 @@ from algorithms.off_policy import (
     OffPolicyConfig,
     executed,
     fit,
+    judged,
     normal,
     observe,
-    q_values,
+    slope_to_action,
     terminal,
 )
-from algorithms.theta import Layout, Theta, adam_step, gradient
+from algorithms.perceptron import Perceptron
+from algorithms.theta import Layout, Theta, adam_step
 from algorithms.tricks import OffPolicyTricks
 
 KIND: Literal["off-policy"] = "off-policy"
@@ -116,7 +117,7 @@ INERT: dict[str, str] = off_policy.INERT | {
 class State:
     """Policy, critics with their targets, and log α [S, 1] for its optimiser."""
 
-    network: Mlp
+    network: Perceptron
     """Of the policy: its first A outputs are μ, the others log σ."""
     policy: Theta
     critics: Critics
@@ -156,8 +157,8 @@ def init(
 ) -> State:
     """A first state, one row a generator. Raises ValueError for unbounded actions."""
     off_policy.refuse_unbounded(problem)
-    network = Mlp((problem.observation_size, *config.hidden, 2 * problem.action_size), tanh=False)
-    rows = [network.layout.row(network.initial_uniform(own, last=None)) for own in generators]
+    network = Perceptron((problem.observation_size, *config.hidden, 2 * problem.action_size))
+    rows = [network.initial(own, last=None) for own in generators]
     scalar = Layout(("log_temperature",), ((1,),))
     start = np.log(config.temperature) if config.learn_temperature else 0.0
     return State(
@@ -169,24 +170,20 @@ def init(
 
 
 def distribution(
-    state: State, config: Config, views: list[Tensor], observation: Float[Tensor, "S B O"]
+    config: Config, output: Float[Tensor, "S B _"]
 ) -> tuple[Float[Tensor, "S B A"], Float[Tensor, "S B A"]]:
-    """μ(s) and log σ(s) of u, for the policy that the views belong to."""
-    mean, log_std = state.network(views, observation).chunk(2, dim=-1)
+    """μ(s) and log σ(s) of u, from what the policy's network put out."""
+    mean, log_std = output.chunk(2, dim=-1)
     if config.tricks.log_std_range is not None:
         log_std = log_std.clamp(*config.tricks.log_std_range)
     return mean, log_std
 
 
 def drawn(
-    state: State,
-    config: Config,
-    views: list[Tensor],
-    observation: Float[Tensor, "S B O"],
-    noise: Float[Tensor, "S B A"],
+    config: Config, output: Float[Tensor, "S B _"], noise: Float[Tensor, "S B A"]
 ) -> tuple[Float[Tensor, "S B A"], Float[Tensor, "S B"]]:
     """The action that standard normal noise draws, and its log-probability."""
-    mean, log_std = distribution(state, config, views, observation)
+    mean, log_std = distribution(config, output)
     u = mean + log_std.exp() * noise
     return u.tanh(), squashed_gaussian_log_prob(noise, log_std, u, epsilon=config.tricks.squash_epsilon)
 
@@ -207,7 +204,7 @@ def act(
 ) -> Float[Tensor, "S N A"]:
     """An action in ±1 for each observation: drawn with standard normal `noise`, tanh μ without."""
     with torch.inference_mode():
-        mean, log_std = distribution(state, config, state.policy.frozen, observation)
+        mean, log_std = distribution(config, state.network(state.policy.whole, observation).output)
         return (mean if noise is None else mean + log_std.exp() * noise).tanh()
 
 
@@ -225,24 +222,43 @@ def update(
 def gradient_step(state: State, config: Config, batch: Transitions, noise: Float[Tensor, "S 2 B A"]) -> Step:
     """One step of critics, policy, temperature and targets, in place; `noise` draws ã, then a′."""
     alpha = temperature(state, config)
-    action, log_prob = drawn(state, config, state.policy.leaves, batch.observation, noise[:, 0])
-
     with torch.no_grad():
-        action_next, log_prob_next = drawn(state, config, state.policy.frozen, batch.successor, noise[:, 1])
-        values = q_values(state.critics, state.critics.target.frozen, batch.successor, action_next)
-        value = values.min(1).values - alpha[:, None] * log_prob_next
+        output = state.network(state.policy.whole, batch.successor).output
+        action, log_prob = drawn(config, output, noise[:, 1])
+        values = judged(state.critics, state.critics.target.whole, batch.successor, action).value
+        value = values.min(1).values - alpha[:, None] * log_prob
         target = bootstrapped(batch.reward, value, terminal(config, batch), discount=config.discount)
     step = fit(state.critics, config, batch, target, factor=0.5)
-
-    value = q_values(state.critics, state.critics.theta.frozen, batch.observation, action).min(1).values
-    actor_loss = (alpha[:, None] * log_prob - value).mean(1)
-    (descent,) = gradient(actor_loss, state.policy)
-    adam_step(state.policy, descent, learning_rate=config.learning_rate, epsilon=EPSILON)
-
-    log_prob = log_prob.detach()
+    log_prob, actor_loss = descend(state, config, batch, alpha, noise[:, 0])
     temperature_loss = adjust(state, config, alpha, log_prob) if config.learn_temperature else None
     state.critics.target.follow(state.critics.theta, rate=config.target_rate)
-    return Step(target, step, log_prob, actor_loss.detach(), alpha, temperature_loss)
+    return Step(target, step, log_prob, actor_loss, alpha, temperature_loss)
+
+
+def descend(
+    state: State,
+    config: Config,
+    batch: Transitions,
+    alpha: Float[Tensor, " S"],
+    noise: Float[Tensor, "S B A"],
+) -> tuple[Float[Tensor, "S B"], Float[Tensor, " S"]]:
+    """One step of the policy; returns log π(ã|s) and the loss E[α log π(ã|s) − min Q(s, ã)] before it."""
+    with torch.no_grad():
+        run = state.network(state.policy.whole, batch.observation)
+    output = run.output.requires_grad_()
+    action, log_prob = drawn(config, output, noise)
+    with torch.no_grad():
+        judgement = judged(state.critics, state.critics.theta.whole, batch.observation, action)
+        value, smaller = judgement.value.min(1, keepdim=True)
+        share = torch.full_like(log_prob, 1 / log_prob.shape[1])
+        slope = torch.zeros_like(judgement.value).scatter_(1, smaller, -share[:, None])
+        to_action = slope_to_action(state.critics, judgement, slope, actions=action.shape[2])
+    # The squashed Gaussian alone is left to autograd.
+    (to_output,) = torch.autograd.grad((action, log_prob), output, (to_action, alpha[:, None] * share))
+    descent = state.network.gradient(run, to_output)
+    adam_step(state.policy, descent, learning_rate=config.learning_rate, epsilon=EPSILON)
+    log_prob = log_prob.detach()
+    return log_prob, (alpha[:, None] * log_prob - value[:, 0]).mean(1)
 
 
 def adjust(

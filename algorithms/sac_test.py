@@ -22,7 +22,7 @@ from algorithms.conftest import (
     normal,
     weights_of,
 )
-from algorithms.off_policy import fit
+from algorithms.off_policy import fit, judged
 
 SMALL: dict[str, Any] = {"hidden": (12, 20), "batch_size": 9, "buffer_size": 50, "warmup": 8}
 CONFIG = sac.Config(**SMALL)
@@ -171,8 +171,9 @@ def test_the_policy_follows_the_critics_after_their_step_and_the_temperature_bef
     assert float(sac.temperature(state, fast)) != 1.0
     again = sac.init(fast, PROBLEM, generators([0]))
     again.critics = state.critics  # as they are after the step
-    action, log_prob = sac.drawn(again, fast, again.policy.frozen, batch.observation, noise[:, 0])
-    value = sac.q_values(again.critics, again.critics.theta.frozen, batch.observation, action)
+    output = again.network(again.policy.whole, batch.observation).output
+    action, log_prob = sac.drawn(fast, output, noise[:, 0])
+    value = judged(again.critics, again.critics.theta.whole, batch.observation, action).value
     torch.testing.assert_close(step.actor_loss, (log_prob - value.min(1).values).mean(1))
 
 
@@ -236,19 +237,20 @@ def test_on_a_bandit_a_fixed_temperature_gives_the_entropy_of_its_boltzmann_poli
 def test_acting_draws_from_the_squashed_gaussian_and_without_noise_takes_its_middle() -> None:
     state = sac.init(CONFIG, PROBLEM, generators([0, 1]))
     seen, noise = torch.ones(2, 1, 5), normal(generators([0, 1]), 1, 3)
-    mean, log_std = sac.distribution(state, CONFIG, state.policy.frozen, seen)
+    output = state.network(state.policy.whole, seen).output
+    mean, log_std = sac.distribution(CONFIG, output)
     assert torch.equal(sac.act(state, CONFIG, seen, None), mean.tanh())
     assert torch.equal(sac.act(state, CONFIG, seen, noise), (mean + log_std.exp() * noise).tanh())
-    drawn, _ = sac.drawn(state, CONFIG, state.policy.frozen, seen, noise)
+    drawn, _ = sac.drawn(CONFIG, output, noise)
     assert torch.equal(sac.act(state, CONFIG, seen, noise), drawn)
 
 
 def test_log_std_is_kept_in_its_range() -> None:
     state = sac.init(CONFIG, PROBLEM, generators([0]))
-    seen = 100 * normal(generators([0]), 50, 5)
-    _, free = sac.distribution(state, CONFIG, state.policy.frozen, seen)
+    output = state.network(state.policy.whole, 100 * normal(generators([0]), 50, 5)).output
+    _, free = sac.distribution(CONFIG, output)
     narrow = changed(CONFIG, tricks__log_std_range=(-0.5, 0.5))
-    _, kept = sac.distribution(state, narrow, state.policy.frozen, seen)
+    _, kept = sac.distribution(narrow, output)
     assert free.abs().max() > 1
     assert torch.equal(kept, free.clamp(-0.5, 0.5))
 

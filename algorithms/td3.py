@@ -39,7 +39,7 @@ from algorithms.deterministic import (
 )
 from algorithms.interface import Metrics, Problem, Transitions
 from algorithms.maths.targets import bootstrapped, smoothed
-from algorithms.off_policy import executed, fit, normal, observe, q_values, terminal
+from algorithms.off_policy import executed, fit, judged, normal, observe, terminal
 from algorithms.tricks import OffPolicyTricks
 
 KIND: Literal["off-policy"] = "off-policy"
@@ -114,10 +114,10 @@ def gradient_step(
     """One step of the critics, and every d-th time of policy and targets, in place; `noise` smoothes."""
     state.updates.add_(1)
     with torch.no_grad():
-        action = chosen(state, state.target.frozen, batch.successor)
+        action = chosen(state, state.target.whole, batch.successor)
         if config.target_noise is not None and noise is not None:
             action = smoothed(action, noise, scale=config.target_noise, clip=config.target_noise_clip)
-        values = q_values(state.critics, state.critics.target.frozen, batch.successor, action)
+        values = judged(state.critics, state.critics.target.whole, batch.successor, action).value
         target = bootstrapped(
             batch.reward, values.min(1).values, terminal(config, batch), discount=config.discount
         )

@@ -23,11 +23,13 @@ class Layout:
 
     names: tuple[str, ...]
     shapes: tuple[tuple[int, ...], ...]
+    stored: tuple[tuple[int, ...], ...] = ()
+    """The shapes in memory, if larger ones are more convenient there: what is beyond is 0."""
 
     @cached_property
     def sizes(self) -> tuple[int, ...]:
         """How many numbers each parameter takes, the padding last."""
-        used = [math.prod(shape) for shape in self.shapes]
+        used = [math.prod(shape) for shape in self.stored or self.shapes]
         return (*used, -sum(used) % ROW_MULTIPLE)
 
     @property
@@ -42,13 +44,24 @@ class Layout:
 
     def views(self, theta: Float[Tensor, "R P"]) -> list[Tensor]:
         """The parameters as views `[R, *shape]` of rows of θ: no copy, and gradients flow to θ."""
+        views = self.whole(theta)
+        if not self.stored:
+            return views
+        parts = ((slice(None), *map(slice, shape)) for shape in self.shapes)
+        return [view[part] for view, part in zip(views, parts, strict=True)]
+
+    def whole(self, theta: Float[Tensor, "R P"]) -> list[Tensor]:
+        """As `views`, in the shapes that they have in memory."""
         pieces = theta.split_with_sizes(self.sizes, dim=1)
-        return [piece.view(len(theta), *shape) for piece, shape in zip(pieces[:-1], self.shapes, strict=True)]
+        shapes = self.stored or self.shapes
+        return [piece.view(len(theta), *shape) for piece, shape in zip(pieces[:-1], shapes, strict=True)]
 
     def row(self, parameters: Sequence[np.ndarray]) -> np.ndarray:
         """One row [P] from one seed's parameters, in order."""
-        padding = np.zeros(self.sizes[-1])
-        return np.concatenate([*(np.ravel(parameter) for parameter in parameters), padding])
+        row = np.zeros(self.width)
+        for view, parameter in zip(self.views(torch.from_numpy(row)[None]), parameters, strict=True):
+            view[0] = torch.from_numpy(parameter)
+        return row
 
 
 @dataclass
@@ -75,6 +88,11 @@ class Theta:
     def frozen(self) -> list[Tensor]:
         """The parameters for acting: views `[S K, …]` of `matrix`, no gradients. Updates show here."""
         return self.layout.views(self.matrix.flatten(0, -2))
+
+    @cached_property
+    def whole(self) -> list[Tensor]:
+        """As `frozen`, in the shapes that they have in memory."""
+        return self.layout.whole(self.matrix.flatten(0, -2))
 
     def member(self, k: int) -> list[Tensor]:
         """As `frozen`, of the k-th of each seed's K networks alone."""
@@ -111,6 +129,11 @@ class Target:
     def frozen(self) -> list[Tensor]:
         """The parameters: views `[S K, …]` of `matrix`. Updates in place are seen here."""
         return self.layout.views(self.matrix.flatten(0, -2))
+
+    @cached_property
+    def whole(self) -> list[Tensor]:
+        """As `frozen`, in the shapes that they have in memory."""
+        return self.layout.whole(self.matrix.flatten(0, -2))
 
     def follow(self, theta: Theta, *, rate: float) -> None:
         """θ′ ← τ θ + (1 − τ) θ′ with τ = `rate`, in place.
