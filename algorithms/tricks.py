@@ -54,5 +54,6 @@ class OffPolicyTricks(Frozen):
     """The tricks that every off-policy algorithm here can use. `False` or `None` is off."""
 
     time_limit_terminal: bool = Field(
-        False, description="treat a time limit as a terminal state: no bootstrap (code before gymnasium 0.26)"
+        False,
+        description="treat a time limit as a terminal state: no bootstrap (code with one flag for both)",
     )
