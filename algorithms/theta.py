@@ -1,4 +1,4 @@
-"""θ is a matrix: the parameters of a network for S seeds, one row a seed.
+"""θ is a matrix: the parameters of a network for S seeds, one row a seed, or K where a seed has K networks.
 
 A row is padded to a multiple of 64 numbers. Nothing here mixes rows, and no operation rounds differently for
 one row than for ten, so a seed trained alone gets the same bits as the same seed in a population.
@@ -41,8 +41,8 @@ class Layout:
         """How many numbers of a row are parameters; the rest is padding and stays 0."""
         return sum(self.sizes[:-1])
 
-    def views(self, theta: Float[Tensor, "S P"]) -> list[Tensor]:
-        """The parameters as views `[S, *shape]` of θ: no copy, and gradients flow to θ."""
+    def views(self, theta: Float[Tensor, "R P"]) -> list[Tensor]:
+        """The parameters as views `[R, *shape]` of rows of θ: no copy, and gradients flow to θ."""
         pieces = theta.split_with_sizes(self.sizes, dim=1)
         return [piece.view(len(theta), *shape) for piece, shape in zip(pieces[:-1], self.shapes, strict=True)]
 
@@ -54,7 +54,10 @@ class Layout:
 
 @dataclass
 class Theta:
-    """θ [S, P] with its layout and the state of its optimiser: Adam's moments [S, P] and steps [S]."""
+    """θ [S, P] with its layout and the state of its optimiser: Adam's moments [S, P] and steps [S].
+
+    Where a seed has K networks, as twin critics are two, all have a second axis: [S, K, P] and [S, K].
+    """
 
     matrix: Tensor
     layout: Layout
@@ -64,19 +67,25 @@ class Theta:
 
     @classmethod
     def of(cls, rows: Sequence[np.ndarray], layout: Layout, dtype: torch.dtype = torch.float32) -> "Theta":
-        """From one row [P] a seed."""
+        """From one row [P] a seed, or K rows [K, P] a seed."""
         matrix = torch.tensor(np.stack(rows), dtype=dtype)
-        return cls(matrix, layout, torch.zeros_like(matrix), torch.zeros_like(matrix), torch.zeros(len(rows)))
+        steps = torch.zeros(matrix.shape[:-1])
+        return cls(matrix, layout, torch.zeros_like(matrix), torch.zeros_like(matrix), steps)
 
     @cached_property
     def frozen(self) -> list[Tensor]:
-        """The parameters for acting: views of `matrix`, no gradients. Updates in place are seen here."""
-        return self.layout.views(self.matrix)
+        """The parameters for acting: views `[S K, …]` of `matrix`, no gradients. Updates show here."""
+        return self.layout.views(self.matrix.flatten(0, -2))
+
+    def member(self, k: int) -> list[Tensor]:
+        """As `frozen`, of the k-th of each seed's K networks alone."""
+        return self.layout.views(self.matrix[:, k])
 
     @cached_property
     def rows(self) -> tuple[list[Tensor], ...]:
         """`matrix`, `first`, `second` and `steps` row by row, the same memory: what an optimiser is given."""
-        return tuple(list(tensor.unbind(0)) for tensor in (self.matrix, self.first, self.second, self.steps))
+        matrices = (self.matrix, self.first, self.second)
+        return (*(list(matrix.flatten(0, -2).unbind(0)) for matrix in matrices), [*self.steps.flatten()])
 
     @cached_property
     def leaves(self) -> list[Tensor]:
@@ -87,10 +96,35 @@ class Theta:
         return [view.detach().requires_grad_() for view in self.frozen]
 
 
+@dataclass
+class Target:
+    """θ′, shaped as the θ that it follows at a distance."""
+
+    matrix: Tensor
+    layout: Layout
+
+    @classmethod
+    def of(cls, theta: Theta) -> "Target":
+        """Where it starts: at θ."""
+        return cls(theta.matrix.clone(), theta.layout)
+
+    @cached_property
+    def frozen(self) -> list[Tensor]:
+        """The parameters: views `[S K, …]` of `matrix`. Updates in place are seen here."""
+        return self.layout.views(self.matrix.flatten(0, -2))
+
+    def follow(self, theta: Theta, *, rate: float) -> None:
+        """θ′ ← τ θ + (1 − τ) θ′ with τ = `rate`, in place.
+
+        Lillicrap et al. 2016, "Continuous control with deep reinforcement learning", section 3.
+        """
+        self.matrix.lerp_(theta.matrix, rate)
+
+
 def gradient(
     loss: Float[Tensor, " S"], *thetas: Theta, create_graph: bool = False, retain_graph: bool | None = None
 ) -> list[Tensor]:
-    """∇ of each seed's loss to its own row of each θ, [S, P] each; the padding's is 0.
+    """∇ of each seed's loss to its own rows of each θ, in the shape of that θ; the padding's is 0.
 
     The loss must have been computed from the `leaves`. Seeds share no parameters, so the sum of their losses
     has the gradient of each in its own row. The options are those of `torch.autograd.grad`.
@@ -104,29 +138,34 @@ def gradient(
     rows = []
     for theta in thetas:
         own, pieces = pieces[: len(theta.leaves)], pieces[len(theta.leaves) :]
-        padding = loss.new_zeros(len(loss), theta.layout.sizes[-1])
-        rows.append(torch.cat([*(piece.flatten(1) for piece in own), padding], dim=1))
+        padding = loss.new_zeros(len(own[0]), theta.layout.sizes[-1])
+        row = torch.cat([*(piece.flatten(1) for piece in own), padding], dim=1)
+        rows.append(row.view(theta.matrix.shape))
     return rows
 
 
 def adam_step(
     theta: Theta,
-    gradient: Float[Tensor, "S P"],
+    gradient: Float[Tensor, "S *K P"],
     *,
     learning_rate: float,
     epsilon: float,
+    weight_decay: float = 0.0,
     active: Bool[Tensor, " S"] | None = None,
 ) -> None:
     """One step of Adam (β₁ = 0.9, β₂ = 0.999) for the active seeds, in place.
+
+    `weight_decay` · θ is added to the gradient first: the slope of ½ `weight_decay` ‖θ‖².
 
     Each row is a parameter of its own to PyTorch's fused kernel: a seed that rests keeps its moments and its
     step count, and the kernel's vector loop never crosses from one seed to the next.
 
     Kingma and Ba 2015, "Adam: a method for stochastic optimization", algorithm 1.
     """
-    lists = (theta.rows[0], list(gradient.unbind(0)), *theta.rows[1:])
+    lists = (theta.rows[0], list(gradient.flatten(0, -2).unbind(0)), *theta.rows[1:])
     if active is not None:
-        chosen = active.nonzero().flatten().tolist()
+        networks = theta.steps[0].numel()
+        chosen = active.repeat_interleave(networks).nonzero().flatten().tolist()
         lists = tuple([rows[s] for s in chosen] for rows in lists)
     parameters, gradients, firsts, seconds, steps = lists
     adam(
@@ -141,7 +180,7 @@ def adam_step(
         beta1=0.9,
         beta2=0.999,
         lr=learning_rate,
-        weight_decay=0.0,
+        weight_decay=weight_decay,
         eps=epsilon,
         maximize=False,
     )

@@ -48,3 +48,11 @@ class AdamTricks(OnPolicyTricks):
     adam_epsilon: PositiveFloat | None = Field(
         None, description="Adam's ε; off: 1e-8, Adam's paper; OpenAI baselines, Stable-Baselines3: 1e-5"
     )
+
+
+class OffPolicyTricks(Frozen):
+    """The tricks that every off-policy algorithm here can use. `False` or `None` is off."""
+
+    time_limit_terminal: bool = Field(
+        False, description="treat a time limit as a terminal state: no bootstrap (code before gymnasium 0.26)"
+    )

@@ -1,4 +1,4 @@
-"""The diagonal Gaussian and independent Betas: log-probability, entropy, divergence. One number a sample."""
+"""The diagonal Gaussian, also squashed by tanh, and independent Betas. One number a sample."""
 
 import math
 
@@ -36,6 +36,34 @@ def gaussian_kl(
     precision = (-2 * log_std_new).exp()
     spread = (2 * log_std_old).exp() + (mean_old - mean_new) ** 2
     return (log_std_new - log_std_old + 0.5 * spread * precision - 0.5).sum(-1)
+
+
+def squashed_gaussian_log_prob(
+    noise: Float[Tensor, "S B A"],
+    log_std: Float[Tensor, "S B A"],
+    unsquashed: Float[Tensor, "S B A"],
+    *,
+    epsilon: float | None = None,
+) -> Float[Tensor, "S B"]:
+    """log π(a) of a = tanh(u), u = μ + σ ε, from the standard normal `noise` ε that drew `unsquashed` u.
+
+        log π(a) = −Σᵢ [ ½ εᵢ² + log σᵢ + ½ log 2π + log(1 − tanh² uᵢ) ]
+
+    With ε in place of (u − μ) / σ nothing is divided, and its slope is the same. `epsilon` is what references
+    add to 1 − tanh² u to keep its logarithm finite. Haarnoja et al. 2018, "Soft actor-critic", appendix C.
+    """
+    if epsilon is None:
+        slope = log_tanh_slope(unsquashed)
+    else:
+        action = unsquashed.tanh()
+        slope = (1 - action * action + epsilon).log()
+    return -(0.5 * noise * noise + HALF_LOG_TWO_PI + log_std + slope).sum(-1)
+
+
+def log_tanh_slope(x: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
+    """log(1 − tanh² x) = 2 (log 2 − |x| − log(1 + e^−2|x|)), which stays exact where tanh x rounds to ±1."""
+    size = x.abs()
+    return 2 * (math.log(2) - size - (-2 * size).exp().log1p())
 
 
 def softplus(x: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:

@@ -1,0 +1,146 @@
+"""Twin delayed deep deterministic policy gradient: DDPG with three cures for critics that overestimate.
+
+With twin critics Q₁, Q₂, a policy μ and their targets, a gradient step on a batch of transitions
+(s, a, r, s′) from the replay is
+
+    a′ = clip(μ′(s′) + clip(σ ε, −c, c), −1, 1)      target policy smoothing   (equation 14)
+    y = r + γ min(Q₁′(s′, a′), Q₂′(s′, a′))          clipped double Q          (equation 10)
+    Q₁ and Q₂ descend   E[ (Q₁(s, a) − y)² ] + E[ (Q₂(s, a) − y)² ]
+    and every d-th time                              delayed policy updates    (section 5.2)
+    μ ascends           E[ Q₁(s, μ(s)) ]
+    θ′ ← τ θ + (1 − τ) θ′                            for all three targets
+
+Each of the three is a switch. With all off, these are the steps of `ddpg`.
+
+Fujimoto, van Hoof and Meger 2018, "Addressing function approximation error in actor-critic methods", arXiv
+1802.09477, algorithm 1 and section 6.1.
+"""
+
+from collections.abc import Sequence
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from pydantic import Field, PositiveFloat, PositiveInt
+from torch import Tensor
+
+from algorithms import deterministic
+from algorithms.deterministic import (
+    Deterministic,
+    DeterministicConfig,
+    Step,
+    act,
+    ascend,
+    chosen,
+    ended,
+    follow,
+    parameters,
+)
+from algorithms.interface import Metrics, Problem, Transitions
+from algorithms.maths.targets import bootstrapped, smoothed
+from algorithms.off_policy import executed, fit, normal, observe, q_values, terminal
+from algorithms.tricks import OffPolicyTricks
+
+KIND: Literal["off-policy"] = "off-policy"
+VERSION = 1
+
+Tricks = OffPolicyTricks
+State = Deterministic
+
+
+class Config(DeterministicConfig):
+    """TD3's hyperparameters; the defaults are the paper's (section 6.1)."""
+
+    batch_size: PositiveInt = Field(100, description="B, transitions a gradient step")
+    warmup: PositiveInt = Field(
+        10_000,
+        description="steps of uniformly random actions before learning; 1000 but in HalfCheetah and Ant",
+    )
+    hidden: tuple[PositiveInt, ...] = Field(
+        (400, 300), description="widths of the hidden layers", strict=False
+    )
+    learning_rate: PositiveFloat = Field(1e-3, description="Adam's step size for the policy")
+    critic_learning_rate: PositiveFloat = Field(1e-3, description="Adam's step size for Q")
+    clipped_double_q: bool = Field(True, description="two critics, and the smaller one in targets; off: one")
+    policy_delay: PositiveInt = Field(
+        2, description="d, steps of the critics for one of policy and targets; 1 is off"
+    )
+    target_noise: PositiveFloat | None = Field(
+        0.2, description="σ of the noise on the target policy's actions; off: none"
+    )
+    target_noise_clip: PositiveFloat = Field(0.5, description="c, largest such noise")
+
+
+OFF: dict[str, Any] = {"clipped_double_q": False, "policy_delay": 1, "target_noise": None}
+"""Without its three parts, TD3 is DDPG."""
+
+PRESETS: dict[str, Config] = {
+    "td3": Config(),
+    "td3-sb3": Config(batch_size=256, warmup=100, exploration=None),
+    # Table 2 of the paper: without one part (TD3 − CDQ, − DP, − TPS), and with one alone (AHE + CDQ, …).
+    "td3-no-cdq": Config(clipped_double_q=False),
+    "td3-no-delay": Config(policy_delay=1),
+    "td3-no-smoothing": Config(target_noise=None),
+    "td3-only-cdq": Config(**(OFF | {"clipped_double_q": True})),
+    "td3-only-delay": Config(**(OFF | {"policy_delay": 2})),
+    "td3-only-smoothing": Config(**(OFF | {"target_noise": 0.2})),
+}
+
+INERT: dict[str, str] = deterministic.INERT | {"target_noise_clip": "target_noise is off"}
+
+
+def init(
+    config: Config,
+    problem: Problem,
+    generators: Sequence[np.random.Generator],
+    dtype: torch.dtype = torch.float32,
+) -> State:
+    """A first state, one row a generator. Raises ValueError for unbounded actions."""
+    return deterministic.first(config, problem, generators, dtype, number=2 if config.clipped_double_q else 1)
+
+
+def update(
+    state: State, config: Config, batch: Transitions, generators: Sequence[np.random.Generator]
+) -> Metrics:
+    """One gradient step, in place."""
+    noise = None if config.target_noise is None else normal(generators, *batch.action.shape[1:])
+    return gradient_step(state, config, batch, noise).metrics
+
+
+def gradient_step(
+    state: State, config: Config, batch: Transitions, noise: Float[Tensor, "S B A"] | None
+) -> Step:
+    """One step of the critics, and every d-th time of policy and targets, in place; `noise` smoothes."""
+    state.updates.add_(1)
+    with torch.no_grad():
+        action = chosen(state, state.target.frozen, batch.successor)
+        if config.target_noise is not None and noise is not None:
+            action = smoothed(action, noise, scale=config.target_noise, clip=config.target_noise_clip)
+        values = q_values(state.critics, state.critics.target.frozen, batch.successor, action)
+        target = bootstrapped(
+            batch.reward, values.min(1).values, terminal(config, batch), discount=config.discount
+        )
+    step = Step(target, fit(state.critics, config, batch, target))
+    if int(state.updates[0]) % config.policy_delay == 0:  # a population's seeds step together
+        step.actor_loss = ascend(state, config, batch)
+        follow(state, config)
+    return step
+
+
+__all__ = [
+    "INERT",
+    "KIND",
+    "PRESETS",
+    "VERSION",
+    "Config",
+    "State",
+    "Tricks",
+    "act",
+    "ended",
+    "executed",
+    "init",
+    "observe",
+    "parameters",
+    "update",
+]
