@@ -1,8 +1,8 @@
 """What an off-policy population saw: the latest steps of every seed, in one store, drawn from uniformly.
 
-Row n is the n-th step of every seed, counted from 0, and lies in slot n mod (C + 1), C being the capacity. The C
-latest rows are kept; the slot after the newest holds the observation that it led to. So the successor of row n
-is the observation of row n + 1, and no observation is kept twice. Only where an episode ended, its last
+Row n is the n-th step of every seed, counted from 0, and lies in slot n mod (C + 1), C being the capacity.
+The C latest rows are kept; the slot after the newest holds the observation that it led to. So the successor of
+row n is the observation of row n + 1, and no observation is kept twice. Only where an episode ended, its last
 observation is kept apart.
 """
 
@@ -87,7 +87,7 @@ class Replay:
         self.reward[self.places, slot] = reward.numpy()
         self.ended[self.places, slot] = ended
         self.observation[self.places, (slot + 1) % self.slots] = successor.numpy()
-        for s in ended.nonzero()[0]:
+        for s in np.flatnonzero(ended):
             self.ends[s].add(self.count, successor[s].numpy(), oldest=self.count + 1 - self.capacity)
         self.count += 1
 
@@ -106,8 +106,8 @@ class Replay:
         at = start + slot
         ended = _take(self.ended, at)
         successor = _take(self.observation, start + (slot + 1) % self.slots)
-        for s in ended.any(1).nonzero()[0]:
-            last = ended[s].nonzero()[0]
+        for s in np.flatnonzero(ended.any(1)):
+            last = np.flatnonzero(ended[s])
             successor[s, last] = self.ends[s].after(rows[s, last])
         return Transitions(
             observation=torch.from_numpy(_take(self.observation, at)),

@@ -11,13 +11,13 @@ from algorithms.conftest import generators
 from algorithms.interface import Transitions
 from algorithms.replay import Replay, bytes_when_full
 
-O, A = 3, 2
+OBSERVATION, ACTION = 3, 2
 
 # Row n of seed s is made of the number 1000 s + n, so that what is drawn says where it comes from.
 
 
 def observation_of(seed: int, row: int) -> list[float]:
-    return [1000 * seed + row + i / 4 for i in range(O)]
+    return [1000 * seed + row + i / 4 for i in range(OBSERVATION)]
 
 
 def last_of(seed: int, row: int) -> list[float]:
@@ -44,7 +44,7 @@ def add(replay: Replay, row: int, seeds: list[int], ended: Callable[[int, int], 
 
 
 def filled(rows: int, seeds: list[int], ended: Callable[[int, int], int], capacity: int) -> Replay:
-    replay = Replay(len(seeds), capacity, O, A)
+    replay = Replay(len(seeds), capacity, OBSERVATION, ACTION)
     for row in range(rows):
         add(replay, row, seeds, ended)
     return replay
@@ -129,7 +129,7 @@ def test_seeds_that_are_kept_draw_as_if_nobody_had_left() -> None:
 def test_a_replay_put_back_from_what_was_saved_in_pieces_draws_the_same(
     capacity: int, before: int, after: int, length: int
 ) -> None:
-    original = Replay(2, capacity, O, A)
+    original = Replay(2, capacity, OBSERVATION, ACTION)
     pieces: dict[int, list[Any]] = {0: [], 1: []}
     saved = 0
     for row in range(before):
@@ -138,7 +138,7 @@ def test_a_replay_put_back_from_what_was_saved_in_pieces_draws_the_same(
             for index, kept in pieces.items():
                 kept.append(original.saved(index, saved))
             saved = row + 1
-    restored = Replay(2, capacity, O, A)
+    restored = Replay(2, capacity, OBSERVATION, ACTION)
     for index, kept in pieces.items():
         rows, ends = (np.concatenate(parts) for parts in zip(*kept, strict=True))
         successor = torch.tensor(observation_of([5, 6][index], before))
@@ -155,7 +155,7 @@ def test_a_batch_may_be_larger_than_what_is_stored_but_nothing_can_be_drawn_from
     batch = filled(2, [0], every(9), 10).sample(generators([0]), 100)
     assert batch.reward.shape == (1, 100)
     with pytest.raises(ValueError, match="the replay is empty") as refused:
-        Replay(1, 10, O, A).sample(generators([0]), 4)
+        Replay(1, 10, OBSERVATION, ACTION).sample(generators([0]), 4)
     assert "\n" not in str(refused.value)
 
 
@@ -172,7 +172,7 @@ def test_the_memory_of_a_full_replay_is_at_most_what_was_estimated(length: int) 
     arrays = (replay.observation, replay.action, replay.reward, replay.ended)
     ends = [array for end in replay.ends for array in (end.rows, end.observations)]
     taken = sum(array.nbytes for array in (*arrays, *ends))
-    estimate = 2 * bytes_when_full(capacity, O, A)
+    estimate = 2 * bytes_when_full(capacity, OBSERVATION, ACTION)
     assert 0.7 * estimate < taken <= estimate
 
 

@@ -32,7 +32,7 @@ def take(training: Training, index: int, recorder: Recorder, path: Path) -> None
     """Save all that the future of one seed of the population depends on, atomically."""
     rows = ends = 0
     if training.replay is not None:
-        # Before the checkpoint that stands for it: what is there too much is cut off, what is missing is lost.
+        # Before the checkpoint that stands for it: what is too much can be cut off, what is missing is lost.
         rows, ends = replay_file.append(training.replay, index, path)
     facts = {
         "format": FORMAT,

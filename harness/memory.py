@@ -24,28 +24,26 @@ SHARE = 0.8
 """The part of the available memory that is given out: other programs, and files that are read, want some."""
 
 WORKER = 400 * MB
-"""A process before its first run, with PyTorch, Gymnasium and MuJoCo loaded (280 MB seen), and its scratch."""
+"""A process before its first run: PyTorch, Gymnasium and MuJoCo (280 MB seen), and some scratch."""
 
 RUN = 30 * MB
-"""A run's two environments and its tables, whatever its algorithm (28 MB seen on Humanoid, 11 on HalfCheetah)."""
+"""A run's two environments and its tables, whatever the algorithm (28 MB seen on Humanoid)."""
 
 STATES = 3
-"""A state is held once; its gradient, an update's intermediate numbers and a checkpoint come to as much again."""
+"""How often a state is counted: itself, its gradient, and an update's intermediate numbers."""
 
 
 def run_bytes(spec: RunSpec) -> int:
     """About how many bytes one more run adds to a process by its end."""
     algorithm = load(spec.algorithm)
-    config = algorithm.Config.model_validate(spec.config, strict=False)
+    config: Any = algorithm.Config.model_validate(spec.config, strict=False)
     sizes = _problem(spec.environment)
     if algorithm.KIND == "reference":
         return RUN + _reference_replay(config, spec, sizes)
     state = algorithm.init(config, sizes, [np.random.default_rng(0)])
     numbers = sum(tensor.nbytes for _, tensor in population.tensors(state))
     if algorithm.KIND == "off-policy":
-        kept = bytes_when_full(
-            min(config.buffer_size, spec.steps), sizes.observation_size, sizes.action_size
-        )
+        kept = bytes_when_full(min(config.buffer_size, spec.steps), sizes.observation_size, sizes.action_size)
     else:
         step = 4 * (2 * sizes.observation_size + sizes.action_size + 2)
         kept = STATES * config.horizon * config.environments * step
@@ -101,8 +99,8 @@ def _refusal(cell: "Cell", needs: int, share: int, workers: int, available: int)
     if "buffer_size" in cell.specs[0].config:
         advice += f"; so would a buffer_size smaller than {cell.specs[0].config['buffer_size']}"
     return (
-        f"{cell.variant} on {cell.environment}: one run needs {_shown(needs)} of memory, and each of {workers} "
-        f"workers has {_shown(share)} ({SHARE:.0%} of the {_shown(available)} available); {advice}"
+        f"{cell.variant} on {cell.environment}: one run needs {_shown(needs)} of memory, but --workers {workers} have "
+        f"{_shown(share)} each ({SHARE:.0%} of the {_shown(available)} available); {advice}"
     )
 
 

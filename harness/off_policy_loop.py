@@ -14,9 +14,9 @@ SHORTEST_BLOCK = 100
 
 
 def train(training: Training) -> Iterator[Event]:
-    """One step of every seed's environment after another; in blocks, at whose ends the population may be left.
+    """Step after step, with gradient steps between; in blocks, at whose ends the population may be left.
 
-    What is told of a block is the mean, over its updates, of each metric that some of them computed.
+    Told of a block is the mean, over its updates, of each metric that some of them computed.
     """
     algorithm, config, replay, spec = training.algorithm, training.config, training.replay, training.specs[0]
     assert algorithm.KIND == "off-policy"
@@ -38,7 +38,7 @@ def train(training: Training) -> Iterator[Event]:
 
 
 def block_end(spec: RunSpec, step: int) -> int:
-    """Where the block ends that begins at `step`: at a multiple of its length, an evaluation or the run's end.
+    """Where the block from `step` ends: at a multiple of its length, an evaluation point or the run's end.
 
     A length of 100 steps, or of more where that would make more than ROWS blocks.
     """

@@ -1,10 +1,10 @@
-"""A run's replay on disk, beside its checkpoint: what is new is appended, so that no checkpoint copies it all.
+"""A run's replay on disk, beside its checkpoint: what is new is appended, no checkpoint copies it all.
 
 `checkpoint.rows` has a record for each step of the run, `checkpoint.ends` one for each episode that ended, in
-the types of `algorithms.replay`: fixed sizes, nothing to unpickle. A checkpoint says how many records it stands
-for; what a killed process wrote beyond them is cut off. The rows take 4 (O + A + 1) + 1 bytes a step until the
-run is finished, those that the replay has overwritten included; where they were overwritten before a checkpoint
-came, the file has a hole.
+the types of `algorithms.replay`: fixed sizes, nothing to unpickle. A checkpoint says how many records it
+stands for; what a killed process wrote beyond them is cut off. The rows take 4 (O + A + 1) + 1 bytes a step
+until the run is finished, those that the replay has overwritten included; where they were overwritten before
+a checkpoint came, the file has a hole.
 """
 
 import os

@@ -68,20 +68,14 @@ def plan(
     groups = _groups(cells, pending, kind)
     largest = max((len(group.specs) for group in groups), default=1)
     packings = (
-        [
-            part
-            for group in groups
-            for part in _split(group, min(size, limits.get(group.label, size)), kind)
-        ]
+        [part for group in groups for part in _split(group, min(size, limits.get(group.label, size)), kind)]
         for size in range(largest, 0, -1)
     )
     best = min(packings, key=lambda tasks: _makespan(tasks, workers))
     return tuple(sorted(best, key=lambda task: -task.cost))
 
 
-def _groups(
-    cells: "Iterable[Cell]", pending: Mapping[str, int], kind: Callable[[str], Kind]
-) -> list[Task]:
+def _groups(cells: "Iterable[Cell]", pending: Mapping[str, int], kind: Callable[[str], Kind]) -> list[Task]:
     seen: set[str] = set()
     groups: list[Task] = []
     for cell in cells:
