@@ -1,9 +1,9 @@
 """What an off-policy population saw: the latest steps of every seed, in one store, drawn from uniformly.
 
 Row n is the n-th step of every seed, counted from 0, and lies in slot n mod (C + 1), C being the capacity.
-The C latest rows are kept; the slot after the newest holds the observation that it led to. So the successor of
-row n is the observation of row n + 1, and no observation is kept twice. Only where an episode ended, its last
-observation is kept apart.
+The C latest rows are kept; the slot after the newest holds the observation that it led to. So the successor
+of row n is the observation of row n + 1, and no observation is kept twice. Only where an episode ended, its
+last observation is kept apart.
 """
 
 from collections.abc import Sequence

@@ -95,12 +95,12 @@ def _fields(path: Path) -> dict[str, int]:
 
 def _refusal(cell: "Cell", needs: int, share: int, workers: int, available: int) -> str:
     fitting = int(SHARE * available) // needs
-    advice = f"--workers {fitting} would do" if fitting else "no number of --workers would do"
-    if "buffer_size" in cell.specs[0].config:
-        advice += f"; so would a buffer_size smaller than {cell.specs[0].config['buffer_size']}"
+    buffer = cell.specs[0].config.get("buffer_size")
+    ways = [f"--workers {fitting}"] * (fitting > 0) + [f"buffer_size below {buffer}"] * (buffer is not None)
     return (
-        f"{cell.variant} on {cell.environment}: one run needs {_shown(needs)} of memory, but --workers {workers} have "
-        f"{_shown(share)} each ({SHARE:.0%} of the {_shown(available)} available); {advice}"
+        f"{cell.variant} on {cell.environment}: one run needs {_shown(needs)} of memory, and of the "
+        f"{_shown(available)} available each of {workers} workers may take {_shown(share)}; "
+        f"try {' or '.join(ways or ['a smaller network'])}"
     )
 
 

@@ -30,8 +30,8 @@ class Recorder:
     def update(self, step: int, metrics: Mapping[str, float]) -> None:
         """Add the diagnostics of an update, or their means over several; nan for what was not measured.
 
-        A row stands for an on-policy update, or for a block of at least 100 steps with gradient steps in it. A
-        run has 2000 rows or a few more at most: of more updates every k-th has one, and blocks are longer.
+        A row stands for an on-policy update, or for a block of at least 100 steps with gradient steps in it.
+        A run has 2000 rows or a few more at most: of more updates every k-th has one, and blocks are longer.
         """
         rows = len(self.updates.setdefault("step", []))
         for name in metrics:

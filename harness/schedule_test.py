@@ -97,16 +97,33 @@ def test_a_run_that_two_variants_share_is_planned_once():
     assert task.label == "ppo/Hopper-v5"
 
 
+def test_a_population_is_no_larger_than_memory_has_room_for():
+    cells = [cell(10, "sac", "sac"), cell(10)]
+    tasks = plan(cells, pending(*cells), 1, kind, {"sac/Hopper-v5": 3})
+    assert sizes(task for task in tasks if task.label == "ppo/Hopper-v5") == [10]
+    assert sorted(sizes(task for task in tasks if task.label == "sac/Hopper-v5")) == [2, 2, 3, 3]
+
+
+def test_an_off_policy_run_starts_before_an_on_policy_one_of_ten_times_the_steps():
+    cells = [cell(1, steps=1000), cell(1, "sac", "sac", steps=100)]
+    assert [task.label for task in plan(cells, pending(*cells), 1, kind)] == [
+        "sac/Hopper-v5",
+        "ppo/Hopper-v5",
+    ]
+
+
 @given(
     seeds=st.lists(st.integers(1, 12), min_size=1, max_size=6),
     workers=st.integers(1, 9),
     references=st.booleans(),
+    limit=st.integers(1, 12),
 )
-def test_every_pending_run_is_planned_exactly_once(seeds, workers, references):
+def test_every_pending_run_is_planned_exactly_once(seeds, workers, references, limit):
     cells = [cell(n, environment=str(i)) for i, n in enumerate(seeds)]
     if references:
         cells.append(cell(3, "sb3-ppo", "sb3-ppo"))
-    tasks = plan(cells, pending(*cells), workers, kind)
+    tasks = plan(cells, pending(*cells), workers, kind, {"ppo/0": limit})
+    assert all(len(task.specs) <= limit for task in tasks if task.label == "ppo/0")
     planned = [run.run_id for task in tasks for run in task.specs]
     assert sorted(planned) == sorted(pending(*cells))
     assert all(isinstance(task, Task) and task.cost > 0 for task in tasks)
