@@ -123,32 +123,24 @@ class Replay:
         self.places = self.places[rows]
         self.ends = [self.ends[row] for row in rows]
 
-    def saved(self, index: int, first: int) -> tuple[np.ndarray, np.ndarray]:
-        """One seed's rows, and ends of episodes, from row `first` on or the oldest that is kept.
-
-        The newest row's successor is not among them, unless it ended an episode.
-        """
-        rows = np.arange(max(first, self.count - self.stored), self.count)
-        place, slot = self.places[index], rows % self.slots
-        found = np.empty(len(rows), dtype=row_type(self.observation.shape[2], self.action.shape[2]))
+    def saved(self, index: int, first: int, last: int) -> np.ndarray:
+        """One seed's rows from `first` to before `last`, all of which have to be kept still."""
+        place, slot = self.places[index], np.arange(first, last) % self.slots
+        found = np.empty(last - first, dtype=row_type(self.observation.shape[2], self.action.shape[2]))
         for name in found.dtype.names or ():
             found[name] = getattr(self, name)[place, slot]
-        return found, self.ends[index].saved(first)
+        return found
 
-    def put(
-        self, index: int, count: int, rows: np.ndarray, ends: np.ndarray, successor: Float[Tensor, " O"]
-    ) -> None:
-        """Put one seed where it stood after `count` rows, given the latest of what `saved` gave.
+    def put(self, index: int, first: int, rows: np.ndarray, successor: Float[Tensor, " O"]) -> None:
+        """Put back what `saved` gave of one seed; `successor` is the newest row's. Then it has no later rows.
 
-        `successor` is the newest row's. Every seed has to be put at the same count before rows are drawn.
+        Every seed has to be put at the same row before any are drawn.
         """
-        self.count = count
-        place, slot = self.places[index], np.arange(count - len(rows), count) % self.slots
+        self.count = first + len(rows)
+        place, slot = self.places[index], np.arange(first, self.count) % self.slots
         for name in rows.dtype.names or ():
             getattr(self, name)[place, slot] = rows[name]
-        self.observation[place, count % self.slots] = successor.numpy()
-        for end in ends:
-            self.ends[index].add(int(end["row"]), end["observation"], oldest=0)
+        self.observation[place, self.count % self.slots] = successor.numpy()
 
 
 class Ends:
@@ -178,11 +170,16 @@ class Ends:
         return found
 
     def saved(self, first: int) -> np.ndarray:
-        """The ends of rows `first` and later."""
+        """The ends of rows `first` and later, as records of `end_type`."""
         chosen = self._since(first)
         found = np.empty(chosen.stop - chosen.start, dtype=end_type(self.observations.shape[1]))
         found["row"], found["observation"] = self.rows[chosen], self.observations[chosen]
         return found
+
+    def put(self, saved: np.ndarray) -> None:
+        """Put back what `saved` gave."""
+        for end in saved:
+            self.add(int(end["row"]), end["observation"], oldest=0)
 
     def _since(self, first: int) -> slice:
         return slice(int(np.searchsorted(self.rows[: self.used], first)), self.used)

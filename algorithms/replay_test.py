@@ -130,19 +130,22 @@ def test_a_replay_put_back_from_what_was_saved_in_pieces_draws_the_same(
     capacity: int, before: int, after: int, length: int
 ) -> None:
     original = Replay(2, capacity, OBSERVATION, ACTION)
-    pieces: dict[int, list[Any]] = {0: [], 1: []}
+    rows: dict[int, list[Any]] = {0: [], 1: []}
+    ends: dict[int, list[Any]] = {0: [], 1: []}
     saved = 0
     for row in range(before):
         add(original, row, [5, 6], every(length))
         if row % 4 == 0 or row == before - 1:
-            for index, kept in pieces.items():
-                kept.append(original.saved(index, saved))
+            for index in (0, 1):
+                first = max(saved, row + 1 - original.stored)
+                rows[index].append((first, original.saved(index, first, row + 1)))
+                ends[index].append(original.ends[index].saved(saved))
             saved = row + 1
     restored = Replay(2, capacity, OBSERVATION, ACTION)
-    for index, kept in pieces.items():
-        rows, ends = (np.concatenate(parts) for parts in zip(*kept, strict=True))
-        successor = torch.tensor(observation_of([5, 6][index], before))
-        restored.put(index, before, rows[-capacity:], ends[ends["row"] >= before - capacity], successor)
+    for index, seed in enumerate([5, 6]):
+        for first, piece in rows[index]:
+            restored.put(index, first, piece, torch.tensor(observation_of(seed, before)))
+        restored.ends[index].put(np.concatenate(ends[index]))
     for row in range(before, before + after):
         add(original, row, [5, 6], every(length))
         add(restored, row, [5, 6], every(length))

@@ -8,7 +8,10 @@ a checkpoint came, the file has a hole.
 """
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 from torch import Tensor
@@ -16,15 +19,23 @@ from torch import Tensor
 from algorithms.replay import Replay, end_type, row_type
 from results.files import sync_directory
 
+CHUNK = 50_000
+"""Rows that are copied at a time."""
+
 
 def append(replay: Replay, index: int, checkpoint: Path) -> tuple[int, int]:
     """Bring one seed's files up to date, durably. Returns how many rows and ends they hold."""
     row, end = _types(replay)
-    held = _size(_rows(checkpoint)) // row.itemsize
-    rows, ends = replay.saved(index, held)
-    _write(_rows(checkpoint), rows, (replay.count - len(rows)) * row.itemsize)
-    ends_held = _size(_ends(checkpoint)) // end.itemsize
-    _write(_ends(checkpoint), ends, ends_held * end.itemsize)
+    held, ends_held = (
+        _size(path) // kind.itemsize for path, kind in ((_rows(checkpoint), row), (_ends(checkpoint), end))
+    )
+    first = max(held, replay.count - replay.stored)
+    with _opened(_rows(checkpoint), first * row.itemsize) as file:
+        for start in range(first, replay.count, CHUNK):
+            file.write(replay.saved(index, start, min(start + CHUNK, replay.count)).tobytes())
+    ends = replay.ends[index].saved(held)
+    with _opened(_ends(checkpoint), ends_held * end.itemsize) as file:
+        file.write(ends.tobytes())
     if not held:
         sync_directory(checkpoint.parent)
     return replay.count, ends_held + len(ends)
@@ -37,12 +48,15 @@ def restore(replay: Replay, index: int, checkpoint: Path, counts: tuple[int, int
     """
     row, end = _types(replay)
     count, ends_count = counts
-    stored = min(count, replay.capacity)
     _cut(_rows(checkpoint), count * row.itemsize)
     _cut(_ends(checkpoint), ends_count * end.itemsize)
-    rows = np.fromfile(_rows(checkpoint), dtype=row, offset=(count - stored) * row.itemsize)
+    oldest = count - min(count, replay.capacity)
+    for first in range(oldest, count, CHUNK):
+        size = min(CHUNK, count - first)
+        rows = np.fromfile(_rows(checkpoint), dtype=row, count=size, offset=first * row.itemsize)
+        replay.put(index, first, rows, successor)
     ends = np.fromfile(_ends(checkpoint), dtype=end)
-    replay.put(index, count, rows, ends[ends["row"] >= count - stored], successor)
+    replay.ends[index].put(ends[ends["row"] >= oldest])
 
 
 def discard(checkpoint: Path) -> None:
@@ -68,10 +82,12 @@ def _size(path: Path) -> int:
     return path.stat().st_size if path.exists() else 0
 
 
-def _write(path: Path, records: np.ndarray, offset: int) -> None:
+@contextmanager
+def _opened(path: Path, offset: int) -> Iterator[BinaryIO]:
+    """The file, made if need be, to be written from an offset on; durable in the end."""
     with path.open("r+b" if path.exists() else "wb") as file:
         file.seek(offset)
-        file.write(records.tobytes())
+        yield file
         file.flush()
         os.fsync(file.fileno())
 

@@ -51,7 +51,8 @@ def append(tmp_path, stored):
 
 
 @pytest.mark.parametrize("pieces", [(7,), (10, 3, 2), (19, 2), (15, 15, 15), (90,), (12, 50, 4), (4, 45, 60)])
-def test_a_replay_restored_from_what_was_appended_in_pieces_draws_the_same(tmp_path, pieces):
+def test_a_replay_restored_from_what_was_appended_in_pieces_draws_the_same(tmp_path, monkeypatch, pieces):
+    monkeypatch.setattr(replay_file, "CHUNK", 7)
     original = replay()
     for piece in pieces:
         grow(original, piece)
