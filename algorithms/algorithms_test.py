@@ -13,12 +13,13 @@ from pydantic import ValidationError
 
 import algorithms
 from algorithms import ALGORITHMS, load
-from algorithms.conftest import PROBLEM, changed, fields_of, generators
-from algorithms.interface import OnPolicy, Reference
+from algorithms.conftest import PROBLEM, fields_of, generators
+from algorithms.interface import OffPolicy, OnPolicy, Reference
 from algorithms.maths.advantages import generalised_advantage
 
 PRESETS = [(name, preset) for name in ALGORITHMS for preset in load(name).PRESETS]
-ON_POLICY = [name for name in ALGORITHMS if load(name).KIND == "on-policy"]
+RULES = [name for name in ALGORITHMS if load(name).KIND != "reference"]
+PROTOCOLS: dict[str, Any] = {"on-policy": OnPolicy, "off-policy": OffPolicy}
 
 
 def modules() -> list[Any]:
@@ -31,7 +32,7 @@ def modules() -> list[Any]:
 
 
 def test_the_table_is_the_folder() -> None:
-    rules = {module.__name__ for module in modules() if isinstance(module, OnPolicy)}
+    rules = {module.__name__ for module in modules() if isinstance(module, OnPolicy | OffPolicy)}
     references = {
         f"{module.__name__}:{name}"
         for module in modules()
@@ -47,7 +48,7 @@ def test_an_algorithm_has_a_preset_of_its_name_a_version_and_a_kind(name: str) -
     algorithm = load(name)
     assert isinstance(algorithm.PRESETS[name], algorithm.Config)
     assert algorithm.VERSION >= 1
-    assert ("reference" if isinstance(algorithm, Reference) else "on-policy") == algorithm.KIND
+    assert isinstance(algorithm, Reference) == (algorithm.KIND == "reference")
     if isinstance(algorithm, Reference):
         assert algorithm.name == name
         assert algorithm.KNOWN_DIFFERENCES
@@ -91,36 +92,39 @@ def test_a_config_is_frozen_and_refuses_what_it_does_not_know(name: str) -> None
             load(name).Config.model_validate({"learning_rate": wrong})
 
 
-@pytest.mark.parametrize("name", ON_POLICY)
+@pytest.mark.parametrize("name", RULES)
 def test_every_trick_is_off_unless_asked_for(name: str) -> None:
     tricks = load(name).Config().tricks
     assert all(value is False or value is None for value in tricks.model_dump().values())
 
 
-@pytest.mark.parametrize("name", ON_POLICY)
+@pytest.mark.parametrize("name", RULES)
 def test_inert_fields_are_fields_and_have_a_condition(name: str) -> None:
     algorithm = load(name)
-    assert isinstance(algorithm, OnPolicy)
+    assert isinstance(algorithm, PROTOCOLS[algorithm.KIND])
     assert set(algorithm.INERT) <= set(fields_of(algorithm.Config))
     assert all(algorithm.INERT.values())
 
 
-@pytest.mark.parametrize("name", ON_POLICY)
+@pytest.mark.parametrize("name", RULES)
 def test_a_rule_takes_the_arguments_of_the_interface(name: str) -> None:
-    for function in ("init", "observe", "act", "executed", "update", "parameters"):
-        asked = list(inspect.signature(getattr(OnPolicy, function)).parameters.values())[1:]
+    protocol = PROTOCOLS[load(name).KIND]
+    functions = ["init", "observe", "act", "executed", "update", "parameters"]
+    for function in functions + ["ended"] * (protocol is OffPolicy):
+        asked = list(inspect.signature(getattr(protocol, function)).parameters.values())[1:]
         taken = list(inspect.signature(getattr(load(name), function)).parameters.values())
         assert [p.name for p in taken[: len(asked)]] == [p.name for p in asked]
         assert all(p.default is not inspect.Parameter.empty for p in taken[len(asked) :])
 
 
-@pytest.mark.parametrize("name", ON_POLICY)
+@pytest.mark.parametrize("name", RULES)
 def test_what_a_rule_gives_to_be_kept_has_a_row_for_each_seed(name: str) -> None:
     rule: Any = load(name)
-    state = rule.init(changed(rule.PRESETS[name], environments=2), PROBLEM, generators([0, 1, 2]))
+    state = rule.init(rule.PRESETS[name], PROBLEM, generators([0, 1, 2]))
     kept = rule.parameters(state)
     assert all(len(tensor) == 3 for tensor in kept.values())
-    assert {name.partition("/")[0] for name in kept} == {"policy", "value", "observation"}
+    parts = {"on-policy": {"policy", "value", "observation"}, "off-policy": {"policy", "critic"}}
+    assert {name.partition("/")[0] for name in kept} == parts[rule.KIND]
 
 
 def test_an_unknown_name_is_a_key_error() -> None:

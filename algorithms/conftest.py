@@ -9,9 +9,11 @@ import torch
 from torch import Tensor
 
 from algorithms import population
-from algorithms.interface import Frozen, Problem, Rollout
+from algorithms.interface import Frozen, Problem, Rollout, Transitions
 
 PROBLEM = Problem(observation_size=5, action_size=3, action_low=(-0.5,) * 3, action_high=(0.5,) * 3)
+
+BANDIT = Problem(observation_size=1, action_size=1, action_low=(-1.0,), action_high=(1.0,))
 
 Disturb = Callable[[Rollout], None]
 
@@ -96,6 +98,94 @@ def trained(
             disturb(rollout)
         rule.update(state, config, rollout, order, progress=(update + updates) / (2 * updates))
     return state
+
+
+def batch_of(
+    seeds: Sequence[int], size: int, stream: int = 200, *, problem: Problem = PROBLEM
+) -> Transitions:
+    """A batch that no policy made: everything is drawn."""
+    own = generators(seeds, stream)
+    observation = normal(own, size, problem.observation_size)
+    action = normal(own, size, problem.action_size).tanh()
+    reward, successor = normal(own, size), normal(own, size, problem.observation_size)
+    terminated, truncated = chance(own, size), chance(own, size)
+    return Transitions(observation, action, reward, terminated, truncated & ~terminated, successor)
+
+
+def practised(
+    rule: Any,
+    config: Any,
+    seeds: Sequence[int],
+    *,
+    steps: int = 13,
+    problem: Problem = PROBLEM,
+    time_limits: bool = True,
+    disturb: Callable[[Transitions], None] | None = None,
+) -> Any:
+    """The state of a population after that many steps of the loop that the interface describes.
+
+    The reward is largest where the executed action follows the observation; the successor knows of neither.
+    """
+    state = rule.init(config, problem, generators(seeds))
+    own, draws, order = generators(seeds, 300), generators(seeds, 301), generators(seeds, 302)
+    replay: list[Transitions] = []
+    for step in range(1, steps + 1):
+        raw = rule.observe(state, config, 3 * normal(own, 1, problem.observation_size) + 1, learn=True)
+        noise = normal(own, 1, problem.action_size)
+        action = noise.tanh() if step <= config.warmup else rule.act(state, config, raw, noise)
+        done = rule.executed(config, problem, action)
+        terminated, truncated = chance(own, 1), chance(own, 1)
+        truncated = truncated & ~terminated & time_limits
+        reward = 1 - (done[..., 0] - 0.1 * raw[..., 0]) ** 2
+        successor = 3 * normal(own, 1, problem.observation_size) + 1
+        rule.ended(state, config, terminated | truncated)
+        replay.append(Transitions(raw, action, reward, terminated, truncated, successor))
+        del replay[: -config.buffer_size]
+        if step > config.warmup and (step - config.warmup) % config.train_every == 0:
+            for _ in range(config.gradient_steps):
+                batch = sampled(replay, config.batch_size, draws)
+                if disturb is not None:
+                    disturb(batch)
+                rule.update(state, config, batch, order)
+    return state
+
+
+def double(batch: Transitions) -> Transitions:
+    """The batch in double precision."""
+    return Transitions(**{k: v.double() if v.is_floating_point() else v for k, v in vars(batch).items()})
+
+
+def module(views: Sequence[Tensor], *, tanh: bool = False) -> torch.nn.Sequential:
+    """The `torch.nn` network of one network's parameters: ReLU between layers, perhaps tanh at its end."""
+    layers: list[torch.nn.Module] = []
+    for weight, bias in zip(views[::2], views[1::2], strict=True):
+        linear = torch.nn.Linear(*weight.shape, dtype=weight.dtype)
+        with torch.no_grad():
+            linear.weight.copy_(weight.T)
+            linear.bias.copy_(bias[0])
+        layers += [linear, torch.nn.ReLU()]
+    return torch.nn.Sequential(*layers[:-1], *[torch.nn.Tanh()] * tanh)
+
+
+def weights_of(network: torch.nn.Module) -> list[Tensor]:
+    """A `torch.nn` network's parameters as θ has them."""
+    return [p.detach().T if p.ndim == 2 else p.detach()[None] for p in network.parameters()]
+
+
+def bandit(seeds: Sequence[int], size: int, reward: Callable[[Tensor], Tensor]) -> Transitions:
+    """Episodes of one step with one action: a batch of uniform actions and their rewards, [S, B, 1]."""
+    own = generators(seeds, 400)
+    action = torch.from_numpy(np.stack([g.uniform(-1, 1, (size, 1)).astype(np.float32) for g in own]))
+    nothing, ends = torch.ones(len(seeds), size, 1), torch.ones(len(seeds), size, dtype=torch.bool)
+    return Transitions(nothing, action, reward(action)[..., 0], ends, ~ends, nothing)
+
+
+def sampled(replay: list[Transitions], size: int, own: Sequence[np.random.Generator]) -> Transitions:
+    """A batch from the transitions [S, 1, …] of each step, with replacement."""
+    index = torch.from_numpy(np.stack([g.integers(len(replay), size=size) for g in own]))
+    rows = torch.arange(len(index))[:, None]
+    kept = {name: torch.cat([vars(step)[name] for step in replay], dim=1) for name in vars(replay[0])}
+    return Transitions(**{name: tensor[rows, index] for name, tensor in kept.items()})
 
 
 def bits(state: Any, index: int) -> dict[str, bytes]:

@@ -10,7 +10,7 @@ equation 9.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import torch
@@ -83,7 +83,7 @@ class Step:
 
 
 def first(
-    config: Any,
+    config: DeterministicConfig,
     problem: Problem,
     generators: Sequence[np.random.Generator],
     dtype: torch.dtype,
@@ -121,7 +121,7 @@ def chosen(
 
 def act(
     state: Deterministic,
-    config: Any,
+    config: DeterministicConfig,
     observation: Float[Tensor, "S N O"],
     noise: Float[Tensor, "S N A"] | None,
 ) -> Float[Tensor, "S N A"]:
@@ -143,13 +143,13 @@ def act(
         return (action + state.exploration).clamp(-1, 1)
 
 
-def ended(state: Deterministic, config: Any, ended: Bool[Tensor, "S N"]) -> None:
+def ended(state: Deterministic, config: DeterministicConfig, ended: Bool[Tensor, "S N"]) -> None:
     """Exploration that has a memory begins anew with each episode."""
     if config.exploration == "ornstein-uhlenbeck":
         state.exploration.masked_fill_(ended[..., None], 0.0)
 
 
-def ascend(state: Deterministic, config: Any, batch: Transitions) -> Float[Tensor, " S"]:
+def ascend(state: Deterministic, config: DeterministicConfig, batch: Transitions) -> Float[Tensor, " S"]:
     """One step of the policy up the first critic's slope; returns the loss −E[Q₁(s, μ(s))] before it.
 
     The critic is evaluated with `frozen` parameters, so that no gradient to them is computed.
@@ -162,7 +162,7 @@ def ascend(state: Deterministic, config: Any, batch: Transitions) -> Float[Tenso
     return loss.detach()
 
 
-def follow(state: Deterministic, config: Any) -> None:
+def follow(state: Deterministic, config: DeterministicConfig) -> None:
     """Both targets move a little towards what they follow."""
     state.critics.target.follow(state.critics.theta, rate=config.target_rate)
     state.target.follow(state.policy, rate=config.target_rate)

@@ -30,7 +30,9 @@ class OffPolicyConfig(Frozen):
     """The settings that every off-policy algorithm has."""
 
     batch_size: PositiveInt = Field(256, description="B, transitions a gradient step")
-    buffer_size: PositiveInt = Field(1_000_000, description="transitions that the replay keeps")
+    buffer_size: PositiveInt = Field(
+        1_000_000, description="transitions that the replay keeps", validate_default=True
+    )
     warmup: PositiveInt = Field(10_000, description="steps of uniformly random actions before learning")
     train_every: PositiveInt = Field(1, description="steps from one training to the next")
     gradient_steps: PositiveInt = Field(1, description="gradient steps a training")

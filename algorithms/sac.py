@@ -77,7 +77,9 @@ class Config(OffPolicyConfig):
     """SAC's hyperparameters; the defaults are the paper's (appendix D) with a learned temperature."""
 
     temperature: NonNegativeFloat = Field(1.0, description="α, or where it starts if it is learned")
-    learn_temperature: bool = Field(True, description="move α so that the entropy comes to its target")
+    learn_temperature: bool = Field(
+        True, description="move α so that the entropy comes to its target", validate_default=True
+    )
     target_entropy: float | None = Field(None, description="H̄, that target; off: −dim A")
     temperature_learning_rate: PositiveFloat = Field(3e-4, description="Adam's step size for log α")
     tricks: Tricks = Field(Tricks(), description="named switches, off as in the paper")

@@ -13,7 +13,6 @@ import numpy as np
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
-from torch.optim.adam import adam
 
 ROW_MULTIPLE = 64
 
@@ -162,20 +161,24 @@ def adam_step(
 
     Kingma and Ba 2015, "Adam: a method for stochastic optimization", algorithm 1.
     """
+    if active is not None and theta.steps.ndim > 1:
+        active = active[:, None].expand_as(theta.steps)
+    theta.steps.add_(1 if active is None else active)
     lists = (theta.rows[0], list(gradient.flatten(0, -2).unbind(0)), *theta.rows[1:])
     if active is not None:
-        networks = theta.steps[0].numel()
-        chosen = active.repeat_interleave(networks).nonzero().flatten().tolist()
+        chosen = active.flatten().nonzero().flatten().tolist()
+        if not chosen:
+            return
         lists = tuple([rows[s] for s in chosen] for rows in lists)
     parameters, gradients, firsts, seconds, steps = lists
-    adam(
+    # The kernel itself: what `torch.optim.adam.adam` does before calling it takes three times as long as it.
+    torch._fused_adam_(
         parameters,
         gradients,
         firsts,
         seconds,
         [],
         steps,
-        fused=True,
         amsgrad=False,
         beta1=0.9,
         beta2=0.999,

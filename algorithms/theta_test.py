@@ -5,7 +5,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from algorithms.theta import ROW_MULTIPLE, Layout, Theta, adam_step, clip_coefficient, global_norm, gradient
+from algorithms.theta import (
+    ROW_MULTIPLE,
+    Layout,
+    Target,
+    Theta,
+    adam_step,
+    clip_coefficient,
+    global_norm,
+    gradient,
+)
 
 QUICK = settings(deadline=None, max_examples=25)
 LAYOUT = Layout(("weight", "bias"), ((3, 5), (1, 5)))
@@ -175,3 +184,93 @@ def test_clipping_is_pytorchs() -> None:
 def test_a_seeds_clip_does_not_see_the_other_seeds_gradients() -> None:
     slope = torch.tensor([[0.3, 0.0], [torch.inf, 0.0]])
     assert clip_coefficient(global_norm(slope), limit=0.5)[0] == 1
+
+
+def twins(seeds: int = 3, layout: Layout = LAYOUT) -> Theta:
+    """Two rows a seed."""
+    rows = drawn(2 * seeds, layout).matrix.view(seeds, 2, -1)
+    return Theta.of(list(rows.numpy()), layout)
+
+
+def test_two_networks_a_seed_are_two_rows_a_seed() -> None:
+    theta = twins()
+    assert theta.matrix.shape == theta.first.shape == theta.second.shape == (3, 2, 64)
+    assert theta.steps.shape == (3, 2)
+    weight, bias = theta.frozen
+    assert weight.shape == (6, 3, 5)
+    for k in (0, 1):
+        own = theta.member(k)
+        assert torch.equal(own[0], weight[k::2])
+        assert torch.equal(own[1], bias[k::2])
+    theta.matrix[2, 1] = 7.0
+    assert (weight[5] == 7).all()
+    assert (theta.leaves[0][5] == 7).all()
+
+
+def test_the_gradient_to_two_networks_a_seed_has_their_shape_and_is_each_ones_own() -> None:
+    theta = twins()
+    summed = theta.leaves[0].sum((1, 2)) + 0 * theta.leaves[1].sum((1, 2))
+    loss = summed.view(3, 2) * torch.tensor([[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]])
+    (slope,) = gradient(loss.sum(1), theta)
+    assert slope.shape == theta.matrix.shape
+    assert slope[:, :, 0].tolist() == [[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]]
+    assert not slope[..., 15:].any()
+
+
+def test_adam_on_two_networks_a_seed_has_the_bits_of_adam_on_each_alone() -> None:
+    pair, single = twins(), drawn(6)
+    for slope in slopes(5, single):
+        adam_step(pair, slope.view(3, 2, -1), learning_rate=0.1, epsilon=1e-8)
+        adam_step(single, slope, learning_rate=0.1, epsilon=1e-8)
+    assert torch.equal(pair.matrix.view(6, -1), single.matrix)
+    adam_step(
+        pair,
+        slopes(1, single)[0].view(3, 2, -1),
+        learning_rate=0.1,
+        epsilon=1e-8,
+        active=torch.tensor([True, False, True]),
+    )
+    assert pair.steps.tolist() == [[6, 6], [5, 5], [6, 6]]
+    assert torch.equal(pair.matrix[1].flatten(), single.matrix[2:4].flatten())
+    assert not torch.equal(pair.matrix[0].flatten(), single.matrix[:2].flatten())
+
+
+def test_weight_decay_is_pytorchs() -> None:
+    theta = drawn(1)
+    row = torch.nn.Parameter(theta.matrix[0].clone())
+    optimiser = torch.optim.Adam([row], lr=1e-2, weight_decay=0.1)
+    for slope in slopes(5, theta):
+        adam_step(theta, slope, learning_rate=1e-2, epsilon=1e-8, weight_decay=0.1)
+        row.grad = slope[0].clone()
+        optimiser.step()
+    torch.testing.assert_close(theta.matrix[0], row.detach())
+    assert not theta.matrix[:, LAYOUT.parameters :].any()
+
+
+@pytest.mark.parametrize("rate", [0.001, 0.005, 0.3, 1.0])
+def test_a_targets_distance_to_what_it_follows_shrinks_by_1_minus_the_rate(rate: float) -> None:
+    theta = drawn(dtype=torch.float64)
+    target = Target.of(theta)
+    start = target.matrix.clone()
+    theta.matrix.add_(1.0).mul_(2.0)
+    assert torch.equal(target.matrix, start)  # a copy: it does not move by itself
+    for _ in range(20):
+        target.follow(theta, rate=rate)
+    torch.testing.assert_close(target.matrix, theta.matrix + (1 - rate) ** 20 * (start - theta.matrix))
+    torch.testing.assert_close(target.frozen[0].flatten(1), target.matrix[:, :15])
+    if rate == 1:
+        assert torch.equal(target.matrix, theta.matrix)
+
+
+@pytest.mark.parametrize("size", [1, 5, 63, 65, 200])
+def test_a_target_alone_has_the_bits_of_the_same_target_among_ten(size: int) -> None:
+    layout = Layout(("weight",), ((size, 3),))
+    among = drawn(10, layout)
+    crowd = Target.of(among)
+    among.matrix.mul_(3.0)
+    crowd.follow(among, rate=0.005)
+    for seed in (0, 3, 9):
+        own = Theta.of([among.matrix[seed].numpy()], layout)
+        alone = Target(drawn(10, layout).matrix[[seed]].clone(), layout)
+        alone.follow(own, rate=0.005)
+        assert torch.equal(alone.matrix[0], crowd.matrix[seed])

@@ -31,14 +31,12 @@ def generalised_advantage(
     # Multiply and add are separate on purpose: a fused multiply-add rounds differently in the vector part and
     # in the tail of an array, and a seed's place in the array must not matter.
     decay = discount * gae_lambda * (~ended).to(delta.dtype)
-    advantage = torch.empty_like(delta)
+    advantage = []
     running = torch.zeros_like(delta[:, 0])
-    for t, (delta_t, decay_t) in reversed(
-        list(enumerate(zip(delta.unbind(1), decay.unbind(1), strict=True)))
-    ):
+    for delta_t, decay_t in zip(reversed(delta.unbind(1)), reversed(decay.unbind(1)), strict=True):
         running = delta_t + decay_t * running
-        advantage[:, t] = running
-    return advantage
+        advantage.append(running)
+    return torch.stack(advantage[::-1], dim=1)
 
 
 def standardised(advantage: Float[Tensor, "S B"]) -> Float[Tensor, "S B"]:

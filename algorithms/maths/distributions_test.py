@@ -1,11 +1,21 @@
 import math
 from collections.abc import Callable
+from decimal import Decimal, localcontext
 
 import numpy as np
 import pytest
 import torch
+from scipy.integrate import quad
+from scipy.special import ndtr
 from torch import Tensor
-from torch.distributions import Beta, Independent, Normal, kl_divergence
+from torch.distributions import (
+    Beta,
+    Independent,
+    Normal,
+    TanhTransform,
+    TransformedDistribution,
+    kl_divergence,
+)
 
 from algorithms.maths.distributions import (
     beta_entropy,
@@ -15,7 +25,9 @@ from algorithms.maths.distributions import (
     gaussian_entropy,
     gaussian_kl,
     gaussian_log_prob,
+    log_tanh_slope,
     softplus,
+    squashed_gaussian_log_prob,
 )
 
 
@@ -209,3 +221,92 @@ def test_a_seed_alone_has_the_bits_of_the_same_seed_among_ten(function: Callable
                 (slope,) = torch.autograd.grad(alone.sum(), own)
                 (slopes,) = torch.autograd.grad(function(everyone).sum(), everyone)
                 assert torch.equal(slope[-1], slopes[3])
+
+
+def exact_log_tanh_slope(x: float) -> float:
+    """log(1 − tanh² x) = 2 log(2 / (eˣ + e⁻ˣ)), to 60 digits."""
+    with localcontext() as context:
+        context.prec = 60
+        up = Decimal(x).exp()
+        return float(2 * (2 / (up + 1 / up)).ln())
+
+
+@pytest.mark.parametrize(("dtype", "relative"), [(torch.float32, 3e-7), (torch.float64, 1e-15)])
+@pytest.mark.parametrize("x", [0.0, 1e-3, 0.5, 1.0, 3.0, 9.0, 19.0, 20.0, 45.0, 80.0, 300.0])
+def test_the_log_slope_of_tanh_is_exact_however_large_x_is(
+    x: float, dtype: torch.dtype, relative: float
+) -> None:
+    for signed in (x, -x):
+        argument = torch.tensor(signed, dtype=dtype, requires_grad=True)
+        found = log_tanh_slope(argument)
+        # At 0 it is a difference of numbers near log 2.
+        value = float(found.detach())
+        assert value == pytest.approx(exact_log_tanh_slope(signed), rel=relative, abs=2 * relative)
+        (slope,) = torch.autograd.grad(found, argument)
+        assert float(slope) == pytest.approx(-2 * math.tanh(signed), rel=1e-6, abs=1e-6)
+
+
+def test_control_the_logarithm_as_it_is_written_is_infinite_where_tanh_rounds_to_1() -> None:
+    x = torch.tensor(20.0)
+    assert (1 - x.tanh() ** 2).log() == -torch.inf
+    assert torch.isfinite(log_tanh_slope(x))
+
+
+def squashed_density(action: float, mean: float, log_std: float, epsilon: float | None = None) -> float:
+    """The density of tanh u at an action, u Gaussian."""
+    u = torch.tensor([[[math.atanh(action)]]], dtype=torch.float64)
+    spread = torch.tensor([[[log_std]]], dtype=torch.float64)
+    noise = (u - mean) * (-spread).exp()
+    return float(squashed_gaussian_log_prob(noise, spread, u, epsilon=epsilon).exp())
+
+
+@pytest.mark.parametrize(("mean", "log_std"), [(0.0, -1.0), (0.5, -0.5), (-2.0, 0.3)])
+def test_the_squashed_density_integrates_to_1_and_to_the_probability_of_each_part(
+    mean: float, log_std: float
+) -> None:
+    edge = math.tanh(15.0)  # what lies beyond weighs less than 1e-6 here
+    for end in (-0.9, 0.0, 0.6, edge):
+        found, _ = quad(squashed_density, -edge, end, args=(mean, log_std), limit=500)
+        assert found == pytest.approx(ndtr((math.atanh(end) - mean) / math.exp(log_std)), abs=1e-5)
+
+
+def test_control_with_an_epsilon_of_one_tenth_it_does_not() -> None:
+    found, _ = quad(squashed_density, -0.999, 0.999, args=(0.0, -0.5, 0.1))
+    assert found < 0.95
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_the_squashed_log_probability_and_its_slopes_are_pytorchs(seed: int) -> None:
+    generator = torch.Generator().manual_seed(seed)
+    noise, mean, log_std = torch.randn(3, 2, 7, 4, generator=generator, dtype=torch.float64)
+    log_std = log_std - 1
+    slopes = []
+    for ours in (True, False):
+        m, s = mean.clone().requires_grad_(), log_std.clone().requires_grad_()
+        u = m + s.exp() * noise
+        if ours:
+            log_prob = squashed_gaussian_log_prob(noise, s, u)
+        else:
+            squashed = TransformedDistribution(Normal(m, s.exp()), [TanhTransform(cache_size=1)])
+            log_prob = Normal(m, s.exp()).log_prob(u).sum(-1)
+            log_prob = log_prob - squashed.transforms[0].log_abs_det_jacobian(u, u.tanh()).sum(-1)
+        slopes.append((log_prob.detach(), *torch.autograd.grad(log_prob.sum(), (m, s))))
+    for mine, other in zip(*slopes, strict=True):
+        torch.testing.assert_close(mine, other)
+
+
+def test_an_epsilon_of_a_millionth_bounds_the_log_slope_and_changes_little_elsewhere() -> None:
+    zero = torch.zeros(1, 1, 1)
+    exact, bounded = (
+        squashed_gaussian_log_prob(zero, zero, torch.full((1, 1, 1), 20.0), epsilon=epsilon)
+        for epsilon in (None, 1e-6)
+    )
+    assert float(bounded) == pytest.approx(-math.log(1e-6) - 0.5 * math.log(2 * math.pi), rel=1e-4)
+    assert float(exact) == pytest.approx(40 - math.log(4) - 0.5 * math.log(2 * math.pi))
+    middle = torch.full((1, 1, 1), 0.7)
+    torch.testing.assert_close(
+        squashed_gaussian_log_prob(zero, zero, middle),
+        squashed_gaussian_log_prob(zero, zero, middle, epsilon=1e-6),
+        rtol=0,
+        atol=1e-5,
+    )
