@@ -14,9 +14,9 @@ Schulman, Wolski, Dhariwal, Radford and Klimov 2017, "Proximal policy optimizati
 1707.06347.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -125,6 +125,12 @@ INERT: dict[str, str] = actor_critic.INERT | {
     "kl_coefficient": "objective is neither 'kl-adaptive' nor 'kl-fixed'",
     "value_coefficient": "gradient_clip is off: nothing else is shared, and Adam undoes a factor",
     "tricks.kl_stop": "no minibatch's KL estimate exceeded 1.5 × kl_stop",
+}
+
+IDLE: dict[str, Callable[[Any], bool]] = actor_critic.IDLE | {
+    "clip": lambda config: config.objective != "clip" and not config.tricks.value_clip,
+    "kl_target": lambda config: config.objective != "kl-adaptive",
+    "kl_coefficient": lambda config: config.objective not in ("kl-adaptive", "kl-fixed"),
 }
 
 
@@ -276,6 +282,7 @@ def differentiate(state: State, config: Config, batch: Batch) -> tuple[Step, lis
 
 
 __all__ = [
+    "IDLE",
     "INERT",
     "KIND",
     "PRESETS",
