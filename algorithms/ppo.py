@@ -99,6 +99,21 @@ CODE_LEVEL = Tricks(
 PRESETS: dict[str, Config] = {
     "ppo": Config(value_coefficient=0.5, tricks=CODE_LEVEL),
     "ppo-m": Config(),
+    # What Engstrom et al.'s released PPO-M runs on Walker2d (configs/walker_ppom.py), though their paper says
+    # that it "ignores all the code-level optimizations" (section 4). No config overrides norm_states in
+    # src/MuJoCo.json, so observations are standardised, without clipping; activations are tanh in models.py;
+    # advantages are standardised in each minibatch in steps.py; a time limit ends an episode, and Adam's ε is
+    # 1e-5, in agent.py. Its V has a step size of its own, 2e-4; here both have the policy's.
+    "ppo-m-released": Config(
+        learning_rate=1e-4,
+        tricks=Tricks(
+            observation_normalisation=True,
+            tanh_activations=True,
+            advantage_normalisation="minibatch",
+            adam_epsilon=1e-5,
+            time_limit_terminal=True,
+        ),
+    ),
     "ppo-noclip": Config(
         objective="none",
         value_coefficient=0.5,
