@@ -23,7 +23,14 @@ from suites.errors import InputError, dotted, from_validation, nearest, shown
 from suites.spec import MAX_SEED, Evaluation, RunSpec
 from suites.variant import Name, Variant, shortened, variant
 
-QUESTIONS = ("code-level-tricks", "reproduction", "trick-factorial")
+QUESTIONS = (
+    "actor-critic-ladder",
+    "code-level-tricks",
+    "natural-ladder",
+    "reproduction",
+    "trick-factorial",
+    "trust-region",
+)
 """The questions that a report can answer, by name."""
 
 SMOKE_SEEDS, SMOKE_STEPS, SMOKE_EVALUATION = 2, 4096, Evaluation(points=2, episodes=1)
