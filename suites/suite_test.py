@@ -451,6 +451,20 @@ def test_a_beta_policy_of_unbounded_actions_is_one_line_that_names_variant_and_e
     )
 
 
+def test_an_off_policy_algorithm_of_unbounded_actions_is_one_line_that_names_variant_and_environment(
+    unbounded: str,
+) -> None:
+    found = tomllib.loads(SMALL)
+    found["suite"]["environments"] = [unbounded]
+    found["variants"] = {"mine": {"algorithm": "td3"}}
+    with pytest.raises(InputError) as refused:
+        suite(found)
+    assert str(refused.value) == (
+        "suite: variants.mine.algorithm = 'td3': needs bounded actions, which test/Unbounded-v0 has not;"
+        " valid: an on-policy algorithm"
+    )
+
+
 def test_a_gaussian_policy_has_no_need_of_bounds(unbounded: str) -> None:
     chosen = suite(tomllib.loads(SMALL.replace("Hopper-v5", unbounded)))
     assert len(chosen.cells()) == 4
