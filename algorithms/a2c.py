@@ -17,6 +17,7 @@ from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt
 from torch import Tensor
 
 from algorithms.actor_critic import (
+    IDLE,
     INERT,
     ActorCritic,
     Batch,
@@ -117,6 +118,7 @@ def losses(state: ActorCritic, batch: Batch) -> tuple[Tensor, Tensor, Tensor]:
 
 
 __all__ = [
+    "IDLE",
     "INERT",
     "KIND",
     "PRESETS",

@@ -1,6 +1,6 @@
 """What the on-policy algorithms share: policy, value function, and a rollout made a batch to learn from."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, fields
 from functools import cache
 from itertools import repeat
@@ -47,6 +47,12 @@ INERT: dict[str, str] = {
     "tricks.action_clip": "policy is 'beta', whose actions are within the bounds",
 }
 """Fields of every on-policy config that change nothing under a named condition."""
+
+IDLE: dict[str, Callable[[Any], bool]] = {
+    "tricks.log_std_init": lambda config: config.policy == "beta",
+    "tricks.action_clip": lambda config: config.policy == "beta",
+}
+"""Those whose condition is on the config alone: whether a config leaves them without effect."""
 
 
 @dataclass

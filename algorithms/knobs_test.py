@@ -231,6 +231,18 @@ def test_every_condition_has_a_case_here(name: str) -> None:
     assert set(INERT[name]) == set(RULES[name].INERT)
 
 
+@pytest.mark.parametrize("name", RULES)
+def test_a_field_is_idle_where_a_condition_on_the_config_makes_it_inert_and_where_it_acts_it_is_not(
+    name: str,
+) -> None:
+    for knob, idle in getattr(RULES[name], "IDLE", {}).items():
+        inert = [case.given for case in INERT[name][knob] if case.time_limits and case.value is None]
+        acting = [KNOBS[name][knob].given, *(given for *field, given in ALSO if field == [name, knob])]
+        assert inert
+        assert all(idle(with_values(BASES[name], given)) for given in inert)
+        assert not any(idle(with_values(BASES[name], given)) for given in acting)
+
+
 @pytest.mark.parametrize(
     ("name", "knob", "given"),
     [(name, knob, KNOBS[name][knob].given) for name in KNOBS for knob in KNOBS[name]] + ALSO,

@@ -13,7 +13,8 @@ The advantages are computed before anything is fitted, and policy and value func
 optimisers of their own, so it does not matter which of the two learns first. Here the policy does.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -21,6 +22,7 @@ from jaxtyping import Float
 from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
 from torch import Tensor
 
+from algorithms.actor_critic import IDLE as SHARED_IDLE
 from algorithms.actor_critic import INERT as SHARED_INERT
 from algorithms.actor_critic import ActorCritic, Batch, OnPolicyConfig, fit_value
 from algorithms.maths.advantages import standardised
@@ -64,14 +66,20 @@ class NaturalConfig(OnPolicyConfig):
     tricks: NaturalTricks = Field(NaturalTricks(), description="named switches, off as in the papers")
 
 
-INERT: dict[str, str] = SHARED_INERT | {
-    "value_learning_rate": "value_epochs is 0",
-    "value_minibatch_size": "value_epochs is 0",
-    "tricks.adam_epsilon": "value_epochs is 0",
-    "tricks.gradient_clip": "value_epochs is 0",
-    "tricks.value_clip": "value_epochs is 0",
-    "tricks.anneal_lr": "value_epochs is 0",
-}
+_OF_THE_FIT = (
+    "value_learning_rate",
+    "value_minibatch_size",
+    "tricks.adam_epsilon",
+    "tricks.gradient_clip",
+    "tricks.value_clip",
+    "tricks.anneal_lr",
+)
+
+INERT: dict[str, str] = SHARED_INERT | dict.fromkeys(_OF_THE_FIT, "value_epochs is 0")
+
+IDLE: dict[str, Callable[[Any], bool]] = SHARED_IDLE | dict.fromkeys(
+    _OF_THE_FIT, lambda config: not config.value_epochs
+)
 
 
 def step_kl(config: NaturalConfig, *, progress: float) -> float:

@@ -33,9 +33,7 @@ from algorithms.actor_critic import (
 from algorithms.interface import Metrics, Rollout
 from algorithms.maths.natural import Product, conjugate_gradient, dense, dot, trust_region_step
 from algorithms.natural import (
-    INERT as SHARED_INERT,
-)
-from algorithms.natural import (
+    IDLE,
     NaturalConfig,
     NaturalTricks,
     fisher_product,
@@ -43,6 +41,9 @@ from algorithms.natural import (
     standardise_if_asked,
     step_kl,
     surrogate,
+)
+from algorithms.natural import (
+    INERT as SHARED_INERT,
 )
 from algorithms.theta import gradient
 
@@ -119,6 +120,7 @@ def solve(
 
 
 __all__ = [
+    "IDLE",
     "INERT",
     "KIND",
     "PRESETS",

@@ -14,9 +14,9 @@ Schulman, Wolski, Dhariwal, Radford and Klimov 2017, "Proximal policy optimizati
 1707.06347.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -99,6 +99,21 @@ CODE_LEVEL = Tricks(
 PRESETS: dict[str, Config] = {
     "ppo": Config(value_coefficient=0.5, tricks=CODE_LEVEL),
     "ppo-m": Config(),
+    # What Engstrom et al.'s released PPO-M runs on Walker2d (configs/walker_ppom.py), though their paper says
+    # that it "ignores all the code-level optimizations" (section 4). No config overrides norm_states in
+    # src/MuJoCo.json, so observations are standardised, without clipping; activations are tanh in models.py;
+    # advantages are standardised in each minibatch in steps.py; a time limit ends an episode, and Adam's ε is
+    # 1e-5, in agent.py. Its V has a step size of its own, 2e-4; here both have the policy's.
+    "ppo-m-released": Config(
+        learning_rate=1e-4,
+        tricks=Tricks(
+            observation_normalisation=True,
+            tanh_activations=True,
+            advantage_normalisation="minibatch",
+            adam_epsilon=1e-5,
+            time_limit_terminal=True,
+        ),
+    ),
     "ppo-noclip": Config(
         objective="none",
         value_coefficient=0.5,
@@ -125,6 +140,12 @@ INERT: dict[str, str] = actor_critic.INERT | {
     "kl_coefficient": "objective is neither 'kl-adaptive' nor 'kl-fixed'",
     "value_coefficient": "gradient_clip is off: nothing else is shared, and Adam undoes a factor",
     "tricks.kl_stop": "no minibatch's KL estimate exceeded 1.5 × kl_stop",
+}
+
+IDLE: dict[str, Callable[[Any], bool]] = actor_critic.IDLE | {
+    "clip": lambda config: config.objective != "clip" and not config.tricks.value_clip,
+    "kl_target": lambda config: config.objective != "kl-adaptive",
+    "kl_coefficient": lambda config: config.objective not in ("kl-adaptive", "kl-fixed"),
 }
 
 
@@ -276,6 +297,7 @@ def differentiate(state: State, config: Config, batch: Batch) -> tuple[Step, lis
 
 
 __all__ = [
+    "IDLE",
     "INERT",
     "KIND",
     "PRESETS",

@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from algorithms import ppo, vpg
+from algorithms import ppo, trpo, vpg
 from algorithms.actor_critic import Batch, prepare
 from algorithms.conftest import PROBLEM, bits, changed, collect, generators, trained
 from algorithms.interface import Rollout
@@ -316,6 +316,12 @@ def test_the_published_code_level_tricks_are_those_that_engstrom_lists_and_the_h
     assert tricks_of("ppo-sb3") == {"orthogonal_init", "tanh_activations", "gradient_clip"} | hidden
 
 
-def tricks_of(name: str) -> set[str]:
-    tricks = ppo.PRESETS[name].tricks.model_dump()
+def test_the_released_ppo_m_has_the_hidden_tricks_that_the_released_trpo_has() -> None:
+    assert tricks_of("ppo-m") == set()
+    assert tricks_of("ppo-m-released") == tricks_of("trpo-released", trpo)
+    assert "observation_clip" not in tricks_of("ppo-m-released")
+
+
+def tricks_of(name: str, rule: Any = ppo) -> set[str]:
+    tricks = rule.PRESETS[name].tricks.model_dump()
     return {trick for trick, value in tricks.items() if value not in (False, None)}

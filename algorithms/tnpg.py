@@ -27,6 +27,7 @@ from algorithms.actor_critic import (
 from algorithms.interface import Metrics, Rollout
 from algorithms.maths.natural import conjugate_gradient, dot, trust_region_step
 from algorithms.natural import (
+    IDLE,
     INERT,
     NaturalConfig,
     NaturalTricks,
@@ -82,6 +83,7 @@ def update(
 
 
 __all__ = [
+    "IDLE",
     "INERT",
     "KIND",
     "PRESETS",

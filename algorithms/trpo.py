@@ -10,8 +10,8 @@ Schulman, Levine, Moritz, Jordan and Abbeel 2015, "Trust region policy optimizat
 appendix C.
 """
 
-from collections.abc import Sequence
-from typing import Literal
+from collections.abc import Callable, Sequence
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -32,6 +32,9 @@ from algorithms.actor_critic import (
 )
 from algorithms.interface import Metrics, Rollout
 from algorithms.maths.natural import backtrack, conjugate_gradient, dot, trust_region_step
+from algorithms.natural import (
+    IDLE as SHARED_IDLE,
+)
 from algorithms.natural import (
     INERT as SHARED_INERT,
 )
@@ -117,6 +120,10 @@ INERT: dict[str, str] = SHARED_INERT | {
     "line_search_shrink": "line_search_steps is 0 or 1",
 }
 
+IDLE: dict[str, Callable[[Any], bool]] = SHARED_IDLE | {
+    "line_search_shrink": lambda config: config.line_search_steps <= 1,
+}
+
 
 def update(
     state: ActorCritic,
@@ -175,6 +182,7 @@ def judged(
 
 
 __all__ = [
+    "IDLE",
     "INERT",
     "KIND",
     "PRESETS",

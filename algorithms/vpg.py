@@ -12,8 +12,8 @@ approximation"; Schulman et al. 2016, "High-dimensional continuous control using
 estimation".
 """
 
-from collections.abc import Sequence
-from typing import Literal
+from collections.abc import Callable, Sequence
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -80,6 +80,12 @@ INERT: dict[str, str] = actor_critic.INERT | {
     "tricks.time_limit_terminal": "baseline is off, or no episode of the rollout ended by a time limit",
 }
 
+IDLE: dict[str, Callable[[Any], bool]] = actor_critic.IDLE | {
+    "value_learning_rate": lambda config: not (config.baseline and config.value_steps),
+    "value_steps": lambda config: not config.baseline,
+    "tricks.time_limit_terminal": lambda config: not config.baseline,
+}
+
 
 def update(
     state: ActorCritic,
@@ -129,6 +135,7 @@ def surrogate(state: ActorCritic, batch: Batch) -> Tensor:
 
 
 __all__ = [
+    "IDLE",
     "INERT",
     "KIND",
     "PRESETS",

@@ -1,7 +1,8 @@
-"""Checkpoints: one file a run, taken between rollouts, from which the run goes on bit for bit.
+"""Checkpoints: one file a run, taken between rollouts or blocks, from which the run goes on bit for bit.
 
 A run's file holds its own row of everything, so that an interrupted population can be packed anew. It is
-safetensors with JSON inside; loading it runs no code.
+safetensors with JSON inside; loading it runs no code. An off-policy run's replay lies beside it, see
+`harness.replay_file`.
 """
 
 import json
@@ -14,11 +15,12 @@ from safetensors import safe_open
 from safetensors.numpy import load_file, save
 
 from algorithms.population import generator_state, put_row, restore_generator, row
+from harness import replay_file
 from harness.environments import resumable
-from harness.loop import Training
 from harness.recorder import Recorder
+from harness.training import Training
 
-FORMAT = 1
+FORMAT = 2
 
 
 def possible(training: Training) -> bool:
@@ -28,9 +30,15 @@ def possible(training: Training) -> bool:
 
 def take(training: Training, index: int, recorder: Recorder, path: Path) -> None:
     """Save all that the future of one seed of the population depends on, atomically."""
+    rows = ends = 0
+    if training.replay is not None:
+        # Before the checkpoint that stands for it: what is too much can be cut off, what is missing is lost.
+        rows, ends = replay_file.append(training.replay, index, path)
     facts = {
         "format": FORMAT,
-        "updates": training.updates,
+        "step": training.step,
+        "rows": rows,
+        "ends": ends,
         "action": generator_state(training.action_generators[index]),
         "minibatch": generator_state(training.minibatch_generators[index]),
     }
@@ -56,14 +64,14 @@ def take(training: Training, index: int, recorder: Recorder, path: Path) -> None
     temporary.replace(path)
 
 
-def updates_in(path: Path) -> int:
-    """How many updates the run had made at its checkpoint; 0 where there is none, or an old one."""
+def step_in(path: Path) -> int:
+    """At which step the run's checkpoint was taken; 0 where there is none, or an old one."""
     if not path.exists():
         return 0
     # The facts alone: the rest of the file, the environments above all, is much larger.
     with safe_open(path, framework="numpy") as file:
         facts = _facts({"loop:facts": file.get_tensor("loop:facts")})
-    return int(facts["updates"]) if facts["format"] == FORMAT else 0
+    return int(facts["step"]) if facts["format"] == FORMAT else 0
 
 
 def restore(training: Training, index: int, path: Path) -> Recorder:
@@ -79,8 +87,16 @@ def restore(training: Training, index: int, path: Path) -> Recorder:
     training.observation[index] = torch.from_numpy(arrays["loop:observation"])
     training.action_generators[index] = restore_generator(str(facts["action"]))
     training.minibatch_generators[index] = restore_generator(str(facts["minibatch"]))
-    training.updates = int(facts["updates"])
+    training.step = int(facts["step"])
+    if training.replay is not None:
+        counts = int(facts["rows"]), int(facts["ends"])
+        replay_file.restore(training.replay, index, path, counts, training.observation[index, 0])
     return Recorder.restored(part("recorder:"))
+
+
+def forget(path: Path) -> None:
+    """Remove what lies beside a checkpoint that is not gone on from: the run starts anew."""
+    replay_file.discard(path)
 
 
 def _facts(arrays: dict[str, np.ndarray]) -> dict[str, int | str]:

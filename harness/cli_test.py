@@ -236,6 +236,11 @@ def with_line(section, line):
     return TINY.replace(section, f"{section}\n{line}", 1)
 
 
+def with_variant(algorithm, config):
+    """The tiny suite with one variant more."""
+    return f'{TINY}\n[variants.x]\nalgorithm = "{algorithm}"\n{config}\n'
+
+
 def newer(store):
     store.mkdir()
     (store / "store.json").write_text('{"schema_version": 99}')
@@ -246,6 +251,57 @@ def empty(store):
 
 
 RUN = ("run", "SUITE")
+UNUSABLE = [
+    # a trick that the algorithm lacks
+    ("vpg", "config.tricks.value_clip = true", "x.config.tricks.value_clip: unknown field; did you mean"),
+    ("trpo", "config.tricks.kl_fnal = 0.1", "did you mean 'kl_final'"),
+    # out of range
+    ("trpo", "config.kl = 0", "x.config.kl = 0: should be greater than 0"),
+    ("npg", "config.kl = -0.01", "x.config.kl = -0.01: should be greater than 0"),
+    ("trpo", "config.tricks.kl_final = 0.0", "x.config.tricks.kl_final = 0.0: should be greater than 0"),
+    ("tnpg", "config.cg_steps = 0", "x.config.cg_steps = 0: should be greater than 0"),
+    ("trpo", "config.cg_steps = 2.5", "x.config.cg_steps = 2.5: should be a valid integer"),
+    ("npg", "config.most_steps = 0", "x.config.most_steps = 0: should be greater than 0"),
+    ("trpo", "config.damping = -0.1", "x.config.damping = -0.1: should be greater than or equal to 0"),
+    ("npg", "config.damping = -1", "x.config.damping = -1: should be greater than or equal to 0"),
+    ("trpo", "config.line_search_shrink = 1", "x.config.line_search_shrink = 1: should be less than 1"),
+    ("tnpg", "config.fisher_fraction = 0", "x.config.fisher_fraction = 0: should be greater than 0"),
+    # contradictions
+    ("ppo", 'config.objective = "clip+kl"', "should be 'clip', 'kl-adaptive', 'kl-fixed' or 'none'"),
+    ("ppo", "config.objective = false", "x.config.objective = False: should be 'clip'"),
+    ("ppo", "config.kl_coefficient = 2", "kl_coefficient = 2: changes nothing, because objective is neither"),
+    (
+        "ppo",
+        'preset = "ppo-m"\nconfig = { objective = "none", clip = 0.1 }',
+        "x.config.clip = 0.1: changes nothing, because objective is not 'clip' and value_clip is off",
+    ),
+    (
+        "ppo",
+        'config = { objective = "kl-fixed", kl_target = 0.02 }',
+        "kl_target = 0.02: changes nothing, because objective is not 'kl-adaptive'",
+    ),
+    (
+        "ppo",
+        'preset = "ppo-beta"\nconfig.tricks.log_std_init = -0.5',
+        "x.config.tricks.log_std_init = -0.5: changes nothing, because policy is 'beta'",
+    ),
+    (
+        "trpo",
+        "config = { line_search_steps = 0, line_search_shrink = 0.8 }",
+        "line_search_shrink = 0.8: changes nothing, because line_search_steps is 0 or 1",
+    ),
+    (
+        "trpo",
+        "config = { value_epochs = 0, tricks.value_clip = 0.2 }",
+        "tricks.value_clip = 0.2: changes nothing, because value_epochs is 0",
+    ),
+    (
+        "vpg",
+        "config = { baseline = false, value_steps = 40 }",
+        "value_steps = 40: changes nothing, because baseline is off",
+    ),
+]
+"""Variants that cannot be, as (algorithm, lines of TOML, what is said of them)."""
 
 
 @pytest.mark.parametrize(
@@ -302,6 +358,8 @@ RUN = ("run", "SUITE")
         bad(
             *RUN, suite=TINY.replace("code-level-tricks", "code-level-trick"), says="did you mean 'code-level"
         ),
+        # a variant
+        *[bad(*RUN, suite=with_variant(*variant), says=says) for *variant, says in UNUSABLE],
         # the store
         bad(*RUN, store=lambda store: store.write_text("a file"), says="is a file"),
         bad(*RUN, store=newer, says="schema 99"),

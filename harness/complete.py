@@ -1,7 +1,7 @@
 """Train what a store lacks, until nothing is missing, whoever else works on the same store."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
@@ -12,7 +12,7 @@ from rich.console import Console
 
 from harness import display
 from harness.executors.local import Lost, Train, execute
-from harness.schedule import plan
+from harness.schedule import Kind, plan
 
 if TYPE_CHECKING:
     from results.store import Store
@@ -58,6 +58,9 @@ def complete(
         console: where progress is shown.
         retry_failed: train failed runs once more.
         trainer: makes the function that workers call, from the directory and `retry_failed`.
+
+    Raises:
+        InputError: there is not enough memory for one of the runs; nothing is trained.
     """
     make = _population_trainer if trainer is None else trainer
     lost: list[Lost] = []
@@ -73,7 +76,7 @@ def complete(
             if status.state in wanted and run_id not in tried
         }
         if pending:
-            tasks = plan(cells, pending, workers, _is_reference)
+            tasks = plan(cells, pending, workers, _kind, _limits(cells, pending, workers))
             events = execute(tasks, make(directory, retry_failed), workers)
             tried |= pending.keys()
             with display.progress(tasks, console) as show, closing(events):
@@ -95,10 +98,29 @@ def complete(
             return Outcome(trained, tuple(lost))
 
 
-def _is_reference(algorithm: str) -> bool:
-    import algorithms  # torch: the parent has it by now, this file's other importers may not need it
+def check_memory(cells: "Sequence[Cell]", workers: int) -> None:
+    """Refuse cells of which not even one run would fit into a worker's memory.
 
-    return algorithms.load(algorithm).KIND == "reference"
+    Raises:
+        InputError: in one line, with what the run needs and what would help.
+    """
+    _limits(cells, {spec.run_id: 0 for cell in cells for spec in cell.specs}, workers)
+
+
+def _limits(cells: "Sequence[Cell]", pending: Mapping[str, int], workers: int) -> dict[str, int]:
+    from harness import memory  # torch: the parent has it by now, this file's other importers may not need it
+
+    wanted = [cell for cell in cells if any(spec.run_id in pending for spec in cell.specs)]
+    return memory.limits(wanted, min(workers, len(pending)), memory.available_bytes())
+
+
+def _kind(algorithm: str) -> Kind:
+    import algorithms  # torch, as above
+
+    found = algorithms.load(algorithm)
+    if found.KIND != "reference":
+        return found.KIND
+    return "off-policy reference" if "buffer_size" in found.Config.model_fields else "reference"
 
 
 def _population_trainer(directory: Path, retry_failed: bool) -> Train:

@@ -1,5 +1,6 @@
 """What one run has recorded so far, column by column; part of its checkpoint."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -27,10 +28,15 @@ class Recorder:
         _add(self.evaluations, dict(zip(EVALUATIONS, row, strict=True)))
 
     def update(self, step: int, metrics: Mapping[str, float]) -> None:
-        """Add the diagnostics of an update."""
-        if not self.updates:
-            self.updates = {name: [] for name in ("step", *metrics)}
-        _add(self.updates, {"step": step, **metrics})
+        """Add the diagnostics of an update, or their means over several; nan for what was not measured.
+
+        A row stands for an on-policy update, or for a block of at least 100 steps with gradient steps in it.
+        A run has 2000 rows or a few more at most: of more updates every k-th has one, and blocks are longer.
+        """
+        rows = len(self.updates.setdefault("step", []))
+        for name in metrics:
+            self.updates.setdefault(name, [math.nan] * rows)
+        _add(self.updates, {**dict.fromkeys(self.updates, math.nan), "step": step, **metrics})
 
     @property
     def points(self) -> int:

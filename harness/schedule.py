@@ -6,19 +6,26 @@ Nothing here changes a result (promise P1): a run's digest does not depend on it
 import heapq
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Literal
 
 from suites.spec import RunSpec
 
 if TYPE_CHECKING:  # workers import this file too, and a suite knows algorithms, which load torch
     from suites.suite import Cell
 
-# Time per step of a population of S runs, in units of what one more run adds: a fixed part (the network's
-# calls, which all runs share) and one unit a run (its own simulator). A reference library shares nothing.
-# Only the proportions matter; they decide no result, just who starts first.
-SHARED = 2.0
-OWN = 1.0
-REFERENCE = 10.0
+Kind = Literal["on-policy", "off-policy", "reference", "off-policy reference"]
+
+# Time per step of a population of S runs: a fixed part (the network's calls, which all runs share) and one a
+# run (its own simulator, and off policy the arithmetic of a gradient step at nearly every step). A reference
+# library shares nothing. The unit is an on-policy run's own part. Only the proportions matter; they decide no
+# result, just who starts first and how large populations are.
+COST: dict[Kind, tuple[float, float]] = {
+    "on-policy": (2.0, 1.0),
+    "off-policy": (10.0, 100.0),
+    "reference": (0.0, 10.0),
+    "off-policy reference": (0.0, 150.0),
+}
 
 
 @dataclass(frozen=True)
@@ -42,7 +49,8 @@ def plan(
     cells: "Iterable[Cell]",
     pending: Mapping[str, int],
     workers: int,
-    is_reference: Callable[[str], bool],
+    kind: Callable[[str], Kind],
+    limits: Mapping[str, int] = MappingProxyType({}),
 ) -> tuple[Task, ...]:
     """Pack pending runs into tasks, longest first.
 
@@ -54,18 +62,20 @@ def plan(
         cells: the suite's cells. A run that two cells share is packed once.
         pending: run_id -> step of its checkpoint, for every run that is to be trained.
         workers: how many tasks are trained at a time.
-        is_reference: whether an algorithm is a reference library, which trains one run at a time.
+        kind: what an algorithm is; a reference library trains one run at a time.
+        limits: the most runs of a cell, by its label, that memory has room for in one worker.
     """
-    groups = _groups(cells, pending, is_reference)
+    groups = _groups(cells, pending, kind)
     largest = max((len(group.specs) for group in groups), default=1)
-    packings = ([part for group in groups for part in _split(group, size)] for size in range(largest, 0, -1))
+    packings = (
+        [part for group in groups for part in _split(group, min(size, limits.get(group.label, size)), kind)]
+        for size in range(largest, 0, -1)
+    )
     best = min(packings, key=lambda tasks: _makespan(tasks, workers))
     return tuple(sorted(best, key=lambda task: -task.cost))
 
 
-def _groups(
-    cells: "Iterable[Cell]", pending: Mapping[str, int], is_reference: Callable[[str], bool]
-) -> list[Task]:
+def _groups(cells: "Iterable[Cell]", pending: Mapping[str, int], kind: Callable[[str], Kind]) -> list[Task]:
     seen: set[str] = set()
     groups: list[Task] = []
     for cell in cells:
@@ -76,25 +86,26 @@ def _groups(
             if run_id not in pending or run_id in seen:
                 continue
             seen.add(run_id)
-            if is_reference(spec.algorithm):
-                groups.append(Task(label, (spec,), 0, REFERENCE * spec.steps))
+            if kind(spec.algorithm) in ("reference", "off-policy reference"):
+                groups.append(_population(label, (spec,), 0, kind))
             else:
                 by_start.setdefault(pending[run_id], []).append(spec)
-        groups += [_population(label, tuple(specs), start) for start, specs in by_start.items()]
+        groups += [_population(label, tuple(specs), start, kind) for start, specs in by_start.items()]
     return groups
 
 
-def _population(label: str, specs: tuple[RunSpec, ...], start: int) -> Task:
+def _population(label: str, specs: tuple[RunSpec, ...], start: int, kind: Callable[[str], Kind]) -> Task:
     steps = max(spec.steps for spec in specs) - start
-    return Task(label, specs, start, (SHARED + OWN * len(specs)) * max(steps, 1))
+    shared, own = COST[kind(specs[0].algorithm)]
+    return Task(label, specs, start, (shared + own * len(specs)) * max(steps, 1))
 
 
-def _split(group: Task, size: int) -> list[Task]:
+def _split(group: Task, size: int, kind: Callable[[str], Kind]) -> list[Task]:
     """The group in as few parts as a limit of `size` runs allows, equal to within one run."""
     parts = -(-len(group.specs) // size)
     if parts == 1:
         return [group]
-    return [_population(group.label, group.specs[part::parts], group.start) for part in range(parts)]
+    return [_population(group.label, group.specs[part::parts], group.start, kind) for part in range(parts)]
 
 
 def _makespan(tasks: Iterable[Task], workers: int) -> float:

@@ -14,8 +14,9 @@ from algorithms import load
 from algorithms.population import finite
 from harness import checkpoint, reference
 from harness.evaluate import Evaluator, due
-from harness.loop import EpisodeEnded, Training, Updated, begin, streams, train
+from harness.loop import train
 from harness.recorder import Recorder
+from harness.training import EpisodeEnded, Training, Updated, begin, streams
 from results.claim import Claim
 from results.provenance import provenance
 from results.store import Store
@@ -72,7 +73,7 @@ def train_population(
             members.append(Member(spec, held.enter_context(claim), Recorder()))
         by_step: dict[int, list[Member]] = {}
         for member in members:
-            by_step.setdefault(checkpoint.updates_in(member.claim.checkpoint), []).append(member)
+            by_step.setdefault(checkpoint.step_in(member.claim.checkpoint), []).append(member)
         for group in by_step.values():
             if load(group[0].spec.algorithm).KIND == "reference":
                 for member in group:
@@ -105,8 +106,10 @@ def _train(members: list[Member], emit: Emit, checkpoint_seconds: float) -> None
     training = begin([member.spec for member in members])
     savable = checkpoint.possible(training)
     for index, member in enumerate(members):
-        if checkpoint.updates_in(member.claim.checkpoint):
+        if checkpoint.step_in(member.claim.checkpoint):
             member.recorder = checkpoint.restore(training, index, member.claim.checkpoint)
+        else:
+            checkpoint.forget(member.claim.checkpoint)
     evaluator = Evaluator(training.specs, [streams(spec.seed).evaluation for spec in training.specs])
     started = saved = time.monotonic()
     first_step = training.step
@@ -122,10 +125,11 @@ def _train(members: list[Member], emit: Emit, checkpoint_seconds: float) -> None
                     step, episode.environment, episode.episode_return, episode.length, episode.terminated
                 )
             case Updated(step, metrics):
-                for index, member in enumerate(members):
-                    member.recorder.update(
-                        step, {name: float(value[index]) for name, value in metrics.items()}
-                    )
+                if metrics:
+                    for index, member in enumerate(members):
+                        member.recorder.update(
+                            step, {name: float(value[index]) for name, value in metrics.items()}
+                        )
                 diverged = (~finite(training.state)).nonzero().flatten().tolist()
                 if diverged:
                     _retire(diverged, members, training, evaluator, facts(), emit)

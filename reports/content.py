@@ -25,12 +25,12 @@ class Content:
     sections: tuple[Section, ...]
     cells: Table
     run_scores: Drawing
-    curves: Drawing | None
+    curves: tuple[Drawing, ...]
     curve_data: tuple[dict[str, Any], ...]
     scores: tuple[AggregateScore, ...]
     aggregate_table: Table | None
     aggregate_drawing: Drawing | None
-    profiles: Drawing | None
+    profiles: tuple[Drawing, ...]
     aggregate_notes: tuple[str, ...]
     diagnostics: tuple[Drawing, ...]
     diagnostic_notes: tuple[str, ...]
@@ -45,7 +45,7 @@ class Content:
     def drawings(self) -> tuple[Drawing, ...]:
         """Every drawing, in the order of the page."""
         asked = [drawing for section in self.sections for drawing in section.drawings]
-        rest = [self.run_scores, self.curves, self.aggregate_drawing, self.profiles, *self.diagnostics]
+        rest = [self.run_scores, *self.curves, self.aggregate_drawing, *self.profiles, *self.diagnostics]
         return (*asked, *(drawing for drawing in rest if drawing is not None))
 
     @property
@@ -90,12 +90,12 @@ def compose(study: Study, command: str) -> Content:
         sections=sections,
         cells=tables.cells(study),
         run_scores=forests.run_scores(study),
-        curves=figures.learning_curves(study, found) if found else None,
+        curves=tuple(figures.learning_curves(study, found)),
         curve_data=tuple(curves.curve_rows(study, found)),
         scores=tuple(scores),
         aggregate_table=tables.aggregate_table(scores) if scores else None,
         aggregate_drawing=forests.aggregates(study, scores) if scores else None,
-        profiles=figures.profiles(study, shares) if shares else None,
+        profiles=tuple(figures.profiles(study, shares)),
         aggregate_notes=_aggregate_notes(study, blocked),
         diagnostics=tuple(figures.diagnostics(study, traces)),
         diagnostic_notes=_diagnostic_notes(study, {(key, variant) for key, variant, _, _ in traces}),

@@ -124,25 +124,30 @@ def trace(study: Study, variant: str, environment: str, diagnostic: str) -> Trac
     Within a stretch a run's updates are averaged; of ratios the largest is taken. None if no run has the
     diagnostic.
     """
+    steps, runs = run_traces(study, variant, environment, diagnostic)
+    if not len(runs):
+        return None
+    return Trace(steps, np.nanmedian(runs, axis=0), np.nanmin(runs, axis=0), np.nanmax(runs, axis=0))
+
+
+def run_traces(study: Study, variant: str, environment: str, diagnostic: str) -> tuple[Array, Array]:
+    """Environment steps [T] and a diagnostic [n, T] of a cell's runs, by seed; nan where a run has none."""
     rows = study.updates
     if diagnostic not in rows.columns:
-        return None
+        return np.array([]), np.empty((0, 0))
     rows = rows[(rows["variant"] == variant) & (rows["environment"] == environment)]
     values = pd.to_numeric(rows[diagnostic], errors="coerce").to_numpy(float)
     rows = rows.assign(value=np.where(np.isfinite(values), values, np.nan)).dropna(subset=["value"])
     if rows.empty:
-        return None
+        return np.array([]), np.empty((0, 0))
     steps = rows["step"].to_numpy(float)
     stretches = min(DIAGNOSTIC_POINTS, int(rows["step"].nunique()))
     edges = np.linspace(steps.min(), steps.max(), stretches + 1)
     place = np.clip(np.searchsorted(edges, steps, side="right") - 1, 0, stretches - 1)
     grouped = rows.assign(place=place).groupby(["place", "seed"], sort=True)["value"]
     runs = grouped.max() if diagnostic == "max_ratio" else grouped.mean()
-    over = runs.groupby(level="place", sort=True)
     where = rows.assign(place=place).groupby("place", sort=True)["step"].mean()
-    return Trace(
-        where.to_numpy(float), over.median().to_numpy(), over.min().to_numpy(), over.max().to_numpy()
-    )
+    return where.to_numpy(float), runs.unstack("place").to_numpy(float)
 
 
 def curve_rows(study: Study, curves: Sequence[tuple[str, str, Curve]]) -> list[dict[str, object]]:

@@ -11,6 +11,7 @@ import io
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
@@ -26,6 +27,8 @@ MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
 DASHES = ("", "6 2.2", "7 2 1.6 2", "1.6 1.8")
 PANEL_WIDTH = 4.5  # inches: 324 units, so that a phone shows a panel at about its own size
 ABOVE, BELOW, BESIDE = 0.36, 0.52, 0.14  # inches around the axes: title, tick labels and axis label, air
+
+MOST_LINES = len(COLOURS)  # in one panel: each has a colour of its own
 
 Place = TypeVar("Place")
 
@@ -56,6 +59,13 @@ def style(index: int) -> Style:
     )
 
 
+def crowds(names: Sequence[str]) -> list[tuple[str, ...]]:
+    """The names in their order, in as few groups of about the same size as panels need to stay readable."""
+    groups = max(1, -(-len(names) // MOST_LINES))
+    ends = [round(k * len(names) / groups) for k in range(groups + 1)]
+    return [tuple(names[low:high]) for low, high in pairwise(ends)]
+
+
 @dataclass(frozen=True)
 class Panel:
     """One small figure of the page: inline SVG and what it says to those who do not see it."""
@@ -75,6 +85,7 @@ class Drawing:
     svg: bytes
     pdf: bytes
     variants: tuple[str, ...] = ()  # those that need a legend
+    data: str = ""  # the CSV file with its numbers, where it is not the table below
 
 
 def small_multiples(
@@ -101,8 +112,9 @@ def small_multiples(
         columns = 2 if len(shown) == 4 else min(3, len(shown))
         rows = -(-len(shown) // columns)
         # Rooms of fixed size: constrained layout would draw everything once more, only to measure it.
-        foot = 0.4 if variants and shown is places else 0.0
-        wide, high = columns * PANEL_WIDTH, rows * height + foot
+        wide = columns * PANEL_WIDTH
+        foot = _foot(variants, wide) if shown is places else 0.0
+        high = rows * height + foot
         figure = Figure(figsize=(wide, high), facecolor=GROUND)
         for k, place in enumerate(shown):
             x, y = k % columns * PANEL_WIDTH + left, foot + (rows - 1 - k // columns) * height + BELOW
@@ -126,13 +138,25 @@ def small_multiples(
         )
 
 
+def _foot(variants: Sequence[str], wide: float) -> float:
+    """Inches for the legend's rows."""
+    return 0.18 + 0.22 * -(-len(variants) // _legend_columns(variants, wide)) if variants else 0.0
+
+
+def _legend_columns(variants: Sequence[str], wide: float) -> int:
+    """How many entries stand side by side in a figure that is so many inches wide."""
+    entry = 0.62 + 0.088 * max(map(len, variants))
+    return max(1, min(6, len(variants), int(wide / entry)))
+
+
 def _legend(figure: Figure) -> None:
     labels: dict[str, Any] = {}
     for ax in figure.axes:
         for handle, label in zip(*ax.get_legend_handles_labels(), strict=True):
             labels.setdefault(label, handle)
+    columns = _legend_columns(list(labels), figure.get_figwidth())
     figure.legend(
-        list(labels.values()), list(labels), loc="lower center", ncols=min(6, len(labels)), handlelength=3
+        list(labels.values()), list(labels), loc="lower center", ncols=columns, handlelength=3, borderpad=0.2
     )
 
 

@@ -3,11 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from reports.drawing import COLOURS, HOLLOW, MARGIN_SHADE, SOFT, Drawing, small_multiples, style
+from reports.drawing import (
+    COLOURS,
+    GRID,
+    HOLLOW,
+    MARGIN_SHADE,
+    MOST_LINES,
+    SOFT,
+    Drawing,
+    small_multiples,
+    style,
+)
 from reports.intervals import MINIMUM_FOR_CLAIM, MINIMUM_FOR_INTERVAL, Interval, mean_interval
 from reports.pairs import AGGREGATE, Comparison
 from reports.scores import AggregateScore
@@ -18,6 +29,33 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 ROW = 0.5  # inches a row
+
+
+@dataclass(frozen=True)
+class Rows:
+    """How rows are set: with a line of text above each, or, where there are many, labels left of the axes.
+
+    `row` and `left` are inches, `size` is that of the labels. Many rows have no room for numbers; the table
+    below the figure has them.
+    """
+
+    row: float
+    left: float
+    size: float
+    many: bool
+
+    def height(self, count: int) -> float:
+        """Inches of a panel with so many rows."""
+        return 0.9 + self.row * count
+
+
+def rows_for(labels: Sequence[str]) -> Rows:
+    """The setting for rows with these labels."""
+    if len(labels) <= MOST_LINES:
+        return Rows(row=ROW, left=0.1, size=9.5, many=False)
+    longest = max(map(len, labels))
+    size = 8.5 if longest <= 20 else 7.0
+    return Rows(row=0.24, left=min(2.2, 0.2 + 0.0085 * size * longest), size=size, many=True)
 
 
 def forest(question: str, found: Sequence[Comparison]) -> Drawing:
@@ -100,35 +138,48 @@ def run_scores(study: Study) -> Drawing:
         means = [f"{cell.variant} {number(float(cell.scores.mean()))}" for cell in cells if cell.n]
         return f"Run scores on {environment}, means: {', '.join(means) or 'none'}."
 
+    rows = rows_for(study.variants)
     return small_multiples(
         "run-scores",
         study.environments,
-        lambda ax, environment: _strip(ax, study, environment),
+        lambda ax, environment: _strip(ax, study, environment, rows),
         words,
-        height=0.9 + ROW * len(study.variants),
+        height=rows.height(len(study.variants)),
+        left=rows.left,
         title="Every run’s score",
         caption="Dots are runs. The marker is the mean, the bar its 95 % interval (Student’s): hollow and "
         "thin under ten seeds (indicative), none under five.",
     )
 
 
-def _strip(ax: Axes, study: Study, environment: str) -> None:
+def _strip(ax: Axes, study: Study, environment: str, rows: Rows) -> None:
     for k, variant in enumerate(study.variants):
         cell = study.cell(variant, environment)
         interval = mean_interval(cell.scores) if cell.n >= MINIMUM_FOR_INTERVAL else None
         value = float(cell.scores.mean()) if cell.n else None
-        words = "no scored run" if value is None else number(value)
+        words = "no scored run" if value is None else "" if rows.many else number(value)
         if cell.gaps:
             words += f" ({cell.gaps})"
-        _row(ax, k, variant, words, cell.scores, value, interval, claim=cell.n >= MINIMUM_FOR_CLAIM)
-    _rows_done(ax, len(study.variants), environment, "return")
+        _text(ax, k, variant, words, rows)
+        _row(ax, k, rows, cell.scores, value, interval, claim=cell.n >= MINIMUM_FOR_CLAIM)
+    _rows_done(ax, len(study.variants), rows, environment, "return")
+
+
+def _text(ax: Axes, k: int, label: str, words: str, rows: Rows) -> None:
+    """A row's label, and what is said of it."""
+    y = -k + (0.0 if rows.many else 0.33)
+    beside = {"transform": ax.get_yaxis_transform(), "va": "center"}
+    x, side = (-0.02, "right") if rows.many else (0, "left")
+    ax.text(x, y, label, fontsize=rows.size, ha=side, **beside)  # type: ignore[arg-type]
+    ax.text(1, y, words, fontsize=rows.size - 1, ha="right", color=SOFT, **beside)  # type: ignore[arg-type]
+    if rows.many:
+        ax.axhline(y, color=GRID, linewidth=0.5, zorder=0)
 
 
 def _row(
     ax: Axes,
     k: int,
-    label: str,
-    words: str,
+    rows: Rows,
     points: np.ndarray[Any, Any],
     value: float | None,
     interval: Interval | None,
@@ -136,35 +187,23 @@ def _row(
     claim: bool,
     plain: Interval | None = None,
 ) -> None:
-    look, y = style(k), -k
-    ax.text(0, y + 0.33, label, transform=ax.get_yaxis_transform(), fontsize=9.5, va="center")
-    ax.text(
-        1,
-        y + 0.33,
-        words,
-        transform=ax.get_yaxis_transform(),
-        fontsize=8.5,
-        va="center",
-        ha="right",
-        color=SOFT,
-    )
+    look = style(k)
+    y, below, dot, size = (-k, 0.3, 3.0, 5.5) if rows.many else (-k - 0.03, 0.17, 4.0, 7.5)
     # A fixed zigzag instead of random jitter: the same runs give the same picture.
     offsets = np.resize([0.0, 0.09, -0.09, 0.045, -0.045], len(points))
-    ax.plot(
-        points, y - 0.03 + offsets, look.marker, color=look.colour, markersize=4, alpha=0.5, markeredgewidth=0
-    )
+    ax.plot(points, y + offsets, look.marker, color=look.colour, markersize=dot, alpha=0.5, markeredgewidth=0)
     if plain is not None:
-        ax.plot([plain.low, plain.high], [y - 0.2, y - 0.2], color=SOFT, linewidth=1.1)
+        ax.plot([plain.low, plain.high], [y - below, y - below], color=SOFT, linewidth=1.1)
     if interval is not None:
         width = 2.6 if claim else 1.2
-        ax.plot([interval.low, interval.high], [y - 0.03, y - 0.03], color=look.colour, linewidth=width)
+        ax.plot([interval.low, interval.high], [y, y], color=look.colour, linewidth=width)
     if value is not None and interval is not None:
         face = look.colour if claim else HOLLOW
-        ax.plot(value, y - 0.03, look.marker, color=look.colour, markersize=7.5, markerfacecolor=face)
+        ax.plot(value, y, look.marker, color=look.colour, markersize=size, markerfacecolor=face)
 
 
-def _rows_done(ax: Axes, rows: int, title: str, what: str) -> None:
-    ax.set_ylim(-max(1, rows) + 0.55, 0.6)
+def _rows_done(ax: Axes, count: int, rows: Rows, title: str, what: str) -> None:
+    ax.set_ylim(-max(1, count) + (0.45 if rows.many else 0.55), 0.6)
     ax.set_yticks([])
     ax.spines["left"].set_visible(False)
     ax.grid(visible=False, axis="y")
@@ -175,6 +214,7 @@ def _rows_done(ax: Axes, rows: int, title: str, what: str) -> None:
 def aggregates(study: Study, scores: Sequence[AggregateScore]) -> Drawing:
     """Aggregate scores with intervals: a panel a metric, rliable's plain percentile interval below ours."""
     metrics = list(dict.fromkeys(score.metric for score in scores))
+    rows = rows_for(study.variants)
 
     def draw(ax: Axes, metric: str) -> None:
         for score in scores:
@@ -186,11 +226,11 @@ def aggregates(study: Study, scores: Sequence[AggregateScore]) -> Drawing:
             )
             if metric != "IQM" and score.interval is None:
                 points = np.array([score.value])
+            _text(ax, k, score.variant, "" if rows.many else _score_words(score), rows)
             _row(
                 ax,
                 k,
-                score.variant,
-                _score_words(score),
+                rows,
                 points,
                 score.value,
                 score.interval,
@@ -198,7 +238,7 @@ def aggregates(study: Study, scores: Sequence[AggregateScore]) -> Drawing:
                 plain=score.plain,
             )
         better = "lower is better" if metric == "optimality gap" else "higher is better"
-        _rows_done(ax, len(study.variants), metric, f"normalised score, {better}")
+        _rows_done(ax, len(study.variants), rows, metric, f"normalised score, {better}")
 
     def words(metric: str) -> str:
         each = [f"{s.variant} {_score_words(s)}" for s in scores if s.metric == metric]
@@ -209,7 +249,8 @@ def aggregates(study: Study, scores: Sequence[AggregateScore]) -> Drawing:
         metrics,
         draw,
         words,
-        height=0.9 + ROW * len(study.variants),
+        height=rows.height(len(study.variants)),
+        left=rows.left,
         title="Aggregate scores",
         caption="Coloured bars: stratified bootstrap, expanded percentiles, 95 %. Grey bars below: rliable’s "
         "plain percentile interval, for comparison with the literature; it covers too little with few seeds. "

@@ -106,6 +106,8 @@ def _files(content: Content, suite: Any, identity: str, allow_missing: bool) -> 
         "report.json": render.json_text(_facts(content, suite, identity, allow_missing)),
         "tables/learning-curves.csv": render.csv_text(content.curve_data),
     }
+    for section in content.sections:
+        texts |= {f"tables/{name}.csv": render.csv_text(rows) for name, rows in section.data.items()}
     for table in content.tables:
         texts[f"tables/{table.name}.csv"] = render.csv_text(table.data)
         texts[f"tables/{table.name}.tex"] = render.tex(table)

@@ -14,6 +14,7 @@ from reports import planted, report
 from reports.planted import Plant
 from reports.report import write_report
 from suites.errors import InputError
+from suites.suite import load_suite
 
 ROOT = Path(__file__).parents[1]
 # What a fresh process runs: with the planted constants instead of the frozen ones.
@@ -62,6 +63,19 @@ def holes(tmp_path_factory):
     suite = planted.planted_suite(("ppo", "ppo-m", "ppo-sb3"), ("Hopper-v5", "Unknown_<b>-v0"))
     snapshot = planted.planted(cells, fingerprints=("a" * 64, "b" * 64))
     write_report(suite, snapshot, out, command="matters report planted --out <here>")
+    return out
+
+
+@pytest.fixture(scope="module")
+def ladder(tmp_path_factory):
+    """A report of many variants, with the questions whose figures the others have not."""
+    out = tmp_path_factory.mktemp("ladder")
+    asked = ("natural-ladder", "trust-region")
+    names = ("vpg", "npg", "tnpg", "trpo", "trpo+", "ppo-m", "ppo", "ppo-kl", "ppo-noclip")
+    suite = load_suite("mujoco-on-policy").restricted(steps=planted.STEPS, seeds="5", only=",".join(names))
+    suite = suite.model_copy(update={"questions": asked})
+    cells = {(name, "Hopper-v5"): Plant(0.3 + 0.03 * k, 0.1, 5) for k, name in enumerate(names)}
+    write_report(suite, planted.planted(cells), out, command="matters report planted")
     return out
 
 
@@ -194,7 +208,7 @@ class Ids(HTMLParser):
         assert self.open.pop() == tag
 
 
-@pytest.mark.parametrize("made", ["quickstart", "holes"])
+@pytest.mark.parametrize("made", ["quickstart", "holes", "ladder"])
 def test_identifiers_are_unique_references_resolve_and_every_figure_has_words(made, request):
     parser = Ids()
     parser.feed((request.getfixturevalue(made) / "index.html").read_text())
@@ -204,7 +218,7 @@ def test_identifiers_are_unique_references_resolve_and_every_figure_has_words(ma
     assert parser.unlabelled == 0
 
 
-@pytest.mark.parametrize("made", ["quickstart", "holes"])
+@pytest.mark.parametrize("made", ["quickstart", "holes", "ladder"])
 def test_nowhere_is_there_a_nan(made, request):
     out = request.getfixturevalue(made)
     for name, content in tree(out).items():
@@ -247,6 +261,24 @@ def test_the_protocol_says_what_a_reader_must_know(quickstart):
         "0123456789abcdef",
     ):  # fmt: skip
         assert fact in text, fact
+
+
+def test_many_variants_come_in_parts_and_each_figure_has_its_data(ladder):
+    files = set(tree(ladder))
+    for name in ("learning-curves", "performance-profiles", "mean-kl"):
+        assert {f"figures/{name}.svg", f"figures/{name}-2.svg"} <= files
+        assert f"figures/{name}-3.svg" not in files
+    page = (ladder / "index.html").read_text()
+    for name, bounded in (
+        ("trust-region-kl", {"npg", "tnpg", "trpo", "trpo+", "ppo-kl"}),
+        ("trust-region-ratio", {"ppo", "ppo-m"}),
+    ):
+        assert f"figures/{name}.svg" in files
+        assert f'href="tables/{name}.csv"' in page
+        rows = (ladder / "tables" / f"{name}.csv").read_text().splitlines()
+        assert rows[0] == "variant,environment,quantity,step,value,low,high"
+        assert {row.split(",")[0] for row in rows[1:]} == bounded
+    assert {"figures/natural-ladder.svg", "tables/natural-ladder-steps.tex"} <= files
 
 
 def test_gaps_mixed_code_and_missing_constants_are_said_on_the_page(holes):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from reports.drawing import Drawing
@@ -54,5 +54,6 @@ class Section:
     method: str
     drawings: tuple[Drawing, ...]
     tables: tuple[Table, ...]
-    data: Sequence[Mapping[str, Any]] = ()
+    # CSV files of figures, by name.
+    data: Mapping[str, Sequence[Mapping[str, Any]]] = field(default_factory=dict)
     more: tuple[Verdict, ...] = ()  # verdicts that the page folds away

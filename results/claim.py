@@ -111,7 +111,8 @@ class Claim:
     def fail(self, error: str, steps: int, provenance: dict[str, Any]) -> None:
         """Record a failure: the first line of `error` says what happened, the rest is the traceback.
 
-        A bare `traceback.format_exc()` will do: then its last line says what happened.
+        A bare `traceback.format_exc()` will do: then its last line says what happened. The checkpoint is
+        removed: it may be what the run failed of.
         """
         self._require()
         lines = error.strip().splitlines() or ["unknown error"]
@@ -126,6 +127,7 @@ class Claim:
                 "files": self._hashes({}),
             }
         )
+        self._discard_checkpoint()
         self.release()
 
     def release(self) -> None:

@@ -11,7 +11,14 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
 ROOMS = ("algorithms", "suites", "results", "reports", "harness")
-TRAINING_CODE = ("algorithms/**/*.py", "harness/loop.py", "harness/evaluate.py", "harness/environments.py")
+TRAINING_CODE = (
+    "algorithms/**/*.py",
+    "harness/training.py",
+    "harness/loop.py",
+    "harness/off_policy_loop.py",
+    "harness/evaluate.py",
+    "harness/environments.py",
+)
 PACKAGES = (
     "matters", "torch", "numpy", "gymnasium", "mujoco", "stable-baselines3", "sb3-contrib",
     "scipy", "pandas", "pyarrow", "pydantic", "safetensors",

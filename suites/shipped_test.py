@@ -58,6 +58,7 @@ def test_ppo_tricks_is_the_full_factorial_of_engstroms_four_over_ppo() -> None:
 
 
 def test_the_natural_ladder_is_each_algorithm_as_its_paper_has_it_and_ppo_with_tricks() -> None:
+    assert load_suite("natural-ladder").questions == ("natural-ladder", "trust-region")
     ladder = load_suite("natural-ladder").variants
     assert list(ladder) == ["vpg", "npg", "tnpg", "trpo", "ppo-m", "ppo"]
     for name, it in ladder.items():

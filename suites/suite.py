@@ -23,7 +23,14 @@ from suites.errors import InputError, dotted, from_validation, nearest, shown
 from suites.spec import MAX_SEED, Evaluation, RunSpec
 from suites.variant import Name, Variant, shortened, variant
 
-QUESTIONS = ("code-level-tricks", "reproduction", "trick-factorial")
+QUESTIONS = (
+    "actor-critic-ladder",
+    "code-level-tricks",
+    "natural-ladder",
+    "reproduction",
+    "trick-factorial",
+    "trust-region",
+)
 """The questions that a report can answer, by name."""
 
 SMOKE_SEEDS, SMOKE_STEPS, SMOKE_EVALUATION = 2, 4096, Evaluation(points=2, episodes=1)
@@ -112,11 +119,18 @@ class Suite(BaseModel):
     @model_validator(mode="after")
     def _policies_fit_their_actions(self) -> Self:
         for name, environment in self._pairs():
-            policy = getattr(self.variants[name].config, "policy", None)
+            variant = self.variants[name]
+            policy = getattr(variant.config, "policy", None)
             if policy == "beta" and not environments.bounded(environment):
                 raise ValueError(
                     f"{dotted('variants', name, 'config.policy')} = 'beta': needs bounded actions, which"
                     f" {environment} has not; valid: gaussian"
+                )
+            off_policy = algorithms.load(variant.algorithm).KIND == "off-policy"
+            if off_policy and not environments.bounded(environment):
+                raise ValueError(
+                    f"{dotted('variants', name, 'algorithm')} = {variant.algorithm!r}: needs bounded actions,"
+                    f" which {environment} has not; valid: an on-policy algorithm"
                 )
         return self
 

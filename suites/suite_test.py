@@ -112,6 +112,22 @@ def test_merging_is_idempotent_and_empty_changes_change_nothing(table: dict[str,
     assert merged(table, {}) == table == merged({}, table) == merged(table, table)
 
 
+@pytest.mark.parametrize(
+    "config",
+    [
+        "algorithm = 'ppo'\npreset = 'ppo-kl'\nconfig = { clip = 0.1 }",  # the ε of its value clipping
+        "algorithm = 'ppo'\npreset = 'ppo-kl'\nconfig = { kl_target = 0.02, kl_coefficient = 2.0 }",
+        "algorithm = 'ppo'\npreset = 'ppo-beta'\nconfig = { tricks = { action_clip = false } }",
+        "algorithm = 'ppo'\nconfig = { objective = 'kl-adaptive', tricks = { kl_stop = 0.02 } }",
+        "algorithm = 'vpg'\nconfig = { baseline = false, value_steps = 0, gae_lambda = 1.0 }",
+        "algorithm = 'trpo'\nconfig = { line_search_steps = 0 }",
+        "algorithm = 'sb3-ppo'\nconfig = { clip_range = 0.1, target_kl = 0.02 }",
+    ],
+)
+def test_settings_that_act_or_are_off_contradict_nothing(config: str) -> None:
+    assert suite(tomllib.loads(f"{SMALL}\n[variants.x]\n{config}")).variants["x"]
+
+
 def test_merging_replaces_values_and_joins_tables() -> None:
     base = {"a": 1, "t": {"x": 1, "y": 2}, "u": {"z": 3}}
     assert merged(base, {"a": 2, "t": {"y": 5}, "u": 0}) == {"a": 2, "t": {"x": 1, "y": 5}, "u": 0}
@@ -432,6 +448,20 @@ def test_a_beta_policy_of_unbounded_actions_is_one_line_that_names_variant_and_e
     assert refusal(beta) == (
         "suite: variants.ppo-slow.config.policy = 'beta': needs bounded actions,"
         " which test/Unbounded-v0 has not; valid: gaussian"
+    )
+
+
+def test_an_off_policy_algorithm_of_unbounded_actions_is_one_line_that_names_variant_and_environment(
+    unbounded: str,
+) -> None:
+    found = tomllib.loads(SMALL)
+    found["suite"]["environments"] = [unbounded]
+    found["variants"] = {"mine": {"algorithm": "td3"}}
+    with pytest.raises(InputError) as refused:
+        suite(found)
+    assert str(refused.value) == (
+        "suite: variants.mine.algorithm = 'td3': needs bounded actions, which test/Unbounded-v0 has not;"
+        " valid: an on-policy algorithm"
     )
 
 

@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
@@ -28,7 +28,8 @@ def variant(name: str, table: object) -> Variant:
     """The variant that a TOML table declares: `algorithm`, optional `preset`, optional `config` over it.
 
     Without `preset` it is the preset named like the algorithm. As TOML has no null, `false` switches off a
-    field that is otherwise a number or a word. Raises InputError that names the field by its dots.
+    field that is otherwise a number or a word. Raises InputError that names the field by its dots, also for a
+    setting that the others leave without effect.
     """
     field = dotted("variants", name)
     keys = _table(field, table)
@@ -44,6 +45,7 @@ def variant(name: str, table: object) -> Variant:
     _refuse_unstorable(f"{field}.config", changes)
     start: BaseModel = implementation.PRESETS[preset]
     config = _overlaid(start, changes, f"{field}.config")
+    _refuse_idle(f"{field}.config", changes, config, implementation)
     try:
         return Variant(name=name, algorithm=algorithm, config=config)
     except ValidationError as error:
@@ -123,6 +125,24 @@ def _choice(field: str, value: object, valid: Mapping[str, Any]) -> str:
     if value not in valid:
         raise InputError(f"{field} = {value!r}: unknown {field.rpartition('.')[2]}{nearest(value, valid)}")
     return value
+
+
+def _refuse_idle(field: str, changes: Mapping[str, Any], config: BaseModel, implementation: Any) -> None:
+    """Refuse a setting that contradicts the others: one that they leave without effect, unless it is off."""
+    conditions = getattr(implementation, "IDLE", {})  # not every kind of algorithm has any
+    for name, value in _leaves(changes):
+        if value and name in conditions and conditions[name](config):
+            reason = implementation.INERT[name]
+            raise InputError(f"{field}.{name} = {shown(value)}: changes nothing, because {reason}")
+
+
+def _leaves(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """What a nested table sets, each by its dotted name."""
+    for key, value in values.items():
+        if isinstance(value, Mapping):
+            yield from _leaves(value, f"{prefix}{key}.")
+        else:
+            yield prefix + key, value
 
 
 def _refuse_unstorable(field: str, value: object) -> None:

@@ -84,9 +84,12 @@ def carry_out(
     crew = _workers(workers)
     place = report_directory(out, store, declared.name)
 
-    from harness.complete import complete
+    from harness.complete import check_memory, complete
     from results.store import Store
 
+    if not store.exists():
+        # Else only what the store lacks has to fit; nothing is written to it before that is known.
+        check_memory(declared.cells(), crew)
     opened = Store.open(store, create=True)
     try:
         outcome = complete(opened, store, declared.cells(), crew, notes(), retry_failed=retry_failed)

@@ -14,9 +14,12 @@ if TYPE_CHECKING:
     from reports.study import Study
 
 QUESTIONS: dict[str, str] = {
+    "actor-critic-ladder": "reports.questions.actor_critic_ladder",
     "code-level-tricks": "reports.questions.code_level_tricks",
+    "natural-ladder": "reports.questions.natural_ladder",
     "reproduction": "reports.questions.reproduction",
     "trick-factorial": "reports.questions.trick_factorial",
+    "trust-region": "reports.questions.trust_region",
 }
 
 
