@@ -81,19 +81,6 @@ class Mlp:
             parameters += [weight, np.zeros((1, o))]
         return parameters
 
-    def initial_uniform(self, generator: np.random.Generator, *, last: float | None) -> list[np.ndarray]:
-        """First parameters of one seed: weights and biases uniform in ±1/√inputs of their layer.
-
-        In the last layer they are in ±`last`, if that is given. Lillicrap et al. 2016, "Continuous control
-        with deep reinforcement learning", section 7; without `last` it is what `torch.nn.Linear` does.
-        """
-        parameters: list[np.ndarray] = []
-        for layer, (i, o) in enumerate(zip(self.sizes, self.sizes[1:], strict=False)):
-            at_the_end = layer == len(self.sizes) - 2
-            bound = last if at_the_end and last is not None else 1 / np.sqrt(i)
-            parameters += [generator.uniform(-bound, bound, shape) for shape in ((i, o), (1, o))]
-        return parameters
-
 
 def orthogonal_matrix(generator: np.random.Generator, rows: int, columns: int) -> np.ndarray:
     """A random [rows, columns] matrix with orthonormal rows or columns, whichever are fewer.

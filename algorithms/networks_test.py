@@ -174,24 +174,3 @@ def test_first_biases_are_0(orthogonal: bool) -> None:
         1::2
     ]:
         assert not bias.any()
-
-
-@pytest.mark.parametrize("last", [None, 3e-3])
-def test_uniform_parameters_fill_their_bounds_in_every_layer(last: float | None) -> None:
-    network = Mlp((11, 400, 300, 30), False)
-    parameters = network.initial_uniform(np.random.default_rng(0), last=last)
-    assert [parameter.shape for parameter in parameters] == list(network.shapes)
-    for layer, inputs in enumerate((11, 400, 300)):
-        bound = last if layer == 2 and last is not None else inputs**-0.5
-        for parameter in parameters[2 * layer : 2 * layer + 2]:
-            assert abs(parameter).max() <= bound
-            assert parameter.max() > 0.8 * bound
-            assert parameter.min() < -0.8 * bound
-
-
-def test_uniform_parameters_are_distributed_as_those_of_torch_nn_linear() -> None:
-    theirs = torch.nn.Linear(50, 2000)
-    weight, bias = Mlp((50, 2000), False).initial_uniform(np.random.default_rng(0), last=None)
-    for mine, other in ((weight, theirs.weight), (bias, theirs.bias)):
-        assert abs(mine).max() == pytest.approx(float(other.detach().abs().max()), rel=1e-2)
-        assert mine.std() == pytest.approx(float(other.detach().std()), rel=5e-2)

@@ -18,7 +18,7 @@ def clipped_surrogate(
     return torch.where(clipped < unclipped, clipped, unclipped)
 
 
-def squared_error(value: Float[Tensor, "S *K B"], target: Float[Tensor, "S *K B"]) -> Float[Tensor, "S *K B"]:
+def squared_error(value: Float[Tensor, "S B"], target: Float[Tensor, "S B"]) -> Float[Tensor, "S B"]:
     """(V − V_target)²: Schulman et al. 2017, below equation 9 (no factor ½)."""
     return mse_loss(value, target, reduction="none")  # one kernel each way; a power costs three
 
