@@ -113,8 +113,8 @@ class Replay:
             observation=torch.from_numpy(_take(self.observation, at)),
             action=torch.from_numpy(_take(self.action, at)),
             reward=torch.from_numpy(_take(self.reward, at)),
-            terminated=torch.from_numpy(ended == TERMINATED),
-            truncated=torch.from_numpy(ended == TRUNCATED),
+            terminated=torch.from_numpy((ended & TERMINATED) > 0),
+            truncated=torch.from_numpy((ended & TRUNCATED) > 0),
             successor=torch.from_numpy(successor),
         )
 

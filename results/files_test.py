@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from results import files
@@ -59,6 +59,7 @@ fields = st.dictionaries(
 )
 
 
+@settings(deadline=None)
 @given(fields)
 def test_what_is_sealed_is_json_with_a_checksum_first(values: dict[str, object]) -> None:
     data = files.sealed(values)
@@ -68,6 +69,7 @@ def test_what_is_sealed_is_json_with_a_checksum_first(values: dict[str, object])
     assert {key: value for key, value in read.items() if key != "checksum"} == values
 
 
+@settings(deadline=None)
 @given(fields, st.integers(0, 2**32), st.integers(1, 255))
 def test_any_changed_byte_breaks_the_seal(values: dict[str, object], place: int, flip: int) -> None:
     data = bytearray(files.sealed(values))
@@ -75,6 +77,7 @@ def test_any_changed_byte_breaks_the_seal(values: dict[str, object], place: int,
     assert not files.intact(bytes(data))
 
 
+@settings(deadline=None)
 @given(fields, st.integers(0, 2**32))
 def test_a_cut_file_breaks_the_seal(values: dict[str, object], length: int) -> None:
     data = files.sealed(values)

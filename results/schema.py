@@ -42,8 +42,8 @@ class Record:
     """What a run recorded.
 
     `episodes`: one row a training episode, columns as EPISODES. `evaluations`: one row an evaluation
-    episode, columns as EVALUATIONS. `updates`: one row an update, every k-th of many, or of a replay's one a
-    block of them, about 2000 at most: `step` (int64) and one float64 column a diagnostic, nan where it was not
+    episode, columns as EVALUATIONS. `updates`: about 2000 rows at most, each an update (every k-th of many)
+    or a block of gradient steps: `step` (int64) and one float64 column a diagnostic, nan where it was not
     measured; no column at all if nothing was learnt. `policy`: final parameters and frozen normalisers.
     `diverged_at`: the step at which numbers stopped being finite, None for a sound run.
     """

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
@@ -111,6 +111,7 @@ def test_the_endpoint_without_evaluations_is_nan() -> None:
     assert math.isnan(primary_endpoint(no_rows(EVALUATIONS)))
 
 
+@settings(deadline=None)
 @given(hnp.arrays(np.float64, (12, 2), elements=st.floats(-1e6, 1e6)), st.randoms(use_true_random=False))
 def test_the_order_of_rows_does_not_change_which_points_count(returns: np.ndarray, random: Any) -> None:
     table = evaluations(returns.tolist())

@@ -229,7 +229,7 @@ def test_an_empty_record_comes_back(store: Store) -> None:
 bits = hnp.arrays(np.uint64, 6)
 
 
-@settings(max_examples=12, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(bits.map(lambda array: array.view(np.float64)), hnp.arrays(np.int64, 6))
 def test_numbers_come_back_bit_for_bit_nan_and_signed_zero_too(
     store: Store, returns: np.ndarray, steps: np.ndarray
