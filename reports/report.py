@@ -140,23 +140,19 @@ def _facts(content: Content, suite: Any, identity: str, allow_missing: bool) -> 
         "constants": content.constants.data if content.constants else [],
         "cells": content.cells.data,
         "aggregates": [aggregate_data(score) for score in content.scores],
+        "areas": content.areas.data if content.areas else [],
+        "ranks": content.ranks.data if content.ranks else [],
         "comparisons": [
-            row for section in content.sections for table in section.tables[:1] for row in table.data
-        ],
-        "attribution": [
             row
             for section in content.sections
-            for table in section.tables[1:]
+            for table in section.tables[:1]
             for row in table.data
-            if table.name == "attribution"
+            if "verdict" in row
         ],
-        "design": [
-            row
-            for section in content.sections
-            for table in section.tables[1:]
-            for row in table.data
-            if table.name == "factorial-cells"
-        ],
+        "seeds": _rows(content, "seeds"),
+        "controls": _rows(content, "aa-control"),
+        "attribution": _rows(content, "attribution"),
+        "design": _rows(content, "factorial-cells"),
         "answers": [
             {
                 "question": s.question,
@@ -185,6 +181,13 @@ def _facts(content: Content, suite: Any, identity: str, allow_missing: bool) -> 
         "provenance": content.provenance.data,
         "runs": content.runs.data,
     }
+
+
+def _rows(content: Content, name: str) -> list[Any]:
+    """The data of a question's table, if any section has it."""
+    return [
+        row for part in content.sections for table in part.tables if table.name == name for row in table.data
+    ]
 
 
 def _write(out: Path, key: str, found: dict[str, bytes]) -> None:
