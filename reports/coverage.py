@@ -40,10 +40,9 @@ class Law:
         """Scores [replicates, seeds], one array an environment."""
         return self._scores([rng.random((replicates, seeds)) for _ in range(environments)])
 
-    def truth(self, environments: int) -> dict[str, float]:
-        """What each metric is of endlessly many runs."""
-        many = self._scores([_evenly()] * environments)
-        return {name: float(metric(many)) for name, metric in METRICS.items()}
+    def truth(self, metric: str, environments: int) -> float:
+        """What the metric is of endlessly many runs."""
+        return float(METRICS[metric](self._scores([_evenly()] * environments)))
 
     def deviation(self) -> float:
         """Standard deviation of the runs of one environment."""
@@ -82,7 +81,7 @@ def of_bootstrap(
 ) -> tuple[dict[str, float], float]:
     """How often the expanded percentile interval of each metric covers, and the plain one of the mean."""
     rng = generator("coverage", "bootstrap", law.title, str(seeds), str(environments))
-    truth = np.array([[value] for value in law.truth(environments).values()])
+    truth = np.array([[law.truth(name, environments)] for name in METRICS])
     mean = list(METRICS).index("mean")
     ours, plain = [], []
     for _ in range(replicates // CHUNK):
@@ -108,7 +107,7 @@ def of_students(law: Law, seeds: int, environments: int, replicates: int = TESTS
     """
     rng = generator("coverage", "student", law.title, str(seeds), str(environments))
     x, y = (law.draw(rng, replicates, environments, seeds) for _ in range(2))
-    truth, share = law.truth(environments)["mean"], 1 / environments
+    truth, share = law.truth("mean", environments), 1 / environments
     weights = [share] * environments
     one = contrasts(x, weights)
     two = contrasts([*x, *(0.5 * sample for sample in y)], [*weights, *(-share for _ in weights)])
@@ -151,7 +150,7 @@ def called_equivalent(
     `margin` and `gap` are in standard deviations of the first; `ratio` is the second's deviation over it.
     """
     rng = generator("coverage", "equivalent", law.title, str(seeds), str((margin, gap, ratio)))
-    centre, deviation = law.truth(1)["mean"], law.deviation()
+    centre, deviation = law.truth("mean", 1), law.deviation()
     x, y = ((law.draw(rng, replicates, 1, seeds)[0] - centre) / deviation for _ in range(2))
     return float(compare.judged(*contrasts([x + gap, ratio * y], (1, -1)), margin)[1].mean())
 

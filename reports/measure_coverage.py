@@ -90,7 +90,7 @@ def table(columns: Iterable[str], rows: Iterable[Iterable[object]]) -> str:
 def coverage_table(found: Iterable[Covered]) -> str:
     """All intervals under one law, by seeds and environments."""
     columns = ["seeds", "environments", "mean", "difference", "IQM", "median", "optimality gap"]
-    columns += ["mean, expanded", "mean, plain", "plain, theory"]
+    columns += ["mean, expanded", "mean, plain"]
     rows = [
         [
             one.seeds,
@@ -98,11 +98,19 @@ def coverage_table(found: Iterable[Covered]) -> str:
             *(share_text(share, TESTS) for share in (one.mean, one.difference)),
             *(share_text(one.ours[name], REPLICATES) for name in ("IQM", "median", "optimality gap", "mean")),
             share_text(one.plain, REPLICATES),
-            f"{100 * analytic(one.seeds, one.environments):.1f}" if one.law is NORMAL else "",
         ]
         for one in found
     ]
     return table(columns, rows)
+
+
+def theory_table() -> str:
+    """What the plain interval of the mean covers by theory, under the normal law."""
+    rows = [
+        [seeds, *(f"{100 * analytic(seeds, environments):.1f}" for environments in ENVIRONMENTS)]
+        for seeds in SEEDS
+    ]
+    return table(["seeds", *(f"environments: {count}" for count in ENVIRONMENTS)], rows)
 
 
 def different_table() -> str:
@@ -145,6 +153,7 @@ def document(found: Iterable[Covered]) -> str:
     parts = [f"### {law.title}\n\n{coverage_table([one for one in each if one.law is law])}" for law in LAWS]
     return TEXT.format(
         coverage="\n\n".join(parts),
+        theory=theory_table(),
         different=different_table(),
         equivalent=equivalent_table(),
         plan=plan_table(),
@@ -162,6 +171,12 @@ truth in 95 % of replicates. Shares are in per cent, each with its Monte-Carlo s
 {replicates:,} replicates where something is resampled ({resamples:,} times; the pages resample 10,000 times),
 of {tests:,} elsewhere. Every draw has a fixed seed.
 
+In short: where runs are nearly normal, all that carries a verdict covers as it says from five seeds on.
+Means of skewed runs are covered less (five exponential runs: 88 %), and rare collapses are the worst: a cell
+that has not shown its collapse yet looks narrow. On one environment its mean is covered in 83 to 88 % of cases
+with five or ten seeds, and with spreads of 1 : 3 two cells a margin of 2 σ apart are called equivalent in up to
+17 % instead of 5 %. The IQM is covered, because it trims the collapses away; it says nothing of them.
+
 ## Intervals
 
 - **mean**, **difference**: Student’s interval with Satterthwaite’s degrees of freedom, of the mean over
@@ -172,13 +187,16 @@ of {tests:,} elsewhere. Every draw has a fixed seed.
 - **mean, expanded** and **mean, plain**: the same bootstrap of the mean, with expanded tails and without; the
   second is what rliable gives. The pages show the first nowhere: with five runs of one environment a
   resampled mean has no tails far enough out, so the mean has Student’s interval.
-- **theory**: P(|t| < 1.96 √((n−1)/n)) with M (n−1) degrees of freedom, what the plain interval covers when
-  runs are normal (Hesterberg 2015). More environments do not cure few seeds.
+
+With normal runs the plain interval covers P(|t| < 1.96 √((n−1)/n)), t with M (n−1) degrees of freedom
+(Hesterberg 2015). More environments do not cure few seeds:
+
+{theory}
 
 The tails of the IQM are expanded less than those of a mean. Resampled as one stratum a trimmed mean has no
 standard error that is too small, so only what stratifying takes away is given back, and its degrees of
-freedom are those of the winsorised runs. With the tails of a mean the interval of ten runs on one environment
-covered 97.1 % ± 0.2 instead of what stands below.
+freedom are those of the winsorised runs. With the tails of a mean the interval of ten normal runs on one
+environment covered 97.1 % ± 0.2 of 12,000 replicates.
 
 Under the first law the columns mean, difference and IQM must lie within 95 ± 2 %; the session fails if they
 do not. The other laws are printed as they are.

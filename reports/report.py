@@ -124,6 +124,7 @@ def _figure_files(drawing: Drawing) -> dict[str, bytes]:
 def _facts(content: Content, suite: Any, identity: str, allow_missing: bool) -> dict[str, Any]:
     from reports.tables import aggregate_data
 
+    tables = _tables(content)
     return {
         "suite": suite.name,
         "title": suite.title,
@@ -149,10 +150,9 @@ def _facts(content: Content, suite: Any, identity: str, allow_missing: bool) -> 
             for row in table.data
             if "verdict" in row
         ],
-        "seeds": _rows(content, "seeds"),
-        "controls": _rows(content, "aa-control"),
-        "attribution": _rows(content, "attribution"),
-        "design": _rows(content, "factorial-cells"),
+        "attribution": tables.get("attribution", []),
+        "design": tables.get("factorial-cells", []),
+        "tables": tables,
         "answers": [
             {
                 "question": s.question,
@@ -183,11 +183,10 @@ def _facts(content: Content, suite: Any, identity: str, allow_missing: bool) -> 
     }
 
 
-def _rows(content: Content, name: str) -> list[Any]:
-    """The data of a question's table, if any section has it."""
-    return [
-        row for part in content.sections for table in part.tables if table.name == name for row in table.data
-    ]
+def _tables(content: Content) -> dict[str, Any]:
+    """The data of the questions' tables by name, but those whose rows are verdicts: they are comparisons."""
+    tables = [table for section in content.sections for table in section.tables]
+    return {table.name: table.data for table in tables if not any("verdict" in row for row in table.data)}
 
 
 def _write(out: Path, key: str, found: dict[str, bytes]) -> None:
