@@ -173,9 +173,10 @@ of {tests:,} elsewhere. Every draw has a fixed seed.
 
 In short: where runs are nearly normal, all that carries a verdict covers as it says from five seeds on.
 Means of skewed runs are covered less (five exponential runs: 88 %), and rare collapses are the worst: a cell
-that has not shown its collapse yet looks narrow. On one environment its mean is covered in 83 to 88 % of cases
-with five or ten seeds, and with spreads of 1 : 3 two cells a margin of 2 σ apart are called equivalent in up to
-17 % instead of 5 %. The IQM is covered, because it trims the collapses away; it says nothing of them.
+that has not shown its collapse yet looks narrow. On one environment its mean is covered in 83 to 88 % of
+cases with five or ten seeds, and with spreads of 1 : 3 two cells a margin of 2 σ apart are called equivalent
+in up to 17 % instead of 5 %. The IQM is covered, because it trims the collapses away; it says nothing of
+them.
 
 ## Intervals
 
