@@ -74,6 +74,13 @@ def learning(session: nox.Session) -> None:
 
 
 @nox.session(default=False)
+def coverage(session: nox.Session) -> None:
+    """Intervals cover and tests err as often as they say; writes docs/coverage.md (ten minutes)."""
+    install_matters(session)
+    session.run("python", "-m", "reports.measure_coverage", *session.posargs)
+
+
+@nox.session(default=False)
 def speed(session: nox.Session) -> None:
     """Steps/s beside Stable-Baselines3, measured in one script (minutes; wants a quiet machine)."""
     install_matters(session)

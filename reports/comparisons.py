@@ -13,7 +13,7 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
+from scipy import special, stats
 
 from reports.aggregates import probability_of_improvement
 from reports.intervals import MINIMUM_FOR_INTERVAL, Estimate, Interval, bootstrap, contrast
@@ -105,6 +105,19 @@ def tost_p(estimate: Estimate, margin: float) -> float:
     return float(stats.t.sf(distance, estimate.degrees_of_freedom))
 
 
+def judged(
+    value: Array, error: Array, freedom: Array, margin: float | None
+) -> tuple[Array, NDArray[np.bool_]]:
+    """Many differences at once, as `intervals.contrasts` gives them: p-values, and who is equivalent.
+
+    Without any spread equal means have p = 1 and others p = 0. Without a margin nobody is equivalent.
+    """
+    size = np.abs(value) / np.where(error > 0, error, 1.0)
+    p_values = np.where(error > 0, 2 * stats.t.sf(size, freedom), np.where(value == 0, 1.0, 0.0))
+    reach = np.abs(value) + special.stdtrit(freedom, 1 - ALPHA) * error
+    return p_values, reach < (0.0 if margin is None else margin)
+
+
 def verdict(found: Difference | None, adjusted_p: float | None = None) -> Word:
     """The word for a difference; `adjusted_p` is its p-value after correction within its family."""
     if found is None:
@@ -121,20 +134,27 @@ def verdict(found: Difference | None, adjusted_p: float | None = None) -> Word:
 
 def holm(p_values: Sequence[float]) -> list[float]:
     """Holm's step-down adjusted p-values, valid under any dependence. An empty family gives an empty list."""
-    if not p_values:
-        return []
-    from statsmodels.stats.multitest import multipletests
+    return [float(p) for p in holm_families(np.asarray(p_values, float))]
 
-    return [float(p) for p in multipletests(list(p_values), method="holm")[1]]
+
+def holm_families(p_values: Array) -> Array:
+    """Holm's adjusted p-values of many families at once, [..., tests].
+
+    By hand: statsmodels takes one family a call and collects garbage in each, some 50 ms.
+    """
+    order = np.argsort(p_values, axis=-1, kind="stable")
+    factors = np.arange(p_values.shape[-1], 0, -1)
+    stepped = np.maximum.accumulate(np.take_along_axis(p_values, order, axis=-1) * factors, axis=-1)
+    adjusted = np.empty_like(p_values)
+    np.put_along_axis(adjusted, order, np.minimum(stepped, 1.0), axis=-1)
+    return adjusted
 
 
 def benjamini_hochberg(p_values: Sequence[float]) -> list[float]:
     """Benjamini and Hochberg's adjusted p-values, which bound the share of false discoveries."""
     if not p_values:
         return []
-    from statsmodels.stats.multitest import multipletests
-
-    return [float(p) for p in multipletests(list(p_values), method="fdr_bh")[1]]
+    return [float(p) for p in stats.false_discovery_control(list(p_values), method="bh")]
 
 
 def welch_t(x: Array, y: Array, axis: int = -1) -> Array:

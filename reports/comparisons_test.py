@@ -7,10 +7,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
+from statsmodels.stats.multitest import multipletests
 from statsmodels.stats.weightstats import ttost_ind
 
 from reports import comparisons as compare
-from reports.intervals import Estimate, Interval, contrast
+from reports.intervals import Estimate, Interval, contrast, contrasts
 from reports.planted import placed
 
 A, B = np.array([4.0, 7, 8, 6, 3, 2]), np.array([6.0, 8, 7, 10, 11, 9])
@@ -26,7 +27,7 @@ def test_the_permutation_p_of_the_published_example():
 
 
 def test_permutation_of_separated_runs_is_two_over_the_number_of_splits():
-    for n, p in ((3, 0.1), (4, 2 / 70), (5, 2 / 252)):
+    for n, p in ((3, 0.1), (4, 2 / 70), (5, 2 / 252), (6, 2 / 924), (8, 2 / 12_870)):
         assert compare.permutation_p(np.arange(n) + 100.0, np.arange(float(n))) == pytest.approx(p)
         assert compare.permutation_p(np.full(n, 2.0), np.full(n, 1.0)) == pytest.approx(p)
     assert compare.permutation_p(np.full(5, 1.0), np.full(5, 1.0)) == 1
@@ -43,6 +44,13 @@ def test_holm_of_the_published_example():
     found = compare.holm([0.50, 0.003, 0.32, 0.054, 0.0003])
     assert found == pytest.approx([0.64, 0.012, 0.64, 0.162, 0.0015])
     assert compare.holm([]) == []
+
+
+def test_holm_of_many_families_at_once_is_statsmodels_of_each():
+    families = np.random.default_rng(8).uniform(0, 0.3, (3, 7))
+    families[2, 3:] = families[2, 0]
+    expected = [multipletests(family, method="holm")[1] for family in families]
+    assert compare.holm_families(families) == pytest.approx(np.array(expected))
 
 
 def test_tost_of_the_published_example():
@@ -67,20 +75,25 @@ def test_the_90_percent_interval_is_inside_the_margin_exactly_when_tost_passes(v
         assert inside == (p < 0.05)
 
 
-def test_equivalence_keeps_its_level_at_the_margin_with_unequal_variances():
-    rng, replicates = np.random.default_rng(11), 4_000
-    passed = sum(
-        compare.tost_p(contrast([rng.normal(1, 0.5, 10), rng.normal(0, 1.0, 15)], [1, -1]), 1.0) < 0.05
-        for _ in range(replicates)
-    )
-    assert passed / replicates < 0.05 + 3 * math.sqrt(0.05 * 0.95 / replicates)
+def test_tost_of_the_published_paired_and_one_sample_examples():
+    assert compare.tost_p(contrast([A - B], [1]), 0.5) == pytest.approx(0.954854, abs=1e-6)
+    assert compare.tost_p(contrast([A], [1]), 4) == pytest.approx(0.825967, abs=1e-6)
 
 
-def test_cells_of_one_law_are_called_different_at_most_as_often_as_promised():
-    rng, replicates = np.random.default_rng(12), 4_000
-    pairs = [list(rng.normal(size=(2, 5))) for _ in range(replicates)]
-    called = sum(compare.p_of_zero(contrast(pair, [1, -1]), pair[:1], pair[1:]) <= 0.05 for pair in pairs)
-    assert called / replicates < 0.05 + 3 * math.sqrt(0.05 * 0.95 / replicates)
+@pytest.mark.parametrize("margin", [0.3, 0.9, 2.5])
+def test_many_differences_at_once_are_judged_as_each_alone(margin):
+    rng = np.random.default_rng(7)
+    x, y = rng.normal(0.3, 1, (20, 5)), rng.normal(0, 2, (20, 7))
+    x[0], y[0] = 1.0, 1.0
+    x[1], y[1] = 2.0, 1.0
+    p_values, same = compare.judged(*contrasts([x, y], [1, -1]), margin)
+    for k in range(2, 20):
+        one = contrast([x[k], y[k]], [1, -1])
+        assert p_values[k] == pytest.approx(compare.p_of_zero(one, [x[k]], [y[k]]))
+        assert same[k] == (compare.tost_p(one, margin) < 0.05)
+    assert list(p_values[:2]) == [1, 0]
+    assert list(same[:2]) == [True, margin > 1]
+    assert not compare.judged(*contrasts([x, y], [1, -1]), None)[1].any()
 
 
 def found(difference, sd, n=10, margin=0.25):
@@ -162,6 +175,15 @@ def test_seeds_of_the_published_power_tables():
         assert compare.seeds_for_equivalence(1.0, margin, power=0.9) == ninety
 
 
+def test_what_a_hundred_seeds_can_show_as_lakens_has_it():
+    """Lakens 2017: bounds of ±0.414 standard deviations; by a normal approximation 0.396 for a difference."""
+    assert compare.seeds_for_equivalence(1.0, 0.4139) == 100
+    assert compare.seeds_for_equivalence(1.0, 0.4138) == 101
+    # Student's own is 0.398: the approximation asks for a seed less.
+    assert compare.seeds_for_difference(1.0, 0.3982) == 100
+    assert compare.seeds_for_difference(1.0, 0.3962) == 101
+
+
 def test_the_seeds_that_would_decide_do_decide():
     doubtful = found(0.0, 0.5)
     assert compare.verdict(doubtful) == "inconclusive"
@@ -199,19 +221,31 @@ def test_aai_and_acli_of_engstroms_table(environment):
     assert a.acli == pytest.approx(acli, abs=2)
 
 
-def test_what_aai_hides_in_engstroms_humanoid():
-    # Half widths of the published intervals, of 80 agents each: the standard errors are known.
-    means, halves = (806, 674, 586, 1030), (21, 20.5, 10, 52)
-    a = compare.attribution(
-        *(placed(80, mean, half / 1.96 * math.sqrt(80)) for mean, half in zip(means, halves, strict=True))
-    )
-    assert a.algorithm.value == pytest.approx(-68)
-    assert a.code.value == pytest.approx(288)
-    assert (a.interaction.value, a.interaction.standard_error) == (
-        pytest.approx(-312),
-        pytest.approx(31, abs=1),
-    )
-    assert a.aai_null == pytest.approx(25, abs=1)
+# Half widths of the published intervals, of 80 agents each: the standard errors are known.
+HALVES = {
+    "Walker2d-v2": (134.5, 132, 82, 75),
+    "Hopper-v2": (120.5, 135.5, 94, 84),
+    "Humanoid-v2": (21, 19.5, 10, 52),
+}
+EXPECTED = {  # environment: main effects of algorithm and code with their error, interaction with its, E[AAI]
+    "Walker2d-v2": (93, 408, 56, 298, 112, 89),
+    "Hopper-v2": (73, 397, 56, -52, 113, 90),
+    "Humanoid-v2": (-68, 288, 15, -312, 31, 25),
+}
+
+
+@pytest.mark.parametrize("environment", TABLE)
+def test_signed_effects_show_what_engstroms_numbers_hide(environment):
+    """Hopper's AAI of 99 is what no effect would give; in Humanoid the algorithm's effect turns its sign."""
+    pairs = zip(TABLE[environment][0], HALVES[environment], strict=True)
+    a = compare.attribution(*(placed(80, mean, half / 1.96 * math.sqrt(80)) for mean, half in pairs))
+    algorithm, code, error, interaction, its_error, null = EXPECTED[environment]
+    assert a.algorithm.value == pytest.approx(algorithm, abs=1)
+    assert a.code.value == pytest.approx(code, abs=1)
+    assert a.algorithm.standard_error == a.code.standard_error == pytest.approx(error, abs=1)
+    assert a.interaction.value == pytest.approx(interaction, abs=1)
+    assert a.interaction.standard_error == pytest.approx(its_error, abs=1)
+    assert a.aai_null == pytest.approx(null, abs=1)
 
 
 def test_the_interval_of_a_maximum_starts_at_zero_where_nothing_is_shown():

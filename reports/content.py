@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from reports import curves, figures, forests, questions, tables
+from reports import areas, curves, figures, forests, questions, ranks, tables
 from reports.drawing import Drawing
 from reports.intervals import CURVE_RESAMPLES, MINIMUM_FOR_CLAIM, MINIMUM_FOR_INTERVAL, RESAMPLES
 from reports.pairs import AGGREGATE
@@ -27,9 +27,12 @@ class Content:
     run_scores: Drawing
     curves: tuple[Drawing, ...]
     curve_data: tuple[dict[str, Any], ...]
+    areas: Table | None
     scores: tuple[AggregateScore, ...]
     aggregate_table: Table | None
     aggregate_drawing: Drawing | None
+    ranks: Table | None
+    rank_drawing: Drawing | None
     profiles: tuple[Drawing, ...]
     aggregate_notes: tuple[str, ...]
     diagnostics: tuple[Drawing, ...]
@@ -45,14 +48,16 @@ class Content:
     def drawings(self) -> tuple[Drawing, ...]:
         """Every drawing, in the order of the page."""
         asked = [drawing for section in self.sections for drawing in section.drawings]
-        rest = [self.run_scores, *self.curves, self.aggregate_drawing, *self.profiles, *self.diagnostics]
+        rest = [self.run_scores, *self.curves, self.aggregate_drawing, self.rank_drawing, *self.profiles]
+        rest += self.diagnostics
         return (*asked, *(drawing for drawing in rest if drawing is not None))
 
     @property
     def tables(self) -> tuple[Table, ...]:
         """Every table, in the order of the page."""
         asked = [table for section in self.sections for table in section.tables]
-        rest = [self.cells, self.aggregate_table, self.constants, self.provenance, self.runs]
+        rest = [self.cells, self.areas, self.aggregate_table, self.ranks]
+        rest += [self.constants, self.provenance, self.runs]
         return (*asked, *(table for table in rest if table is not None))
 
 
@@ -60,6 +65,8 @@ def compose(study: Study, command: str) -> Content:
     """Answer the suite's questions and fill every part of the report."""
     sections = tuple(questions.answer(question, study) for question in study.suite.questions)
     scores, blocked = aggregate_scores(study)
+    ranked = ranks.rank_probabilities(study)
+    under = areas.areas(study)
     found = [
         (variant, environment, curve)
         for environment in study.environments
@@ -92,9 +99,12 @@ def compose(study: Study, command: str) -> Content:
         run_scores=forests.run_scores(study),
         curves=tuple(figures.learning_curves(study, found)),
         curve_data=tuple(curves.curve_rows(study, found)),
+        areas=areas.area_table(under) if under else None,
         scores=tuple(scores),
         aggregate_table=tables.aggregate_table(scores) if scores else None,
         aggregate_drawing=forests.aggregates(study, scores) if scores else None,
+        ranks=ranks.rank_table(ranked) if ranked else None,
+        rank_drawing=ranks.rank_drawing(ranked) if ranked else None,
         profiles=tuple(figures.profiles(study, shares)),
         aggregate_notes=_aggregate_notes(study, blocked),
         diagnostics=tuple(figures.diagnostics(study, traces)),
@@ -147,6 +157,8 @@ def _notices(study: Study) -> tuple[str, ...]:
         notices.append(
             f"Left out of aggregates, for want of normalising constants: {', '.join(study.left_out)}."
         )
+    if doubles := study.doubles():
+        notices.append(f"The same runs stand under two names, by their digests: {', '.join(doubles)}.")
     prints = tables.fingerprints(study)
     if len(prints) > 1:
         each = ", ".join(f"`{name[:12]}` ({plural(count, 'run')})" for name, count in prints.items())
@@ -215,11 +227,10 @@ def _protocol(study: Study) -> tuple[tuple[str, str], ...]:
         ),
         (
             "Intervals",
-            f"aggregates: stratified bootstrap over runs, {thousands(RESAMPLES)} resamples, expanded "
-            "percentiles "
-            "(Hesterberg 2015) with Satterthwaite’s degrees of freedom; curves: whole runs, "
-            f"{thousands(CURVE_RESAMPLES)} "
-            "resamples; differences: Welch and Satterthwaite",
+            "means, their differences and effects: Student’s, with Welch’s and Satterthwaite’s degrees of "
+            f"freedom; other aggregates: stratified bootstrap over runs, {thousands(RESAMPLES)} resamples, "
+            "expanded percentiles (Hesterberg 2015); aggregate curves and profiles: whole runs, "
+            f"{thousands(CURVE_RESAMPLES)} resamples",
         ),
         (
             "Few seeds",

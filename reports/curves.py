@@ -8,9 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from scipy import special
 
 from reports import aggregates
-from reports.intervals import MINIMUM_FOR_INTERVAL, bootstrap_curve
+from reports.intervals import MINIMUM_FOR_INTERVAL, bootstrap_curve, contrasts, iqm_tail
 from reports.study import Study
 
 Array = NDArray[np.float64]
@@ -63,8 +64,9 @@ def learning_curve(study: Study, variant: str, environment: str) -> Curve | None
         return None
     low = high = None
     if len(runs) >= MINIMUM_FOR_INTERVAL:
-        rng = study.generator("learning-curve", variant, environment)
-        low, high = bootstrap_curve([runs], aggregates.mean, rng)
+        value, error, freedom = contrasts([runs.T], [1.0])
+        reach = special.stdtrit(freedom, 0.975) * error
+        low, high = value - reach, value + reach
     return Curve(steps, runs, runs.mean(axis=0), low, high)
 
 
@@ -85,7 +87,7 @@ def aggregate_curve(study: Study, variant: str) -> Curve | None:
     low = high = None
     if min(len(runs) for runs in normalised) >= MINIMUM_FOR_INTERVAL:
         rng = study.generator("aggregate-curve", variant)
-        low, high = bootstrap_curve(normalised, aggregates.iqm, rng)
+        low, high = bootstrap_curve(normalised, aggregates.iqm, rng, tail=iqm_tail)
     steps = np.median([steps for steps, _ in parts], axis=0)
     return Curve(steps, np.empty((0, len(steps))), centre, low, high)
 

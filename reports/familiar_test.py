@@ -2,10 +2,11 @@
 
 import numpy as np
 import pytest
+from rliable import library, metrics
 
 from reports import aggregates
 from reports.familiar import global_seed, percentile_intervals
-from reports.intervals import bootstrap
+from reports.intervals import bootstrap, plain_tail
 
 SAMPLES = list(np.random.default_rng(0).normal(0.5, 0.3, (3, 10)))
 
@@ -14,7 +15,7 @@ def test_its_values_are_ours_and_its_intervals_ours_without_expansion():
     found = percentile_intervals(SAMPLES, 1)
     for name, metric in aggregates.METRICS.items():
         value, interval = found[name]
-        ours = bootstrap(SAMPLES, metric, np.random.default_rng(2), expanded=False)
+        ours = bootstrap(SAMPLES, metric, np.random.default_rng(2), tail=plain_tail)
         assert value == pytest.approx(metric(SAMPLES))
         # Equal within Monte-Carlo error: .06 standard errors an end for rliable's 2 000 resamples.
         error = (ours.high - ours.low) / 3.92
@@ -43,3 +44,39 @@ def test_the_global_generator_is_left_as_it_was_after_an_error():
 def test_unequal_numbers_of_runs_have_no_familiar_interval():
     assert percentile_intervals([np.zeros(5), np.zeros(6)], 1) is None
     assert percentile_intervals([np.zeros(1)], 1) is None
+
+
+def test_rliables_own_call_on_the_same_scores_gives_our_interval_where_the_method_is_the_same():
+    scores = np.stack(SAMPLES, axis=1)
+
+    def theirs(drawn):
+        return np.array([metrics.aggregate_iqm(drawn), metrics.aggregate_mean(drawn)])
+
+    with global_seed(3):
+        _, found = library.get_interval_estimates({"x": scores}, theirs, reps=2_000)
+    for k, metric in enumerate((aggregates.iqm, aggregates.mean)):
+        plain = bootstrap(SAMPLES, metric, np.random.default_rng(4), tail=plain_tail)
+        error = (plain.high - plain.low) / 3.92
+        assert found["x"][:, k] == pytest.approx((plain.low, plain.high), abs=0.25 * error)
+        # The negative control: with expanded tails it is another interval.
+        wider = bootstrap(SAMPLES, metric, np.random.default_rng(4))
+        assert wider.high - wider.low > plain.high - plain.low + 0.25 * error
+
+
+def test_rliables_resampling_of_two_variants_gives_our_interval_of_the_probability_of_improvement():
+    x, y = np.random.default_rng(1).normal([[[0.6]], [[0.4]]], 0.3, (2, 6, 2))
+
+    def chance(*drawn):
+        # Ours, held equal to rliable's elsewhere: Mann and Whitney's test, which rliable calls, is slow.
+        return np.array([aggregates.probability_of_improvement(*(list(part.T) for part in drawn))])
+
+    with global_seed(5):
+        _, found = library.get_interval_estimates({"x,y": (x, y)}, chance, reps=2_000)
+    plain = bootstrap(
+        [*x.T, *y.T],
+        lambda drawn: aggregates.probability_of_improvement(drawn[:2], drawn[2:]),
+        np.random.default_rng(6),
+        tail=plain_tail,
+    )
+    error = (plain.high - plain.low) / 3.92
+    assert found["x,y"][:, 0] == pytest.approx((plain.low, plain.high), abs=0.25 * error)

@@ -252,7 +252,8 @@ def aggregates(study: Study, scores: Sequence[AggregateScore]) -> Drawing:
         height=rows.height(len(study.variants)),
         left=rows.left,
         title="Aggregate scores",
-        caption="Coloured bars: stratified bootstrap, expanded percentiles, 95 %. Grey bars below: rliable’s "
+        caption="Coloured bars: 95 % intervals, Satterthwaite’s of the mean, stratified bootstrap with "
+        "expanded percentiles of the others. Grey bars below: rliable’s "
         "plain percentile interval, for comparison with the literature; it covers too little with few seeds. "
         "Dots in the IQM panel are single runs. Hollow: indicative, under ten seeds.",
     )

@@ -1,4 +1,4 @@
-"""Intervals: oracles, identities and a coverage check small enough to run every time."""
+"""Intervals: oracles and identities. How often they cover is tested beside `reports.coverage`."""
 
 import numpy as np
 import pytest
@@ -11,10 +11,16 @@ from reports.intervals import (
     bootstrap,
     bootstrap_curve,
     contrast,
+    contrasts,
     expanded_tail,
     generator,
+    iqm_tail,
     mean_interval,
+    mean_tail,
+    percentiles,
+    plain_tail,
 )
+from reports.planted import placed
 
 RNG = np.random.default_rng(20)
 A, B = RNG.normal(10, 2, 7), RNG.normal(12, 5, 11)
@@ -27,6 +33,15 @@ def test_a_contrast_of_two_samples_is_welchs_interval():
         found = contrast([A, B], [1, -1]).interval(level)
         assert (found.low, found.high) == pytest.approx((low, high))
     assert contrast([A, B], [1, -1]).degrees_of_freedom == pytest.approx(expected.df)
+
+
+def test_welch_of_the_two_samples_that_colas_published_with_the_code():
+    # flowersteam/rl-difference-testing, files data1 and data2: twenty scores each, by mean and deviation.
+    x, y = placed(20, 3649.020043, 945.772804), placed(20, 4913.363358, 1387.842068)
+    found = contrast([x, y], [1, -1])
+    assert found.value / found.standard_error == pytest.approx(-3.366742, abs=1e-6)
+    p = 2 * stats.t.cdf(found.value / found.standard_error, found.degrees_of_freedom)
+    assert p == pytest.approx(0.00192162, abs=1e-8)
 
 
 def test_welch_from_the_published_summary_of_colas():
@@ -84,7 +99,7 @@ def test_the_bootstraps_standard_error_is_too_small_by_the_known_factor():
     samples = list(np.random.default_rng(1).normal(size=(60, 5)))
     one_sigma = 2 * stats.norm.cdf(1) - 1
     rng = np.random.default_rng(2)
-    found = bootstrap(samples, aggregates.mean, rng, level=one_sigma, expanded=False)
+    found = bootstrap(samples, aggregates.mean, rng, level=one_sigma, tail=plain_tail)
     error = np.sqrt(np.mean([sample.var(ddof=1) for sample in samples]) / (60 * 5))
     assert (found.high - found.low) / 2 == pytest.approx(error * np.sqrt(4 / 5), rel=0.03)
 
@@ -96,21 +111,41 @@ def test_the_expanded_interval_of_a_mean_is_about_students():
     assert ours.high - ours.low == pytest.approx(students.high - students.low, rel=0.03)
 
 
-@pytest.mark.parametrize(("environments", "runs"), [(1, 5), (3, 5), (1, 10), (6, 10)])
-def test_expanded_covers_and_plain_covers_too_little_as_computed(environments, runs):
-    rng, hits, replicates = np.random.default_rng(5), np.zeros(2), 300
-    for _ in range(replicates):
-        samples = list(rng.normal(size=(environments, runs)))
-        for k, expanded in enumerate((True, False)):
-            found = bootstrap(samples, aggregates.mean, rng, expanded=expanded, resamples=1_000)
-            hits[k] += found.low <= 0 <= found.high
-    expanded, plain = hits / replicates
-    narrow = np.sqrt((runs - 1) / runs)
-    analytic = 1 - 2 * stats.t.sf(1.96 * narrow, environments * (runs - 1))
-    # Four standard errors of 300 replicates; the coverage study proper has its own session.
-    assert expanded == pytest.approx(0.95, abs=0.05)
-    assert plain == pytest.approx(analytic, abs=0.08)
-    assert expanded > plain
+def test_a_band_of_bounds_is_numpys_quantile_at_every_leading_index():
+    draws = np.random.default_rng(5).normal(size=(3, 4, 101))
+    tail = np.random.default_rng(6).uniform(0.001, 0.4, (3, 4))
+    low, high = percentiles(draws, tail)
+    for at in np.ndindex(3, 4):
+        assert low[at] == pytest.approx(np.quantile(draws[at], tail[at]))
+        assert high[at] == pytest.approx(np.quantile(draws[at], 1 - tail[at]))
+
+
+def test_many_contrasts_at_once_are_each_the_contrast_of_its_samples():
+    rng = np.random.default_rng(9)
+    x, y = rng.normal(size=(6, 5)), rng.normal(0, 3, size=(6, 8))
+    x[2] = 1.0
+    y[2] = 4.0
+    many = contrasts([x, y], [1, -1])
+    for k in range(6):
+        one = contrast([x[k], y[k]], [1, -1])
+        expected = (one.value, one.standard_error, one.degrees_of_freedom)
+        assert tuple(part[k] for part in many) == pytest.approx(expected)
+    assert (many[1][2], many[2][2]) == (0, 11)
+
+
+def test_the_tail_of_an_iqm_on_one_environment_has_students_quantile_and_no_narrowness():
+    sample = np.random.default_rng(10).normal(size=12)
+    assert iqm_tail([sample], 0.95) == pytest.approx(stats.norm.cdf(-stats.t.ppf(0.975, 11)))
+    assert mean_tail([sample], 0.95) < iqm_tail([sample], 0.95) < plain_tail([sample], 0.95)
+
+
+def test_an_environment_whose_runs_are_all_trimmed_away_lends_the_iqm_no_degrees_of_freedom():
+    rng = np.random.default_rng(11)
+    low, middle, high = rng.normal(0, 1, 4), rng.normal(100, 1, 8), rng.normal(200, 1, 4)
+    # Half of sixteen runs are left, and they are those of the middle environment.
+    found = iqm_tail([low, middle, high], 0.95)
+    narrow = np.sqrt(8 / 7 * 15 / 16)
+    assert found == pytest.approx(stats.norm.cdf(-narrow * stats.t.ppf(0.975, 7)))
 
 
 def test_constant_scores_give_a_point_and_no_warning():

@@ -124,6 +124,7 @@ def _figure_files(drawing: Drawing) -> dict[str, bytes]:
 def _facts(content: Content, suite: Any, identity: str, allow_missing: bool) -> dict[str, Any]:
     from reports.tables import aggregate_data
 
+    tables = _tables(content)
     return {
         "suite": suite.name,
         "title": suite.title,
@@ -140,23 +141,18 @@ def _facts(content: Content, suite: Any, identity: str, allow_missing: bool) -> 
         "constants": content.constants.data if content.constants else [],
         "cells": content.cells.data,
         "aggregates": [aggregate_data(score) for score in content.scores],
+        "areas": content.areas.data if content.areas else [],
+        "ranks": content.ranks.data if content.ranks else [],
         "comparisons": [
-            row for section in content.sections for table in section.tables[:1] for row in table.data
-        ],
-        "attribution": [
             row
             for section in content.sections
-            for table in section.tables[1:]
+            for table in section.tables[:1]
             for row in table.data
-            if table.name == "attribution"
+            if "verdict" in row
         ],
-        "design": [
-            row
-            for section in content.sections
-            for table in section.tables[1:]
-            for row in table.data
-            if table.name == "factorial-cells"
-        ],
+        "attribution": tables.get("attribution", []),
+        "design": tables.get("factorial-cells", []),
+        "tables": tables,
         "answers": [
             {
                 "question": s.question,
@@ -185,6 +181,12 @@ def _facts(content: Content, suite: Any, identity: str, allow_missing: bool) -> 
         "provenance": content.provenance.data,
         "runs": content.runs.data,
     }
+
+
+def _tables(content: Content) -> dict[str, Any]:
+    """The data of the questions' tables by name, but those whose rows are verdicts: they are comparisons."""
+    tables = [table for section in content.sections for table in section.tables]
+    return {table.name: table.data for table in tables if not any("verdict" in row for row in table.data)}
 
 
 def _write(out: Path, key: str, found: dict[str, bytes]) -> None:

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from html.parser import HTMLParser
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -251,6 +252,25 @@ def test_report_json_holds_what_the_page_shows(quickstart):
     for run in found["runs"]:
         assert run["run_id"] in page
         assert run["digest"][:12] in page
+
+
+def test_rank_probabilities_and_areas_are_on_the_page_and_in_the_json(quickstart):
+    found, page = facts(quickstart), (quickstart / "index.html").read_text()
+    assert [row["variant"] for row in found["ranks"]][-1] == "ppo-m"
+    for row in found["ranks"]:
+        assert sum(row[f"rank_{k}"] for k in (1, 2, 3, 4)) == pytest.approx(1)
+        assert f"{row['mean_rank']:.2f}" in page
+    assert {row["where"] for row in found["areas"]} == {"aggregate", "InvertedPendulum-v5", "Hopper-v5"}
+    assert (quickstart / "tables" / "area-under-curve.csv").exists()
+
+
+def test_every_table_of_a_question_is_in_the_json_once():
+    def table(name, **row):
+        return SimpleNamespace(name=name, data=(row,))
+
+    judged, other = table("reproduction", verdict="different"), table("seeds", n=3)
+    content = SimpleNamespace(sections=(SimpleNamespace(tables=(judged, other)),))
+    assert report._tables(content) == {"seeds": ({"n": 3},)}
 
 
 def test_the_protocol_says_what_a_reader_must_know(quickstart):

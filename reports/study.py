@@ -127,6 +127,19 @@ class Study:
         enough = self.seeds(variants, environments) >= MINIMUM_FOR_CLAIM
         return enough and not any(self.cell(v, e).without_score for v in variants for e in environments)
 
+    def doubles(self) -> list[str]:
+        """Where one digest stands twice on an environment, in words: the runs are the same run."""
+        counts: dict[str, int] = {}
+        recorded = self.runs[self.runs["digest"].notna()]
+        for (environment, _), group in recorded.groupby(["environment", "digest"], sort=False):
+            first, *others = group.to_dict("records")
+            for other in others:
+                names = f"`{first['variant']}` and `{other['variant']}`"
+                if first["variant"] == other["variant"]:
+                    names = f"seeds {first['seed']} and {other['seed']} of `{first['variant']}`"
+                counts[f"{names} on {environment}"] = counts.get(f"{names} on {environment}", 0) + 1
+        return [f"{names} ({count})" for names, count in counts.items()]
+
     def generator(self, *labels: str) -> np.random.Generator:
         """The generator of one named draw."""
         return generator(self.identity, *labels)
@@ -153,8 +166,12 @@ def prepare(
     allow_missing: bool = False,
     constants: Mapping[str, tuple[float, float]] | None = None,
 ) -> Study:
-    """Read a snapshot. `constants` defaults to the frozen ones of `suites.environments`."""
+    """Read a snapshot. `constants` defaults to the frozen ones of `suites.environments`.
+
+    Raises InputError if a run is there twice.
+    """
     runs = snapshot.runs
+    _check(runs)
     environments = tuple(dict.fromkeys(runs["environment"]))
     cells = {
         (str(variant), str(environment)): _cell(str(variant), str(environment), group)
@@ -173,6 +190,19 @@ def prepare(
         updates=snapshot.updates,
         provenance=snapshot.provenance,
     )
+
+
+def _check(runs: pd.DataFrame) -> None:
+    from suites.errors import InputError
+
+    twice = runs[runs.duplicated(["variant", "environment", "seed"])]
+    if len(twice):
+        one = twice.iloc[0]
+        more = f", and {len(twice) - 1} more" if len(twice) > 1 else ""
+        raise InputError(
+            f"runs: seed {one['seed']} of {one['variant']!r} on {one['environment']} is there twice{more}; "
+            "a run counts once"
+        )
 
 
 def _cell(variant: str, environment: str, group: pd.DataFrame) -> CellScores:

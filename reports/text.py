@@ -48,6 +48,11 @@ def p_text(value: float | None) -> str:
     return "< 0.001" if value < 0.001 else f"{value:.3f}"
 
 
+def percent(share: float | None, decimals: int = 0) -> str:
+    """`42 %`."""
+    return DASH if share is None else f"{100 * share:.{decimals}f} %"
+
+
 def plural(count: int, word: str) -> str:
     """`1 seed`, `5 seeds`."""
     return f"{count} {word}" if count == 1 else f"{count} {word}s"

@@ -28,6 +28,7 @@ QUESTIONS = (
     "code-level-tricks",
     "natural-ladder",
     "reproduction",
+    "seeds",
     "trick-factorial",
     "trust-region",
 )

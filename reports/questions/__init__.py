@@ -18,6 +18,7 @@ QUESTIONS: dict[str, str] = {
     "code-level-tricks": "reports.questions.code_level_tricks",
     "natural-ladder": "reports.questions.natural_ladder",
     "reproduction": "reports.questions.reproduction",
+    "seeds": "reports.questions.seeds",
     "trick-factorial": "reports.questions.trick_factorial",
     "trust-region": "reports.questions.trust_region",
 }

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+from reports.control import Control, split_control
+from reports.intervals import MINIMUM_FOR_INTERVAL
 from reports.pairs import AGGREGATE, Comparison, compare_pairs
 from reports.questions.writing import comparison_table, margins, short_answer, tests, verdicts
-from reports.section import Section
+from reports.section import Section, Table, Verdict
 from reports.study import Study
-from reports.text import number, plural
+from reports.text import number, percent, plural, thousands
 
 QUESTION = "reproduction"
 TITLE = "Do ours reproduce Stable-Baselines3?"
@@ -23,7 +27,8 @@ METHOD = (
     "smallest that "
     "would have passed; differences are tested as well, with Holm’s correction, and the probability of "
     "improvement "
-    "has a stratified bootstrap interval (Agarwal et al. 2021)."
+    "has a stratified bootstrap interval (Agarwal et al. 2021). The A/A control judges random halves of the "
+    "reference’s own runs in the same way (Colas et al. 2018)."
 )
 
 
@@ -41,14 +46,17 @@ def answer(study: Study) -> Section:
     at_hand = pairs(study)
     found = compare_pairs(study, QUESTION, at_hand)
     text, word, claim = _answer(study, found)
+    references = dict.fromkeys(reference for _, reference in at_hand)
+    controls = [it for name in references if (it := split_control(study, QUESTION, name)) is not None]
+    tables = [comparison_table(QUESTION, found)] if found else []
     return Section(
         question=QUESTION,
         title=TITLE,
         answer=text,
         word=word,
         claim=claim,
-        verdicts=verdicts(found),
-        lacks=_lacks(study),
+        verdicts=(*verdicts(found), *(_control_verdict(one) for one in controls)),
+        lacks=(*_lacks(study), *_uncontrolled(study, list(references), controls)),
         needs=NEEDS,
         estimand=ESTIMAND,
         family=f"All {plural(tests(found), 'difference test')} of this question; "
@@ -56,7 +64,7 @@ def answer(study: Study) -> Section:
         margin=margins(study),
         method=METHOD,
         drawings=(forest(QUESTION, found),) if found else (),
-        tables=(comparison_table(QUESTION, found),) if found else (),
+        tables=(*tables, *([_control_table(controls)] if controls else [])),
     )
 
 
@@ -94,3 +102,64 @@ def _lacks(study: Study) -> tuple[str, ...]:
         if partner is not None and partner not in names:
             lines.append(f"`{name}` has no `{partner}` to be compared with.")
     return tuple(lines)
+
+
+def _control_verdict(control: Control) -> Verdict:
+    places = [AGGREGATE] if AGGREGATE in control.different else list(control.different)
+    each = []
+    for place in places:
+        same = control.equivalent[place]
+        shown = "" if same is None else f" and equivalent in {percent(same, 1)}"
+        where = "in aggregate" if place == AGGREGATE else f"on {place}"
+        each.append(f"different in {percent(control.different[place], 1)}{shown} {where}")
+    text = (
+        f"A/A control: `{control.variant}` against itself, in {thousands(control.splits)} random splits of "
+        f"its runs into halves of {control.n}, is called {'; '.join(each)}; different in any place in "
+        f"{percent(control.anywhere, 1)}."
+    )
+    return Verdict(text, "control", False, "A/A control", control.variant, control.variant)
+
+
+def _uncontrolled(study: Study, references: Sequence[str], controls: Sequence[Control]) -> list[str]:
+    done = [control.variant for control in controls]
+    return [
+        f"No A/A control of `{name}`: two halves need {2 * MINIMUM_FOR_INTERVAL} scored runs, and it has "
+        f"{max(study.cell(name, place).n for place in study.environments)}."
+        for name in references
+        if name not in done
+    ]
+
+
+def _control_table(controls: Sequence[Control]) -> Table:
+    columns = ("reference", "where", "runs a half", "different from itself", "equivalent to itself")
+    lines = [(one, place) for one in controls for place in one.different]
+    return Table(
+        name="aa-control",
+        caption="A/A control: how often the reference is called different from itself (after Holm’s "
+        "correction over the places) and equivalent to itself, over random splits of its runs into halves. "
+        "With half the runs of the comparison above equivalence is harder to show.",
+        columns=columns,
+        rows=tuple(
+            (
+                f"`{one.variant}`",
+                place,
+                str(one.n),
+                percent(one.different[place], 1),
+                percent(one.equivalent[place], 1),
+            )
+            for one, place in lines
+        ),
+        data=tuple(
+            {
+                "reference": one.variant,
+                "where": place,
+                "runs_a_half": one.n,
+                "splits": one.splits,
+                "different": one.different[place],
+                "equivalent": one.equivalent[place],
+                "different_anywhere": one.anywhere,
+            }
+            for one, place in lines
+        ),
+        numeric=frozenset(columns[2:]),
+    )
