@@ -17,9 +17,9 @@ ALGORITHMS: dict[str, str] = {
     "ddpg": "algorithms.ddpg",
     "td3": "algorithms.td3",
     "sac": "algorithms.sac",
-    "sb3-a2c": "algorithms.reference.sb3:a2c",
-    "sb3-trpo": "algorithms.reference.sb3:trpo",
-    "sb3-ppo": "algorithms.reference.sb3:ppo",
+    "sb3-a2c": "algorithms.reference.sb3_on_policy:a2c",
+    "sb3-trpo": "algorithms.reference.sb3_on_policy:trpo",
+    "sb3-ppo": "algorithms.reference.sb3_on_policy:ppo",
 }
 
 

@@ -18,7 +18,7 @@ from torch import Tensor
 
 from algorithms import actor_critic
 from algorithms.interface import Frozen, OnPolicy, Rollout
-from algorithms.reference import sb3
+from algorithms.reference import sb3_on_policy
 from harness.environments import problem
 from suites.environments import make
 
@@ -43,7 +43,7 @@ def start(
     """Let the reference collect one rollout; give ours its parameters and what it saw."""
     tape = Tape()
     environment = Recorded(make(ENVIRONMENT), tape, limit=EPISODE_LIMIT)
-    model = sb3.build(library, their_config, environment, seed=seed)
+    model = sb3_on_policy.build(library, their_config, environment, seed=seed)
     _, callback = model._setup_learn(config.horizon, None)
     model.collect_rollouts(model.get_env(), callback, model.rollout_buffer, config.horizon)
     rollout = tape.rollout(model.rollout_buffer, dtype)

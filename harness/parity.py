@@ -22,7 +22,7 @@ from torch import Tensor
 
 from algorithms import a2c, actor_critic, ppo, trpo
 from algorithms.actor_critic import Batch
-from algorithms.reference import sb3
+from algorithms.reference import sb3_on_policy
 from harness.lockstep import Lockstep, paired_parameters, shared_generators, start
 
 TOLERANCE = {torch.float32: 1e-5, torch.float64: 1e-9}
@@ -72,7 +72,7 @@ def ppo_parity(dtype: torch.dtype, *, seed: int = 0, **changes: Any) -> list[Row
     difference would be seen.
     """
     config = ppo.PRESETS["ppo-sb3"].model_copy(update=changes)
-    their_config = sb3.PpoConfig(
+    their_config = sb3_on_policy.PpoConfig(
         n_steps=config.horizon, batch_size=config.minibatch_size, n_epochs=config.epochs
     )
     both = start(PPO, their_config, ppo, config, dtype, seed=seed)
@@ -101,7 +101,7 @@ def ppo_parity(dtype: torch.dtype, *, seed: int = 0, **changes: Any) -> list[Row
 def a2c_parity(dtype: torch.dtype, *, seed: int = 0, **changes: Any) -> list[Row]:
     """`a2c-sb3` against Stable-Baselines3's A2C, one update; `changes` as in `ppo_parity`."""
     config = a2c.PRESETS["a2c-sb3"].model_copy(update={"horizon": 128} | changes)
-    both = start(A2C, sb3.A2cConfig(n_steps=config.horizon), a2c, config, dtype, seed=seed)
+    both = start(A2C, sb3_on_policy.A2cConfig(n_steps=config.horizon), a2c, config, dtype, seed=seed)
     with shared_generators(dtype, seed) as (watched, order):
         both.model.train()
     batch = actor_critic.prepare(both.state, config, both.rollout)
@@ -128,7 +128,7 @@ def trpo_parity(dtype: torch.dtype, *, seed: int = 0, **changes: Any) -> list[Ro
     start from and a residual of 0 to end at, so that both make the same steps.
     """
     config = trpo.PRESETS["trpo-sb3"].model_copy(update={"horizon": 512} | changes)
-    both = start(TRPO, sb3.TrpoConfig(n_steps=config.horizon), trpo, config, dtype, seed=seed)
+    both = start(TRPO, sb3_on_policy.TrpoConfig(n_steps=config.horizon), trpo, config, dtype, seed=seed)
     to_the_end = partial(conjugate_gradient_solver, residual_tol=0.0)
     with (
         shared_generators(dtype, seed) as (watched, order),
@@ -185,9 +185,9 @@ def difference(ours: Tensor, theirs: Tensor) -> float:
 
 
 _COMPARISONS: dict[str, tuple[Callable[[torch.dtype], list[Row]], Sequence[str]]] = {
-    "ppo": (ppo_parity, sb3.ppo.KNOWN_DIFFERENCES),
-    "a2c": (a2c_parity, sb3.a2c.KNOWN_DIFFERENCES),
-    "trpo": (trpo_parity, sb3.trpo.KNOWN_DIFFERENCES),
+    "ppo": (ppo_parity, sb3_on_policy.ppo.KNOWN_DIFFERENCES),
+    "a2c": (a2c_parity, sb3_on_policy.a2c.KNOWN_DIFFERENCES),
+    "trpo": (trpo_parity, sb3_on_policy.trpo.KNOWN_DIFFERENCES),
 }
 
 NAMES: tuple[str, ...] = tuple(_COMPARISONS)

@@ -14,7 +14,7 @@ import torch
 from stable_baselines3 import PPO
 
 from algorithms import load
-from algorithms.reference import sb3
+from algorithms.reference import sb3_on_policy
 from harness.loop import Updated, begin, train
 from suites.environments import make
 from suites.spec import Evaluation, RunSpec
@@ -70,8 +70,8 @@ def speed(name: str, *, environment: str = ENVIRONMENT, rounds: int = ROUNDS) ->
 
 
 def _reference_round(environment: str) -> Callable[[], int]:
-    config = sb3.PpoConfig()
-    model = sb3.build(PPO, config, make(environment), seed=0)
+    config = sb3_on_policy.PpoConfig()
+    model = sb3_on_policy.build(PPO, config, make(environment), seed=0)
 
     def run() -> int:
         model.learn(config.n_steps, reset_num_timesteps=False)
@@ -111,7 +111,7 @@ def _limit_round(environment: str) -> Callable[[], int]:
     bare.reset(seed=0)
     generator = np.random.default_rng(0)
     space = bare.action_space
-    steps = sb3.PpoConfig().n_steps
+    steps = sb3_on_policy.PpoConfig().n_steps
 
     def run() -> int:
         actions = generator.uniform(-1, 1, (steps, *(space.shape or ()))).astype(np.float32)

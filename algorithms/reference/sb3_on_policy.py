@@ -1,4 +1,4 @@
-"""Stable-Baselines3 as a reference: its own code, its own loop, its own defaults.
+"""Stable-Baselines3's on-policy algorithms as references: their own code, their own loop, their own defaults.
 
 A reference is handed an environment and trains itself. After each of its updates it says where it stands, so
 that it is evaluated and recorded under the same protocol as ours. It cannot be interrupted: it starts again

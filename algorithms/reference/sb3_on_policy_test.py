@@ -3,7 +3,7 @@ import inspect
 import pytest
 from stable_baselines3 import PPO
 
-from algorithms.reference.sb3 import PpoConfig
+from algorithms.reference.sb3_on_policy import PpoConfig
 
 THEIRS = inspect.signature(PPO).parameters
 
