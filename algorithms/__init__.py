@@ -20,6 +20,9 @@ ALGORITHMS: dict[str, str] = {
     "sb3-a2c": "algorithms.reference.sb3_on_policy:a2c",
     "sb3-trpo": "algorithms.reference.sb3_on_policy:trpo",
     "sb3-ppo": "algorithms.reference.sb3_on_policy:ppo",
+    "sb3-ddpg": "algorithms.reference.sb3_off_policy:ddpg",
+    "sb3-td3": "algorithms.reference.sb3_off_policy:td3",
+    "sb3-sac": "algorithms.reference.sb3_off_policy:sac",
 }
 
 

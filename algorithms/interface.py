@@ -10,7 +10,7 @@
 Axes stand in the order S, T, N, features, and are always there: S = 1 for a seed alone.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol, runtime_checkable
 
@@ -183,6 +183,16 @@ class OffPolicy(Protocol):
         """What makes up the policy in use, each [S, …]: what a finished run keeps and is digested by."""
 
 
+Act = Callable[[np.ndarray], np.ndarray]
+"""Raw observations [B, O] to the deterministic policy's actions [B, A]."""
+
+Updated = Callable[[int, Mapping[str, float], Act], None]
+"""Told by a reference where it stands: the step, diagnostics of what it learnt, the policy as it now is.
+
+Without diagnostics it learnt nothing, or did not measure it this time.
+"""
+
+
 @dataclass(frozen=True)
 class Reference:
     """Somebody else's implementation behind the same run contract. It trains itself and reports meanwhile."""
@@ -191,6 +201,11 @@ class Reference:
     VERSION: int
     Config: type[Frozen]
     PRESETS: dict[str, Any]
-    train: Callable[..., Any]
+    train: Callable[..., dict[str, np.ndarray]]
+    """`train(config, environment, *, seed, steps, ends, updated)` gives the final parameters by name.
+
+    `updated` is told at each of the steps `ends`, the last of which is `steps`; where a rollout passes some
+    of them, after its update. It may be told in between.
+    """
     KNOWN_DIFFERENCES: tuple[str, ...]
     KIND: Literal["reference"] = "reference"

@@ -1,6 +1,6 @@
 """Runs of reference implementations: the same spec, evaluation and record as ours; no checkpoints."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import gymnasium
@@ -10,8 +10,9 @@ from torch import Tensor
 
 from algorithms import load
 from harness.evaluate import Evaluator, due
-from harness.loop import streams
+from harness.off_policy_loop import block_end
 from harness.recorder import Recorder
+from harness.training import streams
 from suites.environments import make
 from suites.spec import RunSpec
 
@@ -40,11 +41,19 @@ class RecordedEpisodes(gymnasium.Wrapper[Any, Any, Any, Any]):
         return observation, reward, terminated, truncated, info
 
 
+def block_ends(spec: RunSpec) -> Iterator[int]:
+    """The steps at which a reference is to say where it stands: the ends of our off-policy blocks."""
+    step = 0
+    while step < spec.steps:
+        step = block_end(spec, step)
+        yield step
+
+
 def train(spec: RunSpec, recorder: Recorder, notify: Callable[[int], None]) -> dict[str, np.ndarray]:
     """Train one reference run from its beginning into `recorder`; returns the final parameters.
 
-    `notify` is told the step after each update. The library's global generators are seeded from the run's
-    seed.
+    `notify` is told the step after each update, or block of updates. The library's global generators are
+    seeded from the run's seed.
     """
     algorithm = load(spec.algorithm)
     assert algorithm.KIND == "reference"
@@ -53,7 +62,8 @@ def train(spec: RunSpec, recorder: Recorder, notify: Callable[[int], None]) -> d
     evaluator = Evaluator([spec], [source.evaluation])
 
     def updated(step: int, metrics: Mapping[str, float], act: Callable[[np.ndarray], np.ndarray]) -> None:
-        recorder.update(step, metrics)
+        if metrics:
+            recorder.update(step, metrics)
 
         def policy(observation: Tensor) -> Tensor:
             return torch.from_numpy(act(observation[0].numpy()))[None]
@@ -71,11 +81,11 @@ def train(spec: RunSpec, recorder: Recorder, notify: Callable[[int], None]) -> d
         notify(step)
 
     environment = RecordedEpisodes(make(spec.environment), recorder)
-    parameters: dict[str, np.ndarray] = algorithm.train(
+    return algorithm.train(
         config,
         environment,
         seed=int(source.initialisation.generate_state(1)[0]),
         steps=spec.steps,
+        ends=block_ends(spec),
         updated=updated,
     )
-    return parameters

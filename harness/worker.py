@@ -198,7 +198,7 @@ def _train_reference(members: list[Member], emit: Emit) -> None:
     policy = reference.train(
         member.spec, member.recorder, lambda step: emit(Progress(run_ids, "running", step, total))
     )
-    steps = member.recorder.updates["step"][-1]
+    steps = member.recorder.evaluations["step"][-1]  # the last point is the end
     facts = _provenance(members, time.monotonic() - started, steps)
     member.claim.finish(member.recorder.record(policy), facts)
     members.clear()

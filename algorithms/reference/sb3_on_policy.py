@@ -5,7 +5,8 @@ that it is evaluated and recorded under the same protocol as ours. It cannot be 
 from its beginning.
 """
 
-from collections.abc import Callable, Mapping
+import math
+from collections.abc import Iterable
 from functools import partial
 from typing import Any
 
@@ -18,14 +19,8 @@ from stable_baselines3.common.callbacks import BaseCallback
 from torch import Tensor
 
 from algorithms.actor_critic import RATIO_BOUND
-from algorithms.interface import Frozen, Reference
+from algorithms.interface import Frozen, Reference, Updated
 from algorithms.maths.distributions import gaussian_entropy, gaussian_kl, gaussian_log_prob
-
-Act = Callable[[np.ndarray], np.ndarray]
-"""Raw observations [B, O] to the deterministic policy's actions [B, A]."""
-
-Updated = Callable[[int, Mapping[str, float], Act], None]
-"""Told after each update: the step, the update's diagnostics, the policy as it now is."""
 
 
 class PpoConfig(Frozen):
@@ -91,26 +86,40 @@ def build(library: type[Any], config: Frozen, environment: Any, *, seed: int) ->
 
 
 def _train(
-    library: type[Any], config: Frozen, environment: Any, *, seed: int, steps: int, updated: Updated
+    library: type[Any],
+    config: Frozen,
+    environment: Any,
+    *,
+    seed: int,
+    steps: int,
+    ends: Iterable[int],
+    updated: Updated,
 ) -> dict[str, np.ndarray]:
     """Train for `steps` environment steps, rounded up to whole rollouts; the final parameters by name."""
     model = build(library, config, environment, seed=seed)
-    model.learn(steps, callback=_OnPolicyListener(updated))
+    model.learn(steps, callback=_OnPolicyListener(updated, ends))
     return {name: tensor.detach().numpy().copy() for name, tensor in model.policy.state_dict().items()}
 
 
 class _OnPolicyListener(BaseCallback):
-    """Measures each update as ours are measured: over the whole rollout, old policy against new."""
+    """Measures an update as ours are measured: over the whole rollout, old policy against new.
 
-    def __init__(self, updated: Updated) -> None:
+    Those are measured that first reach one of the steps `ends`: all of them, unless rollouts are short.
+    """
+
+    def __init__(self, updated: Updated, ends: Iterable[int]) -> None:
         super().__init__()
         self.updated = updated
+        self.ends = iter(ends)
+        self.end: float = next(self.ends)
         self.before: tuple[Tensor, Tensor, Tensor, Tensor] | None = None
 
     def _on_step(self) -> bool:
         return True
 
     def _on_rollout_end(self) -> None:
+        if self.num_timesteps < self.end:
+            return
         buffer = self.model.rollout_buffer  # type: ignore[attr-defined]
         observation = torch.as_tensor(buffer.observations).flatten(0, 1)[None]
         action = torch.as_tensor(buffer.actions).flatten(0, 1)[None]
@@ -124,9 +133,21 @@ class _OnPolicyListener(BaseCallback):
 
     def _tell(self) -> None:
         """Stable-Baselines3 updates between a rollout's end and the next one's start."""
-        if self.before is None:
+        if not self.num_timesteps:
             return
-        observation, action, mean_old, log_std_old = self.before
+        metrics = {} if self.before is None else self._measured(*self.before)
+        self.before = None
+        while self.end <= self.num_timesteps:
+            self.end = next(self.ends, math.inf)
+        self.updated(
+            self.num_timesteps,
+            metrics,
+            lambda observation: self.model.predict(observation, deterministic=True)[0],
+        )
+
+    def _measured(
+        self, observation: Tensor, action: Tensor, mean_old: Tensor, log_std_old: Tensor
+    ) -> dict[str, float]:
         mean, log_std = self._gaussian(observation)
         log_ratio = gaussian_log_prob(action, mean, log_std) - gaussian_log_prob(
             action, mean_old, log_std_old
@@ -138,21 +159,16 @@ class _OnPolicyListener(BaseCallback):
         policy_loss = next((logged[name] for name in policy_losses if name in logged), None)
         if policy_loss is None:
             policy_loss = -logged["train/policy_objective"]
-        self.updated(
-            self.model.num_timesteps,
-            {
-                "mean_kl": float(gaussian_kl(mean_old, log_std_old, mean, log_std).mean()),
-                "max_ratio": float(ratio.max()),
-                "clip_fraction": float(((ratio - 1).abs() > clip).float().mean()),
-                "entropy": float(gaussian_entropy(log_std).mean()),
-                "explained_variance": float(logged["train/explained_variance"]),
-                "policy_loss": float(policy_loss),
-                "value_loss": float(logged["train/value_loss"]),
-                "learning_rate": float(logged["train/learning_rate"]),
-            },
-            lambda seen: self.model.predict(seen, deterministic=True)[0],
-        )
-        self.before = None
+        return {
+            "mean_kl": float(gaussian_kl(mean_old, log_std_old, mean, log_std).mean()),
+            "max_ratio": float(ratio.max()),
+            "clip_fraction": float(((ratio - 1).abs() > clip).float().mean()),
+            "entropy": float(gaussian_entropy(log_std).mean()),
+            "explained_variance": float(logged["train/explained_variance"]),
+            "policy_loss": float(policy_loss),
+            "value_loss": float(logged["train/value_loss"]),
+            "learning_rate": float(logged["train/learning_rate"]),
+        }
 
     @torch.no_grad()
     def _gaussian(self, observation: Tensor) -> tuple[Tensor, Tensor]:
