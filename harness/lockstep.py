@@ -17,7 +17,7 @@ from stable_baselines3.common import policies as sb3_policies
 from torch import Tensor
 
 from algorithms import actor_critic
-from algorithms.interface import Frozen, OnPolicy, Rollout
+from algorithms.interface import Frozen, OnPolicy, Rollout, Transitions
 from algorithms.reference import sb3_on_policy
 from harness.environments import problem
 from suites.environments import make
@@ -62,7 +62,7 @@ def shared_generators(dtype: torch.dtype, seed: int) -> Iterator[tuple["Watched"
     order, twin = np.random.default_rng(seed), np.random.default_rng(seed)
     with (
         _watched() as watched,
-        patch.object(sb3_policies, "preprocess_obs", _in(dtype)),
+        patch.object(sb3_policies, "preprocess_obs", in_precision(dtype)),
         patch.object(np.random, "permutation", twin.permutation),
     ):
         yield watched, order
@@ -116,6 +116,21 @@ class Tape:
             reward=tensor(reward)[None, :, None],
             terminated=torch.tensor(self.terminated)[None, :, None],
             truncated=torch.tensor(self.truncated)[None, :, None],
+        )
+
+    def transitions(self, buffer: Any, rows: np.ndarray, dtype: torch.dtype) -> Transitions:
+        """What our gradient step gets of these rows of their replay: raw rewards and ends, actions in ±1."""
+
+        def tensor(values: Any) -> Tensor:
+            return torch.as_tensor(np.asarray(values)[rows]).to(dtype)[None]
+
+        return Transitions(
+            observation=tensor(buffer.observations[:, 0]),
+            action=tensor(buffer.actions[:, 0]),
+            reward=tensor(np.asarray(self.rewards, dtype=np.float32)),
+            terminated=torch.tensor(self.terminated)[rows][None],
+            truncated=torch.tensor(self.truncated)[rows][None],
+            successor=tensor(np.stack(self.successors)),
         )
 
 
@@ -188,7 +203,7 @@ def _watched() -> Iterator[Watched]:
         yield watched
 
 
-def _in(dtype: torch.dtype) -> Any:
+def in_precision(dtype: torch.dtype) -> Any:
     """Their preprocessing of observations, which casts to single precision, in another one."""
 
     def preprocess(observation: Tensor, *_: Any, **__: Any) -> Tensor:
@@ -202,7 +217,7 @@ def _recompute_in_double(model: Any, rollout: Rollout) -> None:
     model.policy.double()
     buffer = model.rollout_buffer
     observation, successor = rollout.observation[0, :, 0], rollout.successor[0, :, 0]
-    with torch.no_grad(), patch.object(sb3_policies, "preprocess_obs", _in(torch.float64)):
+    with torch.no_grad(), patch.object(sb3_policies, "preprocess_obs", in_precision(torch.float64)):
         value, log_prob, _ = model.policy.evaluate_actions(observation, rollout.action[0, :, 0])
         value_next = model.policy.predict_values(successor)
     reward = rollout.reward[0] + model.gamma * rollout.truncated[0].double() * value_next

@@ -1,4 +1,4 @@
-"""Lockstep parity: one update of ours and one of the reference, from the same parameters and rollout.
+"""Lockstep parity: one update of ours and one of the reference, from the same parameters and experience.
 
 The reference collects a rollout and trains on it with its own code, while what it computes on the way is
 recorded. Ours gets the same parameters, transitions and minibatch order. What remains is rounding, so the
@@ -22,25 +22,10 @@ from torch import Tensor
 
 from algorithms import a2c, actor_critic, ppo, trpo
 from algorithms.actor_critic import Batch
-from algorithms.reference import sb3_on_policy
+from algorithms.reference import sb3_off_policy, sb3_on_policy
+from harness.agreement import Row, rows
 from harness.lockstep import Lockstep, paired_parameters, shared_generators, start
-
-TOLERANCE = {torch.float32: 1e-5, torch.float64: 1e-9}
-NAME = {torch.float32: "float32", torch.float64: "float64"}
-
-
-@dataclass(frozen=True)
-class Row:
-    """One quantity: max |ours − theirs| / max |theirs|, over the whole tensor or over all minibatches."""
-
-    quantity: str
-    largest_relative_difference: float
-    tolerance: float
-
-    @property
-    def passed(self) -> bool:
-        """Whether the difference is within the tolerance; NaN is not."""
-        return self.largest_relative_difference <= self.tolerance
+from harness.off_policy_parity import ddpg_parity, sac_parity, td3_parity
 
 
 @dataclass(frozen=True)
@@ -60,8 +45,8 @@ class Parity:
 def parity(name: str) -> Parity:
     """Compare one update of `name` with the reference's. Raises KeyError for a name that is not in NAMES."""
     compare, known = _COMPARISONS[name]
-    rows = [row for dtype in (torch.float32, torch.float64) for row in compare(dtype)]
-    return Parity(name, rows, list(known))
+    found = [row for dtype in (torch.float32, torch.float64) for row in compare(dtype)]
+    return Parity(name, found, list(known))
 
 
 def ppo_parity(dtype: torch.dtype, *, seed: int = 0, **changes: Any) -> list[Row]:
@@ -170,24 +155,16 @@ def rows_of(
         f"{name} after the update": pair
         for name, pair in paired_parameters(both.model.policy, both.state).items()
     }
-    return [
-        Row(f"{name} ({NAME[dtype]})", difference(mine, theirs), TOLERANCE[dtype])
-        for name, (mine, theirs) in pairs.items()
-    ]
-
-
-def difference(ours: Tensor, theirs: Tensor) -> float:
-    """max |ours − theirs| / max |theirs|; infinite where the shapes differ."""
-    if ours.shape != theirs.shape:
-        return float("inf")
-    scale = theirs.abs().max().double()
-    return float((ours.double() - theirs.double()).abs().max() / scale.clamp_min(1e-30))
+    return rows(pairs, dtype)
 
 
 _COMPARISONS: dict[str, tuple[Callable[[torch.dtype], list[Row]], Sequence[str]]] = {
     "ppo": (ppo_parity, sb3_on_policy.ppo.KNOWN_DIFFERENCES),
     "a2c": (a2c_parity, sb3_on_policy.a2c.KNOWN_DIFFERENCES),
     "trpo": (trpo_parity, sb3_on_policy.trpo.KNOWN_DIFFERENCES),
+    "ddpg": (ddpg_parity, sb3_off_policy.ddpg.KNOWN_DIFFERENCES),
+    "td3": (td3_parity, sb3_off_policy.td3.KNOWN_DIFFERENCES),
+    "sac": (sac_parity, sb3_off_policy.sac.KNOWN_DIFFERENCES),
 }
 
 NAMES: tuple[str, ...] = tuple(_COMPARISONS)

@@ -1,7 +1,8 @@
 import pytest
 import torch
 
-from harness.parity import NAMES, a2c_parity, difference, parity, ppo_parity, trpo_parity
+from harness.agreement import Row, difference, distance
+from harness.parity import NAMES, a2c_parity, parity, ppo_parity, trpo_parity
 
 SMALL = {"horizon": 256, "minibatch_size": 64, "epochs": 2}
 
@@ -59,16 +60,14 @@ def test_a_changed_hyperparameter_breaks_parity(change):
 
 
 def test_a_difference_that_is_not_a_number_does_not_pass():
-    from harness.parity import Row
-
     assert not Row("x", float("nan"), 1e-5).passed
-    assert difference(torch.ones(2), torch.ones(3)) == float("inf")
+    assert difference(torch.ones(2), torch.ones(3)) == distance(torch.ones(2), torch.ones(3)) == float("inf")
 
 
 def test_an_unknown_name_is_refused():
     with pytest.raises(KeyError):
         parity("pppo")
-    assert set(NAMES) == {"ppo", "a2c", "trpo"}
+    assert set(NAMES) == {"ppo", "a2c", "trpo", "ddpg", "td3", "sac"}
 
 
 @pytest.mark.parametrize("name", ["a2c", "trpo"])
