@@ -1,32 +1,51 @@
 """Training speed beside the reference's and beside the machine's own limit, measured in turn in one process.
 
 Machines drift, so the contestants alternate, round by round, and ratios are taken within a round. One round
-of an on-policy algorithm is one rollout and its update; of the limit, as many steps of the bare environment.
+is some environment steps with the learning that belongs to them; of the limit, steps of the bare environment.
 """
 
 import statistics
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
-from stable_baselines3 import PPO
+from sb3_contrib import TRPO
+from stable_baselines3 import A2C, DDPG, PPO, SAC, TD3
 
 from algorithms import load
-from algorithms.reference import sb3_on_policy
-from harness.loop import Updated, begin, train
+from algorithms.interface import Frozen
+from algorithms.reference import sb3_off_policy, sb3_on_policy
+from harness.loop import train
+from harness.training import Updated, begin
 from suites.environments import make
 from suites.spec import Evaluation, RunSpec
 
 ENVIRONMENT = "HalfCheetah-v5"
 ROUNDS = 5
-FOREVER = 10**9  # steps: a spec that no measurement reaches the end of
 
-PAIRS = {"ppo": ("ppo", "ppo-sb3")}
-"""Name to our algorithm and the preset with the reference's hyperparameters."""
+ON_POLICY_STEPS = 2048
+"""Of a round: one rollout of PPO and of TRPO, many of A2C."""
 
-NAMES: tuple[str, ...] = tuple(PAIRS)
+OFF_POLICY_STEPS = 200
+"""Of a round: as many gradient steps, each hundreds of times as dear as a step of the environment."""
+
+RUN_STEPS = 200_000
+"""Of the run that is measured at its start: more than any measurement makes, and a replay that fits."""
+
+LIBRARIES: dict[str, tuple[Any, type[Any], Frozen]] = {
+    "ppo": (sb3_on_policy, PPO, sb3_on_policy.PpoConfig()),
+    "a2c": (sb3_on_policy, A2C, sb3_on_policy.A2cConfig()),
+    "trpo": (sb3_on_policy, TRPO, sb3_on_policy.TrpoConfig()),
+    "ddpg": (sb3_off_policy, DDPG, sb3_off_policy.DdpgConfig()),
+    "td3": (sb3_off_policy, TD3, sb3_off_policy.Td3Config()),
+    "sac": (sb3_off_policy, SAC, sb3_off_policy.SacConfig()),
+}
+"""What builds the reference of each algorithm, and its defaults: those of our preset `X-sb3`."""
+
+NAMES: tuple[str, ...] = tuple(LIBRARIES)
 
 
 @dataclass(frozen=True)
@@ -41,24 +60,27 @@ class Measured:
 def speed(name: str, *, environment: str = ENVIRONMENT, rounds: int = ROUNDS) -> list[Measured]:
     """Measure `name`: the reference, one seed of ours, ten seeds of ours, the environment alone.
 
-    One thread each. A first round is not counted. Raises KeyError for a name that is not in NAMES.
+    One thread each. A first round is not counted: in it the replays are filled past the warm-up. Raises
+    KeyError for a name that is not in NAMES.
     """
-    algorithm, preset = PAIRS[name]
+    module, library, config = LIBRARIES[name]
     torch.set_num_threads(1)
+    model = module.build(library, config, make(environment), seed=0)
+    steps = ON_POLICY_STEPS if load(name).KIND == "on-policy" else OFF_POLICY_STEPS
     reference = f"sb3-{name}"
     contestants: dict[str, Callable[[], int]] = {
-        reference: _reference_round(environment),
-        f"{preset}, one seed": _own_round(algorithm, preset, environment, 1),
-        f"{preset}, ten seeds": _own_round(algorithm, preset, environment, 10),
+        reference: _reference_round(model, steps),
+        f"{name}-sb3, one seed": _own_round(name, environment, 1, steps),
+        f"{name}-sb3, ten seeds": _own_round(name, environment, 10, steps),
         f"{environment} alone": _limit_round(environment),
     }
     times: dict[str, list[float]] = {contestant: [] for contestant in contestants}
     for counted in [False] + [True] * rounds:
         for contestant, run in contestants.items():
             start = time.perf_counter()
-            steps = run()
+            made = run()
             if counted:
-                times[contestant].append(steps / (time.perf_counter() - start))
+                times[contestant].append(made / (time.perf_counter() - start))
     return [
         Measured(
             contestant,
@@ -69,18 +91,16 @@ def speed(name: str, *, environment: str = ENVIRONMENT, rounds: int = ROUNDS) ->
     ]
 
 
-def _reference_round(environment: str) -> Callable[[], int]:
-    config = sb3_on_policy.PpoConfig()
-    model = sb3_on_policy.build(PPO, config, make(environment), seed=0)
-
+def _reference_round(model: Any, steps: int) -> Callable[[], int]:
     def run() -> int:
-        model.learn(config.n_steps, reset_num_timesteps=False)
-        return config.n_steps
+        before: int = model.num_timesteps
+        model.learn(steps, reset_num_timesteps=False)
+        return int(model.num_timesteps - before)
 
     return run
 
 
-def _own_round(algorithm: str, preset: str, environment: str, seeds: int) -> Callable[[], int]:
+def _own_round(algorithm: str, environment: str, seeds: int, steps: int) -> Callable[[], int]:
     rule = load(algorithm)
     training = begin(
         [
@@ -88,9 +108,9 @@ def _own_round(algorithm: str, preset: str, environment: str, seeds: int) -> Cal
                 algorithm=algorithm,
                 algorithm_version=rule.VERSION,
                 environment=environment,
-                config=rule.PRESETS[preset].model_dump(mode="json"),
+                config=rule.PRESETS[f"{algorithm}-sb3"].model_dump(mode="json"),
                 seed=seed,
-                steps=FOREVER,
+                steps=RUN_STEPS,
                 evaluation=Evaluation(),
             )
             for seed in range(seeds)
@@ -99,9 +119,11 @@ def _own_round(algorithm: str, preset: str, environment: str, seeds: int) -> Cal
     events = train(training)
 
     def run() -> int:
-        while not isinstance(next(events), Updated):
-            pass
-        return training.rollout_steps * seeds
+        before = training.step
+        while training.step < before + steps:
+            while not isinstance(next(events), Updated):
+                pass
+        return (training.step - before) * seeds
 
     return run
 
@@ -111,14 +133,13 @@ def _limit_round(environment: str) -> Callable[[], int]:
     bare.reset(seed=0)
     generator = np.random.default_rng(0)
     space = bare.action_space
-    steps = sb3_on_policy.PpoConfig().n_steps
 
     def run() -> int:
-        actions = generator.uniform(-1, 1, (steps, *(space.shape or ()))).astype(np.float32)
+        actions = generator.uniform(-1, 1, (ON_POLICY_STEPS, *(space.shape or ()))).astype(np.float32)
         for action in actions:
             _, _, terminated, truncated, _ = bare.step(action)
             if terminated or truncated:
                 bare.reset()
-        return steps
+        return ON_POLICY_STEPS
 
     return run
