@@ -80,8 +80,53 @@ def test_mujoco_on_policy_has_every_preset_of_every_on_policy_algorithm_and_its_
     assert len(chosen.variants) == sum(len(loaded[name].PRESETS) for name in [*ours, *references])
 
 
+TD3_PARTS = {"cdq": "clipped_double_q", "delay": "policy_delay", "smoothing": "target_noise"}
+
+
+def test_the_actor_critic_ladder_is_each_algorithm_as_its_paper_has_it_and_td3s_parts_one_by_one() -> None:
+    suite = load_suite("actor-critic-ladder")
+    assert suite.questions == ("actor-critic-ladder",)
+    ladder = suite.variants
+    apart = [f"td3-{how}-{part}" for how in ("only", "no") for part in TD3_PARTS]
+    assert list(ladder) == ["ddpg", "ddpg-tuned", *apart, "td3", "sac"]
+    for name, it in ladder.items():
+        assert it.config == algorithms.load(it.algorithm).PRESETS[name]
+
+
+def test_td3_paper_has_the_protocol_and_the_ablations_of_its_tables() -> None:
+    chosen = load_suite("td3-paper")
+    assert (len(chosen.environments), len(chosen.seeds), chosen.steps) == (7, 10, 1_000_000)
+    assert chosen.steps // chosen.evaluation.points == 5000
+    assert chosen.evaluation.episodes == 10
+    td3, tuned = (chosen.variants[name].config.model_dump() for name in ("td3", "ddpg-tuned"))
+    # AHE, from which the parts start, is DDPG with all else as TD3 has it.
+    assert {field: tuned[field] for field in tuned} == {field: td3[field] for field in tuned}
+    for part, field in TD3_PARTS.items():
+        without = chosen.variants[f"td3-no-{part}"].config.model_dump()
+        alone = chosen.variants[f"td3-only-{part}"].config.model_dump()
+        assert {name for name in td3 if without[name] != td3[name]} == {field}
+        assert {name for name in td3 if alone[name] != td3[name]} == set(TD3_PARTS.values()) - {field}
+
+
+def test_mujoco_off_policy_has_every_preset_of_every_off_policy_algorithm_and_its_references() -> None:
+    chosen = load_suite("mujoco-off-policy")
+    assert chosen.environments == load_suite("mujoco-on-policy").environments
+    loaded = {name: algorithms.load(name) for name in algorithms.ALGORITHMS}
+    ours = [name for name, it in loaded.items() if it.KIND == "off-policy"]
+    presets = {
+        preset: config
+        for name in [*ours, *(f"sb3-{x}" for x in ours)]
+        for preset, config in loaded[name].PRESETS.items()
+    }
+    assert {name: it.config for name, it in chosen.variants.items()} == presets
+
+
 @pytest.mark.parametrize("name", suite_names())
 def test_every_shipped_suite_has_a_smoke_version_with_the_variants_it_declares(name: str) -> None:
     smoke = load_suite(name).smoke()
     assert list(smoke.variants) == list(load_suite(name).variants)
     assert all(len(cell.specs) == 2 for cell in smoke.cells())
+    for cell in smoke.cells():
+        config = cell.specs[0].config
+        warm_up = config.get("warmup", config.get("learning_starts", 0))
+        assert warm_up < cell.specs[0].steps, f"{cell.variant} learns nothing"

@@ -21,7 +21,7 @@ import algorithms
 from suites import environments
 from suites.errors import InputError, dotted, from_validation, nearest, shown
 from suites.spec import MAX_SEED, Evaluation, RunSpec
-from suites.variant import Name, Variant, shortened, variant
+from suites.variant import Name, Variant, off_policy, shortened, variant
 
 QUESTIONS = (
     "actor-critic-ladder",
@@ -36,6 +36,9 @@ QUESTIONS = (
 
 SMOKE_SEEDS, SMOKE_STEPS, SMOKE_EVALUATION = 2, 4096, Evaluation(points=2, episodes=1)
 """What a suite's smoke version has at most: two updates of most algorithms, in seconds a cell."""
+
+SMOKE_STEPS_OFF_POLICY = 512
+"""Instead, where a variant is off-policy: a gradient step for each step after the warm-up, which is half."""
 
 SHIPPED = Path(__file__).parent
 
@@ -170,18 +173,20 @@ class Suite(BaseModel):
     def smoke(self) -> "Suite":
         """The same cells in seconds each: whether all of it runs, and nothing about what it shows.
 
-        Two seeds, 4096 steps, two evaluations of one episode; a longer rollout is cut to those steps. The
-        name is another too, so that its report does not lie in the place of the suite's own.
+        Two seeds, 4096 steps, two evaluations of one episode; a longer rollout is cut to those steps. Where a
+        variant is off-policy, 512 steps, and a longer warm-up is cut to half of them. The name is another
+        too, so that its report does not lie in the place of the suite's own.
         """
+        most = SMOKE_STEPS_OFF_POLICY if any(map(off_policy, self.variants.values())) else SMOKE_STEPS
         return Suite(
             **{
                 **dict(self),
                 "name": f"{self.name}-smoke",
                 "title": f"{self.title} (smoke version, no finding)",
                 "seeds": self.seeds[:SMOKE_SEEDS],
-                "steps": max(SMOKE_EVALUATION.points, min(self.steps, SMOKE_STEPS)),
+                "steps": max(SMOKE_EVALUATION.points, min(self.steps, most)),
                 "evaluation": SMOKE_EVALUATION,
-                "variants": {name: shortened(it, SMOKE_STEPS) for name, it in self.variants.items()},
+                "variants": {name: shortened(it, most) for name, it in self.variants.items()},
             }
         )
 

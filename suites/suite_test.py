@@ -246,6 +246,15 @@ def test_only_a_long_rollout_is_cut_in_a_smoke_version(table: str, field: str, l
     assert after.model_dump() == before.model_dump() | {field: length}
 
 
+def test_where_a_variant_is_off_policy_a_smoke_version_is_shorter_and_half_of_it_the_warm_up() -> None:
+    text = f'{SMALL}\n[variants.sac]\nalgorithm = "sac"\n[variants.sb3-sac]\nalgorithm = "sb3-sac"'
+    smoke = suite(tomllib.loads(text)).smoke()
+    assert smoke.steps == 512
+    sac, reference = (smoke.variants[name].config.model_dump() for name in ("sac", "sb3-sac"))
+    assert sac == algorithms.load("sac").PRESETS["sac"].model_dump() | {"warmup": 256}
+    assert reference == algorithms.load("sb3-sac").PRESETS["sb3-sac"].model_dump()  # 100 steps as they are
+
+
 # ---- refusals
 
 

@@ -52,13 +52,21 @@ def variant(name: str, table: object) -> Variant:
         raise from_validation(error, Variant, field) from None
 
 
+WARM_UP = ("warmup", "learning_starts")
+"""As ours and as Stable-Baselines3 call the steps before an off-policy algorithm learns."""
+
+
+def off_policy(chosen: Variant) -> bool:
+    """Whether it learns from a replay, a gradient step every few steps."""
+    return any(hasattr(chosen.config, field) for field in WARM_UP)
+
+
 def shortened(chosen: Variant, steps: int) -> Variant:
-    """The variant with rollouts of at most `steps` steps, all its environments counted."""
-    changes = {}
-    for field in ("horizon", "n_steps"):  # as ours and as Stable-Baselines3 call the length of a rollout
-        longest = max(1, steps // getattr(chosen.config, "environments", 1))
-        if getattr(chosen.config, field, 0) > longest:
-            changes[field] = longest
+    """The variant with rollouts of at most `steps` steps, all environments counted, or a warm-up of half."""
+    longest = max(1, steps // getattr(chosen.config, "environments", 1))
+    # As ours and as Stable-Baselines3 call the length of a rollout; its off-policy n_steps are far fewer.
+    limits = {"horizon": longest, "n_steps": longest} | dict.fromkeys(WARM_UP, max(1, steps // 2))
+    changes = {field: most for field, most in limits.items() if getattr(chosen.config, field, 0) > most}
     if not changes:
         return chosen
     config = _overlaid(chosen.config, changes, dotted("variants", chosen.name, "config"))
