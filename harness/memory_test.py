@@ -1,3 +1,6 @@
+import platform
+import subprocess
+import sys
 from dataclasses import dataclass
 
 import pytest
@@ -130,3 +133,28 @@ def test_the_limits_of_a_control_group_and_of_those_above_it_count(tmp_path):
     (groups / "job" / "memory.stat").write_text("anon 300\nfile 600\n")
     assert memory._left_in_group(membership, groups) == [700]
     assert memory._left_in_group(tmp_path / "none", groups) == []
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="thresholds of another C library")
+def test_memory_that_is_freed_is_there_for_the_next_step():
+    script = """
+import resource
+import numpy as np
+from harness.memory import keep_freed_memory
+
+def faults():
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    for _ in range(20):
+        [np.ones(100_000, dtype=np.uint8) for _ in range(100)]
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
+
+faults()
+handed_back = faults()
+keep_freed_memory()
+faults()
+print(handed_back, faults())
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    handed_back, kept = map(int, done.stdout.split())
+    assert handed_back > 10_000
+    assert kept < handed_back / 100

@@ -19,6 +19,7 @@ from algorithms import load
 from algorithms.interface import Frozen
 from algorithms.reference import sb3_off_policy, sb3_on_policy
 from harness.loop import train
+from harness.memory import keep_freed_memory
 from harness.training import Updated, begin
 from suites.environments import make
 from suites.spec import Evaluation, RunSpec
@@ -65,6 +66,7 @@ def speed(name: str, *, environment: str = ENVIRONMENT, rounds: int = ROUNDS) ->
     """
     module, library, config = LIBRARIES[name]
     torch.set_num_threads(1)
+    keep_freed_memory()
     model = module.build(library, config, make(environment), seed=0)
     steps = ON_POLICY_STEPS if load(name).KIND == "on-policy" else OFF_POLICY_STEPS
     reference = f"sb3-{name}"

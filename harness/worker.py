@@ -15,6 +15,7 @@ from algorithms.population import finite
 from harness import checkpoint, reference
 from harness.evaluate import Evaluator, due
 from harness.loop import train
+from harness.memory import keep_freed_memory
 from harness.recorder import Recorder
 from harness.training import EpisodeEnded, Training, Updated, begin, streams
 from results.claim import Claim
@@ -62,6 +63,7 @@ def train_population(
     again.
     """
     torch.set_num_threads(1)
+    keep_freed_memory()
     store = Store.open(store_path)
     with ExitStack() as held:
         members = []
