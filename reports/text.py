@@ -61,3 +61,11 @@ def plural(count: int, word: str) -> str:
 def thousands(value: int) -> str:
     """An integer with thin spaces between groups of three digits."""
     return f"{value:,}".replace(",", "\u202f")
+
+
+def short_steps(value: int) -> str:
+    """Environment steps as figures have room for them: `1M`, `200k`, `4096`."""
+    for size, unit in ((1_000_000, "M"), (1_000, "k")):
+        if value >= size and value % (size // 10) == 0:
+            return f"{value / size:g}{unit}"
+    return str(value)

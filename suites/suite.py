@@ -27,6 +27,7 @@ QUESTIONS = (
     "actor-critic-ladder",
     "code-level-tricks",
     "natural-ladder",
+    "published",
     "reproduction",
     "seeds",
     "trick-factorial",

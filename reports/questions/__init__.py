@@ -17,6 +17,7 @@ QUESTIONS: dict[str, str] = {
     "actor-critic-ladder": "reports.questions.actor_critic_ladder",
     "code-level-tricks": "reports.questions.code_level_tricks",
     "natural-ladder": "reports.questions.natural_ladder",
+    "published": "reports.questions.published",
     "reproduction": "reports.questions.reproduction",
     "seeds": "reports.questions.seeds",
     "trick-factorial": "reports.questions.trick_factorial",
