@@ -5,7 +5,7 @@ import pytest
 from results.conftest import PROVENANCE, make_record
 from results.schema import EVALUATIONS
 from results.store import Store
-from results.table import KEYS, Snapshot, snapshot
+from results.table import KEYS, MOST_UPDATES, Snapshot, snapshot
 from suites.suite import Suite, suite
 
 SUITE = suite(
@@ -183,3 +183,30 @@ def test_the_identity_changes_with_the_results_and_with_the_suite(store: Store) 
 def test_the_suites_whole_config_is_in_the_identity(store: Store) -> None:
     # A model's fields beyond those of its base class are easily lost in its JSON.
     assert "learning_rate" in SUITE.model_dump_json()
+
+
+def test_of_very_many_updates_neighbours_are_one_row(store: Store) -> None:
+    rows = 5 * MOST_UPDATES
+    kl = np.arange(rows, dtype=float)
+    kl[7] = np.nan  # one of a row
+    kl[10:15] = np.inf  # a whole row
+    few = {"step": np.array([1, 2]), "mean_kl": np.array([1.0, 2.0]), "max_ratio": np.array([3.0, np.nan])}
+    finish(store, 0, updates={"step": np.arange(1, rows + 1), "mean_kl": kl, "max_ratio": kl})
+    finish(store, 1, updates=few)
+    updates = snapshot(store, SUITE).updates
+    many = updates[updates["variant"] == "z"]
+    long = many[many["environment"] == "Hopper-v5"]
+    assert len(long) == MOST_UPDATES
+    assert long["step"].tolist()[:2] == [5, 10]
+    assert long["step"].iloc[-1] == rows
+    assert long["mean_kl"].tolist()[0] == 2.0
+    assert long["mean_kl"].tolist()[1] == pytest.approx((5 + 6 + 8 + 9) / 4)
+    assert long["max_ratio"].tolist()[:2] == [4.0, 9.0]
+    assert long[["mean_kl", "max_ratio"]].iloc[2].isna().all()
+    assert many[many["environment"] == "probe/Copy-v0"]["mean_kl"].tolist() == [1.0, 2.0]
+
+
+def test_reading_is_told_run_by_run(store: Store) -> None:
+    told: list[tuple[int, int]] = []
+    snapshot(store, SUITE, lambda *now: told.append(now))
+    assert told == [(done, 8) for done in range(8)]
