@@ -9,7 +9,19 @@ from typing import Annotated
 
 import typer
 
-from harness.commands import ablate, listing, parity, report, reproduce, run, show, speed, status, verify
+from harness.commands import (
+    ablate,
+    import_,
+    listing,
+    parity,
+    report,
+    reproduce,
+    run,
+    show,
+    speed,
+    status,
+    verify,
+)
 from harness.console import remark
 from suites.errors import InputError
 
@@ -24,6 +36,7 @@ app = typer.Typer(
 app.command()(run.run)
 app.command()(status.status)
 app.command()(report.report)
+app.command(name="import")(import_.import_)
 app.command()(ablate.ablate)
 app.command()(parity.parity)
 app.command()(speed.speed)

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from reports import areas, curves, figures, forests, questions, ranks, tables
+from reports import areas, curves, figures, forests, imported, questions, ranks, tables
 from reports.drawing import Drawing
-from reports.intervals import CURVE_RESAMPLES, MINIMUM_FOR_CLAIM, MINIMUM_FOR_INTERVAL, RESAMPLES
+from reports.intervals import MINIMUM_FOR_CLAIM
 from reports.pairs import AGGREGATE
+from reports.protocol import protocol
 from reports.scores import AggregateScore, aggregate_scores
 from reports.section import Section, Table
 from reports.study import Study
-from reports.text import number, plural, thousands
+from reports.text import plural, thousands
+
+Progress = Callable[[str, int, int], None]
+"""Told what comes next, and how many of how many parts are done."""
 
 
 @dataclass(frozen=True)
@@ -61,18 +66,29 @@ class Content:
         return (*asked, *(table for table in rest if table is not None))
 
 
-def compose(study: Study, command: str) -> Content:
+def compose(study: Study, command: str, progress: Progress = lambda *_: None) -> Content:
     """Answer the suite's questions and fill every part of the report."""
-    sections = tuple(questions.answer(question, study) for question in study.suite.questions)
-    scores, blocked = aggregate_scores(study)
+    now = _counter(progress, len(study.suite.questions) + len(study.variants) + len(study.environments) + 5)
+    sections = []
+    for question in study.suite.questions:
+        now(f"the question {question}")
+        sections.append(questions.answer(question, study))
+    if study.imported:
+        sections.append(imported.answer(study))
+    scores, blocked = aggregate_scores(study, lambda variant: now(f"aggregate scores of {variant}"))
     ranked = ranks.rank_probabilities(study)
     under = areas.areas(study)
-    found = [
-        (variant, environment, curve)
-        for environment in study.environments
-        for variant in study.variants
-        if (curve := curves.learning_curve(study, variant, environment)) is not None
-    ]
+    found, traces = [], []
+    for environment in study.environments:
+        now(f"curves on {environment}")
+        for variant in study.variants:
+            if (curve := curves.learning_curve(study, variant, environment)) is not None:
+                found.append((variant, environment, curve))
+            traces += [
+                (key, variant, environment, trace)
+                for key in curves.DIAGNOSTICS
+                if (trace := curves.trace(study, variant, environment, key)) is not None
+            ]
     found += [
         (variant, AGGREGATE, curve)
         for variant in study.variants
@@ -83,39 +99,55 @@ def compose(study: Study, command: str) -> Content:
         for variant in study.variants
         if (curve := curves.performance_profile(study, variant)) is not None
     ]
-    traces = [
-        (key, variant, environment, trace)
-        for key in curves.DIAGNOSTICS
-        for environment in study.environments
-        for variant in study.variants
-        if (trace := curves.trace(study, variant, environment, key)) is not None
-    ]
+    now("the figure of run scores")
+    run_scores = forests.run_scores(study)
+    now("the figure of learning curves")
+    drawn_curves = tuple(figures.learning_curves(study, found))
+    now("the figures of aggregates")
+    drawn_scores = forests.aggregates(study, scores) if scores else None
+    drawn_ranks = ranks.rank_drawing(ranked) if ranked else None
+    profiles = tuple(figures.profiles(study, shares))
+    now("the figures of diagnostics")
+    diagnostics = tuple(figures.diagnostics(study, traces))
+    now("the pages")
     return Content(
         title=study.suite.title,
         summary=_summary(study),
         notices=_notices(study),
-        sections=sections,
+        sections=tuple(sections),
         cells=tables.cells(study),
-        run_scores=forests.run_scores(study),
-        curves=tuple(figures.learning_curves(study, found)),
+        run_scores=run_scores,
+        curves=drawn_curves,
         curve_data=tuple(curves.curve_rows(study, found)),
         areas=areas.area_table(under) if under else None,
         scores=tuple(scores),
         aggregate_table=tables.aggregate_table(scores) if scores else None,
-        aggregate_drawing=forests.aggregates(study, scores) if scores else None,
+        aggregate_drawing=drawn_scores,
         ranks=ranks.rank_table(ranked) if ranked else None,
-        rank_drawing=ranks.rank_drawing(ranked) if ranked else None,
-        profiles=tuple(figures.profiles(study, shares)),
+        rank_drawing=drawn_ranks,
+        profiles=profiles,
         aggregate_notes=_aggregate_notes(study, blocked),
-        diagnostics=tuple(figures.diagnostics(study, traces)),
+        diagnostics=diagnostics,
         diagnostic_notes=_diagnostic_notes(study, {(key, variant) for key, variant, _, _ in traces}),
         incomplete=tables.incomplete(study),
-        protocol=_protocol(study),
+        protocol=protocol(study),
         constants=tables.constants(study) if study.comparable else None,
         provenance=tables.provenance(study),
         runs=tables.run_list(study),
         command=command,
     )
+
+
+def _counter(progress: Progress, parts: int) -> Callable[[str], None]:
+    """Tells of each part as it begins."""
+    done = 0
+
+    def now(what: str) -> None:
+        nonlocal done
+        progress(what, min(done, parts - 1), parts)
+        done += 1
+
+    return now
 
 
 def _totals(study: Study) -> tuple[int, int]:
@@ -129,14 +161,14 @@ def _summary(study: Study) -> str:
             plural(len(study.variants), "variant"),
             plural(len(study.environments), "environment"),
             plural(study.runs["seed"].nunique(), "seed"),
-            f"{thousands(study.suite.steps)} steps a run",
-            f"{done} of {declared} runs done",
+            f"{'up to ' if study.foreign else ''}{thousands(study.suite.steps)} steps a run",
+            f"{declared} imported runs" if study.foreign else f"{done} of {declared} runs done",
         )
     )
 
 
 def _notices(study: Study) -> tuple[str, ...]:
-    notices = []
+    notices = _foreign_notices(study) if study.foreign else []
     smallest = study.seeds(study.variants, study.environments)
     if smallest < MINIMUM_FOR_CLAIM:
         notices.append(
@@ -168,6 +200,20 @@ def _notices(study: Study) -> tuple[str, ...]:
     return tuple(notices)
 
 
+def _foreign_notices(study: Study) -> list[str]:
+    notices = [
+        "Imported results of a foreign protocol: Matters has neither trained nor evaluated these runs. Their "
+        f"returns are of {study.returns_of}; nothing here is pooled with runs of ours."
+    ]
+    ends = sorted(int(steps) for steps in study.runs["steps"].unique())
+    if len(ends) > 1:
+        notices.append(
+            f"Runs end at different steps ({thousands(ends[0])} to {thousands(ends[-1])}): each score is of "
+            "the run’s own end."
+        )
+    return notices
+
+
 def _aggregate_notes(study: Study, blocked: dict[str, str]) -> tuple[str, ...]:
     notes = [f"No aggregate for `{variant}`: {reason}." for variant, reason in blocked.items()]
     if study.left_out and study.comparable:
@@ -189,67 +235,3 @@ def _diagnostic_notes(study: Study, found: set[tuple[str, str]]) -> tuple[str, .
         if without:
             notes.append(f"{what[0].upper()}{what[1:]} is not recorded for {', '.join(without)}.")
     return tuple(notes)
-
-
-def _protocol(study: Study) -> tuple[tuple[str, str], ...]:
-    suite, evaluation = study.suite, study.suite.evaluation
-    seeds = sorted(int(seed) for seed in study.runs["seed"].unique())
-    return (
-        ("Suite", f"`{suite.name}`"),
-        ("Variants", ", ".join(f"`{name}`" for name in study.variants)),
-        ("Environments", ", ".join(study.environments)),
-        (
-            "Seeds",
-            f"{_ranges(seeds)} ({len(seeds)}). The unit of every statistic is the run, one seed of one "
-            "variant.",
-        ),
-        ("Training", f"{thousands(suite.steps)} environment steps a run"),
-        (
-            "Evaluation",
-            f"{plural(evaluation.points, 'point')}, equally spaced, the last at the end; "
-            f"{plural(evaluation.episodes, 'episode')} "
-            "a point, deterministic policy, own environments, normalisers frozen",
-        ),
-        (
-            "Primary endpoint",
-            "mean evaluation return over the last 10 % of the points, at least the last two; never a maximum",
-        ),
-        (
-            "Margins",
-            f"±{number(suite.margin, AGGREGATE)} per environment, "
-            f"±{number(suite.aggregate_margin, AGGREGATE)} "
-            "in aggregate, in normalised score",
-        ),
-        (
-            "Families",
-            "Holm’s correction over all difference tests of a question, at 5 %; equivalence tests "
-            "at 5 % each (90 % intervals)",
-        ),
-        (
-            "Intervals",
-            "means, their differences and effects: Student’s, with Welch’s and Satterthwaite’s degrees of "
-            f"freedom; other aggregates: stratified bootstrap over runs, {thousands(RESAMPLES)} resamples, "
-            "expanded percentiles (Hesterberg 2015); aggregate curves and profiles: whole runs, "
-            f"{thousands(CURVE_RESAMPLES)} resamples",
-        ),
-        (
-            "Few seeds",
-            f"no interval under {MINIMUM_FOR_INTERVAL} runs a cell, no claim under {MINIMUM_FOR_CLAIM}",
-        ),
-        (
-            "Random draws",
-            "each draw has its own PCG64 generator, seeded with the SHA-256 of the snapshot "
-            f"`{study.identity[:16]}` and "
-            "the draw’s name",
-        ),
-        (
-            "Incomplete runs",
-            "allowed (`--allow-missing`)" if study.allow_missing else "block the aggregates they belong to",
-        ),
-    )
-
-
-def _ranges(seeds: list[int]) -> str:
-    if seeds and seeds == list(range(seeds[0], seeds[-1] + 1)) and len(seeds) > 2:
-        return f"{seeds[0]} to {seeds[-1]}"
-    return ", ".join(str(seed) for seed in seeds)

@@ -72,7 +72,7 @@ def _learning_curves(
         height=3.1,
         left=LEFT,
         title=f"Learning curves{title}",
-        caption="Mean return of the evaluation episodes over training. Bands: 95 % intervals, pointwise over "
+        caption=f"Mean return of the {study.returns_of} over training. Bands: 95 % intervals, pointwise over "
         "whole runs (Student’s of a mean, bootstrap of an IQM; none under "
         f"{MINIMUM_FOR_INTERVAL} runs).{thin}",
         variants=[name for name in study.variants if any(name == variant for variant, _, _ in curves)],

@@ -14,8 +14,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from reports.content import Content
+    from collections.abc import Sequence
+
+    from reports.content import Content, Progress
     from reports.drawing import Drawing
+    from results.foreign import ForeignSet
     from results.table import Snapshot
 
 MANIFEST = "manifest.json"
@@ -23,23 +26,33 @@ DEPENDENCIES = ("jinja2", "matplotlib", "numpy", "pandas", "rliable", "scipy", "
 
 
 def write_report(
-    suite: Any, snapshot: Snapshot, out: Path, *, allow_missing: bool = False, command: str
+    suite: Any,
+    snapshot: Snapshot,
+    out: Path,
+    *,
+    allow_missing: bool = False,
+    command: str,
+    imported: Sequence[ForeignSet] = (),
+    progress: Progress = lambda *_: None,
 ) -> Path:
     """Write the report of `snapshot` into the directory `out` and return the path of its index.html.
 
-    `command` is what reproduces the report; it is printed on the page. If `out` already holds this report,
-    untouched, nothing is computed. Raises InputError for a question that nobody answers, a directory that is
-    a file, or a snapshot without runs, before anything is written.
+    `command` is what reproduces the report; it is printed on the page. `imported` are results of others to
+    stand beside it. If `out` already holds this report, untouched, nothing is computed. Raises InputError for
+    a question that nobody answers, a directory that is a file, or a snapshot without runs, before anything is
+    written.
     """
     index = out / "index.html"
-    key = report_key(snapshot.identity, suite, allow_missing, command)
+    identity = "\n".join((snapshot.identity, *(one.identity for one in imported)))
+    key = report_key(identity, suite, allow_missing, command)
     if up_to_date(out, key):
         return index
     _check(suite, snapshot, out)
     from reports.content import compose
     from reports.study import prepare
 
-    content = compose(prepare(suite, snapshot, allow_missing=allow_missing), command)
+    study = prepare(suite, snapshot, allow_missing=allow_missing, imported=imported)
+    content = compose(study, command, progress)
     _write(out, key, _files(content, suite, snapshot.identity, allow_missing))
     return index
 
@@ -59,13 +72,19 @@ def report_key(identity: str, suite: Any, allow_missing: bool, command: str) -> 
 
 
 def code_fingerprint() -> str:
-    """SHA-256 over this room's code and templates and the environments' constants."""
+    """SHA-256 over this room's code and templates, and over what else it takes numbers from."""
     room = Path(__file__).parent
     names = [
         path for path in room.rglob("*") if path.suffix in (".py", ".jinja") and "_test" not in path.stem
     ]
+    results = room.parent / "results"
+    others = [
+        results / "table.py",
+        results / "foreign_table.py",
+        *sorted((results / "published").rglob("*.csv")),
+    ]
     whole = hashlib.sha256()
-    for path in [*sorted(names), room.parent / "suites" / "environments.py"]:
+    for path in [*sorted(names), room.parent / "suites" / "environments.py", *others]:
         if path.exists():
             whole.update(path.relative_to(room.parent).as_posix().encode() + b"\0" + path.read_bytes())
     return whole.hexdigest()

@@ -8,6 +8,9 @@ from typing import Any
 
 from reports.drawing import Drawing
 
+# Answers that claim nothing, so that nobody has to be told that they do not.
+SILENT = ("blocked", "too few seeds", "inconclusive", "no test")
+
 
 @dataclass(frozen=True)
 class Table:
@@ -57,3 +60,8 @@ class Section:
     # CSV files of figures, by name.
     data: Mapping[str, Sequence[Mapping[str, Any]]] = field(default_factory=dict)
     more: tuple[Verdict, ...] = ()  # verdicts that the page folds away
+
+    @property
+    def indication(self) -> bool:
+        """Whether the answer says something that the seeds do not carry."""
+        return not self.claim and self.word not in SILENT

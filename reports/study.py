@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from reports.intervals import MINIMUM_FOR_CLAIM, generator
 
 if TYPE_CHECKING:
+    from results.foreign import ForeignSet
     from results.table import Snapshot
 
 Array = NDArray[np.float64]
@@ -60,7 +61,10 @@ class CellScores:
 
 @dataclass(frozen=True)
 class Study:
-    """Everything a section of the report may use. Variants and environments keep the suite's order."""
+    """Everything a section of the report may use. Variants and environments keep the suite's order.
+
+    `imported` are results of others that stand beside the suite's, in a section of their own.
+    """
 
     suite: Any
     identity: str
@@ -73,6 +77,17 @@ class Study:
     evaluations: pd.DataFrame
     updates: pd.DataFrame
     provenance: pd.DataFrame
+    imported: tuple[ForeignSet, ...] = ()
+
+    @property
+    def foreign(self) -> bool:
+        """Whether the runs are imported ones: then nothing of our protocol is claimed for them."""
+        return self.suite.evaluation is None
+
+    @property
+    def returns_of(self) -> str:
+        """What returns are of, in words."""
+        return str(self.suite.returns_of) if self.foreign else "evaluation episodes"
 
     @property
     def comparable(self) -> tuple[str, ...]:
@@ -165,6 +180,7 @@ def prepare(
     *,
     allow_missing: bool = False,
     constants: Mapping[str, tuple[float, float]] | None = None,
+    imported: Sequence[ForeignSet] = (),
 ) -> Study:
     """Read a snapshot. `constants` defaults to the frozen ones of `suites.environments`.
 
@@ -189,6 +205,7 @@ def prepare(
         evaluations=snapshot.evaluations,
         updates=snapshot.updates,
         provenance=snapshot.provenance,
+        imported=tuple(imported),
     )
 
 

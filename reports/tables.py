@@ -126,11 +126,16 @@ def run_list(study: Study) -> Table:
     """Every declared run with its identity."""
     columns = ("run", "variant", "environment", "seed", "state", "score", "digest")
     rows, data = [], []
+    files = (
+        dict(zip(study.provenance["run_id"], study.provenance["file"], strict=True)) if study.foreign else {}
+    )
     for run in study.runs.to_dict("records"):
         diverged = present(run["diverged_at"])
         state = run["state"] + (f", diverged at {thousands(int(diverged))}" if diverged is not None else "")
         digest = present(run["digest"])
         error = present(run.get("error"))
+        if study.foreign:
+            state = f"imported from {files[run['run_id']]}"
         rows.append(
             (
                 f"`{run['run_id']}`",
@@ -158,8 +163,13 @@ def run_list(study: Study) -> Table:
         )
     return Table(
         name="runs",
-        caption="Every number above comes from these runs. `matters show RUN` prints one, `matters "
-        "reproduce RUN` trains it again and compares digests.",
+        caption="Every number above comes from these runs. "
+        + (
+            "A run’s identity and digest are of what was read from its file."
+            if study.foreign
+            else "`matters show RUN` prints one, `matters reproduce RUN` trains it again and compares "
+            "digests."
+        ),
         columns=columns,
         rows=tuple(rows),
         data=tuple(data),

@@ -17,19 +17,21 @@ class What(StrEnum):
     suites = "suites"
     tricks = "tricks"
     runs = "runs"
+    imported = "imported"
 
 
 def list_(
-    what: Annotated[What, typer.Argument(metavar="algorithms|suites|tricks|runs", show_default=False)],
+    what: Annotated[What, typer.Argument(metavar="algorithms|suites|tricks|runs|imported", show_default=False)],
     store: StoreDirectory = DEFAULT_STORE,
     json: Json = False,
 ) -> None:
-    """List algorithms, suites, tricks, or the runs of a store."""
+    """List algorithms, suites, tricks, or the runs of a store, its own and imported ones."""
     find = {
         What.algorithms: lambda: _algorithms(),
         What.suites: lambda: _suites(),
         What.tricks: lambda: _tricks(),
         What.runs: lambda: _runs(store),
+        What.imported: lambda: _imported(store),
     }
     found: list[dict[str, Any]] = find[what]()
     if json:
@@ -112,3 +114,26 @@ def _runs(store: Path) -> list[dict[str, Any]]:
             }
         )
     return found
+
+
+def _imported(store: Path) -> list[dict[str, Any]]:
+    from results import foreign
+    from results.foreign_table import score
+    from results.store import Store
+
+    Store.open(store)
+    return [
+        {
+            "name": name,
+            "run_id": run.run_id,
+            "variant": run.variant,
+            "environment": run.environment,
+            "seed": run.seed,
+            "steps": run.steps[-1],
+            "score": score(run),
+            "returns_of": run.returns_of,
+            "file": run.file,
+        }
+        for name in foreign.names(store)
+        for run in foreign.load(store, name).runs
+    ]

@@ -12,6 +12,12 @@ from suites.errors import InputError
 if TYPE_CHECKING:
     from suites.suite import Suite
 
+SuiteNames = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="SUITE…", help="Names or TOML files; several are reported as one.", show_default=False
+    ),
+]
 SuiteName = Annotated[
     str, typer.Argument(metavar="SUITE", help="A name that `matters list suites` shows, or a TOML file.")
 ]
@@ -56,11 +62,16 @@ def reproducing_command(
     suite: str, seeds: str | None, steps: int | None, only: str | None, smoke: bool
 ) -> str:
     """What to type for the same runs and the same report, wherever the store is."""
-    words = ["matters", "run", suite, *(["--smoke"] if smoke else [])]
+    return shlex.join(["matters", "run", suite, *narrowing_words(seeds, steps, only, smoke)])
+
+
+def narrowing_words(seeds: str | None, steps: int | None, only: str | None, smoke: bool) -> list[str]:
+    """The options that leave out what the user left out."""
+    words = ["--smoke"] if smoke else []
     for option, value in (("--seeds", seeds), ("--steps", steps), ("--only", only)):
         if value is not None:
             words += [option, str(value)]
-    return shlex.join(words)
+    return words
 
 
 def report_directory(out: Path | None, store: Path, suite: str) -> Path:

@@ -1,6 +1,7 @@
 """`matters run`: train what the store lacks, then report."""
 
 import os
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -99,11 +100,15 @@ def carry_out(
 
     if outcome.trained:
         notes().print("writing the report")
+    from harness.stages import stages
     from reports.report import write_report
     from results.table import snapshot
 
-    taken = snapshot(opened, declared)
-    page = write_report(declared, taken, place, allow_missing=allow_missing, command=command)
+    with stages(notes()) as tell:
+        taken = snapshot(opened, declared, partial(tell, "reading runs"))
+        page = write_report(
+            declared, taken, place, allow_missing=allow_missing, command=command, progress=tell
+        )
     states = taken.runs["state"].value_counts()
     counts = {state: int(states.get(state, 0)) for state in ("done", "failed", "missing")}
     if counts["failed"]:

@@ -15,12 +15,15 @@ def verify(
     store: StoreDirectory = DEFAULT_STORE,
     json: Json = False,
 ) -> None:
-    """Rehash every file of every finished run, and name those that are not as they were written."""
-    from results.store import Store
+    """Rehash every file of every finished or imported run, and name what is not as it was written."""
+    from results import foreign
+    from results.store import Problem, Store
 
     opened = Store.open(store)
     chosen = [opened.resolve(run) for run in runs] if runs else None
     problems = opened.verify(chosen)
+    if chosen is None:
+        problems += [Problem("imported", name, message) for name, message in foreign.problems(store)]
     checked = len(opened.run_ids() if chosen is None else chosen)
     if json:
         print_json({"runs": checked, "problems": [vars(problem) for problem in problems]})
