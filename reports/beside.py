@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 Array = NDArray[np.float64]
 
-ROW = 0.42  # inches a row
+ROW, AROUND = 0.42, 0.9  # inches a row, and around them
 
 
 @dataclass(frozen=True)
@@ -56,22 +56,30 @@ def mark(label: str, scores: Array, *, style: int | None = None, shape: str = "o
     )
 
 
-def drawing(name: str, title: str, panels: Sequence[tuple[str, Sequence[Mark]]], *, caption: str) -> Drawing:
+def drawing(
+    name: str,
+    title: str,
+    panels: Sequence[tuple[str, Sequence[Mark]]],
+    *,
+    caption: str,
+    folded: bool = False,
+) -> Drawing:
     """One panel an environment: (its name, its rows), from top to bottom, in raw return."""
 
     def words(panel: tuple[str, Sequence[Mark]]) -> str:
         environment, marks = panel
         return f"{title}, {environment}: {'; '.join(f'{mark.label} {mark.words}' for mark in marks)}."
 
-    return small_multiples(
+    drawn = small_multiples(
         name,
         panels,
         lambda ax, panel: _rows(ax, *panel),
         words,
-        height=0.9 + ROW * max(len(marks) for _, marks in panels),
+        height=lambda panel: AROUND + ROW * len(panel[1]),
         title=title,
         caption=caption,
     )
+    return replace(drawn, folded=folded)
 
 
 def _rows(ax: Axes, environment: str, marks: Sequence[Mark]) -> None:
@@ -97,7 +105,9 @@ def _rows(ax: Axes, environment: str, marks: Sequence[Mark]) -> None:
             ax.plot(mark.bounds, [-k - 0.05] * 2, color=colour, linewidth=2 if look else 1.3)
         if mark.value is not None:
             ax.plot(mark.value, -k - 0.05, shape, color=colour, markersize=6.5 if look else 5)
-    ax.set_ylim(-max(1, len(marks)) + 0.5, 0.65)
+    # As many rows as there is room for, so that rows are as far apart in every panel of a figure.
+    high = ax.get_position().height * ax.get_figure().get_figheight()
+    ax.set_ylim(0.65 - high / ROW, 0.65)
     ax.set_yticks([])
     ax.spines["left"].set_visible(False)
     ax.grid(visible=False, axis="y")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -31,7 +31,7 @@ class Content:
     cells: Table
     run_scores: Drawing
     curves: tuple[Drawing, ...]
-    curve_data: tuple[dict[str, Any], ...]
+    figure_data: Mapping[str, Sequence[Mapping[str, Any]]]  # by the name of the CSV file
     areas: Table | None
     scores: tuple[AggregateScore, ...]
     aggregate_table: Table | None
@@ -118,7 +118,11 @@ def compose(study: Study, command: str, progress: Progress = lambda *_: None) ->
         cells=tables.cells(study),
         run_scores=run_scores,
         curves=drawn_curves,
-        curve_data=tuple(curves.curve_rows(study, found)),
+        figure_data={
+            "learning-curves": curves.curve_rows(study, found),
+            "performance-profiles": curves.profile_rows(shares),
+            **curves.trace_rows(traces),
+        },
         areas=areas.area_table(under) if under else None,
         scores=tuple(scores),
         aggregate_table=tables.aggregate_table(scores) if scores else None,

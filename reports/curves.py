@@ -167,3 +167,36 @@ def curve_rows(study: Study, curves: Sequence[tuple[str, str, Curve]]) -> list[d
         for variant, environment, curve in curves
         for t in range(len(curve.steps))
     ]
+
+
+def profile_rows(shares: Sequence[tuple[str, Curve]]) -> list[dict[str, object]]:
+    """Performance profiles as data: one row a variant and threshold."""
+    return [
+        {
+            "variant": variant,
+            "score": float(curve.steps[t]),
+            "share": float(curve.centre[t]),
+            "low": None if curve.low is None else float(curve.low[t]),
+            "high": None if curve.high is None else float(curve.high[t]),
+        }
+        for variant, curve in shares
+        for t in range(len(curve.steps))
+    ]
+
+
+def trace_rows(traces: Sequence[tuple[str, str, str, Trace]]) -> dict[str, list[dict[str, object]]]:
+    """Each diagnostic as data, by the name of its figure: a row a variant, environment and stretch."""
+    found: dict[str, list[dict[str, object]]] = {}
+    for key, variant, environment, one in traces:
+        found.setdefault(key.replace("_", "-"), []).extend(
+            {
+                "variant": variant,
+                "environment": environment,
+                "step": float(one.steps[t]),
+                "median": float(one.centre[t]),
+                "lowest": float(one.low[t]),
+                "highest": float(one.high[t]),
+            }
+            for t in range(len(one.steps))
+        )
+    return found

@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from reports.cutting import cut
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
@@ -86,6 +88,7 @@ class Drawing:
     pdf: bytes
     variants: tuple[str, ...] = ()  # those that need a legend
     data: str = ""  # the CSV file with its numbers, where it is not the table below
+    folded: bool = False  # behind its title on the page, as one of many
 
 
 def small_multiples(
@@ -94,46 +97,48 @@ def small_multiples(
     draw: Callable[[Axes, Place], None],
     words: Callable[[Place], str],
     *,
-    height: float,
+    height: float | Callable[[Place], float],
     title: str,
     caption: str,
     left: float = 0.1,
     variants: Sequence[str] = (),
 ) -> Drawing:
-    """One panel a place: each alone for the page, all in one figure for the files.
+    """One panel a place: all in one figure for the files, cut into its panels for the page.
 
-    `draw` fills axes, `words` says what they show. `height` of a panel is in inches, and so is the room
-    `left` of the axes. `variants` are those that need a legend: the page has its own, the files get one here.
+    `draw` fills axes, `words` says what they show. `height` of a panel is in inches (where it depends on the
+    place, the files have the largest), and so is the room `left` of the axes. `variants` are those that need
+    a legend: the page has its own, the files get one here.
     """
     import matplotlib
     from matplotlib.figure import Figure
 
-    def drawn(shown: Sequence[Place]) -> Figure:
-        columns = 2 if len(shown) == 4 else min(3, len(shown))
-        rows = -(-len(shown) // columns)
-        # Rooms of fixed size: constrained layout would draw everything once more, only to measure it.
-        wide = columns * PANEL_WIDTH
-        foot = _foot(variants, wide) if shown is places else 0.0
-        high = rows * height + foot
-        figure = Figure(figsize=(wide, high), facecolor=GROUND)
-        for k, place in enumerate(shown):
-            x, y = k % columns * PANEL_WIDTH + left, foot + (rows - 1 - k // columns) * height + BELOW
-            size = ((PANEL_WIDTH - left - BESIDE) / wide, (height - BELOW - ABOVE) / high)
-            draw(figure.add_axes((x / wide, y / high, *size)), place)
-        return figure
-
+    heights = [height(place) if callable(height) else height for place in places]
+    columns = 2 if len(places) == 4 else min(3, len(places))
+    rows, tall, wide = -(-len(places) // columns), max(heights), columns * PANEL_WIDTH
+    high = rows * tall + _foot(variants, wide)
     with matplotlib.rc_context(_rc()):
-        panels = [(words(place), _saved(drawn([place]), "svg").decode()) for place in places]
-        whole = drawn(places)
+        # Rooms of fixed size: constrained layout would draw everything once more, only to measure it.
+        figure = Figure(figsize=(wide, high), facecolor=GROUND)
+        boxes = []
+        for k, (place, own) in enumerate(zip(places, heights, strict=True)):
+            x, top = k % columns * PANEL_WIDTH, k // columns * tall
+            size = ((PANEL_WIDTH - left - BESIDE) / wide, (own - BELOW - ABOVE) / high)
+            draw(figure.add_axes(((x + left) / wide, 1 - (top + own - BELOW) / high, *size)), place)
+            boxes.append((72 * x, 72 * top, 72 * PANEL_WIDTH, 72 * own))
         if variants:
-            _legend(whole)
+            _legend(figure)
+        svg = _saved(figure, "svg")
+        alts = [words(place) for place in places]
         return Drawing(
             name=name,
             title=title,
             caption=caption,
-            panels=tuple(Panel(inline(svg, f"{name}-{k}", alt), alt) for k, (alt, svg) in enumerate(panels)),
-            svg=_saved(whole, "svg"),
-            pdf=_saved(whole, "pdf"),
+            panels=tuple(
+                Panel(inline(part, f"{name}-{k}", alt), alt)
+                for k, (part, alt) in enumerate(zip(cut(svg, boxes), alts, strict=True))
+            ),
+            svg=svg,
+            pdf=_saved(figure, "pdf"),
             variants=tuple(variants),
         )
 
@@ -177,6 +182,7 @@ def _rc() -> Any:
         "font.size": 10,
         "axes.titlesize": 11,
         "axes.titlelocation": "left",
+        "axes.titley": 1.0,  # where it would be put anyway, after all tick labels are measured
         "axes.titlecolor": INK,
         "axes.labelsize": 9.5,
         "axes.labelcolor": SOFT,

@@ -7,6 +7,7 @@ scales of an environment are the same in all parts.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
@@ -253,9 +254,9 @@ def _diagnostic(
         ends = [f"{v} {found.centre[-1]:.3g}" for _, v, where, found in traces if where == environment]
         return f"{what} on {environment}, last: {', '.join(ends)}."
 
-    title = what[0].upper() + what[1:]
-    return small_multiples(
-        f"{key.replace('_', '-')}{ending}",
+    title, name = what[0].upper() + what[1:], key.replace("_", "-")
+    drawing = small_multiples(
+        f"{name}{ending}",
         places,
         draw,
         words,
@@ -265,3 +266,4 @@ def _diagnostic(
         caption=f"{title} at each update. Line: median run; band: lowest to highest.",
         variants=[v for v in study.variants if any(t[1] == v for t in traces)],
     )
+    return replace(drawing, data=name)

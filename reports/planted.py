@@ -177,3 +177,17 @@ def quickstart(seeds: int = 5) -> tuple[Any, Snapshot]:
         for environment, mean in zip(("InvertedPendulum-v5", "Hopper-v5"), pair, strict=True)
     }
     return planted_suite(list(means), ("InvertedPendulum-v5", "Hopper-v5"), seeds=seeds), planted(cells)
+
+
+def gaps() -> tuple[Any, Snapshot]:
+    """A suite and a snapshot with all that can go wrong: gaps of each kind, mixed code, unknown constants."""
+    cells = {
+        ("ppo", "Hopper-v5"): Plant(0.9, 0.1, 10, failed=1),
+        ("ppo", "Unknown_<b>-v0"): Plant(0.9, 0.1, 3, diverged=1),
+        ("ppo-m", "Hopper-v5"): Plant(0.4, 0.1, 6, missing=2),
+        ("ppo-m", "Unknown_<b>-v0"): Plant(0.4, 0.0, 1, unscored=1),
+        ("ppo-sb3", "Hopper-v5"): Plant(0.4, 0.0, 0, missing=5),
+        ("ppo-sb3", "Unknown_<b>-v0"): Plant(0.4, 0.0, 0, unscored=5),
+    }
+    suite = planted_suite(("ppo", "ppo-m", "ppo-sb3"), ("Hopper-v5", "Unknown_<b>-v0"))
+    return suite, planted(cells, fingerprints=("a" * 64, "b" * 64))

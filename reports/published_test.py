@@ -1,4 +1,4 @@
-"""The question `published`: ours beside what others published, with every difference named and nothing tested."""
+"""The question `published`: ours beside others' numbers, every difference named and nothing tested."""
 
 from types import SimpleNamespace
 
@@ -57,7 +57,12 @@ def test_a_reference_stands_with_our_algorithm_and_versions_of_a_task_stand_toge
 
 def test_nothing_is_tested_and_the_page_says_so(shown):
     section = published.answer(shown)
-    assert (section.word, section.claim, section.verdicts, section.indication) == ("no test", False, (), False)
+    assert (section.word, section.claim, section.verdicts, section.indication) == (
+        "no test",
+        False,
+        (),
+        False,
+    )
     assert "none is tested against them: all are of other versions of the environments" in section.answer
     assert section.lacks == ("No published number of `tnpg` at hand for Hopper-v5.",)
     assert [drawing.name for drawing in section.drawings] == ["published-ppo", "published-trpo"]

@@ -38,7 +38,7 @@ def test_latex_has_booktabs_and_no_bare_special_character():
     assert r"$-$1.5" in text
     assert text.splitlines()[0].startswith("% A caption")
     assert len([line for line in text.splitlines() if line.endswith(r"\\")]) == 3
-    assert tex_text("θ") == "?"
+    assert tex_text("θ 2⁴ ☃") == r"$\theta$ 2$^4$ ?"
 
 
 @pytest.mark.skipif(shutil.which("pdflatex") is None, reason="no LaTeX here")

@@ -123,8 +123,9 @@ def _files(content: Content, suite: Any, identity: str, allow_missing: bool) -> 
         "index.html": render.page("index.html.jinja", report=content, identity=identity, swatches=swatches),
         "report.md": render.page("report.md.jinja", report=content, identity=identity),
         "report.json": render.json_text(_facts(content, suite, identity, allow_missing)),
-        "tables/learning-curves.csv": render.csv_text(content.curve_data),
     }
+    for name, rows in content.figure_data.items():
+        texts |= {f"tables/{name}.csv": render.csv_text(rows)} if rows else {}
     for section in content.sections:
         texts |= {f"tables/{name}.csv": render.csv_text(rows) for name, rows in section.data.items()}
     for table in content.tables:
@@ -196,7 +197,7 @@ def _facts(content: Content, suite: Any, identity: str, allow_missing: bool) -> 
             for verdict in (*section.verdicts, *section.more)
         ],
         "lacks": {section.question: section.lacks for section in content.sections},
-        "curves": content.curve_data,
+        "curves": content.figure_data["learning-curves"],
         "provenance": content.provenance.data,
         "runs": content.runs.data,
     }

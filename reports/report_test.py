@@ -53,16 +53,7 @@ def quickstart(tmp_path_factory):
 def holes(tmp_path_factory):
     """A report with everything that can go wrong: gaps of each kind, mixed code, an unknown environment."""
     out = tmp_path_factory.mktemp("holes")
-    cells = {
-        ("ppo", "Hopper-v5"): Plant(0.9, 0.1, 10, failed=1),
-        ("ppo", "Unknown_<b>-v0"): Plant(0.9, 0.1, 3, diverged=1),
-        ("ppo-m", "Hopper-v5"): Plant(0.4, 0.1, 6, missing=2),
-        ("ppo-m", "Unknown_<b>-v0"): Plant(0.4, 0.0, 1, unscored=1),
-        ("ppo-sb3", "Hopper-v5"): Plant(0.4, 0.0, 0, missing=5),
-        ("ppo-sb3", "Unknown_<b>-v0"): Plant(0.4, 0.0, 0, unscored=5),
-    }
-    suite = planted.planted_suite(("ppo", "ppo-m", "ppo-sb3"), ("Hopper-v5", "Unknown_<b>-v0"))
-    snapshot = planted.planted(cells, fingerprints=("a" * 64, "b" * 64))
+    suite, snapshot = planted.gaps()
     write_report(suite, snapshot, out, command="matters report planted --out <here>")
     return out
 

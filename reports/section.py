@@ -9,6 +9,7 @@ from typing import Any
 from reports.drawing import Drawing
 
 # Answers that claim nothing, so that nobody has to be told that they do not.
+MOST_VERDICTS = 9  # that a page opens with
 SILENT = ("blocked", "too few seeds", "inconclusive", "no test")
 
 
@@ -60,6 +61,20 @@ class Section:
     # CSV files of figures, by name.
     data: Mapping[str, Sequence[Mapping[str, Any]]] = field(default_factory=dict)
     more: tuple[Verdict, ...] = ()  # verdicts that the page folds away
+
+    @property
+    def opening(self) -> tuple[Verdict, ...]:
+        """The verdicts that the page opens with: of very many those in aggregate, if there are any."""
+        if len(self.verdicts) <= MOST_VERDICTS:
+            return self.verdicts
+        aggregate = tuple(one for one in self.verdicts if one.where == "aggregate")
+        return aggregate or self.verdicts[:MOST_VERDICTS]
+
+    @property
+    def folded(self) -> tuple[Verdict, ...]:
+        """The verdicts that the page folds away."""
+        opening = self.opening
+        return (*(one for one in self.verdicts if one not in opening), *self.more)
 
     @property
     def indication(self) -> bool:

@@ -46,7 +46,7 @@ def test_a_record_cut_off_by_a_kill_is_left_out() -> None:
 def test_a_flipped_bit_is_found(place: int) -> None:
     damaged = bytearray(REAL)
     damaged[place] ^= 1
-    with pytest.raises(InputError, match="is damaged|is not an event file"):
+    with pytest.raises(InputError, match=r"is damaged|is not an event file"):
         scalars(bytes(damaged))
 
 

@@ -21,7 +21,9 @@ class What(StrEnum):
 
 
 def list_(
-    what: Annotated[What, typer.Argument(metavar="algorithms|suites|tricks|runs|imported", show_default=False)],
+    what: Annotated[
+        What, typer.Argument(metavar="algorithms|suites|tricks|runs|imported", show_default=False)
+    ],
     store: StoreDirectory = DEFAULT_STORE,
     json: Json = False,
 ) -> None:

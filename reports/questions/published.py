@@ -31,6 +31,7 @@ METHOD = (
 )
 # Published names of what is one of our algorithms under another name.
 SAME = {"reinforce": "vpg"}
+LABEL = 40  # letters of a row's label that a figure has room for
 SPREADS = (
     ("standard deviation over seeds", "sd"),
     ("standard deviation (n)", "sd"),
@@ -101,8 +102,9 @@ def answer(study: Study) -> Section:
                 f"{algorithm.upper()}, ours and published",
                 [(g.environment, _marks(study, g)) for g in found if g.algorithm == algorithm],
                 caption=_caption(algorithm),
+                folded=k > 0,
             )
-            for algorithm in dict.fromkeys(group.algorithm for group in found)
+            for k, algorithm in enumerate(dict.fromkeys(group.algorithm for group in found))
         ),
         tables=(_table(study, found),) if found else (),
     )
@@ -177,9 +179,11 @@ def _label(entry: Entry, group: Group) -> str:
         == (entry.source, entry.environment, entry.steps, entry.measure, entry.algorithm)
     ]
     named = "" if entry.algorithm.lower() == group.algorithm else f"{entry.algorithm}, "
-    who = f"{entry.source}: {entry.implementation}" if len(twins) > 1 else entry.source
-    tail = f", v{_version(entry.environment)}, {short_steps(entry.steps)}"
-    room = 40 - len(named) - len(tail)
+    several = len({one.implementation for one in twins}) > 1
+    who = f"{entry.source}: {entry.implementation}" if several else entry.source
+    what = {"evaluation": "", "maximum": ", best", "training": ", training"}[entry.measure]
+    tail = f", v{_version(entry.environment)}, {short_steps(entry.steps)}{what}"
+    room = LABEL - len(named) - len(tail)
     return f"{named}{who if len(who) <= room else who[: room - 1].rstrip(' ,:(') + '…'}{tail}"
 
 
