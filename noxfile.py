@@ -81,6 +81,13 @@ def coverage(session: nox.Session) -> None:
 
 
 @nox.session(default=False)
+def pages(session: nox.Session) -> None:
+    """Pages fit a laptop, a phone and paper, light and dark, and ask for nothing (needs Chromium)."""
+    install_matters(session)
+    session.run("python", "-m", "reports.check_pages", *session.posargs)
+
+
+@nox.session(default=False)
 def speed(session: nox.Session) -> None:
     """Steps/s beside Stable-Baselines3, measured in one script (minutes; wants a quiet machine)."""
     install_matters(session)

@@ -211,14 +211,37 @@ def _picture(opened: Browser, pictures: Path | None, name: str) -> None:
 
 
 def planted(folder: Path) -> list[Path]:
-    """Pages of planted snapshots: the quickstart, and one with every kind of gap."""
+    """Pages of planted snapshots: the quickstart, every kind of gap, and very many of everything."""
     from reports import planted as plants
     from reports.report import write_report
 
     pages = []
-    for name, (suite, snapshot) in {"quickstart": plants.quickstart(), "gaps": plants.gaps()}.items():
+    planted = {"quickstart": plants.quickstart(), "gaps": plants.gaps(), "large": plants.large()}
+    for name, (suite, snapshot) in planted.items():
         pages.append(write_report(suite, snapshot, folder / name, command=f"matters report {name}"))
     return pages
+
+
+BAD = """<!DOCTYPE html><title>Bad</title><div style="width: 3000px">a table</div>
+<img src="http://127.0.0.1:9/picture.png" alt="">
+<div class="panels"><svg><text y="20">one text</text><text y="21">another</text></svg></div>
+<script>console.error("a complaint")</script>
+"""
+
+
+def blind(opened: Browser, folder: Path) -> list[str]:
+    """What the check does not see on a page with every fault: without this, silence would prove nothing."""
+    (folder / "index.html").write_text(BAD)
+    found = "\n".join(check(opened, folder / "index.html", None))
+    faults = (
+        "scrolls sideways",
+        "wider than the window",
+        "wider than the sheet",
+        "asks for http",
+        "a complaint",
+    )
+    faults = (*faults, "one text | another")
+    return [f"the check is blind: it does not see {fault!r}" for fault in faults if fault not in found]
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -229,7 +252,8 @@ def main(arguments: list[str] | None = None) -> int:
     chosen = parser.parse_args(arguments)
     with tempfile.TemporaryDirectory() as folder, browser() as opened:
         pages = chosen.pages or planted(Path(folder))
-        wrong = [line for page in pages for line in check(opened, page, chosen.pictures)]
+        wrong = blind(opened, Path(folder))
+        wrong += [line for page in pages for line in check(opened, page, chosen.pictures)]
     sys.stdout.writelines(f"{line}\n" for line in wrong)
     looks = len(SIZES) * len(SCHEMES)
     sys.stdout.write(f"{len(pages)} pages, {looks} looks each and paper: {len(wrong)} complaints\n")

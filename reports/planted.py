@@ -18,6 +18,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy import stats
 
+from reports.study import known_constants
 from results.table import Snapshot
 
 CONSTANTS: dict[str, tuple[float, float]] = {
@@ -191,3 +192,16 @@ def gaps() -> tuple[Any, Snapshot]:
     }
     suite = planted_suite(("ppo", "ppo-m", "ppo-sb3"), ("Hopper-v5", "Unknown_<b>-v0"))
     return suite, planted(cells, fingerprints=("a" * 64, "b" * 64))
+
+
+def large(seeds: int = 10) -> tuple[Any, Snapshot]:
+    """A suite and a snapshot with many variants and environments, asking whatever can be asked of them."""
+    from suites.suite import load_suite
+
+    suite = load_suite("mujoco-on-policy")
+    cells = {
+        (variant, environment): Plant(0.3 + 0.03 * k, 0.1, seeds)
+        for k, variant in enumerate(suite.variants)
+        for environment in suite.environments
+    }
+    return suite, planted(cells, known_constants(suite.environments))

@@ -115,16 +115,17 @@ def _ranks(ax: Axes, ranks: Ranks, order: Sequence[int], title: str) -> None:
     from matplotlib.patches import Rectangle
 
     count = len(order)
+    every = 1 + count // 13  # of more, numbers of two digits would lie over each other
     for row, v in enumerate(order):
         for k, share in enumerate(ranks.shares[v]):
             ax.add_patch(
                 Rectangle((k, -row - 1), 1, 1, facecolor=COLOURS[0], alpha=0.04 + 0.6 * share, linewidth=0)
             )
-            if share >= 0.005:
+            if share >= 0.005 and every == 1:
                 ax.text(k + 0.5, -row - 0.5, f"{100 * share:.0f}", ha="center", va="center", fontsize=8.5)
     ax.set_xlim(0, count)
     ax.set_ylim(-count, 0)
-    ax.set_xticks([k + 0.5 for k in range(count)], [str(k + 1) for k in range(count)])
+    ax.set_xticks([k + 0.5 for k in range(0, count, every)], [str(k + 1) for k in range(0, count, every)])
     ax.set_yticks([-row - 0.5 for row in range(count)], [ranks.variants[v] for v in order])
     for side in ("left", "bottom"):
         ax.spines[side].set_visible(False)
