@@ -8,6 +8,7 @@ import subprocess
 
 import pytest
 
+from reports.conftest import tex_faults
 from reports.render import csv_text, html, json_text, markdown_table, tex, tex_text
 from reports.section import Table
 from reports.text import interval_text, number, p_text, plural, signed
@@ -39,6 +40,21 @@ def test_latex_has_booktabs_and_no_bare_special_character():
     assert text.splitlines()[0].startswith("% A caption")
     assert len([line for line in text.splitlines() if line.endswith(r"\\")]) == 3
     assert tex_text("θ 2⁴ ☃") == r"$\theta$ 2$^4$ ?"
+
+
+def test_a_table_that_would_not_compile_is_found():
+    good = tex(TABLE)
+    assert tex_faults(good) == []
+    for bad in (
+        good.replace(r"\_", "_", 1),
+        good.replace(r"\&", "&", 1),
+        good.replace(r"\%", "%").replace("% A caption", "x %"),
+        good.replace(r"\end{tabular}", ""),
+        good.replace("lrl", "lr"),
+        good.replace(r"\texttt{", r"\texttt", 1),
+        good + "☃",
+    ):
+        assert tex_faults(bad) != [], bad
 
 
 @pytest.mark.skipif(shutil.which("pdflatex") is None, reason="no LaTeX here")

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from html.parser import HTMLParser
@@ -12,6 +13,7 @@ from types import SimpleNamespace
 import pytest
 
 from reports import planted, report
+from reports.conftest import tex_faults
 from reports.planted import Plant
 from reports.report import write_report
 from suites.errors import InputError
@@ -262,6 +264,33 @@ def test_every_table_of_a_question_is_in_the_json_once():
     judged, other = table("reproduction", verdict="different"), table("seeds", n=3)
     content = SimpleNamespace(sections=(SimpleNamespace(tables=(judged, other)),))
     assert report._tables(content) == {"seeds": ({"n": 3},)}
+
+
+def latex(*outs):
+    return {path: path.read_text() for out in outs for path in sorted((out / "tables").glob("*.tex"))}
+
+
+def test_every_table_is_sound_latex(quickstart, holes):
+    found = latex(quickstart, holes)
+    assert len(found) > 12
+    for path, text in found.items():
+        assert tex_faults(text) == [], path
+
+
+@pytest.mark.skipif(shutil.which("pdflatex") is None, reason="no LaTeX here")
+def test_every_table_compiles(quickstart, holes, tmp_path):
+    tables = "\n\n".join(rf"{{\tiny {text}}}\clearpage" for text in latex(quickstart, holes).values())
+    page = r"\usepackage[paperwidth=300cm,paperheight=300cm]{geometry}\usepackage{booktabs}"
+    (tmp_path / "all.tex").write_text(
+        rf"\documentclass{{article}}{page}\begin{{document}}{tables}\end{{document}}"
+    )
+    done = subprocess.run(
+        ["pdflatex", "-halt-on-error", "-interaction=nonstopmode", "all.tex"],
+        cwd=tmp_path,
+        capture_output=True,
+    )
+    assert done.returncode == 0, done.stdout.decode(errors="replace")[-800:]
+    assert b"Overfull" not in done.stdout
 
 
 def test_the_protocol_says_what_a_reader_must_know(quickstart):

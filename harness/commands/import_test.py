@@ -110,6 +110,12 @@ def test_imported_results_alone_have_a_report_that_says_whose_they_are(matters):
     assert "training episodes" in text
     for run in found["runs"]:
         assert run["run_id"] in text
+    # P7: another store with the same results gives the same bytes.
+    matters("import", "lab.csv", "--name", "lab", "--returns", "training", "--store", "other")
+    matters("report", "--imported", "lab", "--store", "other", "--out", "again")
+    by_name = {path.relative_to("again"): path.read_bytes() for path in Path("again").rglob("*.*")}
+    first = Path("runs/report/imported-lab")
+    assert by_name == {path.relative_to(first): path.read_bytes() for path in first.rglob("*.*")}
 
 
 def test_imported_results_beside_a_suite_change_no_number_of_it(matters):
