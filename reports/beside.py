@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -86,7 +86,7 @@ def _rows(ax: Axes, environment: str, marks: Sequence[Mark]) -> None:
     for k, mark in enumerate(marks):
         look = None if mark.style is None else look_of(mark.style)
         colour, shape = (SOFT, mark.shape) if look is None else (look.colour, look.marker)
-        side = {"transform": ax.get_yaxis_transform(), "va": "center"}
+        side: Any = {"transform": ax.get_yaxis_transform(), "va": "center"}
         ax.text(0, -k + 0.33, mark.label, fontsize=9 if look else 8.5, **side)
         ax.text(1, -k + 0.33, mark.words, fontsize=8.5, ha="right", color=SOFT, **side)
         # A fixed zigzag instead of random jitter: the same runs give the same picture.
@@ -106,7 +106,7 @@ def _rows(ax: Axes, environment: str, marks: Sequence[Mark]) -> None:
         if mark.value is not None:
             ax.plot(mark.value, -k - 0.05, shape, color=colour, markersize=6.5 if look else 5)
     # As many rows as there is room for, so that rows are as far apart in every panel of a figure.
-    high = ax.get_position().height * ax.get_figure().get_figheight()
+    high = ax.bbox.height / ax.figure.dpi
     ax.set_ylim(0.65 - high / ROW, 0.65)
     ax.set_yticks([])
     ax.spines["left"].set_visible(False)

@@ -6,6 +6,7 @@ import numpy as np
 
 from reports import beside
 from reports.beside import Mark
+from reports.drawing import Drawing
 from reports.section import Section, Table
 from reports.study import Study
 from reports.text import DASH, number, plural, short_steps, thousands
@@ -47,7 +48,7 @@ def _note(one: ForeignSet) -> str:
     return f"`{one.name}`: {plural(len(one.runs), 'run')}, returns of {RETURNS_OF[one.returns_of]}."
 
 
-def _drawing(study: Study) -> beside.Drawing:
+def _drawing(study: Study) -> Drawing:
     panels: dict[str, list[Mark]] = {}
     for one in study.imported:
         for (variant, environment), runs in cells(one).items():
