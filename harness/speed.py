@@ -2,6 +2,7 @@
 
 Machines drift, so the contestants alternate, round by round, and ratios are taken within a round. One round
 is some environment steps with the learning that belongs to them; of the limit, steps of the bare environment.
+Seconds are the processor's own, so that those in which it served other programs do not count.
 """
 
 import statistics
@@ -79,10 +80,10 @@ def speed(name: str, *, environment: str = ENVIRONMENT, rounds: int = ROUNDS) ->
     times: dict[str, list[float]] = {contestant: [] for contestant in contestants}
     for counted in [False] + [True] * rounds:
         for contestant, run in contestants.items():
-            start = time.perf_counter()
+            start = time.process_time()
             made = run()
             if counted:
-                times[contestant].append(made / (time.perf_counter() - start))
+                times[contestant].append(made / (time.process_time() - start))
     return [
         Measured(
             contestant,
