@@ -5,7 +5,7 @@ import pytest
 from rliable import library, metrics
 
 from reports import aggregates
-from reports.familiar import global_seed, percentile_intervals
+from reports.familiar import all_metrics, global_seed, percentile_intervals
 from reports.intervals import bootstrap, plain_tail
 
 SAMPLES = list(np.random.default_rng(0).normal(0.5, 0.3, (3, 10)))
@@ -20,6 +20,19 @@ def test_its_values_are_ours_and_its_intervals_ours_without_expansion():
         # Equal within Monte-Carlo error: .06 standard errors an end for rliable's 2 000 resamples.
         error = (ours.high - ours.low) / 3.92
         assert (interval.low, interval.high) == pytest.approx((ours.low, ours.high), abs=0.25 * error), name
+
+
+@pytest.mark.parametrize("shape", [(10, 3), (10, 4), (5, 1), (3, 1), (2, 1), (7, 6)])
+def test_what_is_computed_of_a_draw_is_what_we_and_rliable_define(shape):
+    drawn = np.random.default_rng(shape[0]).normal(0.7, 0.5, shape)
+    ours = [float(metric(list(drawn.T))) for metric in aggregates.METRICS.values()]
+    theirs = [
+        metrics.aggregate_iqm(drawn), metrics.aggregate_mean(drawn), metrics.aggregate_median(drawn),
+        metrics.aggregate_optimality_gap(drawn),
+    ]  # fmt: skip
+    assert list(aggregates.METRICS) == ["IQM", "mean", "median", "optimality gap"]
+    assert all_metrics(drawn) == pytest.approx(ours, abs=1e-12)
+    assert all_metrics(drawn) == pytest.approx(theirs, abs=1e-12)
 
 
 def test_the_seed_alone_decides_and_the_global_generator_is_left_as_it_was():
