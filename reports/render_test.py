@@ -11,7 +11,7 @@ import pytest
 from reports.conftest import tex_faults
 from reports.render import csv_text, html, json_text, markdown_table, tex, tex_text
 from reports.section import Table
-from reports.text import interval_text, number, p_text, plural, signed
+from reports.text import interval_text, number, p_text, plural, short_steps, signed
 
 TABLE = Table(
     name="t",
@@ -110,6 +110,11 @@ def test_numbers_that_stand_together_have_the_same_decimals():
     assert interval_text(Interval(-3.21, 344.4)) == "−3 to 344"
     assert interval_text(Interval(-0.0004, 0.1), "aggregate") == "0.000 to 0.100"
     assert interval_text(None) == "–"
+
+
+def test_steps_are_short_where_figures_have_no_room():
+    steps = (500, 4096, 50_000, 999_424, 1_000_000, 1_500_000, 10_000_000)
+    assert [short_steps(n) for n in steps] == ["500", "4.1k", "50k", "999k", "1M", "1.5M", "10M"]
 
 
 def test_signs_p_values_and_plurals():

@@ -64,8 +64,7 @@ def thousands(value: int) -> str:
 
 
 def short_steps(value: int) -> str:
-    """Environment steps as figures have room for them: `1M`, `200k`, `4096`."""
-    for size, unit in ((1_000_000, "M"), (1_000, "k")):
-        if value >= size and value % (size // 10) == 0:
-            return f"{value / size:g}{unit}"
-    return str(value)
+    """Environment steps as figures have room for them: `1M`, `1.5M`, `999k`, `500`."""
+    if value >= 1_000_000:
+        return f"{value / 1e6:.3g}M"
+    return f"{value / 1e3:.3g}k" if value >= 1000 else str(value)

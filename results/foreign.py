@@ -26,7 +26,7 @@ ReturnsOf = Literal["evaluation", "training", "unstated"]
 RETURNS_OF: dict[ReturnsOf, str] = {
     "evaluation": "evaluation episodes",
     "training": "training episodes",
-    "unstated": "episodes that the file does not tell apart",
+    "unstated": "episodes of an unstated kind",
 }
 """What returns may be of, in words."""
 

@@ -180,7 +180,7 @@ def _label(entry: Entry, group: Group) -> str:
     ]
     named = "" if entry.algorithm.lower() == group.algorithm else f"{entry.algorithm}, "
     several = len({one.implementation for one in twins}) > 1
-    who = f"{entry.source}: {entry.implementation}" if several else entry.source
+    who = f"{entry.source.split()[0]}: {entry.implementation}" if several else entry.source
     what = {"evaluation": "", "maximum": ", best", "training": ", training"}[entry.measure]
     tail = f", v{_version(entry.environment)}, {short_steps(entry.steps)}{what}"
     room = LABEL - len(named) - len(tail)
