@@ -102,6 +102,7 @@ def small_multiples(
     caption: str,
     left: float = 0.1,
     variants: Sequence[str] = (),
+    data: str = "",
 ) -> Drawing:
     """One panel a place: all in one figure for the files, cut into its panels for the page.
 
@@ -140,6 +141,7 @@ def small_multiples(
             svg=svg,
             pdf=_saved(figure, "pdf"),
             variants=tuple(variants),
+            data=data,
         )
 
 

@@ -7,7 +7,6 @@ scales of an environment are the same in all parts.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
@@ -255,7 +254,7 @@ def _diagnostic(
         return f"{what} on {environment}, last: {', '.join(ends)}."
 
     title, name = what[0].upper() + what[1:], key.replace("_", "-")
-    drawing = small_multiples(
+    return small_multiples(
         f"{name}{ending}",
         places,
         draw,
@@ -265,5 +264,5 @@ def _diagnostic(
         title=f"{title}{part}",
         caption=f"{title} at each update. Line: median run; band: lowest to highest.",
         variants=[v for v in study.variants if any(t[1] == v for t in traces)],
+        data=name,
     )
-    return replace(drawing, data=name)
