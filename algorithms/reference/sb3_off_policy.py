@@ -15,6 +15,7 @@ import torch
 from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
 from stable_baselines3 import DDPG, SAC, TD3
 from stable_baselines3.common.callbacks import BaseCallback
+from stable_baselines3.common.logger import Logger
 from stable_baselines3.common.noise import NormalActionNoise
 
 from algorithms.interface import Frozen, Reference, Updated
@@ -66,7 +67,7 @@ def build(library: type[Any], config: DdpgConfig, environment: Any, *, seed: int
     if config.action_noise is not None:
         still = np.zeros(environment.action_space.shape)
         arguments["action_noise"] = NormalActionNoise(still, still + config.action_noise)
-    return library(
+    model = library(
         "MlpPolicy",
         environment,
         policy_kwargs={"net_arch": list(config.net_arch)},
@@ -74,6 +75,8 @@ def build(library: type[Any], config: DdpgConfig, environment: Any, *, seed: int
         device="cpu",
         **arguments,
     )
+    model.set_logger(Logger(None, []))  # else each training leaves an empty folder among temporary files
+    return model
 
 
 def _train(

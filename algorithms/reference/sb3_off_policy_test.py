@@ -1,6 +1,8 @@
 import inspect
 import math
 import statistics
+import tempfile
+from pathlib import Path
 from typing import Any
 
 import gymnasium
@@ -127,3 +129,11 @@ def test_a_replay_is_no_larger_than_the_run_and_the_run_the_same(monkeypatch: py
     _, small = told("td3", [40], buffer_size=41)
     assert sizes == [41, 41]
     assert all(np.array_equal(large[name], small[name]) for name in large)
+
+
+def test_training_leaves_nothing_among_temporary_files(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    told("td3", [40])
+    assert list(tmp_path.iterdir()) == []

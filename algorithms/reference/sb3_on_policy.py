@@ -16,6 +16,7 @@ from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt
 from sb3_contrib import TRPO
 from stable_baselines3 import A2C, PPO
 from stable_baselines3.common.callbacks import BaseCallback
+from stable_baselines3.common.logger import Logger
 from torch import Tensor
 
 from algorithms.actor_critic import RATIO_BOUND
@@ -82,7 +83,9 @@ class TrpoConfig(Frozen):
 
 def build(library: type[Any], config: Frozen, environment: Any, *, seed: int) -> Any:
     """A model of theirs with its default networks, on the CPU."""
-    return library("MlpPolicy", environment, seed=seed, device="cpu", **config.model_dump())
+    model = library("MlpPolicy", environment, seed=seed, device="cpu", **config.model_dump())
+    model.set_logger(Logger(None, []))  # else each training leaves an empty folder among temporary files
+    return model
 
 
 def _train(
