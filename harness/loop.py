@@ -9,7 +9,7 @@ import torch
 
 from algorithms.interface import Rollout
 from harness import off_policy_loop
-from harness.training import ROWS, EpisodeEnded, Event, Training, Updated, begin, streams
+from harness.training import ROWS, EpisodeEnded, Event, Training, Updated
 
 
 def train(training: Training) -> Iterator[Event]:
@@ -74,16 +74,3 @@ def collect(training: Training) -> Generator[EpisodeEnded, None, Rollout]:
         terminated=torch.stack(terminated, 1),
         truncated=torch.stack(truncated, 1),
     )
-
-
-__all__ = [
-    "EpisodeEnded",
-    "Event",
-    "Training",
-    "Updated",
-    "begin",
-    "collect",
-    "streams",
-    "train",
-    "train_on_policy",
-]

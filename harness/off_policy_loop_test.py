@@ -8,9 +8,9 @@ import torch
 
 from algorithms.interface import Frozen
 from harness import training as module
-from harness.loop import Updated, begin, train
+from harness.loop import train
 from harness.off_policy_loop import block_end, means
-from harness.training import ROWS, EpisodeEnded
+from harness.training import ROWS, EpisodeEnded, Updated, begin
 from suites.spec import Evaluation, RunSpec
 
 

@@ -10,8 +10,9 @@ import pytest
 from algorithms import ALGORITHMS, load, population
 from harness import replay_file
 from harness.environments import Environments
-from harness.loop import begin, train
+from harness.loop import train
 from harness.promises_test import Stopped, digests, ignore
+from harness.training import begin
 from harness.worker import train_population
 from results.store import Store
 from suites.spec import Evaluation, RunSpec

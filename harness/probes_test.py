@@ -8,7 +8,8 @@ import torch
 
 from algorithms import load
 from algorithms.actor_critic import values
-from harness.loop import begin, train
+from harness.loop import train
+from harness.training import begin
 from suites.probes import TASKS
 from suites.spec import Evaluation, RunSpec
 

@@ -15,10 +15,10 @@ import torch
 from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
 from stable_baselines3 import DDPG, SAC, TD3
 from stable_baselines3.common.callbacks import BaseCallback
-from stable_baselines3.common.logger import Logger
 from stable_baselines3.common.noise import NormalActionNoise
 
 from algorithms.interface import Frozen, Reference, Updated
+from algorithms.reference import sb3
 
 
 class DdpgConfig(Frozen):
@@ -62,21 +62,13 @@ class SacConfig(DdpgConfig):
 
 
 def build(library: type[Any], config: DdpgConfig, environment: Any, *, seed: int) -> Any:
-    """A model of theirs, on the CPU."""
+    """A model of theirs with the networks and the noise of the config."""
     arguments = config.model_dump(exclude={"net_arch", "action_noise"})
     if config.action_noise is not None:
         still = np.zeros(environment.action_space.shape)
         arguments["action_noise"] = NormalActionNoise(still, still + config.action_noise)
-    model = library(
-        "MlpPolicy",
-        environment,
-        policy_kwargs={"net_arch": list(config.net_arch)},
-        seed=seed,
-        device="cpu",
-        **arguments,
-    )
-    model.set_logger(Logger(None, []))  # else each training leaves an empty folder among temporary files
-    return model
+    arguments["policy_kwargs"] = {"net_arch": list(config.net_arch)}
+    return sb3.model(library, environment, seed=seed, **arguments)
 
 
 def _train(
@@ -93,8 +85,7 @@ def _train(
     # A replay larger than the run never fills: the same is drawn from one that just holds it.
     config = config.model_copy(update={"buffer_size": min(config.buffer_size, steps + config.train_freq)})
     model = build(library, config, environment, seed=seed)
-    model.learn(steps, callback=_OffPolicyListener(updated, ends), log_interval=None)
-    return {name: tensor.detach().numpy().copy() for name, tensor in model.policy.state_dict().items()}
+    return sb3.trained(model, steps, _OffPolicyListener(updated, sb3.Ends(ends)))
 
 
 LOGGED = {
@@ -108,11 +99,10 @@ LOGGED = {
 class _OffPolicyListener(BaseCallback):
     """Gathers what each gradient step logs; tells their means at each of the steps `ends`."""
 
-    def __init__(self, updated: Updated, ends: Iterable[int]) -> None:
+    def __init__(self, updated: Updated, ends: sb3.Ends) -> None:
         super().__init__()
         self.updated = updated
-        self.ends = iter(ends)
-        self.end: float = next(self.ends)
+        self.ends = ends
         self.seen: dict[str, list[float]] = {}
         self.q: list[torch.Tensor] = []
 
@@ -143,20 +133,15 @@ class _OffPolicyListener(BaseCallback):
             value = logged.pop(LOGGED[name], None)
             if value is not None:
                 values.append(float(value))
-        if self.num_timesteps < self.end:
+        if not self.ends.reached(self.num_timesteps):
             return
         metrics = {name: _mean(values) for name, values in self.seen.items()}
         metrics["q_mean"] = _mean([float(value) for value in self.q])
         learnt = bool(self.q)
         self.seen = {name: [] for name in self.seen}
         self.q = []
-        while self.end <= self.num_timesteps:
-            self.end = next(self.ends, math.inf)
-        self.updated(
-            self.num_timesteps,
-            metrics if learnt else {},
-            lambda observation: self.model.predict(observation, deterministic=True)[0],
-        )
+        self.ends.leave(self.num_timesteps)
+        self.updated(self.num_timesteps, metrics if learnt else {}, sb3.greedy(self.model))
 
 
 def _mean(values: list[float]) -> float:
@@ -165,8 +150,7 @@ def _mean(values: list[float]) -> float:
 
 
 SHARED_DIFFERENCES = (
-    "Random numbers: PyTorch's and NumPy's global generators there, one generator a purpose and a seed "
-    "here, so that a trained run is another sample of the same algorithm.",
+    sb3.RANDOM_NUMBERS,
     "The first parameters are drawn by other generators, uniform in ±1/√inputs in both.",
     "The optimiser runs one parameter tensor after another there, one row a network here: equal up to "
     "rounding.",

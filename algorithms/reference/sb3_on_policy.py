@@ -5,7 +5,6 @@ that it is evaluated and recorded under the same protocol as ours. It cannot be 
 from its beginning.
 """
 
-import math
 from collections.abc import Iterable
 from functools import partial
 from typing import Any
@@ -16,12 +15,12 @@ from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt
 from sb3_contrib import TRPO
 from stable_baselines3 import A2C, PPO
 from stable_baselines3.common.callbacks import BaseCallback
-from stable_baselines3.common.logger import Logger
 from torch import Tensor
 
 from algorithms.actor_critic import RATIO_BOUND
 from algorithms.interface import Frozen, Reference, Updated
 from algorithms.maths.distributions import gaussian_entropy, gaussian_kl, gaussian_log_prob
+from algorithms.reference import sb3
 
 
 class PpoConfig(Frozen):
@@ -82,10 +81,8 @@ class TrpoConfig(Frozen):
 
 
 def build(library: type[Any], config: Frozen, environment: Any, *, seed: int) -> Any:
-    """A model of theirs with its default networks, on the CPU."""
-    model = library("MlpPolicy", environment, seed=seed, device="cpu", **config.model_dump())
-    model.set_logger(Logger(None, []))  # else each training leaves an empty folder among temporary files
-    return model
+    """A model of theirs with its default networks."""
+    return sb3.model(library, environment, seed=seed, **config.model_dump())
 
 
 def _train(
@@ -100,8 +97,7 @@ def _train(
 ) -> dict[str, np.ndarray]:
     """Train for `steps` environment steps, rounded up to whole rollouts; the final parameters by name."""
     model = build(library, config, environment, seed=seed)
-    model.learn(steps, callback=_OnPolicyListener(updated, ends))
-    return {name: tensor.detach().numpy().copy() for name, tensor in model.policy.state_dict().items()}
+    return sb3.trained(model, steps, _OnPolicyListener(updated, sb3.Ends(ends)))
 
 
 class _OnPolicyListener(BaseCallback):
@@ -110,18 +106,17 @@ class _OnPolicyListener(BaseCallback):
     Those are measured that first reach one of the steps `ends`: all of them, unless rollouts are short.
     """
 
-    def __init__(self, updated: Updated, ends: Iterable[int]) -> None:
+    def __init__(self, updated: Updated, ends: sb3.Ends) -> None:
         super().__init__()
         self.updated = updated
-        self.ends = iter(ends)
-        self.end: float = next(self.ends)
+        self.ends = ends
         self.before: tuple[Tensor, Tensor, Tensor, Tensor] | None = None
 
     def _on_step(self) -> bool:
         return True
 
     def _on_rollout_end(self) -> None:
-        if self.num_timesteps < self.end:
+        if not self.ends.reached(self.num_timesteps):
             return
         buffer = self.model.rollout_buffer  # type: ignore[attr-defined]
         observation = torch.as_tensor(buffer.observations).flatten(0, 1)[None]
@@ -140,13 +135,8 @@ class _OnPolicyListener(BaseCallback):
             return
         metrics = {} if self.before is None else self._measured(*self.before)
         self.before = None
-        while self.end <= self.num_timesteps:
-            self.end = next(self.ends, math.inf)
-        self.updated(
-            self.num_timesteps,
-            metrics,
-            lambda observation: self.model.predict(observation, deterministic=True)[0],
-        )
+        self.ends.leave(self.num_timesteps)
+        self.updated(self.num_timesteps, metrics, sb3.greedy(self.model))
 
     def _measured(
         self, observation: Tensor, action: Tensor, mean_old: Tensor, log_std_old: Tensor
@@ -188,8 +178,7 @@ SHARED_DIFFERENCES = (
     "The old log-probabilities and values come from acting, one observation at a time; here from one pass "
     "over the rollout: equal up to rounding.",
     "The optimiser runs one parameter tensor after another there, one row here: equal up to rounding.",
-    "Random numbers: PyTorch's and NumPy's global generators there, one generator a purpose and a seed "
-    "here, so that a trained run is another sample of the same algorithm.",
+    sb3.RANDOM_NUMBERS,
     "The first parameters are drawn by other generators (orthogonal with the same gains in both).",
 )
 
