@@ -13,7 +13,11 @@ from suites.environments import make
 from suites.spec import RunSpec
 
 Policy = Callable[[Tensor], Tensor]
-"""Raw observations [S, 1, O] to actions [S, 1, A] as the environment gets them."""
+"""Raw observations [S, E, O] to actions [S, E, A] as the environment gets them."""
+
+
+TOGETHER = 5
+"""Episodes of a seed that are played side by side. Each takes an environment of its own, of about 1.2 MB."""
 
 
 @dataclass
@@ -25,42 +29,51 @@ class Evaluated:
 
 
 class Evaluator:
-    """One environment a seed. Which episodes it plays depends on the run's seed and the point alone."""
+    """Own environments. Which episodes they play depends on the run's seed and the point alone."""
 
     def __init__(self, specs: list[RunSpec], streams: list[np.random.SeedSequence]) -> None:
         """For runs of one cell; `streams` are their evaluation streams."""
-        self.episodes = specs[0].evaluation.episodes
-        points = specs[0].evaluation.points
-        self.environments = [make(spec.environment) for spec in specs]
-        self.seeds = [stream.generate_state(points * self.episodes).reshape(points, -1) for stream in streams]
+        episodes, points = specs[0].evaluation.episodes, specs[0].evaluation.points
+        count = min(episodes, TOGETHER)
+        self.environments = [[make(spec.environment) for _ in range(count)] for spec in specs]
+        self.seeds = [
+            stream.generate_state(points * episodes).reshape(points, episodes) for stream in streams
+        ]
 
     def __call__(self, policy: Policy, point: int) -> Evaluated:
-        """Play the episodes of evaluation point `point` (1 is the first).
-
-        All seeds step together until each has played its episodes; one that is done waits, its last
-        observation still in the batch, so that no seed's bits depend on how long the others take.
-        """
-        seeds = len(self.environments)
-        returns, lengths = np.zeros((seeds, self.episodes)), np.zeros((seeds, self.episodes), dtype=np.int64)
-        episode = [0] * seeds
-        first = [
-            environment.reset(seed=int(self.seeds[s][point - 1][0]))[0]
-            for s, environment in enumerate(self.environments)
+        """Play the episodes of evaluation point `point` (1 is the first)."""
+        seeds = np.stack([points[point - 1] for points in self.seeds])
+        played = [
+            self._play(policy, seeds[:, first : first + TOGETHER])
+            for first in range(0, seeds.shape[1], TOGETHER)
         ]
-        observation = np.stack(first)[:, None].astype(np.float32)
-        while min(episode) < self.episodes:
+        return Evaluated(
+            np.concatenate([part.returns for part in played], 1),
+            np.concatenate([part.lengths for part in played], 1),
+        )
+
+    def _play(self, policy: Policy, seeds: np.ndarray) -> Evaluated:
+        """An episode for each of `seeds` [S, E], side by side.
+
+        One that is over leaves its last observation in the batch until all are, so that no seed's bits depend
+        on how long the others take.
+        """
+        playing = [
+            (s, e, self.environments[s][e]) for s in range(seeds.shape[0]) for e in range(seeds.shape[1])
+        ]
+        first = [environment.reset(seed=int(seeds[s, e]))[0] for s, e, environment in playing]
+        observation = np.array(first, dtype=np.float32).reshape(*seeds.shape, -1)
+        returns, lengths = np.zeros(seeds.shape), np.zeros(seeds.shape, dtype=np.int64)
+        while playing:
             action = policy(torch.from_numpy(observation)).numpy()
-            for s, environment in enumerate(self.environments):
-                if episode[s] == self.episodes:
-                    continue
-                seen, reward, terminated, truncated, _ = environment.step(action[s, 0])
-                returns[s, episode[s]] += float(reward)
-                lengths[s, episode[s]] += 1
-                if terminated or truncated:
-                    episode[s] += 1
-                    if episode[s] < self.episodes:
-                        seen, _ = environment.reset(seed=int(self.seeds[s][point - 1][episode[s]]))
-                observation[s, 0] = seen
+            still = []
+            for s, e, environment in playing:
+                observation[s, e], reward, terminated, truncated, _ = environment.step(action[s, e])
+                returns[s, e] += float(reward)
+                lengths[s, e] += 1
+                if not (terminated or truncated):
+                    still.append((s, e, environment))
+            playing = still
         return Evaluated(returns, lengths)
 
     def keep(self, rows: list[int]) -> None:

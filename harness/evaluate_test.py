@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 import torch
 
-from harness.evaluate import Evaluator, due
+from harness.evaluate import TOGETHER, Evaluator, due
+from suites.environments import make
 from suites.spec import Evaluation, RunSpec
 
 
@@ -44,6 +45,24 @@ def test_a_seed_is_evaluated_alike_alone_and_among_others_that_take_longer_or_sh
         assert np.array_equal(alone.lengths[0], together.lengths[row])
 
 
+def test_an_episode_is_the_one_of_its_seed_however_many_are_played_side_by_side():
+    episodes, seed = 2 * TOGETHER + 2, 3
+    policy, one = policy_of(weights(seed)), evaluator(seed, episodes=episodes)
+    evaluated = one(policy, 1)
+    assert evaluated.returns.shape == evaluated.lengths.shape == (1, episodes)
+    environment = make("Hopper-v5")
+    for episode in range(episodes):
+        seen, _ = environment.reset(seed=int(one.seeds[0][0][episode]))
+        total, length, over = 0.0, 0, False
+        while not over:
+            action = policy(torch.from_numpy(seen.astype(np.float32))[None, None])[0, 0].numpy()
+            seen, reward, terminated, truncated, _ = environment.step(action)
+            total, length, over = total + float(reward), length + 1, terminated or truncated
+        # A product of several observations may round otherwise than one of a single one.
+        assert evaluated.returns[0, episode] == pytest.approx(total, rel=1e-3)
+        assert evaluated.lengths[0, episode] == length
+
+
 def test_points_can_be_evaluated_in_any_order_or_again():
     policy, one = policy_of(weights(5)), evaluator(5)
     forwards = [one(policy, point).returns for point in (1, 2, 3)]
@@ -53,7 +72,7 @@ def test_points_can_be_evaluated_in_any_order_or_again():
 
 
 def test_every_variant_meets_the_same_episodes():
-    still = lambda observation: torch.zeros(len(observation), 1, 3)  # noqa: E731
+    still = lambda observation: torch.zeros(*observation.shape[:2], 3)  # noqa: E731
     assert np.array_equal(evaluator(7)(still, 2).returns, evaluator(7)(still, 2).returns)
     assert not np.array_equal(evaluator(7)(still, 2).returns, evaluator(8)(still, 2).returns)
 

@@ -27,7 +27,7 @@ WORKER = 400 * MB
 """A process before its first run: PyTorch, Gymnasium and MuJoCo (280 MB seen), and some scratch."""
 
 RUN = 30 * MB
-"""A run's two environments and its tables, whatever the algorithm (28 MB seen on Humanoid)."""
+"""A run's environments (1.2 MB each) and its tables, whatever the algorithm (28 MB seen on Humanoid)."""
 
 STATES = 3
 """How often a state is counted: itself, its gradient, and an update's intermediate numbers."""
