@@ -29,17 +29,17 @@ from algorithms.actor_critic import (
     observe,
     parameters,
     prepare,
-    values,
+    value_gradient,
 )
 from algorithms.interface import Metrics, Rollout
 from algorithms.maths.advantages import standardised
 from algorithms.maths.schedules import linear_decay
-from algorithms.maths.surrogates import squared_error
-from algorithms.theta import clip_coefficient, global_norm, gradient, rmsprop_step
+from algorithms.policies import slope_of, sum_of
+from algorithms.theta import clip_coefficient, global_norm, rmsprop_step
 from algorithms.tricks import OnPolicyTricks
 
 KIND: Literal["on-policy"] = "on-policy"
-VERSION = 1
+VERSION = 2
 
 
 class Tricks(OnPolicyTricks):
@@ -91,9 +91,7 @@ def update(
     if config.tricks.anneal_lr:
         rate = linear_decay(rate, progress=progress)
 
-    policy_loss, value_loss, entropy = losses(state, batch)
-    loss = policy_loss + config.value_coefficient * value_loss - config.entropy_coefficient * entropy
-    gradients = gradient(loss, state.policy, state.value)
+    (policy_loss, value_loss, _), gradients = differentiate(state, config, batch)
     norm = global_norm(*gradients)
     if config.tricks.gradient_clip is not None:
         coefficient = clip_coefficient(norm, limit=config.tricks.gradient_clip)
@@ -102,19 +100,28 @@ def update(
         rmsprop_step(theta, descent, learning_rate=rate, decay=config.rms_decay, epsilon=config.rms_epsilon)
 
     return diagnostics(state, batch) | {
-        "policy_loss": policy_loss.detach(),
-        "value_loss": value_loss.detach(),
+        "policy_loss": policy_loss,
+        "value_loss": value_loss,
         "gradient_norm": norm,
         "learning_rate": torch.full_like(norm, rate),
     }
 
 
-def losses(state: ActorCritic, batch: Batch) -> tuple[Tensor, Tensor, Tensor]:
-    """−E[log π Â], E[(V − V̂)²] and the entropy, [S] each."""
-    policy = state.actor(state.policy.leaves, batch.observation)
+def differentiate(
+    state: ActorCritic, config: Config, batch: Batch
+) -> tuple[tuple[Tensor, Tensor, Tensor], list[Tensor]]:
+    """−E[log π Â], E[(V − V̂)²] and the entropy, [S] each; and the loss's gradient to policy and value."""
+    policy, run = state.actor.run(state.policy.frozen, batch.observation)
     policy_loss = -(state.actor.log_prob(policy, batch.action) * batch.advantage).mean(1)
-    value_loss = squared_error(values(state, batch.observation), batch.target).mean(1)
-    return policy_loss, value_loss, state.actor.entropy(policy).mean(1)
+    weight = batch.advantage * (-1 / batch.advantage.shape[1])
+    slopes = [state.actor.log_prob_slope(policy, batch.action, weight)]
+    entropy = state.actor.entropy(policy)
+    if config.entropy_coefficient:
+        weight = torch.full_like(entropy, -config.entropy_coefficient / entropy.shape[1])
+        slopes.append(slope_of(state.actor.entropy, policy, weight))
+    value_loss, value_descent = value_gradient(state, batch, coefficient=config.value_coefficient)
+    gradients = [state.actor.gradient(run, sum_of(slopes)), value_descent]
+    return (policy_loss, value_loss, entropy.mean(1)), gradients
 
 
 __all__ = [

@@ -19,7 +19,7 @@ from algorithms.maths.surrogates import clipped_squared_error, squared_error
 from algorithms.networks import Mlp
 from algorithms.policies import BetaPolicy, Distribution, GaussianPolicy, Policy
 from algorithms.preprocess import paid, seen
-from algorithms.theta import Theta, adam_step, clip_coefficient, global_norm, gradient
+from algorithms.theta import Theta, adam_step, clip_coefficient, global_norm
 from algorithms.tricks import AdamTricks
 
 RATIO_BOUND = 0.2
@@ -195,8 +195,25 @@ def parameters(state: ActorCritic) -> dict[str, Tensor]:
 
 
 def values(state: ActorCritic, observation: Float[Tensor, "S B O"]) -> Float[Tensor, "S B"]:
-    """V(s), with gradients to the value function's θ."""
-    return state.critic(state.value.leaves, observation).flatten(1)
+    """V(s)."""
+    return state.critic(state.value.frozen, observation).flatten(1)
+
+
+def value_gradient(
+    state: ActorCritic, batch: Batch, *, clip: float | None = None, coefficient: float = 1.0
+) -> tuple[Float[Tensor, " S"], Float[Tensor, "S P"]]:
+    """E[ (V − V_target)² ] and the gradient of `coefficient` times it to the value function's θ.
+
+    With `clip` the change of the value is clipped (Engstrom et al. 2020, item 1).
+    """
+    run = state.critic.run(state.value.frozen, batch.observation)
+    value = run.output.flatten(1)
+    if clip is None:
+        error, slope = squared_error(value, batch.target)
+    else:
+        error, slope = clipped_squared_error(value, batch.value, batch.target, clip=clip)
+    slope *= coefficient / value.shape[1]
+    return error.mean(1), state.critic.gradient(run, slope.unsqueeze(2))
 
 
 @torch.no_grad()
@@ -259,15 +276,9 @@ def fit_value(
         order = torch.from_numpy(np.stack([generator.permutation(size) for generator in generators]))
         losses = []
         for minibatch in batch.take(order).split(minibatch_size):
-            value = values(state, minibatch.observation)
-            if clip is None:
-                errors = squared_error(value, minibatch.target)
-            else:
-                errors = clipped_squared_error(value, minibatch.value, minibatch.target, clip=clip)
-            loss = errors.mean(1)
-            (descent,) = gradient(loss, state.value)
+            loss, descent = value_gradient(state, minibatch, clip=clip)
             descend(state.value, descent, learning_rate=learning_rate, tricks=tricks)
-            losses.append(loss.detach())
+            losses.append(loss)
     return torch.stack(losses, dim=1).mean(1)
 
 

@@ -40,7 +40,7 @@ from algorithms.off_policy import executed, fit, judged, observe, terminal
 from algorithms.tricks import OffPolicyTricks
 
 KIND: Literal["off-policy"] = "off-policy"
-VERSION = 1
+VERSION = 2
 
 Tricks = OffPolicyTricks
 State = Deterministic

@@ -156,7 +156,7 @@ def ascend(state: Deterministic, config: DeterministicConfig, batch: Transitions
     first = state.critics.theta.layout.whole(state.critics.theta.matrix[:, 0])
     judgement = judged(state.critics, first, batch.observation, action)
     slope = torch.full_like(judgement.value, -1 / action.shape[1])
-    slope = slope_to_action(state.critics, judgement, slope, actions=action.shape[2])
+    slope = slope_to_action(judgement, slope, actions=action.shape[2])
     descent = state.network.gradient(run, slope * (1 - action * action))
     adam_step(state.policy, descent, learning_rate=config.learning_rate, epsilon=EPSILON)
     return -judgement.value.mean(2).sum(1)

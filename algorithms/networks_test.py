@@ -23,12 +23,13 @@ def places(seeds: int) -> list[int]:
     return sorted({0, seeds // 2, seeds - 1})
 
 
-def pass_and_slopes(network: Mlp, parameters: Tensor, x: Tensor, weights: Tensor) -> tuple[Tensor, Tensor]:
-    """The network's output [S, B, O], and the gradient [S, P] of its weighted sum."""
-    theta = Theta.of(list(parameters.numpy()), network.layout)
+def pass_and_slopes(network: Mlp, parameters: Tensor, x: Tensor, weights: Tensor) -> tuple[Tensor, ...]:
+    """Output [S, B, O] and gradient [S, P] of its weighted sum, by autograd and written out."""
+    theta = Theta.of(list(parameters.numpy()), network.layout, parameters.dtype)
     output = network(theta.leaves, x)
     (slopes,) = gradient((output * weights).sum((1, 2)), theta)
-    return output.detach(), slopes
+    run = network.run(theta.frozen, x)
+    return output.detach(), slopes, run.output, network.gradient(run, weights)
 
 
 def holds_its_bits(network: Mlp, batch: int) -> bool:
@@ -124,6 +125,18 @@ def test_a_network_is_the_torch_nn_network_of_the_same_weights(tanh: bool) -> No
         layers += [module, torch.nn.Tanh() if tanh else torch.nn.ReLU()]
     x = torch.randn(1, 10, 4, generator=torch.Generator().manual_seed(1))
     torch.testing.assert_close(network(theta.frozen, x)[0], torch.nn.Sequential(*layers[:-1])(x[0]).detach())
+
+
+@pytest.mark.parametrize("tanh", [True, False])
+@pytest.mark.parametrize("sizes", [(4, 8, 6, 3), (17, 64, 64, 1), (1, 5, 1), (3, 2), (3, 1)], ids=str)
+def test_slopes_written_out_are_those_that_autograd_finds(sizes: tuple[int, ...], tanh: bool) -> None:
+    network = Mlp(sizes, tanh)
+    parameters = population(3, network.layout.width).double()
+    x, weights = population(4, 9, sizes[0])[1:].double(), population(5, 9, sizes[-1])[2:].double()
+    output, slopes, mine, gradient = pass_and_slopes(network, parameters, x, weights)
+    torch.testing.assert_close(mine, output)
+    torch.testing.assert_close(gradient, slopes)
+    assert not gradient[:, network.layout.parameters :].any()
 
 
 def test_a_networks_names_and_shapes_go_together() -> None:

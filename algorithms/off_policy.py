@@ -17,7 +17,8 @@ from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt, field_
 from torch import Tensor
 
 from algorithms.interface import Frozen, Problem, Transitions
-from algorithms.perceptron import Pass, Perceptron
+from algorithms.networks import Pass, slope_to_last_inputs
+from algorithms.perceptron import Perceptron
 from algorithms.theta import Target, Theta, adam_step
 
 EPSILON = 1e-8
@@ -112,11 +113,10 @@ def judged(
 
 
 def slope_to_action(
-    critics: Critics, judgement: Judgement, slope: Float[Tensor, "S K B"], *, actions: int
+    judgement: Judgement, slope: Float[Tensor, "S K B"], *, actions: int
 ) -> Float[Tensor, "S B {actions}"]:
     """The slope to the action of what has this slope to its values."""
-    network, run = critics.network, judgement.run
-    each = network.slope_to_last_inputs(run, slope.view_as(run.output), number=actions)
+    each = slope_to_last_inputs(judgement.run, slope.view_as(judgement.run.output), number=actions)
     return each.view(*slope.shape, actions).sum(1)
 
 

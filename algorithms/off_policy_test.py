@@ -49,7 +49,7 @@ def test_the_slope_to_the_action_is_autograds(number: int) -> None:
     own, batch = critics(number=number), double(batch_of(range(3), 7))
     action = batch.action.clone().requires_grad_()
     judgement = judged(own, own.theta.whole, batch.observation, batch.action)
-    slope = slope_to_action(own, judgement, 2 * judgement.value, actions=3)
+    slope = slope_to_action(judgement, 2 * judgement.value, actions=3)
     total = torch.zeros((), dtype=torch.float64)
     for row in range(3 * number):
         seed = row // number

@@ -4,6 +4,7 @@ import torch
 from torch import Tensor
 
 from algorithms.conftest import generators, module, normal
+from algorithms.networks import slope_to_last_inputs
 from algorithms.perceptron import Perceptron
 from algorithms.theta import Theta, adam_step
 
@@ -38,7 +39,7 @@ def test_output_and_slopes_are_those_of_the_torch_nn_network_of_the_same_paramet
     run = network(theta.whole, x)
     gradient = network.gradient(run, slope)
     number = (sizes[0] + 1) // 2
-    to_inputs = network.slope_to_last_inputs(run, slope, number=number)
+    to_inputs = slope_to_last_inputs(run, slope, number=number)
     assert gradient.shape == theta.matrix.shape
     for row in range(3):
         plain = module([view[row] for view in theta.frozen])
@@ -67,7 +68,7 @@ def bits(sizes: tuple[int, ...], batch: int, seeds: list[int], each: int) -> lis
     found = (
         run.output,
         network.gradient(run, slope),
-        network.slope_to_last_inputs(run, slope, number=(sizes[0] + 1) // 2),
+        slope_to_last_inputs(run, slope, number=(sizes[0] + 1) // 2),
     )
     return [tensor.view(len(seeds), each, *tensor.shape[1:]) for tensor in found]
 

@@ -1,8 +1,9 @@
 """Stochastic policies: a network's output made a distribution over actions."""
 
 import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, reduce
 from typing import Protocol, runtime_checkable
 
 import numpy as np
@@ -18,9 +19,10 @@ from algorithms.maths.distributions import (
     gaussian_entropy,
     gaussian_kl,
     gaussian_log_prob,
+    gaussian_log_prob_slopes,
     softplus,
 )
-from algorithms.networks import Mlp
+from algorithms.networks import Mlp, Pass, slopes
 from algorithms.theta import Layout, Theta
 
 Distribution = tuple[Tensor, Tensor]
@@ -29,6 +31,25 @@ actions, each [S, B, A], or [S, 1, A] where it is the same for all observations.
 
 LAST_GAIN = 0.01
 """Orthogonal gain of the last layer (OpenAI baselines): the first policy barely looks at the observation."""
+
+
+def slope_of(
+    term: Callable[[Distribution], Tensor], distribution: Distribution, weight: Float[Tensor, "S _"]
+) -> Distribution:
+    """The slope of Σ weight · term to the distribution, by autograd: for terms that few steps have."""
+    with torch.enable_grad():
+        first, second = (part.detach().requires_grad_() for part in distribution)
+        value = term((first, second))
+    to_first, to_second = torch.autograd.grad(
+        value, (first, second), weight, allow_unused=True, materialize_grads=True
+    )
+    return to_first, to_second
+
+
+def sum_of(slopes: Sequence[Distribution]) -> Distribution:
+    """The slope of a sum of terms."""
+    firsts, seconds = zip(*slopes, strict=True)
+    return reduce(torch.add, firsts), reduce(torch.add, seconds)
 
 
 @runtime_checkable
@@ -45,6 +66,12 @@ class Policy(Protocol):
     def __call__(self, views: list[Tensor], observation: Float[Tensor, "S B O"]) -> Distribution:
         """π(·|s) of each observation; `views` are the policy's parameters as its layout gives them."""
 
+    def run(self, views: list[Tensor], observation: Float[Tensor, "S B O"]) -> tuple[Distribution, Pass]:
+        """As a call, without autograd, and with what `gradient` needs."""
+
+    def gradient(self, run: Pass, slope: Distribution) -> Float[Tensor, "S P"]:
+        """∇ to θ of what has this slope to the distribution that `run` gave."""
+
     def sample(
         self, theta: Theta, observation: Float[Tensor, "S N O"], noise: Float[Tensor, "S N A"] | None
     ) -> Float[Tensor, "S N A"]:
@@ -52,6 +79,11 @@ class Policy(Protocol):
 
     def log_prob(self, distribution: Distribution, action: Float[Tensor, "S B A"]) -> Float[Tensor, "S B"]:
         """log π(a|s)."""
+
+    def log_prob_slope(
+        self, distribution: Distribution, action: Float[Tensor, "S B A"], weight: Float[Tensor, "S B"]
+    ) -> Distribution:
+        """The slope of Σ weight · log π(a|s) to the distribution."""
 
     def entropy(self, distribution: Distribution) -> Float[Tensor, "S _"]:
         """H(π(·|s)), [S, B], or [S, 1] where it is the same for all observations."""
@@ -71,7 +103,7 @@ class GaussianPolicy:
     log_std: float = 0.0
     """What log σ is at first."""
 
-    @property
+    @cached_property
     def layout(self) -> Layout:
         """The perceptron's parameters, then log σ."""
         return Layout((*self.mean.names, "log_std"), (*self.mean.shapes, (1, self.mean.sizes[-1])))
@@ -87,6 +119,18 @@ class GaussianPolicy:
         """μ(s) and log σ."""
         return self.mean(views[:-1], observation), views[-1]
 
+    def run(
+        self, views: list[Tensor], observation: Float[Tensor, "S B O"]
+    ) -> tuple[tuple[Float[Tensor, "S B A"], Float[Tensor, "S 1 A"]], Pass]:
+        """μ(s) and log σ, and what `gradient` needs."""
+        run = self.mean.run(views[:-1], observation)
+        return (run.output, views[-1]), run
+
+    def gradient(self, run: Pass, slope: Distribution) -> Float[Tensor, "S P"]:
+        """∇ to θ of what has this slope to (μ, log σ)."""
+        to_mean, to_log_std = slope
+        return self.layout.joined([*slopes(run, to_mean), to_log_std.flatten(1)])
+
     def sample(
         self, theta: Theta, observation: Float[Tensor, "S N O"], noise: Float[Tensor, "S N A"] | None
     ) -> Float[Tensor, "S N A"]:
@@ -97,6 +141,12 @@ class GaussianPolicy:
     def log_prob(self, distribution: Distribution, action: Float[Tensor, "S B A"]) -> Float[Tensor, "S B"]:
         """log N(a; μ, σ²)."""
         return gaussian_log_prob(action, *distribution)
+
+    def log_prob_slope(
+        self, distribution: Distribution, action: Float[Tensor, "S B A"], weight: Float[Tensor, "S B"]
+    ) -> Distribution:
+        """The slope of Σ weight · log π(a|s) to (μ, log σ)."""
+        return gaussian_log_prob_slopes(action, *distribution, weight)
 
     def entropy(self, distribution: Distribution) -> Float[Tensor, "S 1"]:
         """Of σ alone, so that all observations have the same."""
@@ -149,6 +199,18 @@ class BetaPolicy:
         alpha, beta = (1 + softplus(self.concentrations(views, observation))).chunk(2, dim=-1)
         return alpha, beta
 
+    def run(
+        self, views: list[Tensor], observation: Float[Tensor, "S B O"]
+    ) -> tuple[tuple[Float[Tensor, "S B A"], Float[Tensor, "S B A"]], Pass]:
+        """α(s) and β(s), and what `gradient` needs."""
+        run = self.concentrations.run(views, observation)
+        alpha, beta = (1 + softplus(run.output)).chunk(2, dim=-1)
+        return (alpha, beta), run
+
+    def gradient(self, run: Pass, slope: Distribution) -> Float[Tensor, "S P"]:
+        """∇ to θ of what has this slope to (α, β); that of softplus is the logistic function."""
+        return self.layout.joined(slopes(run, torch.cat(slope, dim=-1) * run.output.sigmoid()))
+
     def sample(
         self, theta: Theta, observation: Float[Tensor, "S N O"], noise: Float[Tensor, "S N A"] | None
     ) -> Float[Tensor, "S N A"]:
@@ -172,6 +234,12 @@ class BetaPolicy:
         """log Beta((a − low) / (high − low); α, β) − Σᵢ log(highᵢ − lowᵢ)."""
         low, width = self._range
         return beta_log_prob((action - low) / width, *distribution) - self._log_volume
+
+    def log_prob_slope(
+        self, distribution: Distribution, action: Float[Tensor, "S B A"], weight: Float[Tensor, "S B"]
+    ) -> Distribution:
+        """The slope of Σ weight · log π(a|s) to (α, β)."""
+        return slope_of(lambda here: self.log_prob(here, action), distribution, weight)
 
     def entropy(self, distribution: Distribution) -> Float[Tensor, "S B"]:
         """H(Beta(α, β)) + Σᵢ log(highᵢ − lowᵢ)."""

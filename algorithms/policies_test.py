@@ -7,8 +7,8 @@ import torch
 from torch import Tensor
 
 from algorithms.networks import Mlp
-from algorithms.policies import BetaPolicy, GaussianPolicy, Policy
-from algorithms.theta import Theta
+from algorithms.policies import BetaPolicy, GaussianPolicy, Policy, slope_of, sum_of
+from algorithms.theta import Theta, gradient
 
 POLICY = GaussianPolicy(Mlp((3, 8, 2), True), log_std=-0.5)
 BETA = BetaPolicy(Mlp((3, 8, 4), True), (-1.0, -0.3), (1.0, 0.1))
@@ -27,6 +27,31 @@ def test_log_sigma_is_the_last_parameter_and_does_not_depend_on_the_observation(
     _, second = POLICY(theta().frozen, torch.ones(2, 4, 3))
     assert torch.equal(first, second)
     assert torch.equal(first, torch.full((2, 1, 2), -0.5))
+
+
+@pytest.mark.parametrize("policy", [POLICY, BETA])
+def test_gradients_written_out_are_those_that_autograd_finds(policy: Policy) -> None:
+    generator = torch.Generator().manual_seed(0)
+    rows = [policy.initial(np.random.default_rng(seed), orthogonal=False) for seed in range(2)]
+    own = Theta.of(rows, policy.layout, torch.float64)
+    observation = torch.randn(2, 7, 3, generator=generator, dtype=torch.float64)
+    action = 0.1 * torch.rand(2, 7, 2, generator=generator, dtype=torch.float64)  # within BETA's bounds
+    weight = torch.randn(2, 7, generator=generator, dtype=torch.float64)
+
+    here = policy(own.leaves, observation)
+    spread = policy.entropy(here)
+    total = (weight * policy.log_prob(here, action)).sum(1) + 0.3 * spread.sum(1)
+    (expected,) = gradient(total, own)
+
+    distribution, run = policy.run(own.frozen, observation)
+    for mine, other in zip(distribution, here, strict=True):
+        torch.testing.assert_close(mine, other.detach())
+    slopes = [
+        policy.log_prob_slope(distribution, action, weight),
+        slope_of(policy.entropy, distribution, torch.full_like(spread.detach(), 0.3)),
+    ]
+    torch.testing.assert_close(policy.gradient(run, sum_of(slopes)), expected)
+    assert expected.abs().max() > 0.1
 
 
 def test_without_noise_the_action_is_the_mean() -> None:

@@ -34,17 +34,18 @@ from algorithms.actor_critic import (
     observe,
     parameters,
     prepare,
-    values,
+    value_gradient,
 )
 from algorithms.interface import Metrics, Problem, Rollout
 from algorithms.maths.advantages import standardised, standardised_in_groups
 from algorithms.maths.schedules import adapted_kl_coefficient, linear_decay
-from algorithms.maths.surrogates import clipped_squared_error, clipped_surrogate, squared_error
-from algorithms.theta import adam_step, clip_coefficient, global_norm, gradient
+from algorithms.maths.surrogates import clipped_surrogate
+from algorithms.policies import slope_of, sum_of
+from algorithms.theta import adam_step, clip_coefficient, global_norm
 from algorithms.tricks import AdamTricks
 
 KIND: Literal["on-policy"] = "on-policy"
-VERSION = 1
+VERSION = 2
 
 
 class Tricks(AdamTricks):
@@ -163,7 +164,6 @@ class Step:
     policy_loss: Tensor
     value_loss: Tensor
     entropy: Tensor
-    loss: Tensor
     approximate_kl: Tensor | None
     """E[ρ − 1 − log ρ], which estimates KL(old ‖ new); only where kl_stop needs it."""
     gradient_norm: Tensor
@@ -257,42 +257,49 @@ def minibatch_steps(
 
 
 def differentiate(state: State, config: Config, batch: Batch) -> tuple[Step, list[Tensor]]:
-    """The terms of a minibatch's loss, and its gradient to the policy's and the value function's θ."""
-    tricks = config.tricks
-    policy = state.actor(state.policy.leaves, batch.observation)
+    """The terms of a minibatch's loss, and its gradient to the policy's and the value function's θ.
+
+        −E[ L(ρ) ] + β E[ KL(π_old ‖ π) ] + c₁ E[ (V − V_target)² ] − c₂ E[ entropy ],   ∇ρ = ρ ∇log π
+
+    Schulman et al. 2017, equations 6, 7, 8 and 9.
+    """
+    size = batch.advantage.shape[1]
+    policy, run = state.actor.run(state.policy.frozen, batch.observation)
     log_ratio = state.actor.log_prob(policy, batch.action) - batch.log_prob
     ratio = log_ratio.exp()
     if config.objective == "clip":
-        objective = clipped_surrogate(ratio, batch.advantage, clip=config.clip).mean(1)
+        surrogate, slope = clipped_surrogate(ratio, batch.advantage, clip=config.clip)
     else:
-        objective = (ratio * batch.advantage).mean(1)
-        if config.objective != "none":
-            kl = state.actor.kl(batch.old, policy).mean(1)
-            objective = objective - state.kl_coefficient * kl
+        surrogate, slope = ratio * batch.advantage, batch.advantage
+    objective = surrogate.mean(1)
+    slopes = [state.actor.log_prob_slope(policy, batch.action, slope * ratio * (-1 / size))]
+    if config.objective in ("kl-adaptive", "kl-fixed"):
+        kl = state.actor.kl(batch.old, policy)
+        objective = objective - state.kl_coefficient * kl.mean(1)
+        weight = (state.kl_coefficient / size)[:, None].expand_as(kl)
+        slopes.append(slope_of(lambda new: state.actor.kl(batch.old, new), policy, weight.to(kl.dtype)))
 
-    value = values(state, batch.observation)
-    if tricks.value_clip:
-        errors = clipped_squared_error(value, batch.value, batch.target, clip=config.clip)
-    else:
-        errors = squared_error(value, batch.target)
-    value_loss = errors.mean(1)
-
-    entropy = state.actor.entropy(policy).mean(1)
-    loss = config.value_coefficient * value_loss - objective
+    entropy = state.actor.entropy(policy)
     if config.entropy_coefficient:
-        loss = loss - config.entropy_coefficient * entropy
+        weight = torch.full_like(entropy, -config.entropy_coefficient / entropy.shape[1])
+        slopes.append(slope_of(state.actor.entropy, policy, weight))
+    entropy = entropy.mean(1)
 
-    gradients = gradient(loss, state.policy, state.value)
-    with torch.no_grad():
-        step = Step(
-            policy_loss=-objective.detach(),
-            value_loss=value_loss.detach(),
-            entropy=entropy.detach(),
-            loss=loss.detach(),
-            approximate_kl=None if tricks.kl_stop is None else (ratio - 1 - log_ratio).mean(1),
-            gradient_norm=global_norm(*gradients),
-            active=torch.ones(len(loss), dtype=torch.bool),
-        )
+    value_loss, value_descent = value_gradient(
+        state,
+        batch,
+        clip=config.clip if config.tricks.value_clip else None,
+        coefficient=config.value_coefficient,
+    )
+    gradients = [state.actor.gradient(run, sum_of(slopes)), value_descent]
+    step = Step(
+        policy_loss=-objective,
+        value_loss=value_loss,
+        entropy=entropy,
+        approximate_kl=None if config.tricks.kl_stop is None else (ratio - 1 - log_ratio).mean(1),
+        gradient_norm=global_norm(*gradients),
+        active=torch.ones(len(objective), dtype=torch.bool),
+    )
     return step, gradients
 
 

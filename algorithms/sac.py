@@ -48,7 +48,7 @@ from algorithms.theta import Layout, Theta, adam_step
 from algorithms.tricks import OffPolicyTricks
 
 KIND: Literal["off-policy"] = "off-policy"
-VERSION = 1
+VERSION = 2
 
 
 class Tricks(OffPolicyTricks):
@@ -252,7 +252,7 @@ def descend(
         value, smaller = judgement.value.min(1, keepdim=True)
         share = torch.full_like(log_prob, 1 / log_prob.shape[1])
         slope = torch.zeros_like(judgement.value).scatter_(1, smaller, -share[:, None])
-        to_action = slope_to_action(state.critics, judgement, slope, actions=action.shape[2])
+        to_action = slope_to_action(judgement, slope, actions=action.shape[2])
     # The squashed Gaussian alone is left to autograd.
     (to_output,) = torch.autograd.grad((action, log_prob), output, (to_action, alpha[:, None] * share))
     descent = state.network.gradient(run, to_output)

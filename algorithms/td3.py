@@ -43,7 +43,7 @@ from algorithms.off_policy import executed, fit, judged, normal, observe, termin
 from algorithms.tricks import OffPolicyTricks
 
 KIND: Literal["off-policy"] = "off-policy"
-VERSION = 1
+VERSION = 2
 
 Tricks = OffPolicyTricks
 State = Deterministic

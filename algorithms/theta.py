@@ -56,6 +56,10 @@ class Layout:
         shapes = self.stored or self.shapes
         return [piece.view(len(theta), *shape) for piece, shape in zip(pieces[:-1], shapes, strict=True)]
 
+    def joined(self, pieces: Sequence[Float[Tensor, "R _"]]) -> Float[Tensor, "R P"]:
+        """Rows from a flat piece a parameter, in order; the padding is 0."""
+        return torch.cat([*pieces, pieces[0].new_zeros(len(pieces[0]), self.sizes[-1])], dim=1)
+
     def row(self, parameters: Sequence[np.ndarray]) -> np.ndarray:
         """One row [P] from one seed's parameters, in order."""
         row = np.zeros(self.width)
@@ -160,8 +164,7 @@ def gradient(
     rows = []
     for theta in thetas:
         own, pieces = pieces[: len(theta.leaves)], pieces[len(theta.leaves) :]
-        padding = loss.new_zeros(len(own[0]), theta.layout.sizes[-1])
-        row = torch.cat([*(piece.flatten(1) for piece in own), padding], dim=1)
+        row = theta.layout.joined([piece.flatten(1) for piece in own])
         rows.append(row.view(theta.matrix.shape))
     return rows
 

@@ -40,7 +40,7 @@ from algorithms.natural import (
 from algorithms.theta import gradient
 
 KIND: Literal["on-policy"] = "on-policy"
-VERSION = 1
+VERSION = 2
 
 Tricks = NaturalTricks
 

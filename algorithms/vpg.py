@@ -17,6 +17,7 @@ from typing import Any, Literal
 
 import numpy as np
 import torch
+from jaxtyping import Float
 from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt
 from torch import Tensor
 
@@ -32,17 +33,15 @@ from algorithms.actor_critic import (
     observe,
     parameters,
     prepare,
-    values,
+    value_gradient,
 )
 from algorithms.interface import Metrics, Rollout
 from algorithms.maths.advantages import standardised
 from algorithms.maths.schedules import linear_decay
-from algorithms.maths.surrogates import squared_error
-from algorithms.theta import gradient
 from algorithms.tricks import AdamTricks
 
 KIND: Literal["on-policy"] = "on-policy"
-VERSION = 1
+VERSION = 2
 
 
 class Tricks(AdamTricks):
@@ -101,17 +100,15 @@ def update(
         batch.advantage = standardised(batch.advantage)
     shrink = linear_decay(1.0, progress=progress) if config.tricks.anneal_lr else 1.0
 
-    objective = surrogate(state, batch)
-    (descent,) = gradient(-objective, state.policy)
+    objective, ascent = policy_gradient(state, batch)
     gradient_norm = descend(
-        state.policy, descent, learning_rate=config.learning_rate * shrink, tricks=config.tricks
+        state.policy, -ascent, learning_rate=config.learning_rate * shrink, tricks=config.tricks
     )
 
     value_loss = torch.zeros_like(objective)
     if config.baseline:
         for _ in range(config.value_steps):
-            value_loss = squared_error(values(state, batch.observation), batch.target).mean(1)
-            (descent,) = gradient(value_loss, state.value)
+            value_loss, descent = value_gradient(state, batch)
             descend(
                 state.value,
                 descent,
@@ -121,17 +118,19 @@ def update(
 
     metrics = actor_critic.diagnostics(state, batch)
     return metrics | {
-        "policy_loss": -objective.detach(),
-        "value_loss": value_loss.detach(),
+        "policy_loss": -objective,
+        "value_loss": value_loss,
         "gradient_norm": gradient_norm,
         "learning_rate": torch.full_like(gradient_norm, config.learning_rate * shrink),
     }
 
 
-def surrogate(state: ActorCritic, batch: Batch) -> Tensor:
-    """E[ log π(a|s) Â ] per seed: its gradient is that of the expected return."""
-    policy = state.actor(state.policy.leaves, batch.observation)
-    return (state.actor.log_prob(policy, batch.action) * batch.advantage).mean(1)
+def policy_gradient(state: ActorCritic, batch: Batch) -> tuple[Float[Tensor, " S"], Float[Tensor, "S P"]]:
+    """E[ log π(a|s) Â ] per seed and its gradient, which is that of the expected return."""
+    policy, run = state.actor.run(state.policy.frozen, batch.observation)
+    objective = (state.actor.log_prob(policy, batch.action) * batch.advantage).mean(1)
+    slope = state.actor.log_prob_slope(policy, batch.action, batch.advantage / batch.advantage.shape[1])
+    return objective, state.actor.gradient(run, slope)
 
 
 __all__ = [

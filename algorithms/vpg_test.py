@@ -7,7 +7,7 @@ from algorithms import vpg
 from algorithms.actor_critic import ActorCritic, Batch, prepare
 from algorithms.conftest import PROBLEM, changed, collect, generators
 from algorithms.interface import Problem, Rollout
-from algorithms.theta import global_norm, gradient
+from algorithms.theta import global_norm
 from algorithms.vpg import Config
 
 SMALL = Config(horizon=24, environments=2, hidden=(8,), value_steps=5, learning_rate=3e-3)
@@ -45,7 +45,7 @@ def policy_slope(state: ActorCritic, s: Tensor, a: Tensor, advantage: Tensor) ->
     """∇ of the surrogate to w, b and log σ."""
     unused = torch.zeros_like(advantage)
     batch = Batch(s, a, advantage, target=unused, value=unused, log_prob=unused, old=(a, a))
-    (found,) = gradient(vpg.surrogate(state, batch), state.policy)
+    _, found = vpg.policy_gradient(state, batch)
     return found[0, :3]
 
 
@@ -188,6 +188,6 @@ def test_advantage_normalisation_is_over_the_batch() -> None:
     state, rollout = begun()
     batch = prepare(state, SMALL, rollout)
     batch.advantage = vpg.standardised(batch.advantage)
-    (expected,) = gradient(-vpg.surrogate(state, batch), state.policy)
+    _, ascent = vpg.policy_gradient(state, batch)
     normalised = learnt(changed(SMALL, tricks__advantage_normalisation=True))
-    torch.testing.assert_close(10 * normalised.policy.first, expected)
+    torch.testing.assert_close(10 * normalised.policy.first, -ascent)

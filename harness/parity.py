@@ -69,11 +69,17 @@ def ppo_parity(dtype: torch.dtype, *, seed: int = 0, **changes: Any) -> list[Row
     def terms(name: str) -> list[Tensor]:
         return [getattr(step, name)[0] for step in steps]
 
+    losses = [
+        policy_loss + config.value_coefficient * value_loss - config.entropy_coefficient * entropy
+        for policy_loss, value_loss, entropy in zip(
+            terms("policy_loss"), terms("value_loss"), terms("entropy"), strict=True
+        )
+    ]
     return rows_of(
         both,
         batch,
         {
-            "loss, each minibatch": (terms("loss"), watched.losses),
+            "loss, each minibatch": (losses, watched.losses),
             "value loss, each minibatch": (terms("value_loss"), watched.value_losses),
             "policy loss, each minibatch": (terms("policy_loss"), watched.policy_losses),
             "entropy, each minibatch": (terms("entropy"), [-loss for loss in watched.entropy_losses]),
@@ -90,16 +96,16 @@ def a2c_parity(dtype: torch.dtype, *, seed: int = 0, **changes: Any) -> list[Row
     with shared_generators(dtype, seed) as (watched, order):
         both.model.train()
     batch = actor_critic.prepare(both.state, config, both.rollout)
-    policy_loss, value_loss, entropy = a2c.losses(both.state, batch)
+    (policy_loss, value_loss, entropy), _ = a2c.differentiate(both.state, config, batch)
     loss = policy_loss + config.value_coefficient * value_loss - config.entropy_coefficient * entropy
     metrics = a2c.update(both.state, config, both.rollout, [order], progress=0.0)
     return rows_of(
         both,
         batch,
         {
-            "loss": ([loss.detach()[0]], watched.losses),
-            "value loss": ([value_loss.detach()[0]], watched.value_losses),
-            "entropy": ([entropy.detach()[0]], [-loss for loss in watched.entropy_losses]),
+            "loss": ([loss[0]], watched.losses),
+            "value loss": ([value_loss[0]], watched.value_losses),
+            "entropy": ([entropy[0]], [-loss for loss in watched.entropy_losses]),
             "gradient norm": ([metrics["gradient_norm"][0]], watched.norms),
         },
         dtype,

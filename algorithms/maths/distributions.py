@@ -21,6 +21,23 @@ def gaussian_log_prob(
     return -0.5 * (z * z).sum(-1) - (log_std + HALF_LOG_TWO_PI).sum(-1)
 
 
+def gaussian_log_prob_slopes(
+    action: Float[Tensor, "S B A"],
+    mean: Float[Tensor, "S B A"],
+    log_std: Float[Tensor, "S 1 A"],
+    weight: Float[Tensor, "S B"],
+) -> tuple[Float[Tensor, "S B A"], Float[Tensor, "S 1 A"]]:
+    """Slopes of Σ weight · log N(a; μ, σ²) over the samples: weight · (a − μ) / σ² to μ, and to log σ
+
+    Σ weight · [ ((a − μ) / σ)² − 1 ]. Williams 1992, "Simple statistical gradient-following algorithms for
+    connectionist reinforcement learning", section 6.
+    """
+    precision = (-log_std).exp()
+    z = (action - mean) * precision
+    weight = weight[..., None]
+    return weight * z * precision, (weight * (z * z - 1)).sum(1, keepdim=True)
+
+
 def gaussian_entropy(log_std: Float[Tensor, "S 1 A"]) -> Float[Tensor, "S 1"]:
     """H = Σᵢ (log σᵢ + ½ log 2πe); it does not depend on the observation."""
     return (log_std + (HALF_LOG_TWO_PI + 0.5)).sum(-1)

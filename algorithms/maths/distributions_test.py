@@ -25,6 +25,7 @@ from algorithms.maths.distributions import (
     gaussian_entropy,
     gaussian_kl,
     gaussian_log_prob,
+    gaussian_log_prob_slopes,
     log_tanh_slope,
     softplus,
     squashed_gaussian_log_prob,
@@ -50,6 +51,17 @@ def test_log_probability_entropy_and_divergence_are_pytorchs(seed: int) -> None:
     torch.testing.assert_close(gaussian_log_prob(action, mean, log_std), old.log_prob(action))
     torch.testing.assert_close(gaussian_entropy(log_std).expand(-1, 7), old.entropy())
     torch.testing.assert_close(gaussian_kl(mean, log_std, mean_new, log_std_new), kl_divergence(old, new))
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_slopes_of_the_log_probability_are_those_that_autograd_finds(seed: int) -> None:
+    action, mean, log_std = drawn(seed)
+    weight = torch.randn(3, 7, generator=torch.Generator().manual_seed(seed + 10), dtype=torch.float64)
+    leaves = mean.requires_grad_(), log_std.requires_grad_()
+    expected = torch.autograd.grad(gaussian_log_prob(action, *leaves), leaves, weight)
+    found = gaussian_log_prob_slopes(action, mean.detach(), log_std.detach(), weight)
+    for mine, other in zip(found, expected, strict=True):
+        torch.testing.assert_close(mine, other)
 
 
 def test_the_standard_normal_at_0_has_log_density_minus_half_log_two_pi_an_axis() -> None:

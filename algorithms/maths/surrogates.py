@@ -1,26 +1,31 @@
-"""Objectives of the policy and losses of the value function, one number a sample."""
+"""Objectives of the policy and losses of the value function, one number a sample, each with its slope.
+
+The slope is the derivative to the first argument, as autograd finds it; surrogates_test.py compares them.
+"""
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
-from torch.nn.functional import mse_loss
 
 
 def clipped_surrogate(
     ratio: Float[Tensor, "S B"], advantage: Float[Tensor, "S B"], *, clip: float
-) -> Float[Tensor, "S B"]:
-    """min(ρ Â, clip(ρ, 1 − ε, 1 + ε) Â), to be maximised.
+) -> tuple[Float[Tensor, "S B"], Float[Tensor, "S B"]]:
+    """min(ρ Â, clip(ρ, 1 − ε, 1 + ε) Â), to be maximised, and its slope: Â, or 0 where ρ is clipped.
 
     Schulman et al. 2017, "Proximal policy optimization algorithms", equation 7.
     """
     unclipped, clipped = ratio * advantage, ratio.clamp(1 - clip, 1 + clip) * advantage
-    # As `torch.minimum`, whose gradient costs three times as much.
-    return torch.where(clipped < unclipped, clipped, unclipped)
+    at_bound = clipped < unclipped
+    return torch.where(at_bound, clipped, unclipped), advantage.masked_fill(at_bound, 0.0)
 
 
-def squared_error(value: Float[Tensor, "S B"], target: Float[Tensor, "S B"]) -> Float[Tensor, "S B"]:
-    """(V − V_target)²: Schulman et al. 2017, below equation 9 (no factor ½)."""
-    return mse_loss(value, target, reduction="none")  # one kernel each way; a power costs three
+def squared_error(
+    value: Float[Tensor, "S B"], target: Float[Tensor, "S B"]
+) -> tuple[Float[Tensor, "S B"], Float[Tensor, "S B"]]:
+    """(V − V_target)² and its slope: Schulman et al. 2017, below equation 9 (no factor ½)."""
+    error = value - target
+    return error * error, 2 * error
 
 
 def clipped_squared_error(
@@ -29,10 +34,13 @@ def clipped_squared_error(
     target: Float[Tensor, "S B"],
     *,
     clip: float,
-) -> Float[Tensor, "S B"]:
-    """max{(V − V_target)², (clip(V, V_old − ε, V_old + ε) − V_target)²}.
+) -> tuple[Float[Tensor, "S B"], Float[Tensor, "S B"]]:
+    """max{(V − V_target)², (clip(V, V_old − ε, V_old + ε) − V_target)²} and its slope, 0 where V is clipped.
 
     Engstrom et al. 2020, "Implementation matters in deep policy gradients", section 3, item 1.
     """
-    clipped = value_old + (value - value_old).clamp(-clip, clip)
-    return torch.maximum((value - target) ** 2, (clipped - target) ** 2)
+    plain, slope = squared_error(value, target)
+    change = value - value_old
+    clipped, _ = squared_error(value_old + change.clamp(-clip, clip), target)
+    at_bound = (clipped > plain) & (change.abs() > clip)  # within the clip they may differ by rounding
+    return torch.where(at_bound, clipped, plain), slope.masked_fill(at_bound, 0.0)

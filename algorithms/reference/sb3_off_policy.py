@@ -166,7 +166,7 @@ SHARED_DIFFERENCES = (
 
 ddpg = Reference(
     name="sb3-ddpg",
-    VERSION=1,
+    VERSION=2,
     Config=DdpgConfig,
     PRESETS={"sb3-ddpg": DdpgConfig()},
     train=partial(_train, DDPG),
@@ -179,7 +179,7 @@ ddpg = Reference(
 
 td3 = Reference(
     name="sb3-td3",
-    VERSION=1,
+    VERSION=2,
     Config=Td3Config,
     PRESETS={"sb3-td3": Td3Config()},
     train=partial(_train, TD3),
@@ -188,7 +188,7 @@ td3 = Reference(
 
 sac = Reference(
     name="sb3-sac",
-    VERSION=1,
+    VERSION=2,
     Config=SacConfig,
     PRESETS={"sb3-sac": SacConfig()},
     train=partial(_train, SAC),

@@ -184,7 +184,7 @@ SHARED_DIFFERENCES = (
 
 ppo = Reference(
     name="sb3-ppo",
-    VERSION=1,
+    VERSION=2,
     Config=PpoConfig,
     PRESETS={"sb3-ppo": PpoConfig()},
     train=partial(_train, PPO),
@@ -197,7 +197,7 @@ ppo = Reference(
 
 a2c = Reference(
     name="sb3-a2c",
-    VERSION=1,
+    VERSION=2,
     Config=A2cConfig,
     PRESETS={"sb3-a2c": A2cConfig()},
     train=partial(_train, A2C),
@@ -206,7 +206,7 @@ a2c = Reference(
 
 trpo = Reference(
     name="sb3-trpo",
-    VERSION=1,
+    VERSION=2,
     Config=TrpoConfig,
     PRESETS={"sb3-trpo": TrpoConfig()},
     train=partial(_train, TRPO),
