@@ -34,7 +34,7 @@ from algorithms.actor_critic import (
 from algorithms.interface import Metrics, Rollout
 from algorithms.maths.advantages import standardised
 from algorithms.maths.schedules import linear_decay
-from algorithms.policies import slope_of, sum_of
+from algorithms.policies import sum_of
 from algorithms.theta import clip_coefficient, global_norm, rmsprop_step
 from algorithms.tricks import OnPolicyTricks
 
@@ -75,6 +75,7 @@ PRESETS: dict[str, Config] = {
 }
 
 
+@torch.inference_mode()
 def update(
     state: ActorCritic,
     config: Config,
@@ -118,7 +119,7 @@ def differentiate(
     entropy = state.actor.entropy(policy)
     if config.entropy_coefficient:
         weight = torch.full_like(entropy, -config.entropy_coefficient / entropy.shape[1])
-        slopes.append(slope_of(state.actor.entropy, policy, weight))
+        slopes.append(state.actor.entropy_slope(policy, weight))
     value_loss, value_descent = value_gradient(state, batch, coefficient=config.value_coefficient)
     gradients = [state.actor.gradient(run, sum_of(slopes)), value_descent]
     return (policy_loss, value_loss, entropy.mean(1)), gradients

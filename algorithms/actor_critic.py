@@ -165,8 +165,7 @@ def act(
     noise: Float[Tensor, "S N A"] | None,
 ) -> Float[Tensor, "S N A"]:
     """An action for each observation: sampled with standard normal `noise`, the mode without."""
-    with torch.inference_mode():
-        return state.actor.sample(state.policy, observation, noise)
+    return state.actor.sample(state.policy, observation, noise)
 
 
 def executed(config: Any, problem: Problem, action: Float[Tensor, "S N A"]) -> Float[Tensor, "S N A"]:
@@ -174,13 +173,13 @@ def executed(config: Any, problem: Problem, action: Float[Tensor, "S N A"]) -> F
     if not config.tricks.action_clip:
         return action
     low, high = _bounds(problem)
-    return action.clamp(low, high)
+    return torch.from_numpy(np.minimum(np.maximum(action.numpy(), low), high))
 
 
 @cache
-def _bounds(problem: Problem) -> tuple[Float[Tensor, " A"], Float[Tensor, " A"]]:
-    """The action bounds as tensors; made once, since every step asks."""
-    return torch.tensor(problem.action_low), torch.tensor(problem.action_high)
+def _bounds(problem: Problem) -> tuple[Float[np.ndarray, " A"], Float[np.ndarray, " A"]]:
+    """The action bounds as arrays; made once, since every step asks."""
+    return np.array(problem.action_low, np.float32), np.array(problem.action_high, np.float32)
 
 
 def parameters(state: ActorCritic) -> dict[str, Tensor]:
@@ -255,6 +254,7 @@ def prepare(state: ActorCritic, config: Any, rollout: Rollout, *, baseline: bool
     )
 
 
+@torch.inference_mode()
 def fit_value(
     state: ActorCritic,
     batch: Batch,

@@ -131,6 +131,21 @@ class Mlp:
             x = hidden.tanh() if self.tanh else hidden.relu()
         return linear(x, views[2 * last], views[2 * last + 1])
 
+    def applied(
+        self, arrays: Sequence[np.ndarray], x: Float[np.ndarray, "S B I"]
+    ) -> Float[np.ndarray, "S B O"]:
+        """As a call, in NumPy, for acting: one observation is less work than PyTorch's overhead.
+
+        NumPy multiplies one seed's matrices after another's, so that their number does not matter.
+        """
+        for weight, bias in zip(arrays[:-2:2], arrays[1:-2:2], strict=True):
+            x = x @ weight
+            x += bias
+            x = np.tanh(x, out=x) if self.tanh else np.maximum(x, 0, out=x)
+        output: np.ndarray = x @ arrays[-2]
+        output += arrays[-1]
+        return output
+
     def run(self, views: Sequence[Tensor], x: Float[Tensor, "S B I"]) -> Pass:
         """As a call, without autograd, and with what `gradient` needs."""
         return passed(views, x, tanh=self.tanh)

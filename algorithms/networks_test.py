@@ -24,12 +24,13 @@ def places(seeds: int) -> list[int]:
 
 
 def pass_and_slopes(network: Mlp, parameters: Tensor, x: Tensor, weights: Tensor) -> tuple[Tensor, ...]:
-    """Output [S, B, O] and gradient [S, P] of its weighted sum, by autograd and written out."""
+    """Output [S, B, O] and gradient [S, P] of its weighted sum: by autograd, written out, and in NumPy."""
     theta = Theta.of(list(parameters.numpy()), network.layout, parameters.dtype)
     output = network(theta.leaves, x)
     (slopes,) = gradient((output * weights).sum((1, 2)), theta)
     run = network.run(theta.frozen, x)
-    return output.detach(), slopes, run.output, network.gradient(run, weights)
+    applied = torch.from_numpy(network.applied(theta.arrays, x.numpy()))
+    return output.detach(), slopes, run.output, network.gradient(run, weights), applied
 
 
 def holds_its_bits(network: Mlp, batch: int) -> bool:
@@ -133,8 +134,9 @@ def test_slopes_written_out_are_those_that_autograd_finds(sizes: tuple[int, ...]
     network = Mlp(sizes, tanh)
     parameters = population(3, network.layout.width).double()
     x, weights = population(4, 9, sizes[0])[1:].double(), population(5, 9, sizes[-1])[2:].double()
-    output, slopes, mine, gradient = pass_and_slopes(network, parameters, x, weights)
+    output, slopes, mine, gradient, applied = pass_and_slopes(network, parameters, x, weights)
     torch.testing.assert_close(mine, output)
+    torch.testing.assert_close(applied, output)
     torch.testing.assert_close(gradient, slopes)
     assert not gradient[:, network.layout.parameters :].any()
 

@@ -1,7 +1,7 @@
 """Stochastic policies: a network's output made a distribution over actions."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property, reduce
 from typing import Protocol, runtime_checkable
@@ -13,15 +13,20 @@ from torch import Tensor
 
 from algorithms.maths.distributions import (
     beta_entropy,
+    beta_entropy_slopes,
     beta_kl,
+    beta_kl_slopes,
     beta_log_prob,
+    beta_log_prob_slopes,
     beta_mode,
     gaussian_entropy,
     gaussian_kl,
+    gaussian_kl_slopes,
     gaussian_log_prob,
     gaussian_log_prob_slopes,
     softplus,
 )
+from algorithms.maths.moments import DIVERGING
 from algorithms.networks import Mlp, Pass, slopes
 from algorithms.theta import Layout, Theta
 
@@ -31,19 +36,6 @@ actions, each [S, B, A], or [S, 1, A] where it is the same for all observations.
 
 LAST_GAIN = 0.01
 """Orthogonal gain of the last layer (OpenAI baselines): the first policy barely looks at the observation."""
-
-
-def slope_of(
-    term: Callable[[Distribution], Tensor], distribution: Distribution, weight: Float[Tensor, "S _"]
-) -> Distribution:
-    """The slope of Σ weight · term to the distribution, by autograd: for terms that few steps have."""
-    with torch.enable_grad():
-        first, second = (part.detach().requires_grad_() for part in distribution)
-        value = term((first, second))
-    to_first, to_second = torch.autograd.grad(
-        value, (first, second), weight, allow_unused=True, materialize_grads=True
-    )
-    return to_first, to_second
 
 
 def sum_of(slopes: Sequence[Distribution]) -> Distribution:
@@ -88,8 +80,14 @@ class Policy(Protocol):
     def entropy(self, distribution: Distribution) -> Float[Tensor, "S _"]:
         """H(π(·|s)), [S, B], or [S, 1] where it is the same for all observations."""
 
+    def entropy_slope(self, distribution: Distribution, weight: Float[Tensor, "S _"]) -> Distribution:
+        """The slope of Σ weight · H(π(·|s)) to the distribution; `weight` has the shape of the entropy."""
+
     def kl(self, old: Distribution, new: Distribution) -> Float[Tensor, "S B"]:
         """KL(old ‖ new) at each observation."""
+
+    def kl_slope(self, old: Distribution, new: Distribution, weight: Float[Tensor, "S B"]) -> Distribution:
+        """The slope of Σ weight · KL(old ‖ new) to the new distribution."""
 
 
 @dataclass(frozen=True)
@@ -131,12 +129,15 @@ class GaussianPolicy:
         to_mean, to_log_std = slope
         return self.layout.joined([*slopes(run, to_mean), to_log_std.flatten(1)])
 
+    @DIVERGING
     def sample(
         self, theta: Theta, observation: Float[Tensor, "S N O"], noise: Float[Tensor, "S N A"] | None
     ) -> Float[Tensor, "S N A"]:
         """μ + σ · noise, or the mode μ where there is no noise. No gradients."""
-        mean, log_std = self(theta.frozen, observation)
-        return mean if noise is None else mean + log_std.exp() * noise
+        mean = self.mean.applied(theta.arrays[:-1], observation.numpy())
+        if noise is not None:
+            mean += np.exp(theta.arrays[-1]) * noise.numpy()
+        return torch.from_numpy(mean)
 
     def log_prob(self, distribution: Distribution, action: Float[Tensor, "S B A"]) -> Float[Tensor, "S B"]:
         """log N(a; μ, σ²)."""
@@ -152,9 +153,18 @@ class GaussianPolicy:
         """Of σ alone, so that all observations have the same."""
         return gaussian_entropy(distribution[1])
 
+    def entropy_slope(self, distribution: Distribution, weight: Float[Tensor, "S 1"]) -> Distribution:
+        """The slope of weight · H to (μ, log σ): 0 and the weight."""
+        mean, log_std = distribution
+        return torch.zeros_like(mean), weight[..., None].expand_as(log_std)
+
     def kl(self, old: Distribution, new: Distribution) -> Float[Tensor, "S B"]:
         """KL(old ‖ new)."""
         return gaussian_kl(*old, *new)
+
+    def kl_slope(self, old: Distribution, new: Distribution, weight: Float[Tensor, "S B"]) -> Distribution:
+        """The slope of Σ weight · KL(old ‖ new) to the new (μ, log σ)."""
+        return gaussian_kl_slopes(*old, *new, weight)
 
 
 @dataclass(frozen=True)
@@ -211,6 +221,7 @@ class BetaPolicy:
         """∇ to θ of what has this slope to (α, β); that of softplus is the logistic function."""
         return self.layout.joined(slopes(run, torch.cat(slope, dim=-1) * run.output.sigmoid()))
 
+    @DIVERGING
     def sample(
         self, theta: Theta, observation: Float[Tensor, "S N O"], noise: Float[Tensor, "S N A"] | None
     ) -> Float[Tensor, "S N A"]:
@@ -220,7 +231,8 @@ class BetaPolicy:
         policy. Rejection samplers and pairs of gammas do neither; the inverse distribution function does
         both, exactly, for about 2 µs a number.
         """
-        alpha, beta = (parameter.double() for parameter in self(theta.frozen, observation))
+        output = torch.from_numpy(self.concentrations.applied(theta.arrays, observation.numpy()))
+        alpha, beta = (1 + softplus(output)).double().chunk(2, dim=-1)
         if noise is None:
             x = beta_mode(alpha, beta)
         else:
@@ -239,15 +251,24 @@ class BetaPolicy:
         self, distribution: Distribution, action: Float[Tensor, "S B A"], weight: Float[Tensor, "S B"]
     ) -> Distribution:
         """The slope of Σ weight · log π(a|s) to (α, β)."""
-        return slope_of(lambda here: self.log_prob(here, action), distribution, weight)
+        low, width = self._range
+        return beta_log_prob_slopes((action - low) / width, *distribution, weight)
 
     def entropy(self, distribution: Distribution) -> Float[Tensor, "S B"]:
         """H(Beta(α, β)) + Σᵢ log(highᵢ − lowᵢ)."""
         return beta_entropy(*distribution) + self._log_volume
 
+    def entropy_slope(self, distribution: Distribution, weight: Float[Tensor, "S B"]) -> Distribution:
+        """The slope of Σ weight · H(π(·|s)) to (α, β)."""
+        return beta_entropy_slopes(*distribution, weight)
+
     def kl(self, old: Distribution, new: Distribution) -> Float[Tensor, "S B"]:
         """KL(old ‖ new); the range of the actions is no part of it."""
         return beta_kl(*old, *new)
+
+    def kl_slope(self, old: Distribution, new: Distribution, weight: Float[Tensor, "S B"]) -> Distribution:
+        """The slope of Σ weight · KL(old ‖ new) to the new (α, β)."""
+        return beta_kl_slopes(*old, *new, weight)
 
     @cached_property
     def _range(self) -> tuple[Float[Tensor, " A"], Float[Tensor, " A"]]:

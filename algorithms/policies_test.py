@@ -1,3 +1,4 @@
+import warnings
 from dataclasses import replace
 
 import numpy as np
@@ -7,7 +8,7 @@ import torch
 from torch import Tensor
 
 from algorithms.networks import Mlp
-from algorithms.policies import BetaPolicy, GaussianPolicy, Policy, slope_of, sum_of
+from algorithms.policies import BetaPolicy, GaussianPolicy, Policy, sum_of
 from algorithms.theta import Theta, gradient
 
 POLICY = GaussianPolicy(Mlp((3, 8, 2), True), log_std=-0.5)
@@ -40,15 +41,18 @@ def test_gradients_written_out_are_those_that_autograd_finds(policy: Policy) -> 
 
     here = policy(own.leaves, observation)
     spread = policy.entropy(here)
-    total = (weight * policy.log_prob(here, action)).sum(1) + 0.3 * spread.sum(1)
+    other = Theta.of(rows[::-1], policy.layout, torch.float64)
+    old = policy(other.frozen, observation)
+    total = (weight * (policy.log_prob(here, action) + policy.kl(old, here))).sum(1) + 0.3 * spread.sum(1)
     (expected,) = gradient(total, own)
 
     distribution, run = policy.run(own.frozen, observation)
-    for mine, other in zip(distribution, here, strict=True):
-        torch.testing.assert_close(mine, other.detach())
+    for mine, theirs in zip(distribution, here, strict=True):
+        torch.testing.assert_close(mine, theirs.detach())
     slopes = [
         policy.log_prob_slope(distribution, action, weight),
-        slope_of(policy.entropy, distribution, torch.full_like(spread.detach(), 0.3)),
+        policy.kl_slope(old, distribution, weight),
+        policy.entropy_slope(distribution, torch.full_like(spread, 0.3).detach()),
     ]
     torch.testing.assert_close(policy.gradient(run, sum_of(slopes)), expected)
     assert expected.abs().max() > 0.1
@@ -57,8 +61,18 @@ def test_gradients_written_out_are_those_that_autograd_finds(policy: Policy) -> 
 def test_without_noise_the_action_is_the_mean() -> None:
     observation = torch.randn(2, 4, 3, generator=torch.Generator().manual_seed(0))
     mean, _ = POLICY(theta().frozen, observation)
-    assert torch.equal(POLICY.sample(theta(), observation, None), mean)
-    assert torch.equal(POLICY.sample(theta(), observation, torch.zeros(2, 4, 2)), mean)
+    action = POLICY.sample(theta(), observation, None)
+    torch.testing.assert_close(action, mean)
+    assert torch.equal(POLICY.sample(theta(), observation, torch.zeros(2, 4, 2)), action)
+
+
+@pytest.mark.parametrize("policy", [POLICY, BETA])
+def test_a_policy_that_diverges_warns_nobody(policy: Policy) -> None:
+    own = Theta.of([np.full(policy.layout.width, number) for number in (1e38, np.inf)], policy.layout)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        action = policy.sample(own, torch.ones(2, 1, 3), torch.ones(2, 1, 2))
+    assert not action.isfinite().all()
 
 
 def test_noise_is_scaled_by_sigma() -> None:

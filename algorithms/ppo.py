@@ -40,7 +40,7 @@ from algorithms.interface import Metrics, Problem, Rollout
 from algorithms.maths.advantages import standardised, standardised_in_groups
 from algorithms.maths.schedules import adapted_kl_coefficient, linear_decay
 from algorithms.maths.surrogates import clipped_surrogate
-from algorithms.policies import slope_of, sum_of
+from algorithms.policies import sum_of
 from algorithms.theta import adam_step, clip_coefficient, global_norm
 from algorithms.tricks import AdamTricks
 
@@ -181,6 +181,7 @@ def init(
     return State(**vars(shared), kl_coefficient=torch.full((len(generators),), config.kl_coefficient))
 
 
+@torch.inference_mode()
 def update(
     state: State,
     config: Config,
@@ -277,12 +278,12 @@ def differentiate(state: State, config: Config, batch: Batch) -> tuple[Step, lis
         kl = state.actor.kl(batch.old, policy)
         objective = objective - state.kl_coefficient * kl.mean(1)
         weight = (state.kl_coefficient / size)[:, None].expand_as(kl)
-        slopes.append(slope_of(lambda new: state.actor.kl(batch.old, new), policy, weight.to(kl.dtype)))
+        slopes.append(state.actor.kl_slope(batch.old, policy, weight))
 
     entropy = state.actor.entropy(policy)
     if config.entropy_coefficient:
         weight = torch.full_like(entropy, -config.entropy_coefficient / entropy.shape[1])
-        slopes.append(slope_of(state.actor.entropy, policy, weight))
+        slopes.append(state.actor.entropy_slope(policy, weight))
     entropy = entropy.mean(1)
 
     value_loss, value_descent = value_gradient(

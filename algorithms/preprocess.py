@@ -1,10 +1,11 @@
 """Observations and rewards before learning: normalisation and clipping, as state of the algorithm."""
 
+import numpy as np
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from algorithms.maths.moments import Moments, include, standardise
+from algorithms.maths.moments import DIVERGING, Moments, include, standardise
 from algorithms.tricks import OnPolicyTricks
 
 
@@ -13,14 +14,16 @@ def seen(
 ) -> Float[Tensor, "S N O"]:
     """What the policy sees of a raw observation; with `learn`, the moments take it in first, in place."""
     if tricks.observation_normalisation:
+        raw = observation.numpy()
         if learn:
-            include(moments, observation)
-        observation = standardise(moments, observation)
+            include(moments, raw)
+        observation = torch.from_numpy(standardise(moments, raw))
     if tricks.observation_clip is not None:
         observation = observation.clamp(-tricks.observation_clip, tricks.observation_clip)
     return observation
 
 
+@DIVERGING
 def paid(
     moments: Moments,
     running: Float[Tensor, "S N"],
@@ -36,13 +39,15 @@ def paid(
     episode's end. Engstrom et al. 2020, algorithm 1, with the variance's prior of OpenAI baselines.
     """
     if tricks.reward_scaling:
-        scaled = []
-        for reward_t, ended_t in zip(reward.double().unbind(1), ended.unbind(1), strict=True):
-            running.mul_(discount).add_(reward_t)
-            include(moments, running[..., None])
-            scaled.append(reward_t / (moments.variance + 1e-8).sqrt())
-            running.masked_fill_(ended_t, 0.0)
-        reward = torch.stack(scaled, 1).to(reward.dtype)
+        raw, over, discounted = reward.numpy().astype(np.float64), ended.numpy(), running.numpy()
+        scaled = np.empty_like(raw)
+        for t in range(raw.shape[1]):
+            discounted *= discount
+            discounted += raw[:, t]
+            include(moments, discounted[..., None])
+            scaled[:, t] = raw[:, t] / np.sqrt(moments.variance.numpy() + 1e-8)
+            discounted[over[:, t]] = 0.0
+        reward = torch.from_numpy(scaled).to(reward.dtype)
     if tricks.reward_clip is not None:
         reward = reward.clamp(-tricks.reward_clip, tricks.reward_clip)
     return reward

@@ -94,6 +94,11 @@ class Theta:
         return self.layout.views(self.matrix.flatten(0, -2))
 
     @cached_property
+    def arrays(self) -> list[np.ndarray]:
+        """As `frozen`, for NumPy: the same memory."""
+        return [view.numpy() for view in self.frozen]
+
+    @cached_property
     def whole(self) -> list[Tensor]:
         """As `frozen`, in the shapes that they have in memory."""
         return self.layout.whole(self.matrix.flatten(0, -2))

@@ -86,6 +86,7 @@ IDLE: dict[str, Callable[[Any], bool]] = actor_critic.IDLE | {
 }
 
 
+@torch.inference_mode()
 def update(
     state: ActorCritic,
     config: Config,

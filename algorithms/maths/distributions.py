@@ -1,4 +1,8 @@
-"""The diagonal Gaussian, also squashed by tanh, and independent Betas. One number a sample."""
+"""The diagonal Gaussian, also squashed by tanh, and independent Betas. One number a sample.
+
+Beside a term stand its slopes: of Σ weight · term over the samples, to both parameters of the distribution.
+distributions_test.py compares them with autograd's.
+"""
 
 import math
 
@@ -27,10 +31,10 @@ def gaussian_log_prob_slopes(
     log_std: Float[Tensor, "S 1 A"],
     weight: Float[Tensor, "S B"],
 ) -> tuple[Float[Tensor, "S B A"], Float[Tensor, "S 1 A"]]:
-    """Slopes of Σ weight · log N(a; μ, σ²) over the samples: weight · (a − μ) / σ² to μ, and to log σ
+    """To μ, weight · (a − μ) / σ²; to log σ, Σ weight · [ ((a − μ) / σ)² − 1 ].
 
-    Σ weight · [ ((a − μ) / σ)² − 1 ]. Williams 1992, "Simple statistical gradient-following algorithms for
-    connectionist reinforcement learning", section 6.
+    Williams 1992, "Simple statistical gradient-following algorithms for connectionist reinforcement
+    learning", section 6.
     """
     precision = (-log_std).exp()
     z = (action - mean) * precision
@@ -53,6 +57,21 @@ def gaussian_kl(
     precision = (-2 * log_std_new).exp()
     spread = (2 * log_std_old).exp() + (mean_old - mean_new) ** 2
     return (log_std_new - log_std_old + 0.5 * spread * precision - 0.5).sum(-1)
+
+
+def gaussian_kl_slopes(
+    mean_old: Float[Tensor, "S B A"],
+    log_std_old: Float[Tensor, "S 1 A"],
+    mean_new: Float[Tensor, "S B A"],
+    log_std_new: Float[Tensor, "S 1 A"],
+    weight: Float[Tensor, "S B"],
+) -> tuple[Float[Tensor, "S B A"], Float[Tensor, "S 1 A"]]:
+    """To μₙ, weight · (μₙ − μₒ) / σₙ²; to log σₙ, Σ weight · [ 1 − (σₒ² + (μₒ − μₙ)²) / σₙ² ]."""
+    precision = (-2 * log_std_new).exp()
+    change = mean_new - mean_old
+    spread = (2 * log_std_old).exp() + change * change
+    weight = weight[..., None]
+    return weight * change * precision, (weight * (1 - spread * precision)).sum(1, keepdim=True)
 
 
 def squashed_gaussian_log_prob(
@@ -105,11 +124,35 @@ def beta_log_prob(
     return ((a - 1) * x.log() + (b - 1) * (-x).log1p() - _log_beta(a, b)).sum(-1).to(alpha.dtype)
 
 
+def beta_log_prob_slopes(
+    x: Float[Tensor, "S B A"],
+    alpha: Float[Tensor, "S B A"],
+    beta: Float[Tensor, "S B A"],
+    weight: Float[Tensor, "S B"],
+) -> tuple[Float[Tensor, "S B A"], Float[Tensor, "S B A"]]:
+    """To α, weight · [ log x − ψ(α) + ψ(α + β) ]; to β, weight · [ log(1 − x) − ψ(β) + ψ(α + β) ]."""
+    a, b = alpha.double(), beta.double()
+    x = x.double().clamp(NEAREST_BOUND, 1 - NEAREST_BOUND)
+    both, weight = (a + b).digamma(), weight[..., None]
+    to_a, to_b = x.log() - a.digamma() + both, (-x).log1p() - b.digamma() + both
+    return (weight * to_a).to(alpha.dtype), (weight * to_b).to(alpha.dtype)
+
+
 def beta_entropy(alpha: Float[Tensor, "S B A"], beta: Float[Tensor, "S B A"]) -> Float[Tensor, "S B"]:
     """H = Σᵢ [ log B(αᵢ, βᵢ) − (αᵢ − 1) ψ(αᵢ) − (βᵢ − 1) ψ(βᵢ) + (αᵢ + βᵢ − 2) ψ(αᵢ + βᵢ) ]."""
     a, b = alpha.double(), beta.double()
     slopes = (a - 1) * a.digamma() + (b - 1) * b.digamma() - (a + b - 2) * (a + b).digamma()
     return (_log_beta(a, b) - slopes).sum(-1).to(alpha.dtype)
+
+
+def beta_entropy_slopes(
+    alpha: Float[Tensor, "S B A"], beta: Float[Tensor, "S B A"], weight: Float[Tensor, "S B"]
+) -> tuple[Float[Tensor, "S B A"], Float[Tensor, "S B A"]]:
+    """To α, weight · [ (α + β − 2) ψ′(α + β) − (α − 1) ψ′(α) ]; to β likewise."""
+    a, b = alpha.double(), beta.double()
+    both, weight = (a + b - 2) * torch.polygamma(1, a + b), weight[..., None]
+    to_a, to_b = (both - (part - 1) * torch.polygamma(1, part) for part in (a, b))
+    return (weight * to_a).to(alpha.dtype), (weight * to_b).to(alpha.dtype)
 
 
 def beta_kl(
@@ -127,6 +170,20 @@ def beta_kl(
         (a - a_new) * a.digamma() + (b - b_new) * b.digamma() - (a - a_new + b - b_new) * (a + b).digamma()
     )
     return (_log_beta(a_new, b_new) - _log_beta(a, b) + slopes).sum(-1).to(alpha_new.dtype)
+
+
+def beta_kl_slopes(
+    alpha_old: Float[Tensor, "S B A"],
+    beta_old: Float[Tensor, "S B A"],
+    alpha_new: Float[Tensor, "S B A"],
+    beta_new: Float[Tensor, "S B A"],
+    weight: Float[Tensor, "S B"],
+) -> tuple[Float[Tensor, "S B A"], Float[Tensor, "S B A"]]:
+    """To αₙ, weight · [ ψ(αₙ) − ψ(αₙ + βₙ) − ψ(αₒ) + ψ(αₒ + βₒ) ]; to βₙ likewise."""
+    a, b, a_new, b_new = (tensor.double() for tensor in (alpha_old, beta_old, alpha_new, beta_new))
+    both, weight = (a + b).digamma() - (a_new + b_new).digamma(), weight[..., None]
+    to_a, to_b = (new.digamma() - old.digamma() + both for old, new in ((a, a_new), (b, b_new)))
+    return (weight * to_a).to(alpha_new.dtype), (weight * to_b).to(alpha_new.dtype)
 
 
 def beta_mode(alpha: Float[Tensor, "S B A"], beta: Float[Tensor, "S B A"]) -> Float[Tensor, "S B A"]:

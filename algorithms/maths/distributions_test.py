@@ -19,11 +19,15 @@ from torch.distributions import (
 
 from algorithms.maths.distributions import (
     beta_entropy,
+    beta_entropy_slopes,
     beta_kl,
+    beta_kl_slopes,
     beta_log_prob,
+    beta_log_prob_slopes,
     beta_mode,
     gaussian_entropy,
     gaussian_kl,
+    gaussian_kl_slopes,
     gaussian_log_prob,
     gaussian_log_prob_slopes,
     log_tanh_slope,
@@ -54,14 +58,25 @@ def test_log_probability_entropy_and_divergence_are_pytorchs(seed: int) -> None:
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_slopes_of_the_log_probability_are_those_that_autograd_finds(seed: int) -> None:
-    action, mean, log_std = drawn(seed)
-    weight = torch.randn(3, 7, generator=torch.Generator().manual_seed(seed + 10), dtype=torch.float64)
-    leaves = mean.requires_grad_(), log_std.requires_grad_()
-    expected = torch.autograd.grad(gaussian_log_prob(action, *leaves), leaves, weight)
-    found = gaussian_log_prob_slopes(action, mean.detach(), log_std.detach(), weight)
-    for mine, other in zip(found, expected, strict=True):
-        torch.testing.assert_close(mine, other)
+def test_slopes_of_each_term_are_those_that_autograd_finds(seed: int) -> None:
+    action, *here = drawn(seed)
+    _, *old = drawn(seed + 100)
+    x, *betas = drawn_betas(seed, torch.float64)
+    _, *old_betas = drawn_betas(seed + 100, torch.float64)
+    weight = torch.randn(x.shape[:2], generator=torch.Generator().manual_seed(seed + 10), dtype=torch.float64)
+    for term, slopes, before, parameters in (
+        (gaussian_log_prob, gaussian_log_prob_slopes, [action], here),
+        (gaussian_kl, gaussian_kl_slopes, old, here),
+        (beta_log_prob, beta_log_prob_slopes, [x], betas),
+        (beta_entropy, beta_entropy_slopes, [], betas),
+        (beta_kl, beta_kl_slopes, old_betas, betas),
+    ):
+        leaves = [parameter.clone().requires_grad_() for parameter in parameters]
+        value = term(*before, *leaves)
+        own = weight[: len(value), : value.shape[1]]
+        expected = torch.autograd.grad(value, leaves, own)
+        for mine, other in zip(slopes(*before, *parameters, own), expected, strict=True):
+            torch.testing.assert_close(mine, other)
 
 
 def test_the_standard_normal_at_0_has_log_density_minus_half_log_two_pi_an_axis() -> None:

@@ -1,4 +1,7 @@
+import warnings
+
 import numpy as np
+import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -11,7 +14,7 @@ QUICK = settings(deadline=None, max_examples=25)
 def taken_in(batches: list[np.ndarray], seeds: int = 2, size: int = 3) -> Moments:
     moments = start(seeds, size)
     for batch in batches:
-        include(moments, torch.from_numpy(batch))
+        include(moments, batch)
     return moments
 
 
@@ -56,7 +59,7 @@ def test_a_large_mean_does_not_eat_the_variance() -> None:
         count=torch.ones(2, 1, dtype=torch.float64),
     )
     for batch in np.split(samples[:, 1:], [100, 1000], axis=1):
-        include(moments, torch.from_numpy(batch))
+        include(moments, batch)
     np.testing.assert_allclose(moments.variance, samples.var(1), rtol=1e-4)
     naive = (samples**2).mean(1) - samples.mean(1) ** 2
     assert (abs(naive / samples.var(1) - 1) > 1).any()
@@ -72,16 +75,39 @@ def test_a_seeds_moments_do_not_see_the_other_seeds_samples() -> None:
         assert getattr(there, name)[1].isnan().all()
 
 
+@pytest.mark.parametrize("size", [1, 3, 17])
+@pytest.mark.parametrize("number", [1, 2, 8, 9, 100])
+def test_a_seeds_moments_have_the_same_bits_alone_and_among_ten(number: int, size: int) -> None:
+    batches = [
+        np.stack([np.random.default_rng([seed, k]).normal(3, 2, (number, size)) for seed in range(10)])
+        for k in range(3)
+    ]
+    together = taken_in(batches, 10, size)
+    seen = standardise(together, batches[0].astype(np.float32))
+    for seed in (0, 4, 9):
+        alone = taken_in([batch[[seed]] for batch in batches], 1, size)
+        for name in ("mean", "variance", "count"):
+            assert torch.equal(getattr(alone, name)[0], getattr(together, name)[seed])
+        assert np.array_equal(standardise(alone, batches[0][[seed]].astype(np.float32))[0], seen[seed])
+
+
+def test_a_seed_that_diverges_warns_nobody() -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        moments = taken_in([np.full((1, 2, 1), number) for number in (1e300, -np.inf, np.inf)], 1, 1)
+        standardise(moments, np.full((1, 2, 1), np.nan))
+
+
 def test_standardised_samples_of_the_moments_own_data_have_mean_0_and_variance_1() -> None:
     samples = np.random.default_rng(0).normal(-7, 3, (2, 5000, 3))
-    found = standardise(taken_in([samples]), torch.from_numpy(samples).float())
-    assert found.dtype == torch.float32
+    found = standardise(taken_in([samples]), samples.astype(np.float32))
+    assert found.dtype == np.float32
     np.testing.assert_allclose(found.mean(1), 0, atol=1e-5)
     np.testing.assert_allclose(found.var(1), 1, atol=1e-3)
 
 
 def test_standardising_is_finite_where_nothing_varies() -> None:
     moments = start(1, 1)
-    include(moments, torch.full((1, 1000, 1), 4.0))
+    include(moments, np.full((1, 1000, 1), 4.0))
     moments.variance.zero_()
-    assert torch.isfinite(standardise(moments, torch.tensor([[[4.0], [5.0]]]))).all()
+    assert np.isfinite(standardise(moments, np.array([[[4.0], [5.0]]]))).all()
