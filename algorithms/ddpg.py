@@ -15,7 +15,7 @@ Left out of section 7: batch normalisation, and that actions enter Q at its seco
 what TD3's paper compares with: DDPG with TD3's sizes, rates and exploration.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
 import numpy as np
@@ -88,6 +88,7 @@ PRESETS: dict[str, Config] = {
 }
 
 INERT: dict[str, str] = deterministic.INERT
+IDLE: dict[str, Callable[[Any], bool]] = deterministic.IDLE
 
 
 def init(
@@ -124,6 +125,7 @@ def gradient_step(state: State, config: Config, batch: Transitions) -> Step:
 
 
 __all__ = [
+    "IDLE",
     "INERT",
     "KIND",
     "PRESETS",

@@ -8,9 +8,9 @@ Silver, Lever, Heess, Degris, Wierstra and Riedmiller 2014, "Deterministic polic
 equation 9.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -45,6 +45,12 @@ INERT: dict[str, str] = off_policy.INERT | {
     "exploration_scale": "exploration is off",
     "ou_reversion": "exploration is not 'ornstein-uhlenbeck'",
     "ou_step": "exploration is not 'ornstein-uhlenbeck'",
+}
+
+IDLE: dict[str, Callable[[Any], bool]] = {
+    "exploration_scale": lambda config: config.exploration is None,
+    "ou_reversion": lambda config: config.exploration != "ornstein-uhlenbeck",
+    "ou_step": lambda config: config.exploration != "ornstein-uhlenbeck",
 }
 
 

@@ -144,6 +144,8 @@ class OffPolicy(Protocol):
     PRESETS: dict[str, Any]
     INERT: dict[str, str]
     """Config fields that change nothing under a named condition."""
+    IDLE: dict[str, Callable[[Any], bool]]
+    """Those whose condition is on the config alone: whether a config leaves them without effect."""
 
     def init(self, config: Any, problem: Problem, generators: Sequence[np.random.Generator], /) -> Any:
         """A first state, one row a generator."""

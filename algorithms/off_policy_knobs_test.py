@@ -39,9 +39,9 @@ KNOBS: dict[str, dict[str, Knob]] = {
     "ddpg": DETERMINISTIC,
     "td3": DETERMINISTIC
     | {
-        "clipped_double_q": Knob(False),
-        "policy_delay": Knob(1),
-        "target_noise": Knob(None),
+        "tricks.clipped_double_q": Knob(False),
+        "tricks.policy_delay": Knob(None),
+        "tricks.target_noise": Knob(None),
         "target_noise_clip": Knob(0.01),
     },
     "sac": SHARED
@@ -66,7 +66,7 @@ DETERMINISTICALLY_INERT = SHARED_INERT | {
 
 INERT: dict[str, dict[str, list[Inert]]] = {
     "ddpg": DETERMINISTICALLY_INERT,
-    "td3": DETERMINISTICALLY_INERT | {"target_noise_clip": [Inert({"target_noise": None})]},
+    "td3": DETERMINISTICALLY_INERT | {"target_noise_clip": [Inert({"tricks.target_noise": None})]},
     "sac": SHARED_INERT
     | {
         "target_entropy": [Inert(FIXED)],
@@ -109,6 +109,17 @@ def test_every_field_has_another_value_here(name: str) -> None:
 @pytest.mark.parametrize("name", RULES)
 def test_every_condition_has_a_case_here(name: str) -> None:
     assert set(INERT[name]) == set(RULES[name].INERT)
+
+
+@pytest.mark.parametrize("name", RULES)
+def test_a_field_is_idle_where_a_condition_on_the_config_makes_it_inert_and_where_it_acts_it_is_not(
+    name: str,
+) -> None:
+    for knob, idle in RULES[name].IDLE.items():
+        inert = [case.given for case in INERT[name][knob] if case.time_limits and case.value is None]
+        assert inert
+        assert all(idle(with_values(BASES[name], given)) for given in inert)
+        assert not idle(with_values(BASES[name], KNOBS[name][knob].given))
 
 
 @pytest.mark.parametrize(("name", "knob"), [(name, knob) for name in KNOBS for knob in KNOBS[name]])

@@ -16,7 +16,7 @@ Haarnoja, Zhou, Hartikainen, Tucker, Ha, Tan, Kumar, Zhu, Gupta, Abbeel and Levi
 algorithms and applications", arXiv 1812.05905, algorithm 1.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -111,6 +111,11 @@ INERT: dict[str, str] = off_policy.INERT | {
     "tricks.log_temperature_loss": "learn_temperature is off",
     "tricks.log_std_range": "no log σ leaves the range",
 }
+
+IDLE: dict[str, Callable[[Any], bool]] = dict.fromkeys(
+    ("target_entropy", "temperature_learning_rate", "tricks.log_temperature_loss"),
+    lambda config: not config.learn_temperature,
+)
 
 
 @dataclass
@@ -287,6 +292,7 @@ def parameters(state: State) -> dict[str, Tensor]:
 
 
 __all__ = [
+    "IDLE",
     "INERT",
     "KIND",
     "PRESETS",

@@ -16,7 +16,7 @@ Fujimoto, van Hoof and Meger 2018, "Addressing function approximation error in a
 1802.09477, algorithm 1 and section 6.1.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
 import numpy as np
@@ -45,8 +45,23 @@ from algorithms.tricks import OffPolicyTricks
 KIND: Literal["off-policy"] = "off-policy"
 VERSION = 2
 
-Tricks = OffPolicyTricks
 State = Deterministic
+
+
+class Tricks(OffPolicyTricks):
+    """TD3's three parts, and the tricks of every off-policy algorithm. All off, it is DDPG."""
+
+    clipped_double_q: bool = Field(False, description="two critics, and the smaller one in targets")
+    policy_delay: int | None = Field(
+        None, ge=2, description="d, steps of the critics for one of policy and targets; off: one"
+    )
+    target_noise: PositiveFloat | None = Field(
+        None, description="σ of the noise on the target policy's actions"
+    )
+
+
+PARTS = Tricks(clipped_double_q=True, policy_delay=2, target_noise=0.2)
+"""Section 5.3 and section 6.1 of the paper."""
 
 
 class Config(DeterministicConfig):
@@ -62,32 +77,29 @@ class Config(DeterministicConfig):
     )
     learning_rate: PositiveFloat = Field(1e-3, description="Adam's step size for the policy")
     critic_learning_rate: PositiveFloat = Field(1e-3, description="Adam's step size for Q")
-    clipped_double_q: bool = Field(True, description="two critics, and the smaller one in targets; off: one")
-    policy_delay: PositiveInt = Field(
-        2, description="d, steps of the critics for one of policy and targets; 1 is off"
+    target_noise_clip: PositiveFloat = Field(
+        0.5, description="c, largest noise on the target policy's actions"
     )
-    target_noise: PositiveFloat | None = Field(
-        0.2, description="σ of the noise on the target policy's actions; off: none"
-    )
-    target_noise_clip: PositiveFloat = Field(0.5, description="c, largest such noise")
+    tricks: Tricks = Field(PARTS, description="named switches; TD3's three parts are on")
 
-
-OFF: dict[str, Any] = {"clipped_double_q": False, "policy_delay": 1, "target_noise": None}
-"""Without its three parts, TD3 is DDPG."""
 
 PRESETS: dict[str, Config] = {
     "td3": Config(),
     "td3-sb3": Config(batch_size=256, warmup=100, exploration=None),
     # Table 2 of the paper: without one part (TD3 − CDQ, − DP, − TPS), and with one alone (AHE + CDQ, …).
-    "td3-no-cdq": Config(clipped_double_q=False),
-    "td3-no-delay": Config(policy_delay=1),
-    "td3-no-smoothing": Config(target_noise=None),
-    "td3-only-cdq": Config(**(OFF | {"clipped_double_q": True})),
-    "td3-only-delay": Config(**(OFF | {"policy_delay": 2})),
-    "td3-only-smoothing": Config(**(OFF | {"target_noise": 0.2})),
+    "td3-no-cdq": Config(tricks=PARTS.model_copy(update={"clipped_double_q": False})),
+    "td3-no-delay": Config(tricks=PARTS.model_copy(update={"policy_delay": None})),
+    "td3-no-smoothing": Config(tricks=PARTS.model_copy(update={"target_noise": None})),
+    "td3-only-cdq": Config(tricks=Tricks(clipped_double_q=True)),
+    "td3-only-delay": Config(tricks=Tricks(policy_delay=2)),
+    "td3-only-smoothing": Config(tricks=Tricks(target_noise=0.2)),
 }
 
-INERT: dict[str, str] = deterministic.INERT | {"target_noise_clip": "target_noise is off"}
+INERT: dict[str, str] = deterministic.INERT | {"target_noise_clip": "tricks.target_noise is off"}
+
+IDLE: dict[str, Callable[[Any], bool]] = deterministic.IDLE | {
+    "target_noise_clip": lambda config: config.tricks.target_noise is None
+}
 
 
 def init(
@@ -97,14 +109,16 @@ def init(
     dtype: torch.dtype = torch.float32,
 ) -> State:
     """A first state, one row a generator. Raises ValueError for unbounded actions."""
-    return deterministic.first(config, problem, generators, dtype, number=2 if config.clipped_double_q else 1)
+    return deterministic.first(
+        config, problem, generators, dtype, number=2 if config.tricks.clipped_double_q else 1
+    )
 
 
 def update(
     state: State, config: Config, batch: Transitions, generators: Sequence[np.random.Generator]
 ) -> Metrics:
     """One gradient step, in place."""
-    noise = None if config.target_noise is None else normal(generators, *batch.action.shape[1:])
+    noise = None if config.tricks.target_noise is None else normal(generators, *batch.action.shape[1:])
     return gradient_step(state, config, batch, noise).metrics
 
 
@@ -115,20 +129,21 @@ def gradient_step(
     state.updates.add_(1)
     with torch.no_grad():
         action = chosen(state, state.target.whole, batch.successor)
-        if config.target_noise is not None and noise is not None:
-            action = smoothed(action, noise, scale=config.target_noise, clip=config.target_noise_clip)
+        if config.tricks.target_noise is not None and noise is not None:
+            action = smoothed(action, noise, scale=config.tricks.target_noise, clip=config.target_noise_clip)
         values = judged(state.critics, state.critics.target.whole, batch.successor, action).value
         target = bootstrapped(
             batch.reward, values.min(1).values, terminal(config, batch), discount=config.discount
         )
     step = Step(target, fit(state.critics, config, batch, target))
-    if int(state.updates[0]) % config.policy_delay == 0:  # a population's seeds step together
+    if int(state.updates[0]) % (config.tricks.policy_delay or 1) == 0:  # a population's seeds step together
         step.actor_loss = ascend(state, config, batch)
         follow(state, config)
     return step
 
 
 __all__ = [
+    "IDLE",
     "INERT",
     "KIND",
     "PRESETS",

@@ -32,7 +32,7 @@ CONFIG = td3.Config(**SMALL)
 
 def same(config: ddpg.Config) -> td3.Config:
     """TD3 without its three parts, with the settings of a DDPG."""
-    return td3.Config(**config.model_dump(exclude={"tricks"}), **td3.OFF)
+    return td3.Config(**config.model_dump(exclude={"tricks"}), tricks=td3.Tricks())
 
 
 @pytest.mark.parametrize("preset", ddpg.PRESETS)
@@ -44,9 +44,12 @@ def test_without_its_three_parts_td3_is_ddpg_bit_for_bit(preset: str, exploratio
         assert bits(ours, row) == bits(theirs, row)
 
 
-@pytest.mark.parametrize("part", td3.OFF)
+@pytest.mark.parametrize("part", ["clipped_double_q", "policy_delay", "target_noise"])
 def test_control_with_any_one_of_them_it_is_not(part: str) -> None:
-    without, some = changed(CONFIG, **td3.OFF), changed(CONFIG, **(td3.OFF | {part: getattr(CONFIG, part)}))
+    without, some = (
+        CONFIG.model_copy(update={"tricks": tricks})
+        for tricks in (td3.Tricks(), td3.Tricks(**{part: getattr(CONFIG.tricks, part)}))
+    )
     ours, theirs = practised(td3, some, [0, 1, 2]), practised(td3, without, [0, 1, 2])
     assert not torch.equal(ours.policy.matrix, theirs.policy.matrix)
 
@@ -73,16 +76,16 @@ class Paper:
         self.steps += 1
         with torch.no_grad():
             a2 = self.actor_target(s2)
-            if getattr(config, "target_noise", None):
+            if getattr(config.tricks, "target_noise", None):
                 bound = config.target_noise_clip
-                a2 = (a2 + (config.target_noise * noise).clamp(-bound, bound)).clamp(-1, 1)
+                a2 = (a2 + (config.tricks.target_noise * noise).clamp(-bound, bound)).clamp(-1, 1)
             values = [critic(torch.cat([s2, a2], 1))[:, 0] for critic in self.critic_targets]
             y = r + config.discount * (~end).double() * torch.stack(values).amin(0)
         loss = sum(((critic(torch.cat([s, a], 1))[:, 0] - y) ** 2).mean() for critic in self.critics)
         self.critic_adam.zero_grad()
         torch.as_tensor(loss).backward()
         self.critic_adam.step()
-        if self.steps % getattr(config, "policy_delay", 1) == 0:
+        if self.steps % (getattr(config.tricks, "policy_delay", None) or 1) == 0:
             self.actor_adam.zero_grad()
             (-self.critics[0](torch.cat([s, self.actor(s)], 1)).mean()).backward()
             self.actor_adam.step()
@@ -134,7 +137,7 @@ def test_updates_are_a_literal_transcription_of_the_paper(rule: Any, config: Any
 
 @pytest.mark.parametrize("delay", [1, 2, 3])
 def test_policy_and_targets_move_with_every_dth_step_of_the_critics_and_at_no_other(delay: int) -> None:
-    config = changed(CONFIG, policy_delay=delay)
+    config = changed(CONFIG, tricks__policy_delay=None if delay == 1 else delay)
     state = td3.init(config, PROBLEM, generators([0, 1]))
 
     def delayed() -> list[Tensor]:
@@ -180,12 +183,12 @@ def test_an_update_draws_the_noise_of_each_seed_from_its_generator_and_takes_the
 def test_the_smaller_of_two_critics_is_in_the_target_and_a_lone_one_whatever_it_is() -> None:
     batch = batch_of([0], 9)
     batch.terminated[:] = False
-    state = td3.init(changed(CONFIG, target_noise=None), PROBLEM, generators([0]))
+    state = td3.init(changed(CONFIG, tricks__target_noise=None), PROBLEM, generators([0]))
     for matrix in (state.critics.theta.matrix, state.critics.target.matrix):
         matrix.zero_()
     bias = state.critics.target.frozen[-1]
     bias[0], bias[1] = 5.0, -3.0
-    step = td3.gradient_step(state, changed(CONFIG, target_noise=None), batch, None)
+    step = td3.gradient_step(state, changed(CONFIG, tricks__target_noise=None), batch, None)
     torch.testing.assert_close(step.target, batch.reward + 0.99 * -3.0)
 
 
@@ -268,9 +271,10 @@ def test_presets_without_a_part_or_with_one_alone_are_what_their_names_say() -> 
     full = td3.PRESETS["td3"]
     for name, part in (("cdq", "clipped_double_q"), ("delay", "policy_delay"), ("smoothing", "target_noise")):
         without, only = td3.PRESETS[f"td3-no-{name}"], td3.PRESETS[f"td3-only-{name}"]
-        assert without == changed(full, **{part: td3.OFF[part]})
-        assert only == changed(full, **(td3.OFF | {part: getattr(full, part)}))
+        off = td3.Tricks.model_fields[part].default
+        assert without == changed(full, **{f"tricks__{part}": off})
+        assert only == full.model_copy(update={"tricks": td3.Tricks(**{part: getattr(full.tricks, part)})})
 
 
 def test_tuned_ddpg_is_td3_without_its_parts() -> None:
-    assert same(ddpg.PRESETS["ddpg-tuned"]) == changed(td3.PRESETS["td3"], **td3.OFF)
+    assert same(ddpg.PRESETS["ddpg-tuned"]) == td3.PRESETS["td3"].model_copy(update={"tricks": td3.Tricks()})

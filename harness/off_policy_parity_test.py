@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from algorithms import ddpg, sac
+from algorithms import ddpg, sac, td3
 from harness.agreement import rows_after_adam
 from harness.off_policy_parity import ddpg_parity, sac_parity, td3_parity
 from harness.parity import parity
@@ -57,7 +57,12 @@ def test_a_changed_hyperparameter_breaks_the_parity_of_ddpg(change):
 
 @pytest.mark.parametrize(
     "change",
-    [{"clipped_double_q": False}, {"policy_delay": 1}, {"target_noise": None}, {"target_noise_clip": 0.499}],
+    [
+        {"tricks": td3.PARTS.model_copy(update={"clipped_double_q": False})},
+        {"tricks": td3.PARTS.model_copy(update={"policy_delay": None})},
+        {"tricks": td3.PARTS.model_copy(update={"target_noise": None})},
+        {"target_noise_clip": 0.499},
+    ],
 )
 def test_td3_without_one_of_its_parts_breaks_parity(change):
     assert not all(row.passed for row in td3_parity(torch.float64, **SMALL, **change))

@@ -2,6 +2,7 @@
 
 import pytest
 
+from algorithms import td3
 from suites.errors import InputError
 from suites.factorial import LONGEST_NAME, design, patterns
 
@@ -117,3 +118,11 @@ def test_what_cannot_be_a_design_is_one_line(algorithm, tricks, options, says):
         made(tricks, algorithm, **options)
     assert says in str(error.value)
     assert "\n" not in str(error.value)
+
+
+def test_the_three_parts_of_td3_make_eight_cells_from_ddpg_to_td3():
+    parts = "clipped_double_q,policy_delay,target_noise"
+    cells = made(parts, "td3").variants
+    assert len(cells) == 8
+    assert cells["none"].config == td3.Config(tricks=td3.Tricks())
+    assert [cell.config for cell in cells.values()][-1] == td3.PRESETS["td3"]

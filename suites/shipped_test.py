@@ -98,12 +98,16 @@ def test_td3_paper_has_the_protocol_and_the_ablations_of_its_tables() -> None:
     assert (len(chosen.environments), len(chosen.seeds), chosen.steps) == (7, 10, 1_000_000)
     assert chosen.steps // chosen.evaluation.points == 5000
     assert chosen.evaluation.episodes == 10
-    td3, tuned = (chosen.variants[name].config.model_dump() for name in ("td3", "ddpg-tuned"))
+
+    def settings(name):
+        config = chosen.variants[name].config.model_dump()
+        return config | config.pop("tricks")
+
+    td3, tuned = settings("td3"), settings("ddpg-tuned")
     # AHE, from which the parts start, is DDPG with all else as TD3 has it.
     assert {field: tuned[field] for field in tuned} == {field: td3[field] for field in tuned}
     for part, field in TD3_PARTS.items():
-        without = chosen.variants[f"td3-no-{part}"].config.model_dump()
-        alone = chosen.variants[f"td3-only-{part}"].config.model_dump()
+        without, alone = settings(f"td3-no-{part}"), settings(f"td3-only-{part}")
         assert {name for name in td3 if without[name] != td3[name]} == {field}
         assert {name for name in td3 if alone[name] != td3[name]} == set(TD3_PARTS.values()) - {field}
 
