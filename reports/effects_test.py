@@ -236,3 +236,15 @@ def test_every_figure_is_drawn_and_every_effect_is_data():
     assert "3 higher interactions are in the CSV" in section.tables[0].caption
     for drawing in section.drawings:
         assert all(panel.alt for panel in drawing.panels)
+
+
+@pytest.mark.parametrize(("level", "said"), [(0.17, True), (0.6, False)])
+def test_where_no_cell_has_learnt_as_much_as_the_margin_equivalence_is_said_to_mean_little(
+    answered, level, said
+):
+    section = answered(study(lambda tricks: level + 0.02 * tricks.anneal_lr, places=(HOPPER, WALKER)))
+    assert section.word == "equivalent"
+    lines = [line for line in section.lacks if "too early" in line]
+    assert len(lines) == 2 * said
+    if said:
+        assert lines[0].startswith(f"On {HOPPER} all compared variants are within 19 % of the way")

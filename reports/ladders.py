@@ -12,7 +12,7 @@ from typing import Any
 from reports.comparisons import Word
 from reports.drawing import Drawing
 from reports.pairs import AGGREGATE, Comparison, compare_pairs
-from reports.questions.writing import comparison_table, margins, tests, verdicts
+from reports.questions.writing import comparison_table, early, margins, tests, verdicts
 from reports.section import Section, Table
 from reports.study import Study
 from reports.text import DASH, plural, signed
@@ -89,7 +89,10 @@ def climb(study: Study, ladder: Ladder) -> Section:
         word=word,
         claim=claim,
         verdicts=verdicts(first),
-        lacks=_lacks(study, ladder, rungs, parts),
+        lacks=(
+            *early(study, (name for step in (*rungs, *parts) for name in (step.lower, step.upper))),
+            *_lacks(study, ladder, rungs, parts),
+        ),
         needs=ladder.needs,
         estimand=ESTIMAND,
         family=f"All {plural(tests(found), 'difference test')} of this question: "

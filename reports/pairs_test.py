@@ -194,3 +194,16 @@ def test_no_number_of_seeds_or_spread_makes_a_sentence_with_nan(n, sd):
         assert "nan" not in sentence(one).lower()
         assert "inf" not in sentence(one).replace("inconclusive", "").lower()
     assert np.isfinite(study(cells).cell("ppo", HOPPER).scores).all()
+
+
+@pytest.mark.parametrize("question", ["code-level-tricks", "reproduction", "natural-ladder"])
+def test_every_question_about_pairs_says_where_it_is_too_early_for_a_difference(monkeypatch, question):
+    names = ("ppo", "ppo-m", "ppo-sb3", "sb3-ppo", "vpg", "npg")
+    cells = {(name, HOPPER): Plant(0.1, 0.02) for name in names} | {
+        (name, WALKER): Plant(0.1 if name in ("ppo", "npg") else 0.9, 0.02) for name in names
+    }
+    suite = planted_suite(names, (HOPPER, WALKER))
+    study = prepare(suite, planted(cells), constants=CONSTANTS)
+    lines = [line for line in questions.answer(question, study).lacks if "too early" in line]
+    assert len(lines) == 1
+    assert lines[0].startswith(f"On {HOPPER}")

@@ -9,7 +9,7 @@ from __future__ import annotations
 from reports import comparisons as compare
 from reports.intervals import MINIMUM_FOR_INTERVAL
 from reports.pairs import Comparison, compare_pairs
-from reports.questions.writing import comparison_table, margins, short_answer, tests, verdicts
+from reports.questions.writing import comparison_table, early, margins, short_answer, tests, verdicts
 from reports.section import Section, Table
 from reports.study import Study
 from reports.text import interval_text, number, plural, signed
@@ -56,7 +56,7 @@ def answer(study: Study) -> Section:
         word=word,
         claim=claim,
         verdicts=verdicts(found),
-        lacks=_lacks(study),
+        lacks=(*early(study, (name for pair in at_hand for name in pair)), *_lacks(study)),
         needs=NEEDS,
         estimand=ESTIMAND,
         family=f"All {plural(tests(found), 'difference test')} of this question: "

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from reports.control import Control, split_control
 from reports.intervals import MINIMUM_FOR_INTERVAL
 from reports.pairs import AGGREGATE, Comparison, compare_pairs
-from reports.questions.writing import comparison_table, margins, short_answer, tests, verdicts
+from reports.questions.writing import comparison_table, early, margins, short_answer, tests, verdicts
 from reports.section import Section, Table, Verdict
 from reports.study import Study
 from reports.text import number, percent, plural, thousands
@@ -56,7 +56,11 @@ def answer(study: Study) -> Section:
         word=word,
         claim=claim,
         verdicts=(*verdicts(found), *(_control_verdict(one) for one in controls)),
-        lacks=(*_lacks(study), *_uncontrolled(study, list(references), controls)),
+        lacks=(
+            *early(study, (name for pair in at_hand for name in pair)),
+            *_lacks(study),
+            *_uncontrolled(study, list(references), controls),
+        ),
         needs=NEEDS,
         estimand=ESTIMAND,
         family=f"All {plural(tests(found), 'difference test')} of this question; "

@@ -15,7 +15,7 @@ from reports.effect_tables import cell_table, effect_table
 from reports.effects import FREEDOM, Effect, estimate, place_text, places, sentence, unanswered
 from reports.intervals import MINIMUM_FOR_CLAIM
 from reports.pairs import AGGREGATE
-from reports.questions.writing import margins
+from reports.questions.writing import early, margins
 from reports.section import Section, Verdict
 from reports.study import Study
 from reports.text import plural, signed
@@ -216,6 +216,7 @@ def _caveats(study: Study, design: Design, found: Sequence[Effect]) -> tuple[str
             f"({one.freedom} degrees of freedom; at least {FREEDOM} are asked for) and trust that scores "
             "within a cell are nearly normal, which so few runs cannot show. They are indicative."
         )
+    lines += early(study, design.variants)
     for where in study.environments:
         cells_ = [study.cell(variant, where) for variant in design.variants]
         gaps = [f"`{cell.variant}` ({cell.gaps})" for cell in cells_ if cell.gaps]

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from reports.pairs import AGGREGATE, Comparison, seeds_text, sentence
 from reports.section import Table, Verdict
 from reports.study import Study
-from reports.text import DASH, interval_text, number, p_text, signed
+from reports.text import DASH, interval_text, number, p_text, percent, signed
 
 COLUMNS = (
     "comparison",
@@ -52,6 +52,25 @@ def margins(study: Study) -> str:
         f"±{number(study.suite.margin, AGGREGATE)} per environment, in units of normalised score, "
         "declared in the suite."
     )
+
+
+def early(study: Study, variants: Iterable[str]) -> list[str]:
+    """Where these variants have hardly learnt yet: all nearer to random actions than the margin is wide.
+
+    Differences cannot be larger than the margin there, so that "equivalent" is no finding.
+    """
+    lines = []
+    for where in study.comparable:
+        scores = [study.cell(variant, where).scores for variant in dict.fromkeys(variants)]
+        means = [float(study.normalised(where, own).mean()) for own in scores if len(own)]
+        farthest = max(map(abs, means), default=0.0)
+        if len(means) > 1 and farthest < study.suite.margin:
+            lines.append(
+                f"On {where} all compared variants are within {percent(farthest)} of the way from random "
+                f"actions to the reference, less than the margin of {percent(study.suite.margin)}: too early "
+                "for any difference as large, so equivalence there says little."
+            )
+    return lines
 
 
 def short_answer(
