@@ -1,9 +1,9 @@
 """Multi-layer perceptrons as pure functions of views of θ, with their slopes written out.
 
-Steps of small networks are made of many small operations, and autograd makes each of them two or three: it
-records, plays back, and lends. So learning rules that take many steps run a network by `passed` and hand the
-slope of their loss to the output back to `slopes`; half of such a step's time is saved. Autograd is left to
-what needs second derivatives, and to the tests, which compare the two.
+A step of a small network is many small operations, each of which autograd records and plays back at some
+cost. So learning rules that take many steps run a network by `passed` and hand the slope of their loss to its
+output back to `slopes`, which takes half the time. Autograd is left to what needs second derivatives, and to
+the tests, which compare the two.
 """
 
 from collections.abc import Iterator, Sequence
@@ -32,9 +32,7 @@ def linear(
     if weight.shape[1] == 1:  # Else the gradient to x would be a matrix product one column wide, see below.
         return x * weight + bias
     missing = -width % WIDTH_MULTIPLE
-    if width == 1 or (missing and x.shape[1] == 1):
-        # One column, or one observation and few columns: a product and a sum are faster than a padded matrix
-        # product, and the bits of one that is not padded depend on S.
+    if width == 1:  # A product and a sum are faster than a matrix product that is mostly padding.
         return (x * weight.transpose(1, 2)).sum(-1).view(len(x), -1, width) + bias
     if missing:
         return torch.baddbmm(pad(bias, (0, missing)), x, pad(weight, (0, missing)))[..., :width]
