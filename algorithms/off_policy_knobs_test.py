@@ -83,7 +83,7 @@ SMALL: dict[str, Any] = {
 
 BASES: dict[str, Any] = {
     "ddpg": ddpg.Config(**SMALL, exploration="gaussian"),
-    "td3": td3.Config(**SMALL),
+    "td3": td3.Config(**SMALL, tricks=td3.PARTS),
     "sac": sac.Config(**SMALL, temperature_learning_rate=1e-2, temperature=0.7),
 }
 

@@ -124,7 +124,7 @@ def test_updates_are_a_literal_transcription_of_the_paper(config: sac.Config) ->
 
 def test_at_temperature_0_the_target_is_td3s_without_smoothing() -> None:
     ours = changed(CONFIG, temperature=0.0, learn_temperature=False)
-    theirs = changed(td3.Config(**SMALL), tricks__target_noise=None)
+    theirs = changed(td3.Config(**SMALL, tricks=td3.PARTS), tricks__target_noise=None)
     state = sac.init(ours, PROBLEM, generators([0, 1]))
     other = td3.init(theirs, PROBLEM, generators([5, 6]))
     for mine, its in (

@@ -61,11 +61,11 @@ class Tricks(OffPolicyTricks):
 
 
 PARTS = Tricks(clipped_double_q=True, policy_delay=2, target_noise=0.2)
-"""Section 5.3 and section 6.1 of the paper."""
+"""As in sections 5 and 6.1 of the paper."""
 
 
 class Config(DeterministicConfig):
-    """TD3's hyperparameters; the defaults are the paper's (section 6.1)."""
+    """TD3's hyperparameters; the defaults are those of section 6.1, with all tricks off."""
 
     batch_size: PositiveInt = Field(100, description="B, transitions a gradient step")
     warmup: PositiveInt = Field(
@@ -80,12 +80,12 @@ class Config(DeterministicConfig):
     target_noise_clip: PositiveFloat = Field(
         0.5, description="c, largest noise on the target policy's actions"
     )
-    tricks: Tricks = Field(PARTS, description="named switches; TD3's three parts are on")
+    tricks: Tricks = Field(Tricks(), description="named switches; the paper's TD3 has its three parts on")
 
 
 PRESETS: dict[str, Config] = {
-    "td3": Config(),
-    "td3-sb3": Config(batch_size=256, warmup=100, exploration=None),
+    "td3": Config(tricks=PARTS),
+    "td3-sb3": Config(batch_size=256, warmup=100, exploration=None, tricks=PARTS),
     # Table 2 of the paper: without one part (TD3 − CDQ, − DP, − TPS), and with one alone (AHE + CDQ, …).
     "td3-no-cdq": Config(tricks=PARTS.model_copy(update={"clipped_double_q": False})),
     "td3-no-delay": Config(tricks=PARTS.model_copy(update={"policy_delay": None})),

@@ -27,7 +27,7 @@ from algorithms.off_policy import fit
 from algorithms.theta import Theta
 
 SMALL: dict[str, Any] = {"hidden": (12, 20), "batch_size": 9, "buffer_size": 50, "warmup": 8}
-CONFIG = td3.Config(**SMALL)
+CONFIG = td3.Config(**SMALL, tricks=td3.PARTS)
 
 
 def same(config: ddpg.Config) -> td3.Config:

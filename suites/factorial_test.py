@@ -124,5 +124,5 @@ def test_the_three_parts_of_td3_make_eight_cells_from_ddpg_to_td3():
     parts = "clipped_double_q,policy_delay,target_noise"
     cells = made(parts, "td3").variants
     assert len(cells) == 8
-    assert cells["none"].config == td3.Config(tricks=td3.Tricks())
+    assert cells["none"].config == td3.Config()
     assert [cell.config for cell in cells.values()][-1] == td3.PRESETS["td3"]
