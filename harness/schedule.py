@@ -16,16 +16,30 @@ if TYPE_CHECKING:  # workers import this file too, and a suite knows algorithms,
 
 Kind = Literal["on-policy", "off-policy", "reference", "off-policy reference"]
 
-# Time per step of a population of S runs: a fixed part (the network's calls, which all runs share) and one a
-# run (its own simulator, and off policy the arithmetic of a gradient step at nearly every step). A reference
-# library shares nothing. The unit is an on-policy run's own part. Only the proportions matter; they decide no
-# result, just who starts first and how large populations are.
+# Microseconds for a step of a population of S runs: a part that all share (calls of small operations), and
+# one for each run beside its simulator's. A reference library shares nothing. Measured on one slow core; only
+# the proportions matter. They decide no result, just who starts first and how large populations are.
 COST: dict[Kind, tuple[float, float]] = {
-    "on-policy": (2.0, 1.0),
-    "off-policy": (10.0, 100.0),
-    "reference": (0.0, 10.0),
-    "off-policy reference": (0.0, 150.0),
+    "on-policy": (140, 30),
+    "off-policy": (800, 8_000),
+    "reference": (0, 750),
+    "off-policy reference": (0, 12_000),
 }
+
+SIMULATOR = {
+    "InvertedPendulum-v5": 44,
+    "InvertedDoublePendulum-v5": 84,
+    "Reacher-v5": 36,
+    "Pusher-v5": 48,
+    "Swimmer-v5": 61,
+    "HalfCheetah-v5": 41,
+    "Hopper-v5": 111,
+    "Walker2d-v5": 118,
+    "Ant-v5": 242,
+    "Humanoid-v5": 281,
+    "HumanoidStandup-v5": 494,
+}
+"""Microseconds of a step of random actions; any other environment is taken to be like HalfCheetah."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +50,7 @@ class Task:
         label: the cell, `variant/environment`.
         specs: the runs.
         start: the step of their checkpoints; 0 for runs that were never begun.
-        cost: how long it will take, in arbitrary units.
+        cost: how long it may take, in microseconds.
     """
 
     label: str
@@ -97,6 +111,7 @@ def _groups(cells: "Iterable[Cell]", pending: Mapping[str, int], kind: Callable[
 def _population(label: str, specs: tuple[RunSpec, ...], start: int, kind: Callable[[str], Kind]) -> Task:
     steps = max(spec.steps for spec in specs) - start
     shared, own = COST[kind(specs[0].algorithm)]
+    own += SIMULATOR.get(specs[0].environment, SIMULATOR["HalfCheetah-v5"])
     return Task(label, specs, start, (shared + own * len(specs)) * max(steps, 1))
 
 

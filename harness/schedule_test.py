@@ -73,6 +73,13 @@ def test_longest_task_starts_first():
     assert [task.label for task in tasks] == ["ppo/long", "ppo/short"]
 
 
+def test_of_equal_steps_the_slower_simulator_starts_first():
+    cells = [cell(5, environment=name) for name in ("InvertedPendulum-v5", "Hopper-v5", "Reacher-v5")]
+    tasks = plan(cells, pending(*cells), 1, kind)
+    order = ["Hopper-v5", "InvertedPendulum-v5", "Reacher-v5"]
+    assert [task.label for task in tasks] == [f"ppo/{name}" for name in order]
+
+
 def test_runs_that_are_not_pending_are_left_alone():
     ten = cell(10)
     some = {run.run_id: 0 for run in ten.specs[:4]}
