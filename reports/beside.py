@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from reports.drawing import SOFT, Drawing, small_multiples
 from reports.drawing import style as look_of
+from reports.intervals import deviation
 from reports.text import number
 
 if TYPE_CHECKING:
@@ -41,15 +42,15 @@ class Mark:
 def mark(label: str, scores: Array, *, style: int | None = None, shape: str = "o") -> Mark:
     """The row of a cell of runs: mean, standard deviation (from two runs on), and every run."""
     mean = float(scores.mean()) if len(scores) else None
-    deviation = float(scores.std(ddof=1)) if len(scores) > 1 else None
+    spread = deviation(scores)
     words = "no scored run" if mean is None else number(mean)
-    if mean is not None and deviation is not None:
-        words += f" ± {number(deviation)} sd"
+    if mean is not None and spread is not None:
+        words += f" ± {number(spread)} sd"
     return Mark(
         label=label,
         words=words,
         value=mean,
-        bounds=None if mean is None or deviation is None else (mean - deviation, mean + deviation),
+        bounds=None if mean is None or spread is None else (mean - spread, mean + spread),
         points=tuple(float(score) for score in scores),
         style=style,
         shape=shape,

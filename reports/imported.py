@@ -7,6 +7,7 @@ import numpy as np
 from reports import beside
 from reports.beside import Mark
 from reports.drawing import Drawing
+from reports.intervals import deviation
 from reports.section import Section, Table
 from reports.study import Study
 from reports.text import DASH, number, plural, short_steps, thousands
@@ -91,7 +92,6 @@ def _table(sets: tuple[ForeignSet, ...]) -> Table:
     for one in sets:
         for (variant, environment), runs in cells(one).items():
             scores = np.array([score(run) for run in runs])
-            deviation = float(scores.std(ddof=1)) if len(runs) > 1 else None
             steps, points = sorted({run.steps[-1] for run in runs}), sorted({len(run.steps) for run in runs})
             rows.append(
                 (
@@ -99,7 +99,7 @@ def _table(sets: tuple[ForeignSet, ...]) -> Table:
                     environment,
                     f"`{variant}`",
                     number(float(scores.mean())),
-                    number(deviation),
+                    number(deviation(scores)),
                     str(len(runs)),
                     " to ".join(dict.fromkeys((thousands(steps[0]), thousands(steps[-1])))),
                     " to ".join(dict.fromkeys((str(points[0]), str(points[-1])))),
@@ -112,7 +112,7 @@ def _table(sets: tuple[ForeignSet, ...]) -> Table:
                     "environment": environment,
                     "variant": variant,
                     "mean": float(scores.mean()),
-                    "standard_deviation": deviation,
+                    "standard_deviation": deviation(scores),
                     "runs": len(runs),
                     "returns_of": one.returns_of,
                     "protocol": "foreign",

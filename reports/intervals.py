@@ -53,6 +53,11 @@ class Estimate:
         return Interval(float(self.value - reach), float(self.value + reach), level)
 
 
+def deviation(scores: Array) -> float | None:
+    """The sample standard deviation over runs; None of fewer than two."""
+    return float(scores.std(ddof=1)) if len(scores) > 1 else None
+
+
 def generator(identity: str, *labels: str) -> np.random.Generator:
     """A PCG64 generator that depends on the snapshot and the draw's name alone.
 

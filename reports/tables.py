@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from reports.intervals import deviation
 from reports.pairs import AGGREGATE
 from reports.scores import AggregateScore
 from reports.section import Table
@@ -44,7 +45,7 @@ def cells(study: Study) -> Table:
                 "environment": environment,
                 "variant": variant,
                 "mean": float(s.mean()) if n else None,
-                "standard_deviation": float(s.std(ddof=1)) if n > 1 else None,
+                "standard_deviation": deviation(s),
                 "lowest": float(s.min()) if n else None,
                 "highest": float(s.max()) if n else None,
                 "n": n,

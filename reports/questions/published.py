@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from reports import beside
 from reports.beside import Mark
+from reports.intervals import deviation
 from reports.section import Section, Table
 from reports.study import CellScores, Study
 from reports.text import DASH, number, plural, short_steps, thousands
@@ -198,10 +199,6 @@ def _words(entry: Entry) -> str:
     return value
 
 
-def _deviation(cell: CellScores) -> float | None:
-    return float(cell.scores.std(ddof=1)) if cell.n > 1 else None
-
-
 def _caption(algorithm: str) -> str:
     return (
         f"Returns of `{algorithm}` as they were published, each on its own version of the environment, below "
@@ -236,7 +233,7 @@ def _table(study: Study, found: list[Group]) -> Table:
                     group.environment,
                     f"`{cell.variant}`",
                     number(mean),
-                    number(_deviation(cell)),
+                    number(deviation(cell.scores)),
                     "standard deviation over seeds",
                     str(cell.n),
                     thousands(study.suite.steps),
@@ -282,7 +279,7 @@ def _ours(study: Study, group: Group, cell: CellScores, mean: float | None) -> d
         "who": cell.variant,
         "ours": True,
         "value": mean,
-        "spread": _deviation(cell),
+        "spread": deviation(cell.scores),
         "low": None,
         "high": None,
         "spread_kind": "standard deviation over seeds",
