@@ -40,7 +40,7 @@ from algorithms.off_policy import executed, fit, judged, observe, terminal
 from algorithms.tricks import OffPolicyTricks
 
 KIND: Literal["off-policy"] = "off-policy"
-VERSION = 2
+VERSION = 3
 
 Tricks = OffPolicyTricks
 State = Deterministic
@@ -111,13 +111,13 @@ def update(
     return gradient_step(state, config, batch).metrics
 
 
+@torch.inference_mode()
 def gradient_step(state: State, config: Config, batch: Transitions) -> Step:
     """One step of critic, policy and targets, in place."""
     state.updates.add_(1)
-    with torch.no_grad():
-        action = chosen(state, state.target.whole, batch.successor)
-        value = judged(state.critics, state.critics.target.whole, batch.successor, action).value[:, 0]
-        target = bootstrapped(batch.reward, value, terminal(config, batch), discount=config.discount)
+    action = chosen(state, batch.successor)
+    value = judged(state.critics, state.critics.target.whole, batch.successor, action).value[:, 0]
+    target = bootstrapped(batch.reward, value, terminal(config, batch), discount=config.discount)
     step = Step(target, fit(state.critics, config, batch, target))
     step.actor_loss = ascend(state, config, batch)
     follow(state, config)

@@ -20,6 +20,7 @@ from torch import Tensor
 
 from algorithms import off_policy
 from algorithms.interface import Metrics, Problem, Transitions
+from algorithms.maths.moments import DIVERGING
 from algorithms.off_policy import EPSILON, Critics, Fit, OffPolicyConfig, judged, slope_to_action
 from algorithms.perceptron import Perceptron
 from algorithms.theta import Target, Theta, adam_step
@@ -117,13 +118,12 @@ def first(
     )
 
 
-def chosen(
-    state: Deterministic, views: list[Tensor], observation: Float[Tensor, "S B O"]
-) -> Float[Tensor, "S B A"]:
-    """μ(s), in ±1, of the policy that the views belong to."""
-    return state.network(views, observation).output.tanh()
+def chosen(state: Deterministic, observation: Float[Tensor, "S B O"]) -> Float[Tensor, "S B A"]:
+    """μ′(s), in ±1: what the target policy does."""
+    return state.network(state.target.whole, observation).output.tanh()
 
 
+@DIVERGING
 def act(
     state: Deterministic,
     config: DeterministicConfig,
@@ -137,15 +137,14 @@ def act(
 
     Uhlenbeck and Ornstein 1930, "On the theory of the Brownian motion", in steps of dt.
     """
-    with torch.inference_mode():
-        action = chosen(state, state.policy.whole, observation)
-        if noise is None or config.exploration is None:
-            return action
-        if config.exploration == "gaussian":
-            return (action + config.exploration_scale * noise).clamp(-1, 1)
-        state.exploration.mul_(1 - config.ou_reversion * config.ou_step)
-        state.exploration.add_(config.exploration_scale * config.ou_step**0.5 * noise)
-        return (action + state.exploration).clamp(-1, 1)
+    action = torch.from_numpy(np.tanh(state.network.applied(state.policy.arrays, observation.numpy())))
+    if noise is None or config.exploration is None:
+        return action
+    if config.exploration == "gaussian":
+        return (action + config.exploration_scale * noise).clamp(-1, 1)
+    state.exploration.mul_(1 - config.ou_reversion * config.ou_step)
+    state.exploration.add_(config.exploration_scale * config.ou_step**0.5 * noise)
+    return (action + state.exploration).clamp(-1, 1)
 
 
 def ended(state: Deterministic, config: DeterministicConfig, ended: Bool[Tensor, "S N"]) -> None:
@@ -154,7 +153,6 @@ def ended(state: Deterministic, config: DeterministicConfig, ended: Bool[Tensor,
         state.exploration.masked_fill_(ended[..., None], 0.0)
 
 
-@torch.no_grad()
 def ascend(state: Deterministic, config: DeterministicConfig, batch: Transitions) -> Float[Tensor, " S"]:
     """One step of the policy up the first critic's slope; returns the loss −E[Q₁(s, μ(s))] before it."""
     run = state.network(state.policy.whole, batch.observation)

@@ -59,6 +59,22 @@ def passed(views: Sequence[Tensor], x: Float[Tensor, "R B I"], *, tanh: bool) ->
     return Pass(views, tanh, inputs, linear(inputs[-1], views[-2], views[-1]))
 
 
+def applied(
+    arrays: Sequence[np.ndarray], x: Float[np.ndarray, "S B I"], *, tanh: bool
+) -> Float[np.ndarray, "S B O"]:
+    """The output alone, in NumPy, for acting: one observation is less work than PyTorch's overhead.
+
+    NumPy multiplies one seed's matrices after another's, so that their number does not matter.
+    """
+    for weight, bias in zip(arrays[:-2:2], arrays[1:-2:2], strict=True):
+        x = x @ weight
+        x += bias
+        x = np.tanh(x, out=x) if tanh else np.maximum(x, 0, out=x)
+    output: np.ndarray = x @ arrays[-2]
+    output += arrays[-1]
+    return output
+
+
 def slopes(run: Pass, slope: Float[Tensor, "R B O"]) -> list[Float[Tensor, "R _"]]:
     """∇ to each weight and bias, in order and flat, of what has this slope to the output."""
     pieces = []
@@ -132,17 +148,8 @@ class Mlp:
     def applied(
         self, arrays: Sequence[np.ndarray], x: Float[np.ndarray, "S B I"]
     ) -> Float[np.ndarray, "S B O"]:
-        """As a call, in NumPy, for acting: one observation is less work than PyTorch's overhead.
-
-        NumPy multiplies one seed's matrices after another's, so that their number does not matter.
-        """
-        for weight, bias in zip(arrays[:-2:2], arrays[1:-2:2], strict=True):
-            x = x @ weight
-            x += bias
-            x = np.tanh(x, out=x) if self.tanh else np.maximum(x, 0, out=x)
-        output: np.ndarray = x @ arrays[-2]
-        output += arrays[-1]
-        return output
+        """As a call, in NumPy, for acting; `arrays` are what `views` are."""
+        return applied(arrays, x, tanh=self.tanh)
 
     def run(self, views: Sequence[Tensor], x: Float[Tensor, "S B I"]) -> Pass:
         """As a call, without autograd, and with what `gradient` needs."""

@@ -120,7 +120,6 @@ def slope_to_action(
     return each.view(*slope.shape, actions).sum(1)
 
 
-@torch.no_grad()
 def fit(
     critics: Critics,
     config: Any,
@@ -174,8 +173,8 @@ def executed(
     action: Float[Tensor, "S N A"],
 ) -> Float[Tensor, "S N A"]:
     """What of an action is sent to the environment: scaled from ±1 to the bounds."""
-    low, width = _range(problem)
-    return (low + width * (0.5 * (action.double() + 1))).to(action.dtype)
+    middle, half = _range(problem)
+    return torch.addcmul(middle, half, action.double()).to(action.dtype)
 
 
 def refuse_unbounded(problem: Problem) -> None:
@@ -189,9 +188,9 @@ def refuse_unbounded(problem: Problem) -> None:
 
 @cache
 def _range(problem: Problem) -> tuple[Float[Tensor, " A"], Float[Tensor, " A"]]:
-    """low and high − low; in double precision, so that no action is rounded to beyond the bounds."""
-    low = torch.tensor(problem.action_low, dtype=torch.float64)
-    return low, torch.tensor(problem.action_high, dtype=torch.float64) - low
+    """Middle and half the width of the bounds, in double precision: no action is rounded to beyond them."""
+    low, high = torch.tensor([problem.action_low, problem.action_high], dtype=torch.float64)
+    return (low + high) / 2, (high - low) / 2
 
 
 def kept(policy: Theta, critics: Critics) -> dict[str, Tensor]:

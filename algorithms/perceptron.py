@@ -13,7 +13,7 @@ import numpy as np
 from jaxtyping import Float
 from torch import Tensor
 
-from algorithms.networks import WIDTH_MULTIPLE, Pass, passed, slopes
+from algorithms.networks import WIDTH_MULTIPLE, Pass, applied, passed, slopes
 from algorithms.theta import Layout
 
 
@@ -54,6 +54,12 @@ class Perceptron:
     def __call__(self, views: Sequence[Tensor], x: Float[Tensor, "R B I"]) -> Pass:
         """The networks' output; `views` are their parameters as `Layout.whole` gives them."""
         return passed(views, x, tanh=False)
+
+    def applied(
+        self, arrays: Sequence[np.ndarray], x: Float[np.ndarray, "R B I"]
+    ) -> Float[np.ndarray, "R B O"]:
+        """The output alone, in NumPy, for acting; `arrays` are what `views` are."""
+        return applied(arrays, x, tanh=False)
 
     def gradient(self, run: Pass, slope: Float[Tensor, "R B O"]) -> Float[Tensor, "R P"]:
         """∇ to the parameters of what has this slope to the output; that of the padding is 0."""

@@ -40,12 +40,14 @@ def test_output_and_slopes_are_those_of_the_torch_nn_network_of_the_same_paramet
     gradient = network.gradient(run, slope)
     number = (sizes[0] + 1) // 2
     to_inputs = slope_to_last_inputs(run, slope, number=number)
+    applied = torch.from_numpy(network.applied(theta.arrays, x.numpy()))
     assert gradient.shape == theta.matrix.shape
     for row in range(3):
         plain = module([view[row] for view in theta.frozen])
         own = x[row].clone().requires_grad_()
         output = plain(own)
         torch.testing.assert_close(run.output[row], output.detach())
+        torch.testing.assert_close(applied[row], output.detach())
         (output * slope[row]).sum().backward()
         torch.testing.assert_close(to_inputs[row], torch.as_tensor(own.grad)[:, -number:])
         views = network.layout.views(gradient)
@@ -69,6 +71,7 @@ def bits(sizes: tuple[int, ...], batch: int, seeds: list[int], each: int) -> lis
         run.output,
         network.gradient(run, slope),
         slope_to_last_inputs(run, slope, number=(sizes[0] + 1) // 2),
+        torch.from_numpy(network.applied(theta.arrays, inputs(1, sizes[0]).numpy())),
     )
     return [tensor.view(len(seeds), each, *tensor.shape[1:]) for tensor in found]
 

@@ -28,7 +28,8 @@ from torch import Tensor
 
 from algorithms import off_policy
 from algorithms.interface import Metrics, Problem, Transitions
-from algorithms.maths.distributions import squashed_gaussian_log_prob
+from algorithms.maths.distributions import squashed_gaussian_log_prob, squashed_gaussian_slopes
+from algorithms.maths.moments import DIVERGING
 from algorithms.maths.targets import bootstrapped
 from algorithms.off_policy import (
     EPSILON,
@@ -48,7 +49,7 @@ from algorithms.theta import Layout, Theta, adam_step
 from algorithms.tricks import OffPolicyTricks
 
 KIND: Literal["off-policy"] = "off-policy"
-VERSION = 2
+VERSION = 3
 
 
 class Tricks(OffPolicyTricks):
@@ -185,10 +186,12 @@ def distribution(
 
 
 def drawn(
-    config: Config, output: Float[Tensor, "S B _"], noise: Float[Tensor, "S B A"]
+    config: Config,
+    mean: Float[Tensor, "S B A"],
+    log_std: Float[Tensor, "S B A"],
+    noise: Float[Tensor, "S B A"],
 ) -> tuple[Float[Tensor, "S B A"], Float[Tensor, "S B"]]:
     """The action that standard normal noise draws, and its log-probability."""
-    mean, log_std = distribution(config, output)
     u = mean + log_std.exp() * noise
     return u.tanh(), squashed_gaussian_log_prob(noise, log_std, u, epsilon=config.tricks.squash_epsilon)
 
@@ -201,6 +204,7 @@ def temperature(state: State, config: Config) -> Float[Tensor, " S"]:
     return torch.full_like(log[:, 0], config.temperature)
 
 
+@DIVERGING
 def act(
     state: State,
     config: Config,
@@ -208,9 +212,9 @@ def act(
     noise: Float[Tensor, "S N A"] | None,
 ) -> Float[Tensor, "S N A"]:
     """An action in ±1 for each observation: drawn with standard normal `noise`, tanh μ without."""
-    with torch.inference_mode():
-        mean, log_std = distribution(config, state.network(state.policy.whole, observation).output)
-        return (mean if noise is None else mean + log_std.exp() * noise).tanh()
+    output = torch.from_numpy(state.network.applied(state.policy.arrays, observation.numpy()))
+    mean, log_std = distribution(config, output)
+    return (mean if noise is None else mean + log_std.exp() * noise).tanh()
 
 
 def ended(state: State, config: Config, ended: Bool[Tensor, "S N"]) -> None:
@@ -224,15 +228,15 @@ def update(
     return gradient_step(state, config, batch, normal(generators, 2, *batch.action.shape[1:])).metrics
 
 
+@torch.inference_mode()
 def gradient_step(state: State, config: Config, batch: Transitions, noise: Float[Tensor, "S 2 B A"]) -> Step:
     """One step of critics, policy, temperature and targets, in place; `noise` draws ã, then a′."""
     alpha = temperature(state, config)
-    with torch.no_grad():
-        output = state.network(state.policy.whole, batch.successor).output
-        action, log_prob = drawn(config, output, noise[:, 1])
-        values = judged(state.critics, state.critics.target.whole, batch.successor, action).value
-        value = values.min(1).values - alpha[:, None] * log_prob
-        target = bootstrapped(batch.reward, value, terminal(config, batch), discount=config.discount)
+    mean, log_std = distribution(config, state.network(state.policy.whole, batch.successor).output)
+    action, log_prob = drawn(config, mean, log_std, noise[:, 1])
+    values = judged(state.critics, state.critics.target.whole, batch.successor, action).value
+    value = values.min(1).values - alpha[:, None] * log_prob
+    target = bootstrapped(batch.reward, value, terminal(config, batch), discount=config.discount)
     step = fit(state.critics, config, batch, target, factor=0.5)
     log_prob, actor_loss = descend(state, config, batch, alpha, noise[:, 0])
     temperature_loss = adjust(state, config, alpha, log_prob) if config.learn_temperature else None
@@ -248,21 +252,20 @@ def descend(
     noise: Float[Tensor, "S B A"],
 ) -> tuple[Float[Tensor, "S B"], Float[Tensor, " S"]]:
     """One step of the policy; returns log π(ã|s) and the loss E[α log π(ã|s) − min Q(s, ã)] before it."""
-    with torch.no_grad():
-        run = state.network(state.policy.whole, batch.observation)
-    output = run.output.requires_grad_()
-    action, log_prob = drawn(config, output, noise)
-    with torch.no_grad():
-        judgement = judged(state.critics, state.critics.theta.whole, batch.observation, action)
-        value, smaller = judgement.value.min(1, keepdim=True)
-        share = torch.full_like(log_prob, 1 / log_prob.shape[1])
-        slope = torch.zeros_like(judgement.value).scatter_(1, smaller, -share[:, None])
-        to_action = slope_to_action(judgement, slope, actions=action.shape[2])
-    # The squashed Gaussian alone is left to autograd.
-    (to_output,) = torch.autograd.grad((action, log_prob), output, (to_action, alpha[:, None] * share))
-    descent = state.network.gradient(run, to_output)
+    run = state.network(state.policy.whole, batch.observation)
+    mean, log_std = distribution(config, run.output)
+    action, log_prob = drawn(config, mean, log_std, noise)
+    judgement = judged(state.critics, state.critics.theta.whole, batch.observation, action)
+    value, smaller = judgement.value.min(1, keepdim=True)
+    share = 1 / action.shape[1]
+    slope = torch.zeros_like(judgement.value).scatter_(1, smaller, -share)
+    to_action = slope_to_action(judgement, slope, actions=action.shape[2])
+    to_mean, to_log_std = squashed_gaussian_slopes(
+        noise, log_std, action, to_action, share * alpha[:, None], epsilon=config.tricks.squash_epsilon
+    )
+    inside = log_std == run.output[..., action.shape[2] :]  # a clamp has no slope beyond its range
+    descent = state.network.gradient(run, torch.cat([to_mean, to_log_std * inside], dim=-1))
     adam_step(state.policy, descent, learning_rate=config.learning_rate, epsilon=EPSILON)
-    log_prob = log_prob.detach()
     return log_prob, (alpha[:, None] * log_prob - value[:, 0]).mean(1)
 
 

@@ -89,7 +89,8 @@ class Paper:
     + [
         pytest.param(
             sac.Config(target_entropy=0.3, temperature=0.5, temperature_learning_rate=0.1), id="other"
-        )
+        ),
+        pytest.param(sac.Config(tricks=sac.Tricks(log_std_range=(-0.1, 0.05))), id="clamped"),
     ],
 )
 def test_updates_are_a_literal_transcription_of_the_paper(config: sac.Config) -> None:
@@ -172,7 +173,7 @@ def test_the_policy_follows_the_critics_after_their_step_and_the_temperature_bef
     again = sac.init(fast, PROBLEM, generators([0]))
     again.critics = state.critics  # as they are after the step
     output = again.network(again.policy.whole, batch.observation).output
-    action, log_prob = sac.drawn(fast, output, noise[:, 0])
+    action, log_prob = sac.drawn(fast, *sac.distribution(fast, output), noise[:, 0])
     value = judged(again.critics, again.critics.theta.whole, batch.observation, action).value
     torch.testing.assert_close(step.actor_loss, (log_prob - value.min(1).values).mean(1))
 
@@ -237,11 +238,11 @@ def test_on_a_bandit_a_fixed_temperature_gives_the_entropy_of_its_boltzmann_poli
 def test_acting_draws_from_the_squashed_gaussian_and_without_noise_takes_its_middle() -> None:
     state = sac.init(CONFIG, PROBLEM, generators([0, 1]))
     seen, noise = torch.ones(2, 1, 5), normal(generators([0, 1]), 1, 3)
-    output = state.network(state.policy.whole, seen).output
+    output = torch.from_numpy(state.network.applied(state.policy.arrays, seen.numpy()))
     mean, log_std = sac.distribution(CONFIG, output)
     assert torch.equal(sac.act(state, CONFIG, seen, None), mean.tanh())
     assert torch.equal(sac.act(state, CONFIG, seen, noise), (mean + log_std.exp() * noise).tanh())
-    drawn, _ = sac.drawn(CONFIG, output, noise)
+    drawn, _ = sac.drawn(CONFIG, mean, log_std, noise)
     assert torch.equal(sac.act(state, CONFIG, seen, noise), drawn)
 
 

@@ -43,7 +43,7 @@ from algorithms.off_policy import executed, fit, judged, normal, observe, termin
 from algorithms.tricks import OffPolicyTricks
 
 KIND: Literal["off-policy"] = "off-policy"
-VERSION = 2
+VERSION = 3
 
 State = Deterministic
 
@@ -122,19 +122,17 @@ def update(
     return gradient_step(state, config, batch, noise).metrics
 
 
+@torch.inference_mode()
 def gradient_step(
     state: State, config: Config, batch: Transitions, noise: Float[Tensor, "S B A"] | None
 ) -> Step:
     """One step of the critics, and every d-th time of policy and targets, in place; `noise` smoothes."""
     state.updates.add_(1)
-    with torch.no_grad():
-        action = chosen(state, state.target.whole, batch.successor)
-        if config.tricks.target_noise is not None and noise is not None:
-            action = smoothed(action, noise, scale=config.tricks.target_noise, clip=config.target_noise_clip)
-        values = judged(state.critics, state.critics.target.whole, batch.successor, action).value
-        target = bootstrapped(
-            batch.reward, values.min(1).values, terminal(config, batch), discount=config.discount
-        )
+    action = chosen(state, batch.successor)
+    if config.tricks.target_noise is not None and noise is not None:
+        action = smoothed(action, noise, scale=config.tricks.target_noise, clip=config.target_noise_clip)
+    value = judged(state.critics, state.critics.target.whole, batch.successor, action).value.min(1).values
+    target = bootstrapped(batch.reward, value, terminal(config, batch), discount=config.discount)
     step = Step(target, fit(state.critics, config, batch, target))
     if int(state.updates[0]) % (config.tricks.policy_delay or 1) == 0:  # a population's seeds step together
         step.actor_loss = ascend(state, config, batch)

@@ -22,7 +22,7 @@ from algorithms.conftest import (
     practised,
     weights_of,
 )
-from algorithms.deterministic import Deterministic, ascend, chosen
+from algorithms.deterministic import Deterministic, ascend
 from algorithms.off_policy import fit
 from algorithms.theta import Theta
 
@@ -196,7 +196,7 @@ def test_exploration_is_gaussian_about_the_policy_and_clipped() -> None:
     state = td3.init(CONFIG, PROBLEM, generators([0]))
     seen = torch.ones(1, 1, 5)
     middle = td3.act(state, CONFIG, seen, None)
-    torch.testing.assert_close(middle, chosen(state, state.policy.whole, seen))
+    torch.testing.assert_close(middle, state.network(state.policy.whole, seen).output.tanh())
     noise = torch.tensor([[[1.0, -2.0, 1e9]]])
     expected = torch.cat([(middle + 0.1 * noise)[..., :2], torch.ones(1, 1, 1)], dim=-1)
     torch.testing.assert_close(td3.act(state, CONFIG, seen, noise), expected)

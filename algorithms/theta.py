@@ -95,8 +95,8 @@ class Theta:
 
     @cached_property
     def arrays(self) -> list[np.ndarray]:
-        """As `frozen`, for NumPy: the same memory."""
-        return [view.numpy() for view in self.frozen]
+        """As `whole`, for NumPy: the same memory."""
+        return [view.numpy() for view in self.whole]
 
     @cached_property
     def whole(self) -> list[Tensor]:

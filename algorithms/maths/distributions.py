@@ -96,6 +96,29 @@ def squashed_gaussian_log_prob(
     return -(0.5 * noise * noise + HALF_LOG_TWO_PI + log_std + slope).sum(-1)
 
 
+def squashed_gaussian_slopes(
+    noise: Float[Tensor, "S B A"],
+    log_std: Float[Tensor, "S B A"],
+    action: Float[Tensor, "S B A"],
+    to_action: Float[Tensor, "S B A"],
+    weight: Float[Tensor, "S #B"],
+    *,
+    epsilon: float | None = None,
+) -> tuple[Float[Tensor, "S B A"], Float[Tensor, "S B A"]]:
+    """Of what has the slope `to_action` to a = tanh(μ + σ ε) and `weight` to log π(a), with the noise given:
+
+        to μ,       d = to_action · (1 − a²) + weight · 2a
+        to log σ,   d σ ε − weight
+
+    With `epsilon` in log π, 2a becomes 2a (1 − a²) / (1 − a² + `epsilon`). Haarnoja et al. 2018, "Soft
+    actor-critic algorithms and applications", equation 10.
+    """
+    tanh_slope, weight = 1 - action * action, weight[..., None]
+    steepness = 2 * action if epsilon is None else 2 * action * tanh_slope / (tanh_slope + epsilon)
+    to_mean = to_action * tanh_slope + weight * steepness
+    return to_mean, to_mean * noise * log_std.exp() - weight
+
+
 def log_tanh_slope(x: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
     """log(1 − tanh² x) = 2 (log 2 − |x| − log(1 + e^−2|x|)), which stays exact where tanh x rounds to ±1."""
     size = x.abs()

@@ -33,6 +33,7 @@ from algorithms.maths.distributions import (
     log_tanh_slope,
     softplus,
     squashed_gaussian_log_prob,
+    squashed_gaussian_slopes,
 )
 
 
@@ -300,6 +301,30 @@ def test_the_squashed_density_integrates_to_1_and_to_the_probability_of_each_par
 def test_control_with_an_epsilon_of_one_tenth_it_does_not() -> None:
     found, _ = quad(squashed_density, -0.999, 0.999, args=(0.0, -0.5, 0.1))
     assert found < 0.95
+
+
+@pytest.mark.parametrize("epsilon", [None, 1e-6, 0.1])
+def test_the_squashed_slopes_are_those_that_autograd_finds_also_far_out(epsilon: float | None) -> None:
+    noise, mean, _ = drawn(1)
+    log_std, to_action, _ = drawn(2)  # one log σ a sample here
+    mean = 3 * mean  # some actions at ±1 but for 1e-5
+    weight = torch.tensor([[0.3], [0.0], [-2.0]], dtype=torch.float64)  # one a seed, for its whole batch
+    leaves = [parameter.clone().requires_grad_() for parameter in (mean, log_std)]
+    u = leaves[0] + leaves[1].exp() * noise
+    log_prob = squashed_gaussian_log_prob(noise, leaves[1], u, epsilon=epsilon)
+    expected = torch.autograd.grad((to_action * u.tanh()).sum() + (weight * log_prob).sum(), leaves)
+    found = squashed_gaussian_slopes(noise, log_std, u.detach().tanh(), to_action, weight, epsilon=epsilon)
+    for mine, other in zip(found, expected, strict=True):
+        torch.testing.assert_close(mine, other)
+
+
+def test_far_out_in_single_precision_the_squashed_slopes_stay_finite_and_exact() -> None:
+    zero, one = torch.zeros(1, 1, 1), torch.ones(1, 1)
+    to_mean, to_log_std = squashed_gaussian_slopes(
+        torch.ones(1, 1, 1), zero, torch.full((1, 1, 1), 20.0).tanh(), zero, one
+    )
+    assert float(to_mean) == 2.0  # of −log(1 − tanh² u) ≈ 2u − log 4
+    assert float(to_log_std) == 1.0
 
 
 @pytest.mark.parametrize("seed", range(3))
