@@ -26,8 +26,8 @@ SHARE = 0.8
 WORKER = 400 * MB
 """A process before its first run: PyTorch, Gymnasium and MuJoCo (280 MB seen), and some scratch."""
 
-RUN = 30 * MB
-"""A run's environments (1.2 MB each) and its tables, whatever the algorithm (28 MB seen on Humanoid)."""
+RUN = 40 * MB
+"""A run's environments (1.2 MB each) and its tables, whatever the algorithm (35 MB seen on Humanoid)."""
 
 STATES = 3
 """How often a state is counted: itself, its gradient, and an update's intermediate numbers."""
