@@ -12,7 +12,7 @@ Lillicrap, Hunt, Pritzel, Heess, Erez, Tassa, Silver and Wierstra 2016, "Continu
 reinforcement learning", arXiv 1509.02971, algorithm 1 and section 7.
 
 Left out of section 7: batch normalisation, and that actions enter Q at its second layer. `ddpg-tuned` is
-what TD3's paper compares with: DDPG with TD3's sizes, rates and exploration.
+what TD3's paper compares with: DDPG with TD3's batch, rates, first parameters and exploration.
 """
 
 from collections.abc import Callable, Sequence

@@ -192,6 +192,39 @@ def test_p2_rows_that_no_checkpoint_stands_for_are_never_read(tmp_path, monkeypa
     assert digests(path, [one], checkpoint_seconds=0) == uninterrupted
 
 
+@pytest.mark.parametrize("part", [".rows", ".ends", ".partial"])
+@pytest.mark.parametrize("stopped", [30, 40])
+def test_p4_a_checkpoint_that_cannot_be_written_is_told_and_neither_run_nor_older_checkpoint_is_lost(
+    tmp_path, monkeypatch, part, stopped
+):
+    specs = [spec("td3", "td3", seed) for seed in range(2)]
+    uninterrupted = digests(tmp_path / "whole", specs)
+    path, news = tmp_path / "full", []
+    Store.open(path, create=True)
+    opened = Path.open
+
+    def on_a_full_disk(file, mode="r", *arguments, **options):
+        if file.suffix == part and news and news[-1].steps == 20 and mode != "r":
+            with opened(file, "ab") as torn:
+                torn.write(b"torn")
+            raise OSError(28, "No space left on device")
+        return opened(file, mode, *arguments, **options)
+
+    def stop(progress):
+        news.append(progress)
+        if progress.steps == stopped:
+            raise Stopped
+
+    monkeypatch.setattr(Path, "open", on_a_full_disk)
+    with pytest.raises(Stopped):
+        train_population(path, specs, stop, checkpoint_seconds=0)
+    told = [progress.message for progress in news if progress.message]
+    assert told == ["no checkpoint at step 30: [Errno 28] No space left on device"]
+    assert {Store.open(path).status(one.run_id).steps for one in specs} == {20 if stopped == 30 else 40}
+    monkeypatch.undo()
+    assert digests(path, specs, checkpoint_seconds=0) == uninterrupted
+
+
 def test_p3_a_finished_run_is_not_trained_again(tmp_path):
     one = spec("sac", "sac", 0)
     digests(tmp_path, [one])

@@ -33,7 +33,8 @@ def append(replay: Replay, index: int, checkpoint: Path) -> tuple[int, int]:
     with _opened(_rows(checkpoint), first * row.itemsize) as file:
         for start in range(first, replay.count, CHUNK):
             file.write(replay.saved(index, start, min(start + CHUNK, replay.count)).tobytes())
-    ends = replay.ends[index].saved(held)
+    # After the last that is there, whatever the file of rows holds: one of the two may have failed to be written.
+    ends = replay.ends[index].saved(_last(_ends(checkpoint), end, ends_held) + 1)
     with _opened(_ends(checkpoint), ends_held * end.itemsize) as file:
         file.write(ends.tobytes())
     if not held:
@@ -80,6 +81,13 @@ def _types(replay: Replay) -> tuple[np.dtype[np.void], np.dtype[np.void]]:
 
 def _size(path: Path) -> int:
     return path.stat().st_size if path.exists() else 0
+
+
+def _last(path: Path, kind: np.dtype[np.void], count: int) -> int:
+    """The row of the last of so many ends in a file; −1 where there is none."""
+    if not count:
+        return -1
+    return int(np.fromfile(path, dtype=kind, count=1, offset=(count - 1) * kind.itemsize)["row"][0])
 
 
 @contextmanager

@@ -131,3 +131,24 @@ def test_files_without_a_checkpoint_are_discarded(tmp_path):
         replay_file.discard(tmp_path / str(index) / "checkpoint.safetensors")
     assert not list(tmp_path.glob("*/*"))
     replay_file.discard(tmp_path / "0" / "checkpoint.safetensors")
+
+
+@pytest.mark.parametrize("part", [".rows", ".ends"])
+def test_what_could_not_be_written_once_is_written_the_next_time(tmp_path, monkeypatch, part):
+    original = replay()
+    grow(original, 7)
+    append(tmp_path, original)
+    grow(original, 6)
+    opened = type(tmp_path).open
+
+    def on_a_full_disk(file, mode="r", *arguments, **options):
+        if file.suffix == part:
+            raise OSError(28, "No space left on device")
+        return opened(file, mode, *arguments, **options)
+
+    monkeypatch.setattr(type(tmp_path), "open", on_a_full_disk)
+    with pytest.raises(OSError, match="No space left"):
+        append(tmp_path, original)
+    monkeypatch.undo()
+    grow(original, 4)
+    assert draws(restored(tmp_path, original, append(tmp_path, original))) == draws(original)

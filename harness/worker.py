@@ -139,14 +139,28 @@ def _train(members: list[Member], emit: Emit, checkpoint_seconds: float) -> None
                     return
                 _evaluate(members, training, evaluator)
                 if time.monotonic() - saved >= checkpoint_seconds and savable:
-                    for index, member in enumerate(members):
-                        checkpoint.take(training, index, member.recorder, member.claim.checkpoint)
-                        member.claim.progress(step)
+                    trouble = _save(members, training)
                     saved = time.monotonic()
-                _announce(members, training, emit)
+                    _announce(members, training, emit, trouble)
+                else:
+                    _announce(members, training, emit)
     how = facts()
     for index in reversed(range(len(members))):
         _finish(members, training, index, how, emit)
+
+
+def _save(members: list[Member], training: Training) -> str:
+    """Take every member's checkpoint; returns what was in the way, in one line.
+
+    Where one cannot be written, on a full disk say, the one before it stays and training goes on.
+    """
+    try:
+        for index, member in enumerate(members):
+            checkpoint.take(training, index, member.recorder, member.claim.checkpoint)
+            member.claim.progress(training.step)
+    except OSError as error:
+        return f"no checkpoint at step {training.step}: {error}"
+    return ""
 
 
 def _evaluate(members: list[Member], training: Training, evaluator: Evaluator) -> None:
@@ -207,9 +221,9 @@ def _train_reference(members: list[Member], emit: Emit) -> None:
     emit(Progress(run_ids, "done", steps, total))
 
 
-def _announce(members: list[Member], training: Training, emit: Emit) -> None:
+def _announce(members: list[Member], training: Training, emit: Emit, message: str = "") -> None:
     ids = tuple(member.spec.run_id for member in members)
-    emit(Progress(ids, "running", training.step, training.specs[0].steps))
+    emit(Progress(ids, "running", training.step, training.specs[0].steps, message))
 
 
 def _provenance(members: list[Member], seconds: float, steps: int) -> dict[str, object]:

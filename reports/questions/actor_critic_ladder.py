@@ -26,9 +26,9 @@ SOURCE = (
 METHOD = ladders.METHOD + SOURCE
 RUNGS = (
     Rung("ddpg", "a deterministic actor and a critic"),
-    Rung("ddpg-tuned", "TD3’s networks, step sizes and exploration"),
+    Rung("ddpg-tuned", "TD3’s batch, rates, first parameters and exploration, no weight decay"),
     Rung("td3", "clipped double Q, delayed updates and target smoothing"),
-    Rung("sac", "a stochastic actor that is paid for its entropy"),
+    Rung("sac", "a stochastic actor that is paid for its entropy, in SAC’s sizes and rates"),
 )
 PARTS = (
     Step("ddpg-tuned", "td3-only-cdq", "clipped double Q, alone"),
