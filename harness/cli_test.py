@@ -300,6 +300,12 @@ UNUSABLE = [
         "config = { baseline = false, value_steps = 40 }",
         "value_steps = 40: changes nothing, because baseline is off",
     ),
+    (
+        "sac",
+        "config.warmup = 128",
+        "x.config.warmup = 128: should be less than steps = 128, or nothing would be learnt",
+    ),
+    ("sb3-td3", "config.learning_starts = 200", "x.config.learning_starts = 200: should be less than steps"),
 ]
 """Variants that cannot be, as (algorithm, lines of TOML, what is said of them)."""
 

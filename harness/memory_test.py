@@ -54,6 +54,12 @@ def test_a_wider_network_and_a_longer_rollout_take_more():
     assert run_bytes(spec("ppo", horizon=100_000)) > run_bytes(spec("ppo")) + 98_000 * 4 * (2 * 17 + 6 + 2)
 
 
+def test_a_large_batch_takes_more():
+    # Of two critics of 23, 256, 256 and 1 units: 13 KB a transition were seen.
+    more = run_bytes(spec("sac", batch_size=20_000)) - run_bytes(spec("sac", batch_size=10_000))
+    assert 10_000 * 13_000 < more < 10_000 * 20_000
+
+
 @pytest.mark.parametrize("algorithm", ALGORITHMS)
 def test_every_algorithm_can_be_estimated(algorithm):
     assert RUN <= run_bytes(spec(algorithm, steps=1000)) < RUN + 60 * MB
@@ -61,7 +67,7 @@ def test_every_algorithm_can_be_estimated(algorithm):
 
 def test_ten_half_cheetahs_fit_into_what_they_were_seen_to_take():
     for algorithm in ("ddpg", "td3", "sac"):
-        assert WORKER + 10 * run_bytes(spec(algorithm)) < 2.2e9
+        assert 1.6e9 < WORKER + 10 * run_bytes(spec(algorithm)) < 2.2e9
 
 
 def test_as_many_runs_train_together_as_fit_beside_the_other_workers():
@@ -99,6 +105,7 @@ questions = []
 
 [variants.sac]
 algorithm = "sac"
+config = { warmup = 100 }
 """
 
 

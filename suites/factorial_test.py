@@ -122,7 +122,7 @@ def test_what_cannot_be_a_design_is_one_line(algorithm, tricks, options, says):
 
 def test_the_three_parts_of_td3_make_eight_cells_from_ddpg_to_td3():
     parts = "clipped_double_q,policy_delay,target_noise"
-    cells = made(parts, "td3").variants
+    cells = made(parts, "td3", steps=20_000).variants
     assert len(cells) == 8
     assert cells["none"].config == td3.Config()
     assert [cell.config for cell in cells.values()][-1] == td3.PRESETS["td3"]

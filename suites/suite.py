@@ -21,7 +21,7 @@ import algorithms
 from suites import environments
 from suites.errors import InputError, dotted, from_validation, nearest, shown
 from suites.spec import MAX_SEED, Evaluation, RunSpec
-from suites.variant import Name, Variant, off_policy, shortened, variant
+from suites.variant import WARM_UP, Name, Variant, off_policy, shortened, variant
 
 QUESTIONS = (
     "actor-critic-ladder",
@@ -137,6 +137,18 @@ class Suite(BaseModel):
                     f"{dotted('variants', name, 'algorithm')} = {variant.algorithm!r}: needs bounded actions,"
                     f" which {environment} has not; valid: an on-policy algorithm"
                 )
+        return self
+
+    @model_validator(mode="after")
+    def _learning_begins(self) -> Self:
+        for name in dict.fromkeys(name for name, _ in self._pairs()):
+            for field in WARM_UP:
+                steps = getattr(self.variants[name].config, field, 0)
+                if steps >= self.steps:
+                    raise ValueError(
+                        f"{dotted('variants', name, 'config', field)} = {steps}: should be less than"
+                        f" steps = {self.steps}, or nothing would be learnt"
+                    )
         return self
 
     def cells(self) -> tuple[Cell, ...]:

@@ -32,6 +32,9 @@ preset = "ppo-sb3"
 config = { learning_rate = 1e-4, tricks = { gradient_clip = false } }
 """
 
+LONG = SMALL.replace("1_000", "20_000")
+"""Longer than the warm-up of every off-policy preset."""
+
 
 def small(**replaced: str) -> Suite:
     """SMALL with `line = …` of the header replaced, parsed."""
@@ -97,7 +100,7 @@ def test_every_preset_of_every_algorithm_makes_a_spec_that_reads_back(algorithm:
     implementation = algorithms.load(algorithm)
     assert algorithm in implementation.PRESETS
     for preset, config in implementation.PRESETS.items():
-        text = SMALL + f"\n[variants.x]\nalgorithm = '{algorithm}'\npreset = '{preset}'"
+        text = LONG + f"\n[variants.x]\nalgorithm = '{algorithm}'\npreset = '{preset}'"
         chosen = suite(tomllib.loads(text))
         spec = chosen.cells()[-1].specs[0]
         assert implementation.Config.model_validate_json(json.dumps(spec.config)) == config
@@ -247,7 +250,7 @@ def test_only_a_long_rollout_is_cut_in_a_smoke_version(table: str, field: str, l
 
 
 def test_where_a_variant_is_off_policy_a_smoke_version_is_shorter_and_half_of_it_the_warm_up() -> None:
-    text = f'{SMALL}\n[variants.sac]\nalgorithm = "sac"\n[variants.sb3-sac]\nalgorithm = "sb3-sac"'
+    text = f'{LONG}\n[variants.sac]\nalgorithm = "sac"\n[variants.sb3-sac]\nalgorithm = "sb3-sac"'
     smoke = suite(tomllib.loads(text)).smoke()
     assert smoke.steps == 512
     sac, reference = (smoke.variants[name].config.model_dump() for name in ("sac", "sb3-sac"))
