@@ -141,7 +141,7 @@ def practised(
         rule.ended(state, config, terminated | truncated)
         replay.append(Transitions(raw, action, reward, terminated, truncated, successor))
         del replay[: -config.buffer_size]
-        if step > config.warmup and (step - config.warmup) % config.train_every == 0:
+        if step > config.warmup and step % config.train_every == 0:
             for _ in range(config.gradient_steps):
                 batch = sampled(replay, config.batch_size, draws)
                 if disturb is not None:

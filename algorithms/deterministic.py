@@ -15,7 +15,7 @@ from typing import Any, Literal
 import numpy as np
 import torch
 from jaxtyping import Bool, Float, Int
-from pydantic import Field, PositiveFloat
+from pydantic import Field, PositiveFloat, field_validator
 from torch import Tensor
 
 from algorithms import off_policy
@@ -35,11 +35,21 @@ class DeterministicConfig(OffPolicyConfig):
     )
     exploration_scale: PositiveFloat = Field(0.1, description="σ of that noise")
     ou_reversion: PositiveFloat = Field(0.15, description="θ of the Ornstein–Uhlenbeck process")
-    ou_step: PositiveFloat = Field(1.0, description="dt of that process; OpenAI baselines: 0.01")
+    ou_step: PositiveFloat = Field(
+        1.0, description="dt of that process; OpenAI baselines: 0.01", validate_default=True
+    )
     last_layer: PositiveFloat | None = Field(
         None, description="first parameters of the last layers are uniform in ± this; off: as in the others"
     )
     tricks: OffPolicyTricks = Field(OffPolicyTricks(), description="named switches, off as in the papers")
+
+    @field_validator("ou_step")
+    @classmethod
+    def _returns(cls, ou_step: float, info: Any) -> float:
+        reversion = info.data.get("ou_reversion", 0.0)
+        if reversion * ou_step >= 2:
+            raise ValueError(f"should be less than 2 / ou_reversion, {2 / reversion:g}: the noise would grow")
+        return ou_step
 
 
 INERT: dict[str, str] = off_policy.INERT | {
@@ -157,8 +167,8 @@ def ascend(state: Deterministic, config: DeterministicConfig, batch: Transitions
     """One step of the policy up the first critic's slope; returns the loss −E[Q₁(s, μ(s))] before it."""
     run = state.network(state.policy.whole, batch.observation)
     action = run.output.tanh()
-    first = state.critics.theta.layout.whole(state.critics.theta.matrix[:, 0])
-    judgement = judged(state.critics, first, batch.observation, action)
+    own = state.critics.theta.layout.whole(state.critics.theta.matrix[:, 0])
+    judgement = judged(state.critics, own, batch.observation, action)
     slope = torch.full_like(judgement.value, -1 / action.shape[1])
     slope = slope_to_action(judgement, slope, actions=action.shape[2])
     descent = state.network.gradient(run, slope * (1 - action * action))

@@ -139,7 +139,8 @@ class OffPolicy(Protocol):
     """A `Frozen` model; has `batch_size`, `buffer_size`, `warmup`, `train_every`, `gradient_steps`, `tricks`.
 
     Actions are uniform in ±1 for `warmup` steps, and nothing is learnt; then `gradient_steps` updates follow
-    every `train_every` steps.
+    each step whose number, counted from 1 at the run's beginning, `train_every` divides. The loop sees to
+    these three and to `buffer_size`.
     """
     PRESETS: dict[str, Any]
     INERT: dict[str, str]

@@ -54,6 +54,7 @@ class OffPolicyConfig(Frozen):
 
 
 INERT: dict[str, str] = {
+    "buffer_size": "it is no less than the run's steps",
     "tricks.time_limit_terminal": "no transition of a batch ended an episode by a time limit",
 }
 """Fields of every off-policy config that change nothing under a named condition."""
@@ -188,7 +189,10 @@ def refuse_unbounded(problem: Problem) -> None:
 
 @cache
 def _range(problem: Problem) -> tuple[Float[Tensor, " A"], Float[Tensor, " A"]]:
-    """Middle and half the width of the bounds, in double precision: no action is rounded to beyond them."""
+    """Middle and half the width of the bounds, in double precision.
+
+    So no action is rounded to beyond bounds that are numbers of single precision, as Gymnasium's are.
+    """
     low, high = torch.tensor([problem.action_low, problem.action_high], dtype=torch.float64)
     return (low + high) / 2, (high - low) / 2
 

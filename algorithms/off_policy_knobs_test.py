@@ -13,6 +13,8 @@ from algorithms.knobs_test import Inert, Knob, difference, with_values
 OU = {"exploration": "ornstein-uhlenbeck"}
 FIXED = {"learn_temperature": False}
 
+# `buffer_size`, `warmup`, `train_every` and `gradient_steps` are the loop's; that the real one heeds them is
+# tested in harness/off_policy_promises_test.py.
 SHARED = {
     "batch_size": Knob(5),
     "buffer_size": Knob(9),
@@ -57,7 +59,10 @@ KNOBS: dict[str, dict[str, Knob]] = {
     },
 }
 
-SHARED_INERT: dict[str, list[Inert]] = {"tricks.time_limit_terminal": [Inert(time_limits=False)]}
+SHARED_INERT: dict[str, list[Inert]] = {
+    "buffer_size": [Inert(value=14)],
+    "tricks.time_limit_terminal": [Inert(time_limits=False)],
+}
 DETERMINISTICALLY_INERT = SHARED_INERT | {
     "exploration_scale": [Inert({"exploration": None})],
     "ou_reversion": [Inert({"exploration": None}), Inert({"exploration": "gaussian"})],

@@ -1,8 +1,8 @@
 """A population's state as rows: take some seeds out, put one seed's numbers in, whatever the algorithm.
 
-A state is a dataclass whose tensors have the seed axis first; nested dataclasses and lists (one entry a seed)
-are followed, anything else is the same for all seeds. What a seed owns is its row of every tensor and its
-generators.
+A state is a dataclass whose tensors have the seed axis first; nested dataclasses are followed, of a list (one
+entry a seed) some are taken, anything else is the same for all seeds. What a seed owns, and a checkpoint
+keeps, is its row of every tensor and its generators.
 """
 
 import json

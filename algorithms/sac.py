@@ -76,7 +76,10 @@ class Tricks(OffPolicyTricks):
 
 
 class Config(OffPolicyConfig):
-    """SAC's hyperparameters; the defaults are the paper's (appendix D) with a learned temperature."""
+    """SAC's hyperparameters; the defaults are the paper's (appendix D) with a learned temperature.
+
+    How long to warm up and where α starts are the authors' code's.
+    """
 
     temperature: NonNegativeFloat = Field(1.0, description="α, or where it starts if it is learned")
     learn_temperature: bool = Field(
@@ -99,6 +102,7 @@ CLAMPED = Tricks(log_std_range=(-20.0, 2.0))
 
 PRESETS: dict[str, Config] = {
     "sac": Config(tricks=CLAMPED),
+    # 0.2 is Spinning Up's and Tianshou's.
     "sac-fixed": Config(temperature=0.2, learn_temperature=False, tricks=CLAMPED),
     "sac-sb3": Config(
         warmup=100,

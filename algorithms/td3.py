@@ -129,7 +129,8 @@ def gradient_step(
     """One step of the critics, and every d-th time of policy and targets, in place; `noise` smoothes."""
     state.updates.add_(1)
     action = chosen(state, batch.successor)
-    if config.tricks.target_noise is not None and noise is not None:
+    if config.tricks.target_noise is not None:
+        assert noise is not None, "target_noise is on"
         action = smoothed(action, noise, scale=config.tricks.target_noise, clip=config.target_noise_clip)
     value = judged(state.critics, state.critics.target.whole, batch.successor, action).value.min(1).values
     target = bootstrapped(batch.reward, value, terminal(config, batch), discount=config.discount)

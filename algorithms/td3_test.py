@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 import torch
+from pydantic import ValidationError
 from torch import Tensor
 
 from algorithms import ddpg, td3
@@ -278,3 +279,8 @@ def test_presets_without_a_part_or_with_one_alone_are_what_their_names_say() -> 
 
 def test_tuned_ddpg_is_td3_without_its_parts() -> None:
     assert same(ddpg.PRESETS["ddpg-tuned"]) == td3.PRESETS["td3"].model_copy(update={"tricks": td3.Tricks()})
+
+
+def test_an_exploration_that_would_grow_is_refused_by_name() -> None:
+    with pytest.raises(ValidationError, match=r"ou_step\n.*should be less than 2 / ou_reversion, 13.3333"):
+        ddpg.Config(ou_step=20.0)

@@ -33,7 +33,7 @@ STATES = 3
 """How often a state is counted: itself, its gradient, and an update's intermediate numbers."""
 
 LAYERS = 4
-"""How often an off-policy batch's layers are counted: what comes in and goes out, its slope, and the next one's
+"""How often an off-policy batch's layers are counted: what they put out, its slope, and what comes of both
 (13 KB a transition seen of SAC with two hidden layers of 256)."""
 
 MAPPED = 31 * 2**20

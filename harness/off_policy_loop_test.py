@@ -141,7 +141,7 @@ def test_a_batch_holds_what_was_seen_and_done(tape):
     assert tape.batches[-1].action.abs().max() <= 1
 
 
-def test_a_batch_knows_a_time_limit_from_an_end_and_has_its_last_observation(tape):
+def test_a_batch_knows_a_time_limit_from_an_end(tape):
     _, events = run(spec(steps=60, environment="probe/Endless-v0"))
     truncated = torch.stack([batch.truncated for batch in tape.batches])
     assert 0.1 < truncated.float().mean() < 0.35  # of five steps one

@@ -8,13 +8,21 @@ import torch
 
 from algorithms import load
 from algorithms.actor_critic import values
+from algorithms.off_policy import judged
 from harness.loop import train
 from harness.training import begin
-from suites.probes import TASKS
+from suites.probes import TASKS, endless_value_if_terminal
 from suites.spec import Evaluation, RunSpec
 
 PPO = {"horizon": 128, "minibatch_size": 32, "learning_rate": 3e-3, "discount": 0.9, "hidden": (16,)}
 VPG = {"horizon": 128, "learning_rate": 1e-2, "value_learning_rate": 1e-2, "discount": 0.9, "hidden": (16,)}
+
+OFF_POLICY = {
+    "batch_size": 32, "warmup": 100, "learning_rate": 3e-3, "critic_learning_rate": 1e-2, "target_rate": 0.05,
+    "discount": 0.9, "hidden": (16,),
+}  # fmt: skip
+# Without what an entropy is worth, so that values are those of the reward.
+PRESETS = {"ddpg": "ddpg-tuned", "td3": "td3", "sac": "sac-fixed"}
 
 
 def trained(algorithm, probe, *, updates=40, tricks=None, **changes):
@@ -26,14 +34,28 @@ def trained(algorithm, probe, *, updates=40, tricks=None, **changes):
         base["tricks"] |= {"tanh_activations": True, "advantage_normalisation": True}
     base["tricks"] |= tricks or {}
     config = rule.Config.model_validate(base, strict=False)
+    return carried_out(algorithm, config, probe, steps=updates * config.horizon * config.environments)
+
+
+def trained_off_policy(algorithm, probe, *, steps=1500, tricks=None, **changes):
+    """Three seeds of the paper's algorithm in small; SAC at temperature 0."""
+    rule = load(algorithm)
+    base = rule.PRESETS[PRESETS[algorithm]].model_dump() | OFF_POLICY | changes
+    base["tricks"] |= tricks or {}
+    if algorithm == "sac":
+        base |= {"temperature": 0.0}
+    return carried_out(algorithm, rule.Config.model_validate(base, strict=False), probe, steps=steps)
+
+
+def carried_out(algorithm, config, probe, *, steps):
     specs = [
         RunSpec(
             algorithm=algorithm,
-            algorithm_version=rule.VERSION,
+            algorithm_version=load(algorithm).VERSION,
             environment=f"probe/{probe}-v0",
             config=config.model_dump(mode="json"),
             seed=seed,
-            steps=updates * config.horizon * config.environments,
+            steps=steps,
             evaluation=Evaluation(),
         )
         for seed in range(3)
@@ -42,6 +64,15 @@ def trained(algorithm, probe, *, updates=40, tricks=None, **changes):
     for _event in train(training):
         pass
     return training
+
+
+def q_at(training, observation):
+    """Q(s, a) of every critic at an observation, for five actions: [seed, critic, action]."""
+    critics = training.state.critics
+    action = torch.linspace(-0.8, 0.8, 5)[None, :, None].expand(3, -1, -1)
+    return judged(
+        critics, critics.theta.whole, torch.full_like(action, observation), action.contiguous()
+    ).value.numpy()
 
 
 def value_at(training, *observations):
@@ -114,6 +145,32 @@ def test_control_it_is_not_when_time_limits_are_terminal(algorithm):
     training = trained(algorithm, "Endless", updates=80, tricks={"time_limit_terminal": True})
     # Five steps at most: from the middle of an episode (1 − 0.9⁵) / 0.1 = 4.1 would be the most.
     assert value_at(training, 0.0).max() < 4.2
+
+
+@pytest.mark.parametrize("algorithm", ["ddpg", "td3", "sac"])
+def test_off_policy_the_future_is_discounted(algorithm):
+    training = trained_off_policy(algorithm, "Delay", steps=800)
+    assert q_at(training, 0.0) == pytest.approx(0.9, abs=0.05)
+    assert q_at(training, 1.0) == pytest.approx(1.0, abs=0.05)
+
+
+@pytest.mark.parametrize("algorithm", ["ddpg", "td3", "sac"])
+def test_off_policy_the_value_of_an_endless_reward_of_one_is_one_over_one_minus_discount(algorithm):
+    assert q_at(trained_off_policy(algorithm, "Endless"), 0.0) == pytest.approx(10.0, rel=0.05)
+
+
+@pytest.mark.parametrize("algorithm", ["ddpg", "td3", "sac"])
+def test_control_off_policy_it_is_not_when_time_limits_are_terminal(algorithm):
+    training = trained_off_policy(algorithm, "Endless", steps=800, tricks={"time_limit_terminal": True})
+    # 3.6, and as uncertain as which ends a batch has.
+    assert q_at(training, 0.0) == pytest.approx(endless_value_if_terminal(0.9), abs=1.5)
+
+
+@pytest.mark.parametrize("algorithm", ["ddpg", "td3", "sac"])
+def test_off_policy_the_policy_couples_its_action_to_the_observation(algorithm):
+    training = trained_off_policy(algorithm, "Copy")
+    for observation in (-0.7, 0.0, 0.7):
+        assert mode_at(training, observation) == pytest.approx(observation, abs=0.25)
 
 
 def test_control_without_a_gradient_nothing_is_learnt():

@@ -33,7 +33,7 @@ def append(replay: Replay, index: int, checkpoint: Path) -> tuple[int, int]:
     with _opened(_rows(checkpoint), first * row.itemsize) as file:
         for start in range(first, replay.count, CHUNK):
             file.write(replay.saved(index, start, min(start + CHUNK, replay.count)).tobytes())
-    # After the last that is there, whatever the file of rows holds: one of the two may have failed to be written.
+    # After the last that is there, whatever the file of rows holds: either may have failed to be written.
     ends = replay.ends[index].saved(_last(_ends(checkpoint), end, ends_held) + 1)
     with _opened(_ends(checkpoint), ends_held * end.itemsize) as file:
         file.write(ends.tobytes())

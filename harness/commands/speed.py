@@ -1,5 +1,6 @@
 """`matters speed`: steps/s side by side with Stable-Baselines3 and with the machine's own limit."""
 
+import os
 from dataclasses import asdict
 from typing import Annotated
 
@@ -7,6 +8,7 @@ import typer
 
 from harness.commands.options import Json
 from harness.console import print_json, print_table
+from harness.executors.local import ONE_THREAD
 from suites.errors import InputError, nearest
 
 
@@ -17,6 +19,8 @@ def speed(
     json: Json = False,
 ) -> None:
     """Measure training speed, in turn with Stable-Baselines3's, on one core."""
+    # NumPy's products, too, are to have one thread; it asks once, when it is loaded.
+    os.environ.update(ONE_THREAD)
     from harness import speed as measuring
 
     for name in names or ():
