@@ -61,7 +61,8 @@ def run_bytes(spec: RunSpec) -> int:
     state = algorithm.init(config, sizes, [np.random.default_rng(0)])
     numbers = sum(tensor.nbytes for _, tensor in population.tensors(state))
     if algorithm.KIND == "off-policy":
-        kept = bytes_when_full(min(config.buffer_size, spec.steps), sizes.observation_size, sizes.action_size)
+        stored = min(config.buffer_size, spec.steps)
+        kept: int = bytes_when_full(stored, sizes.observation_size, sizes.action_size)
         critics = state.critics.theta.matrix.shape[1]
         kept += LAYERS * config.batch_size * critics * sum(state.critics.network.sizes) * 4
     else:
