@@ -1,5 +1,6 @@
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -70,7 +71,13 @@ def start():
     def start(*arguments):
         command = [sys.executable, *map(str, arguments)]
         pipe = subprocess.PIPE
-        started.append(subprocess.Popen(command, env=environment, stdout=pipe, stderr=pipe, text=True))
+        # A child inherits that Ctrl-C is ignored, as it is where the tests themselves run in the background.
+        ignoring = signal.signal(signal.SIGINT, signal.SIG_DFL)
+        try:
+            process = subprocess.Popen(command, env=environment, stdout=pipe, stderr=pipe, text=True)
+        finally:
+            signal.signal(signal.SIGINT, ignoring)
+        started.append(process)
         return started[-1]
 
     yield start
