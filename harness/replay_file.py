@@ -37,8 +37,6 @@ def append(replay: Replay, index: int, checkpoint: Path) -> tuple[int, int]:
     ends = replay.ends[index].saved(_last(_ends(checkpoint), end, ends_held) + 1)
     with _opened(_ends(checkpoint), ends_held * end.itemsize) as file:
         file.write(ends.tobytes())
-    if not held:
-        sync_directory(checkpoint.parent)
     return replay.count, ends_held + len(ends)
 
 
@@ -92,8 +90,11 @@ def _last(path: Path, kind: np.dtype[np.void], count: int) -> int:
 
 @contextmanager
 def _opened(path: Path, offset: int) -> Iterator[BinaryIO]:
-    """The file, made if need be, to be written from an offset on; durable in the end."""
-    with path.open("r+b" if path.exists() else "wb") as file:
+    """The file, made durably if need be, to be written from an offset on; durable in the end."""
+    made = not path.exists()
+    with path.open("wb" if made else "r+b") as file:
+        if made:
+            sync_directory(path.parent)
         file.seek(offset)
         yield file
         file.flush()
