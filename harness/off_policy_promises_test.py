@@ -12,6 +12,7 @@ from harness import replay_file
 from harness.environments import Environments
 from harness.loop import train
 from harness.promises_test import Stopped, digests, ignore
+from harness.replay_file_test import fill_the_disk
 from harness.training import begin
 from harness.worker import train_population
 from results.store import Store
@@ -201,21 +202,13 @@ def test_p4_a_checkpoint_that_cannot_be_written_is_told_and_neither_run_nor_olde
     uninterrupted = digests(tmp_path / "whole", specs)
     path, news = tmp_path / "full", []
     Store.open(path, create=True)
-    opened = Path.open
-
-    def on_a_full_disk(file, mode="r", *arguments, **options):
-        if file.suffix == part and news and news[-1].steps == 20 and mode != "r":
-            with opened(file, "ab") as torn:
-                torn.write(b"torn")
-            raise OSError(28, "No space left on device")
-        return opened(file, mode, *arguments, **options)
 
     def stop(progress):
         news.append(progress)
         if progress.steps == stopped:
             raise Stopped
 
-    monkeypatch.setattr(Path, "open", on_a_full_disk)
+    fill_the_disk(monkeypatch, part, full=lambda: bool(news) and news[-1].steps == 20)
     with pytest.raises(Stopped):
         train_population(path, specs, stop, checkpoint_seconds=0)
     told = [progress.message for progress in news if progress.message]

@@ -21,8 +21,8 @@ OFF_POLICY = {
     "batch_size": 32, "warmup": 100, "learning_rate": 3e-3, "critic_learning_rate": 1e-2, "target_rate": 0.05,
     "discount": 0.9, "hidden": (16,),
 }  # fmt: skip
-# Without what an entropy is worth, so that values are those of the reward.
-PRESETS = {"ddpg": "ddpg-tuned", "td3": "td3", "sac": "sac-fixed"}
+# SAC is paid nothing for its entropy, so that values are those of the reward.
+PRESETS = {"ddpg": ("ddpg-tuned", {}), "td3": ("td3", {}), "sac": ("sac-fixed", {"temperature": 0.0})}
 
 
 def trained(algorithm, probe, *, updates=40, tricks=None, **changes):
@@ -37,13 +37,12 @@ def trained(algorithm, probe, *, updates=40, tricks=None, **changes):
     return carried_out(algorithm, config, probe, steps=updates * config.horizon * config.environments)
 
 
-def trained_off_policy(algorithm, probe, *, steps=1500, tricks=None, **changes):
-    """Three seeds of the paper's algorithm in small; SAC at temperature 0."""
+def trained_off_policy(algorithm, probe, *, steps=1500, tricks=None):
+    """Three seeds, in small."""
     rule = load(algorithm)
-    base = rule.PRESETS[PRESETS[algorithm]].model_dump() | OFF_POLICY | changes
+    preset, changes = PRESETS[algorithm]
+    base = rule.PRESETS[preset].model_dump() | OFF_POLICY | changes
     base["tricks"] |= tricks or {}
-    if algorithm == "sac":
-        base |= {"temperature": 0.0}
     return carried_out(algorithm, rule.Config.model_validate(base, strict=False), probe, steps=steps)
 
 
@@ -70,9 +69,7 @@ def q_at(training, observation):
     """Q(s, a) of every critic at an observation, for five actions: [seed, critic, action]."""
     critics = training.state.critics
     action = torch.linspace(-0.8, 0.8, 5)[None, :, None].expand(3, -1, -1)
-    return judged(
-        critics, critics.theta.whole, torch.full_like(action, observation), action.contiguous()
-    ).value.numpy()
+    return judged(critics, critics.theta.whole, torch.full_like(action, observation), action).value.numpy()
 
 
 def value_at(training, *observations):

@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -133,20 +135,27 @@ def test_files_without_a_checkpoint_are_discarded(tmp_path):
     replay_file.discard(tmp_path / "0" / "checkpoint.safetensors")
 
 
+def fill_the_disk(monkeypatch, suffix, full=lambda: True):
+    """While it is full, writing a file with this suffix fails, and leaves what there was room for."""
+    opened = Path.open
+
+    def on_a_full_disk(file, mode="r", *arguments, **options):
+        if file.suffix == suffix and mode != "r" and full():
+            with opened(file, "ab") as torn:
+                torn.write(b"torn")
+            raise OSError(28, "No space left on device")
+        return opened(file, mode, *arguments, **options)
+
+    monkeypatch.setattr(Path, "open", on_a_full_disk)
+
+
 @pytest.mark.parametrize("part", [".rows", ".ends"])
 def test_what_could_not_be_written_once_is_written_the_next_time(tmp_path, monkeypatch, part):
     original = replay()
     grow(original, 7)
     append(tmp_path, original)
     grow(original, 6)
-    opened = type(tmp_path).open
-
-    def on_a_full_disk(file, mode="r", *arguments, **options):
-        if file.suffix == part:
-            raise OSError(28, "No space left on device")
-        return opened(file, mode, *arguments, **options)
-
-    monkeypatch.setattr(type(tmp_path), "open", on_a_full_disk)
+    fill_the_disk(monkeypatch, part)
     with pytest.raises(OSError, match="No space left"):
         append(tmp_path, original)
     monkeypatch.undo()

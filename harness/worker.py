@@ -138,12 +138,11 @@ def _train(members: list[Member], emit: Emit, checkpoint_seconds: float) -> None
                 if not members:
                     return
                 _evaluate(members, training, evaluator)
+                trouble = ""
                 if time.monotonic() - saved >= checkpoint_seconds and savable:
                     trouble = _save(members, training)
                     saved = time.monotonic()
-                    _announce(members, training, emit, trouble)
-                else:
-                    _announce(members, training, emit)
+                _announce(members, training, emit, trouble)
     how = facts()
     for index in reversed(range(len(members))):
         _finish(members, training, index, how, emit)

@@ -92,6 +92,7 @@ def _table(sets: tuple[ForeignSet, ...]) -> Table:
     for one in sets:
         for (variant, environment), runs in cells(one).items():
             scores = np.array([score(run) for run in runs])
+            spread = deviation(scores)
             steps, points = sorted({run.steps[-1] for run in runs}), sorted({len(run.steps) for run in runs})
             rows.append(
                 (
@@ -99,7 +100,7 @@ def _table(sets: tuple[ForeignSet, ...]) -> Table:
                     environment,
                     f"`{variant}`",
                     number(float(scores.mean())),
-                    number(deviation(scores)),
+                    number(spread),
                     str(len(runs)),
                     " to ".join(dict.fromkeys((thousands(steps[0]), thousands(steps[-1])))),
                     " to ".join(dict.fromkeys((str(points[0]), str(points[-1])))),
@@ -112,7 +113,7 @@ def _table(sets: tuple[ForeignSet, ...]) -> Table:
                     "environment": environment,
                     "variant": variant,
                     "mean": float(scores.mean()),
-                    "standard_deviation": deviation(scores),
+                    "standard_deviation": spread,
                     "runs": len(runs),
                     "returns_of": one.returns_of,
                     "protocol": "foreign",

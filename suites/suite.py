@@ -141,7 +141,7 @@ class Suite(BaseModel):
 
     @model_validator(mode="after")
     def _learning_begins(self) -> Self:
-        for name in dict.fromkeys(name for name, _ in self._pairs()):
+        for name, _ in self._pairs():
             for field in WARM_UP:
                 steps = getattr(self.variants[name].config, field, 0)
                 if steps >= self.steps:

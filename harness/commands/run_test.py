@@ -78,7 +78,7 @@ def start():
         finally:
             signal.signal(signal.SIGINT, ignoring)
         started.append(process)
-        return started[-1]
+        return process
 
     yield start
     for process in started:
