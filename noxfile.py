@@ -78,14 +78,14 @@ def learning(session: nox.Session) -> None:
 def coverage(session: nox.Session) -> None:
     """Intervals cover and tests err as often as they say; writes docs/coverage.md (ten minutes)."""
     install_matters(session)
-    session.run("python", "-m", "reports.measure_coverage", *session.posargs)
+    session.run("python", "-m", "testing.measure_coverage", *session.posargs)
 
 
 @nox.session(default=False)
 def pages(session: nox.Session) -> None:
     """Pages fit a laptop, a phone and paper, light and dark, and ask for nothing (needs Chromium)."""
     install_matters(session)
-    session.run("python", "-m", "reports.check_pages", *session.posargs)
+    session.run("python", "-m", "testing.check_pages", *session.posargs)
 
 
 @nox.session(default=False)

@@ -1,0 +1,1 @@
+"""Which implementation details matter in policy-gradient RL, with error bars."""

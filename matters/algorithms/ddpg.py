@@ -1,0 +1,143 @@
+"""Deep deterministic policy gradient: Q-learning for a deterministic policy that climbs its critic.
+
+With targets Q′ and μ′ that follow the critic Q and the policy μ slowly, a gradient step on a batch of
+transitions (s, a, r, s′) from the replay is
+
+    y = r + γ Q′(s′, μ′(s′))
+    Q descends   E[ (Q(s, a) − y)² ]  with weight decay
+    μ ascends    E[ Q(s, μ(s)) ]                                               (equation 6)
+    θ′ ← τ θ + (1 − τ) θ′             for both targets
+
+Lillicrap, Hunt, Pritzel, Heess, Erez, Tassa, Silver and Wierstra 2016, "Continuous control with deep
+reinforcement learning", arXiv 1509.02971, algorithm 1 and section 7.
+
+Left out of section 7: batch normalisation, and that actions enter Q at its second layer. `ddpg-tuned` is
+what TD3's paper compares with: DDPG with TD3's batch, rates, first parameters and exploration.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt
+
+from matters.algorithms.interface import Metrics, Problem, Transitions
+from matters.algorithms.maths.targets import bootstrapped
+from matters.algorithms.parts import deterministic_policy
+from matters.algorithms.parts.critics import executed, fit, judged, observe, terminal
+from matters.algorithms.parts.deterministic_policy import (
+    Deterministic,
+    DeterministicConfig,
+    Step,
+    act,
+    ascend,
+    chosen,
+    ended,
+    follow,
+    parameters,
+)
+from matters.algorithms.parts.tricks import OffPolicyTricks
+
+KIND: Literal["off-policy"] = "off-policy"
+VERSION = 3
+
+Tricks = OffPolicyTricks
+State = Deterministic
+
+
+class Config(DeterministicConfig):
+    """DDPG's hyperparameters; the defaults are the paper's (section 7)."""
+
+    batch_size: PositiveInt = Field(64, description="B, transitions a gradient step")
+    warmup: PositiveInt = Field(
+        1000, description="steps of uniformly random actions before learning; the paper names none"
+    )
+    target_rate: float = Field(0.001, gt=0, le=1, description="τ, how far targets move to θ each time")
+    hidden: tuple[PositiveInt, ...] = Field(
+        (400, 300), description="widths of the hidden layers", strict=False
+    )
+    learning_rate: PositiveFloat = Field(1e-4, description="Adam's step size for the policy")
+    critic_learning_rate: PositiveFloat = Field(1e-3, description="Adam's step size for Q")
+    critic_weight_decay: NonNegativeFloat = Field(1e-2, description="weight of ½‖θ‖² in the loss of Q")
+    exploration: Literal["gaussian", "ornstein-uhlenbeck"] | None = Field(
+        "ornstein-uhlenbeck", description="noise on the actions that are tried; off: none"
+    )
+    exploration_scale: PositiveFloat = Field(0.2, description="σ of that noise")
+    last_layer: PositiveFloat | None = Field(
+        3e-3, description="first parameters of the last layers are uniform in ± this; off: as in the others"
+    )
+
+
+TUNED: dict[str, Any] = {
+    "target_rate": 0.005,
+    "learning_rate": 1e-3,
+    "critic_learning_rate": 1e-3,
+    "critic_weight_decay": 0.0,
+    "last_layer": None,
+}
+"""What TD3's paper and Stable-Baselines3 have in common."""
+
+PRESETS: dict[str, Config] = {
+    "ddpg": Config(),
+    # "Our DDPG" of TD3's paper (table 3), which its table 2 calls AHE.
+    "ddpg-tuned": Config(
+        **TUNED, batch_size=100, warmup=10_000, exploration="gaussian", exploration_scale=0.1
+    ),
+    "ddpg-sb3": Config(**TUNED, batch_size=256, warmup=100, exploration=None),
+}
+
+INERT: dict[str, str] = deterministic_policy.INERT
+IDLE: dict[str, Callable[[Any], bool]] = deterministic_policy.IDLE
+
+
+def init(
+    config: Config,
+    problem: Problem,
+    generators: Sequence[np.random.Generator],
+    dtype: torch.dtype = torch.float32,
+) -> State:
+    """A first state, one row a generator. Raises ValueError for unbounded actions."""
+    return deterministic_policy.first(config, problem, generators, dtype, number=1)
+
+
+def update(
+    state: State,
+    config: Config,
+    batch: Transitions,
+    generators: Sequence[np.random.Generator],  # noqa: ARG001 - nothing is random here
+) -> Metrics:
+    """One gradient step, in place."""
+    return gradient_step(state, config, batch).metrics
+
+
+@torch.inference_mode()
+def gradient_step(state: State, config: Config, batch: Transitions) -> Step:
+    """One step of critic, policy and targets, in place."""
+    state.updates.add_(1)
+    action = chosen(state, batch.successor)
+    value = judged(state.critics, state.critics.target.whole, batch.successor, action).value[:, 0]
+    target = bootstrapped(batch.reward, value, terminal(config, batch), discount=config.discount)
+    step = Step(target, fit(state.critics, config, batch, target))
+    step.actor_loss = ascend(state, config, batch)
+    follow(state, config)
+    return step
+
+
+__all__ = [
+    "IDLE",
+    "INERT",
+    "KIND",
+    "PRESETS",
+    "VERSION",
+    "Config",
+    "State",
+    "Tricks",
+    "act",
+    "ended",
+    "executed",
+    "init",
+    "observe",
+    "parameters",
+    "update",
+]

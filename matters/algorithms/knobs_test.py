@@ -1,0 +1,268 @@
+"""No dead knob: every field of every config changes what is learnt, or is inert under a named condition."""
+
+from dataclasses import dataclass, field
+from functools import cache
+from typing import Any
+
+import pytest
+import torch
+
+from matters.algorithms import ALGORITHMS, a2c, load, npg, ppo, tnpg, trpo, vpg
+from matters.algorithms.conftest import PROBLEM, changed, fields_of, trained
+from matters.algorithms.interface import Problem
+
+
+@dataclass
+class Knob:
+    """Another value of a field, and the other values that it needs to act."""
+
+    value: Any
+    given: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass
+class Inert:
+    """A condition under which the field changes nothing: values of the config, or no time limits."""
+
+    given: dict[str, Any] = field(default_factory=dict)
+    time_limits: bool = True
+    value: Any = None
+    """Where the condition is on the value itself: this one, in place of the knob's."""
+    within: float = 0.0
+    """How much rounding is allowed."""
+
+
+TRICKS = {
+    "tricks.reward_scaling": Knob(True),
+    "tricks.reward_clip": Knob(0.5),
+    "tricks.observation_normalisation": Knob(True),
+    "tricks.observation_clip": Knob(1.0),
+    "tricks.orthogonal_init": Knob(True),
+    "tricks.tanh_activations": Knob(True),
+    "tricks.anneal_lr": Knob(True),
+    "tricks.gradient_clip": Knob(0.1),
+    "tricks.time_limit_terminal": Knob(True),
+    "tricks.log_std_init": Knob(-0.5),
+    "tricks.action_clip": Knob(True),
+}
+ADAM = {"tricks.adam_epsilon": Knob(1e-2)}
+SHARED = {
+    "horizon": Knob(20),
+    "environments": Knob(3),
+    "discount": Knob(0.9),
+    "gae_lambda": Knob(0.5),
+    "hidden": Knob((8, 8)),
+    "policy": Knob("beta"),
+}
+BETA = {"policy": "beta"}
+PENALTY = {"objective": "kl-fixed"}
+ADAPTIVE = {"objective": "kl-adaptive"}
+
+LARGE = {"kl": 20.0}
+UNFITTED = {"value_epochs": 0}
+ITERATED = {"dense_up_to": 0}
+
+NATURAL: dict[str, Knob] = (
+    SHARED
+    | TRICKS
+    | ADAM
+    | {
+        "kl": Knob(0.1),
+        "damping": Knob(1.0),
+        "fisher_fraction": Knob(0.3),
+        "value_epochs": Knob(1),
+        "value_minibatch_size": Knob(48),
+        "value_learning_rate": Knob(1e-1),
+        "tricks.advantage_normalisation": Knob(True),
+        "tricks.value_clip": Knob(0.01),
+        "tricks.kl_final": Knob(0.1),
+        "tricks.kl_per_action": Knob(True),
+    }
+)
+
+KNOBS: dict[str, dict[str, Knob]] = {
+    "a2c": SHARED
+    | TRICKS
+    | {
+        "learning_rate": Knob(1e-3),
+        "rms_decay": Knob(0.5),
+        "rms_epsilon": Knob(1e-1),
+        "value_coefficient": Knob(0.1, {"tricks.gradient_clip": 0.1}),
+        "entropy_coefficient": Knob(0.1),
+        "tricks.advantage_normalisation": Knob(True),
+    },
+    "npg": NATURAL
+    | {
+        "dense_up_to": Knob(0, {"tolerance": 0.9}),
+        "tolerance": Knob(0.9, ITERATED),
+        "most_steps": Knob(1, ITERATED),
+    },
+    "tnpg": NATURAL | {"cg_steps": Knob(1)},
+    "trpo": NATURAL
+    | {
+        "cg_steps": Knob(1),
+        "line_search_steps": Knob(0, LARGE),
+        "line_search_shrink": Knob(0.9, LARGE),
+    },
+    "vpg": SHARED
+    | TRICKS
+    | ADAM
+    | {
+        "learning_rate": Knob(1e-3),
+        "baseline": Knob(False),
+        "value_learning_rate": Knob(1e-1),
+        "value_steps": Knob(1),
+        "tricks.advantage_normalisation": Knob(True),
+    },
+    "ppo": SHARED
+    | TRICKS
+    | ADAM
+    | {
+        "learning_rate": Knob(1e-3),
+        "epochs": Knob(2),
+        "minibatch_size": Knob(16),
+        "objective": Knob("none"),
+        "clip": Knob(0.01),
+        "kl_target": Knob(1e3, ADAPTIVE),
+        "kl_coefficient": Knob(10.0, PENALTY),
+        "value_coefficient": Knob(0.5, {"tricks.gradient_clip": 0.1}),
+        "entropy_coefficient": Knob(0.1),
+        "tricks.value_clip": Knob(True),
+        "tricks.advantage_normalisation": Knob("minibatch"),
+        "tricks.kl_stop": Knob(1e-4),
+    },
+}
+
+SHARED_INERT: dict[str, list[Inert]] = {
+    "tricks.time_limit_terminal": [Inert(time_limits=False)],
+    "tricks.log_std_init": [Inert(BETA)],
+    "tricks.action_clip": [Inert(BETA)],
+}
+
+NATURALLY_INERT: dict[str, list[Inert]] = SHARED_INERT | {
+    "value_learning_rate": [Inert(UNFITTED)],
+    "value_minibatch_size": [Inert(UNFITTED)],
+    "tricks.adam_epsilon": [Inert(UNFITTED)],
+    "tricks.gradient_clip": [Inert(UNFITTED)],
+    "tricks.value_clip": [Inert(UNFITTED)],
+    "tricks.anneal_lr": [Inert(UNFITTED)],
+}
+
+INERT: dict[str, dict[str, list[Inert]]] = {
+    "a2c": SHARED_INERT,
+    "npg": NATURALLY_INERT
+    | {
+        "dense_up_to": [Inert(value=0, within=1e-2)],
+        "tolerance": [Inert()],
+        "most_steps": [Inert()],
+    },
+    "tnpg": NATURALLY_INERT,
+    "trpo": NATURALLY_INERT
+    | {
+        "line_search_steps": [Inert(value=9)],
+        "line_search_shrink": [Inert({"line_search_steps": 0}), Inert({"line_search_steps": 1})],
+    },
+    "vpg": SHARED_INERT
+    | {
+        "value_learning_rate": [Inert({"baseline": False}), Inert({"value_steps": 0})],
+        "value_steps": [Inert({"baseline": False})],
+        "tricks.time_limit_terminal": [Inert({"baseline": False}), Inert(time_limits=False)],
+    },
+    "ppo": SHARED_INERT
+    | {
+        "clip": [Inert({"objective": "none"}), Inert(PENALTY), Inert(ADAPTIVE)],
+        "kl_target": [Inert(), Inert(PENALTY), Inert({"objective": "none"})],
+        "kl_coefficient": [Inert({"objective": "clip"}), Inert({"objective": "none"})],
+        "value_coefficient": [Inert(within=1e-5)],
+        "tricks.kl_stop": [Inert(value=1e6)],
+    },
+}
+
+ALSO: list[tuple[str, str, dict[str, Any]]] = [
+    ("ppo", "clip", {"objective": "none", "tricks.value_clip": True}),
+    ("ppo", "kl_coefficient", ADAPTIVE),
+    ("ppo", "value_coefficient", {"tricks.gradient_clip": 0.1, "objective": "none"}),
+]
+"""Other conditions under which a field acts that is inert under some."""
+
+SMALL: dict[str, Any] = {"horizon": 24, "environments": 2, "hidden": (8,)}
+
+BASES: dict[str, Any] = {
+    "a2c": a2c.Config(**SMALL, learning_rate=1e-2),
+    "npg": npg.Config(**SMALL, value_minibatch_size=16, value_learning_rate=1e-2),
+    "tnpg": tnpg.Config(**SMALL, value_minibatch_size=16, value_learning_rate=1e-2),
+    "trpo": trpo.Config(**SMALL, value_minibatch_size=16, value_learning_rate=1e-2),
+    "vpg": vpg.Config(**SMALL, value_steps=3, learning_rate=1e-2),
+    "ppo": ppo.Config(**SMALL, epochs=3, minibatch_size=12, learning_rate=1e-2),
+}
+NARROW = Problem(PROBLEM.observation_size, PROBLEM.action_size, (-0.3,) * 3, (0.3,) * 3)
+
+RULES: dict[str, Any] = {name: load(name) for name in ALGORITHMS if load(name).KIND == "on-policy"}
+
+
+def with_values(config: Any, values: dict[str, Any]) -> Any:
+    return changed(config, **{name.replace(".", "__"): value for name, value in values.items()})
+
+
+@cache
+def outcome(name: str, config: Any, time_limits: bool = True) -> dict[str, torch.Tensor]:
+    """What is learnt in three updates, and what is then done."""
+    rule = RULES[name]
+    state = trained(rule, config, [0, 1], updates=3, problem=NARROW, time_limits=time_limits)
+    seen = rule.observe(state, config, torch.full((2, 1, 5), 3.0), learn=False)
+    action = rule.executed(config, NARROW, rule.act(state, config, seen, torch.ones(2, 1, 3)))
+    return rule.parameters(state) | {"action": action}
+
+
+def difference(first: dict[str, torch.Tensor], second: dict[str, torch.Tensor]) -> float:
+    """The largest in any number; infinite where the shapes differ."""
+    if {k: v.shape for k, v in first.items()} != {k: v.shape for k, v in second.items()}:
+        return float("inf")
+    return max(float((first[name] - second[name]).abs().max()) for name in first)
+
+
+@pytest.mark.parametrize("name", RULES)
+def test_every_field_has_another_value_here(name: str) -> None:
+    assert set(KNOBS[name]) == set(fields_of(RULES[name].Config))
+
+
+@pytest.mark.parametrize("name", RULES)
+def test_every_condition_has_a_case_here(name: str) -> None:
+    assert set(INERT[name]) == set(RULES[name].INERT)
+
+
+@pytest.mark.parametrize("name", RULES)
+def test_a_field_is_idle_where_a_condition_on_the_config_makes_it_inert_and_where_it_acts_it_is_not(
+    name: str,
+) -> None:
+    for knob, idle in getattr(RULES[name], "IDLE", {}).items():
+        inert = [case.given for case in INERT[name][knob] if case.time_limits and case.value is None]
+        acting = [KNOBS[name][knob].given, *(given for *field, given in ALSO if field == [name, knob])]
+        assert inert
+        assert all(idle(with_values(BASES[name], given)) for given in inert)
+        assert not any(idle(with_values(BASES[name], given)) for given in acting)
+
+
+@pytest.mark.parametrize(
+    ("name", "knob", "given"),
+    [(name, knob, KNOBS[name][knob].given) for name in KNOBS for knob in KNOBS[name]] + ALSO,
+)
+def test_every_field_changes_what_is_learnt_by_more_than_rounding(
+    name: str, knob: str, given: dict[str, Any]
+) -> None:
+    base = with_values(BASES[name], given)
+    other = with_values(base, {knob: KNOBS[name][knob].value})
+    assert other != base
+    assert difference(outcome(name, base), outcome(name, other)) > 1e-4
+
+
+@pytest.mark.parametrize(
+    ("name", "knob", "case"),
+    [(name, knob, case) for name in INERT for knob, cases in INERT[name].items() for case in cases],
+)
+def test_an_inert_field_changes_nothing_under_its_condition(name: str, knob: str, case: Inert) -> None:
+    base = with_values(BASES[name], case.given)
+    other = with_values(base, {knob: KNOBS[name][knob].value if case.value is None else case.value})
+    assert other != base
+    ours, theirs = (outcome(name, config, case.time_limits) for config in (base, other))
+    assert difference(ours, theirs) <= case.within

@@ -1,0 +1,140 @@
+"""Natural policy gradient: steepest ascent among distributions, its system solved to convergence.
+
+    F x = g,      θ ← θ + √(2δ / gᵀF⁻¹g) x
+
+One line differs from `vpg`: the gradient is multiplied by F⁻¹, and the length of the step follows from δ. F
+is factored where the policy has few parameters; otherwise conjugate gradient runs until the residual is
+small.
+
+Kakade 2002, "A natural policy gradient"; the normalised step of Peters and Schaal 2008, "Reinforcement
+learning of motor skills with policy gradients", and Rajeswaran et al. 2017, "Towards generalization and
+simplicity in continuous control", equation 5.
+"""
+
+from collections.abc import Sequence
+from typing import Literal
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt
+from torch import Tensor
+
+from matters.algorithms.interface import Metrics, Rollout
+from matters.algorithms.maths.conjugate_gradient import (
+    Product,
+    conjugate_gradient,
+    dense,
+    dot,
+    trust_region_step,
+)
+from matters.algorithms.parts.actor_critic import (
+    ActorCritic,
+    act,
+    diagnostics,
+    executed,
+    init,
+    observe,
+    parameters,
+    prepare,
+)
+from matters.algorithms.parts.natural_gradient import (
+    IDLE,
+    NaturalConfig,
+    NaturalTricks,
+    fisher_product,
+    fit,
+    standardise_if_asked,
+    step_kl,
+    surrogate,
+)
+from matters.algorithms.parts.natural_gradient import INERT as SHARED_INERT
+from matters.algorithms.parts.theta import gradient
+
+KIND: Literal["on-policy"] = "on-policy"
+VERSION = 2
+
+Tricks = NaturalTricks
+
+
+class Config(NaturalConfig):
+    """NPG's hyperparameters: the family's, and how its system is solved."""
+
+    damping: float = Field(1e-3, ge=0, description="λ, added to the Fisher information's diagonal")
+    dense_up_to: NonNegativeInt = Field(
+        256, description="factor F where the policy has at most this many parameters, else conjugate gradient"
+    )
+    tolerance: PositiveFloat = Field(
+        1e-4, description="relative residual at which conjugate gradient has converged"
+    )
+    most_steps: PositiveInt = Field(500, description="steps of conjugate gradient at most")
+
+
+PRESETS: dict[str, Config] = {"npg": Config()}
+
+INERT: dict[str, str] = SHARED_INERT | {
+    "dense_up_to": "conjugate gradient converges: both solve the same system, to rounding and tolerance",
+    "tolerance": "F is factored",
+    "most_steps": "F is factored",
+}
+
+
+def update(
+    state: ActorCritic,
+    config: Config,
+    rollout: Rollout,
+    generators: Sequence[np.random.Generator],
+    *,
+    progress: float,
+) -> Metrics:
+    """Learn from one rollout, in place."""
+    batch = standardise_if_asked(prepare(state, config, rollout), config)
+
+    objective = surrogate(state, batch)
+    (g,) = gradient(objective, state.policy)
+    fisher = fisher_product(state, config, batch, generators)
+    x, residual = solve(fisher, g, config, parameters=state.policy.layout.parameters)
+    step, size = trust_region_step(x, dot(x, fisher(x)), kl=step_kl(config, progress=progress))
+    state.policy.matrix.add_(step)
+
+    value_loss = fit(state, config, batch, generators, progress=progress)
+    return diagnostics(state, batch) | {
+        "policy_loss": -objective.detach(),
+        "value_loss": value_loss,
+        "gradient_norm": dot(g, g).sqrt(),
+        "cg_residual": residual,
+        "step_size": size,
+    }
+
+
+def solve(
+    fisher: Product, g: Float[Tensor, "S P"], config: Config, *, parameters: int
+) -> tuple[Float[Tensor, "S P"], Float[Tensor, " S"]]:
+    """F⁻¹g and its relative residual."""
+    if parameters > config.dense_up_to:
+        return conjugate_gradient(fisher, g, steps=config.most_steps, tolerance=config.tolerance)
+    x = torch.zeros_like(g)
+    # In double precision: F may be close to singular, and here it is small.
+    matrix = dense(fisher, parameters, g).double()
+    for s in range(len(g)):  # seed by seed, so that no batched kernel can round by their number
+        x[s, :parameters] = torch.linalg.solve(matrix[s], g[s, :parameters].double()).to(g.dtype)
+    missing = g - fisher(x)
+    norm = dot(g, g).sqrt()
+    return x, torch.where(norm > 0, dot(missing, missing).sqrt() / norm.clamp_min(1e-30), 0.0)
+
+
+__all__ = [
+    "IDLE",
+    "INERT",
+    "KIND",
+    "PRESETS",
+    "VERSION",
+    "Config",
+    "Tricks",
+    "act",
+    "executed",
+    "init",
+    "observe",
+    "parameters",
+    "update",
+]

@@ -1,0 +1,311 @@
+"""What the on-policy algorithms share: policy, value function, and a rollout made a batch to learn from."""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, fields
+from functools import cache
+from itertools import repeat
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from pydantic import Field, PositiveInt
+from torch import Tensor
+
+from matters.algorithms.interface import Frozen, Metrics, Problem, Rollout
+from matters.algorithms.maths.advantages import explained_variance, generalised_advantage
+from matters.algorithms.maths.moments import Moments, start
+from matters.algorithms.maths.surrogates import clipped_squared_error, squared_error
+from matters.algorithms.parts.mlp import Mlp
+from matters.algorithms.parts.normalisation import paid, seen
+from matters.algorithms.parts.policies import BetaPolicy, Distribution, GaussianPolicy, Policy
+from matters.algorithms.parts.theta import Theta, adam_step, clip_coefficient, global_norm
+from matters.algorithms.parts.tricks import AdamTricks
+
+RATIO_BOUND = 0.2
+"""Where an algorithm bounds no ratio, the recorded clip fraction counts against PPO's ε, to compare pages."""
+
+
+class OnPolicyConfig(Frozen):
+    """The settings that every on-policy algorithm has."""
+
+    horizon: PositiveInt = Field(2048, description="T, steps of each environment in a rollout")
+    environments: PositiveInt = Field(1, description="N, environments of each seed")
+    discount: float = Field(0.99, ge=0, le=1, description="γ")
+    gae_lambda: float = Field(
+        0.95, ge=0, le=1, description="λ of the advantage estimate; 1 is the reward-to-go"
+    )
+    hidden: tuple[PositiveInt, ...] = Field((64, 64), description="widths of the hidden layers", strict=False)
+    policy: Literal["gaussian", "beta"] = Field(
+        "gaussian", description="distribution of the actions; beta (Hsu et al. 2020) needs bounded ones"
+    )
+
+
+INERT: dict[str, str] = {
+    "tricks.time_limit_terminal": "no episode of the rollout ended by a time limit",
+    "tricks.log_std_init": "policy is 'beta', which has no log σ",
+    "tricks.action_clip": "policy is 'beta', whose actions are within the bounds",
+}
+"""Fields of every on-policy config that change nothing under a named condition."""
+
+IDLE: dict[str, Callable[[Any], bool]] = {
+    "tricks.log_std_init": lambda config: config.policy == "beta",
+    "tricks.action_clip": lambda config: config.policy == "beta",
+}
+"""Those whose condition is on the config alone: whether a config leaves them without effect."""
+
+
+@dataclass
+class ActorCritic:
+    """θ of policy and value function, and the running moments of observations and returns."""
+
+    actor: Policy
+    critic: Mlp
+    policy: Theta
+    value: Theta
+    observation_moments: Moments
+    return_moments: Moments
+    running_return: Float[Tensor, "S N"]
+
+
+@dataclass
+class Batch:
+    """A rollout ready to learn from: B = T · N samples a seed, with the old policy's view of them."""
+
+    observation: Float[Tensor, "S B O"]
+    action: Float[Tensor, "S B A"]
+    advantage: Float[Tensor, "S B"]
+    target: Float[Tensor, "S B"]
+    """Advantage + value: what the value function is fitted to."""
+    value: Float[Tensor, "S B"]
+    log_prob: Float[Tensor, "S B"]
+    old: Distribution
+    """The old policy itself, for its KL to the new one."""
+
+    def take(self, index: Tensor) -> "Batch":
+        """The samples `index` [S, B'] of each seed."""
+        seeds, size = self.advantage.shape
+        flat = (index + torch.arange(seeds)[:, None] * size).flatten()
+
+        def taken(part: Any) -> Any:
+            if isinstance(part, tuple):
+                return tuple(map(taken, part))
+            if not self._varies(part):
+                return part
+            return part.flatten(0, 1).index_select(0, flat).view(*index.shape, *part.shape[2:])
+
+        return Batch(*(taken(getattr(self, field.name)) for field in fields(self)))
+
+    def split(self, size: int) -> Iterator["Batch"]:
+        """Consecutive minibatches of `size` samples; the last one may be smaller."""
+
+        def pieces(part: Any) -> Iterable[Any]:
+            if isinstance(part, tuple):
+                return zip(*map(pieces, part), strict=False)
+            return part.split(size, dim=1) if self._varies(part) else repeat(part)
+
+        parts = [pieces(getattr(self, field.name)) for field in fields(self)]
+        return (Batch(*part) for part in zip(*parts, strict=False))
+
+    def _varies(self, part: Tensor) -> bool:
+        """Whether it has a row a sample; what is the same for all samples belongs to each minibatch whole."""
+        return part.shape[1] == self.advantage.shape[1]
+
+
+def init(
+    config: Any,
+    problem: Problem,
+    generators: Sequence[np.random.Generator],
+    dtype: torch.dtype = torch.float32,
+) -> ActorCritic:
+    """First parameters, one row a generator: the policy's are drawn first, then the value function's."""
+    tricks = config.tricks
+    actor = _actor(config, problem)
+    critic = Mlp((problem.observation_size, *config.hidden, 1), tricks.tanh_activations)
+    policies, values = [], []
+    for generator in generators:
+        policies.append(actor.initial(generator, orthogonal=tricks.orthogonal_init))
+        weights = critic.initial(generator, orthogonal=tricks.orthogonal_init, last_gain=1.0)
+        values.append(critic.layout.row(weights))
+    seeds = len(generators)
+    return ActorCritic(
+        actor=actor,
+        critic=critic,
+        policy=Theta.of(policies, actor.layout, dtype),
+        value=Theta.of(values, critic.layout, dtype),
+        observation_moments=start(seeds, problem.observation_size),
+        return_moments=start(seeds, 1),
+        running_return=torch.zeros(seeds, config.environments, dtype=torch.float64),
+    )
+
+
+def _actor(config: Any, problem: Problem) -> Policy:
+    """The policy that the config asks for. Raises ValueError for a Beta policy of unbounded actions."""
+    tricks, actions = config.tricks, problem.action_size
+
+    def network(outputs: int) -> Mlp:
+        return Mlp((problem.observation_size, *config.hidden, outputs), tricks.tanh_activations)
+
+    if config.policy == "beta":
+        return BetaPolicy(network(2 * actions), problem.action_low, problem.action_high)
+    return GaussianPolicy(network(actions), 0.0 if tricks.log_std_init is None else tricks.log_std_init)
+
+
+def observe(
+    state: ActorCritic, config: Any, observation: Float[Tensor, "S N O"], *, learn: bool
+) -> Float[Tensor, "S N O"]:
+    """What the policy sees of a raw observation; with `learn`, running moments take it in first."""
+    return seen(state.observation_moments, observation, config.tricks, learn=learn)
+
+
+def act(
+    state: ActorCritic,
+    config: Any,  # noqa: ARG001 - other rules may need it to act
+    observation: Float[Tensor, "S N O"],
+    noise: Float[Tensor, "S N A"] | None,
+) -> Float[Tensor, "S N A"]:
+    """An action for each observation: sampled with standard normal `noise`, the mode without."""
+    return state.actor.sample(state.policy, observation, noise)
+
+
+def executed(config: Any, problem: Problem, action: Float[Tensor, "S N A"]) -> Float[Tensor, "S N A"]:
+    """What of an action is sent to the environment: all of it, or clipped to the bounds."""
+    if not config.tricks.action_clip:
+        return action
+    low, high = _bounds(problem)
+    return torch.from_numpy(np.minimum(np.maximum(action.numpy(), low), high))
+
+
+@cache
+def _bounds(problem: Problem) -> tuple[Float[np.ndarray, " A"], Float[np.ndarray, " A"]]:
+    """The action bounds as arrays; made once, since every step asks."""
+    return np.array(problem.action_low, np.float32), np.array(problem.action_high, np.float32)
+
+
+def parameters(state: ActorCritic) -> dict[str, Tensor]:
+    """Policy and value parameters by name, and the moments that observations are standardised with."""
+    named = {
+        f"{part}/{name}": view
+        for part, theta in (("policy", state.policy), ("value", state.value))
+        for name, view in zip(theta.layout.names, theta.frozen, strict=True)
+    }
+    moments = state.observation_moments
+    return named | {"observation/mean": moments.mean, "observation/variance": moments.variance}
+
+
+def values(state: ActorCritic, observation: Float[Tensor, "S B O"]) -> Float[Tensor, "S B"]:
+    """V(s)."""
+    return state.critic(state.value.frozen, observation).flatten(1)
+
+
+def value_gradient(
+    state: ActorCritic, batch: Batch, *, clip: float | None = None, coefficient: float = 1.0
+) -> tuple[Float[Tensor, " S"], Float[Tensor, "S P"]]:
+    """E[ (V − V_target)² ] and the gradient of `coefficient` times it to the value function's θ.
+
+    With `clip` the change of the value is clipped (Engstrom et al. 2020, item 1).
+    """
+    run = state.critic.run(state.value.frozen, batch.observation)
+    value = run.output.flatten(1)
+    if clip is None:
+        error, slope = squared_error(value, batch.target)
+    else:
+        error, slope = clipped_squared_error(value, batch.value, batch.target, clip=clip)
+    slope *= coefficient / value.shape[1]
+    return error.mean(1), state.critic.gradient(run, slope.unsqueeze(2))
+
+
+@torch.no_grad()
+def prepare(state: ActorCritic, config: Any, rollout: Rollout, *, baseline: bool = True) -> Batch:
+    """Rewards scaled and clipped, values, advantages and targets; the running moments are carried on.
+
+    Without `baseline`, V is 0 in the advantage: with λ = 1 that is the reward-to-go.
+    """
+    tricks = config.tricks
+    ended = rollout.terminated | rollout.truncated
+    reward = paid(
+        state.return_moments, state.running_return, rollout.reward, ended, tricks, discount=config.discount
+    )
+    observation = rollout.observation.flatten(1, 2)
+    value = values(state, observation).view_as(reward)
+    value_next = values(state, rollout.successor.flatten(1, 2)).view_as(reward)
+    if not baseline:
+        value, value_next = torch.zeros_like(value), torch.zeros_like(value)
+    advantage = generalised_advantage(
+        reward,
+        value,
+        value_next,
+        ended if tricks.time_limit_terminal else rollout.terminated,
+        ended,
+        discount=config.discount,
+        gae_lambda=config.gae_lambda,
+    )
+    action = rollout.action.flatten(1, 2)
+    first, second = state.actor(state.policy.frozen, observation)
+    old = first.clone(), second.clone()  # what is a view of θ would move with it
+    return Batch(
+        observation=observation,
+        action=action,
+        advantage=advantage.flatten(1),
+        target=(advantage + value).flatten(1),
+        value=value.flatten(1),
+        log_prob=state.actor.log_prob(old, action),
+        old=old,
+    )
+
+
+@torch.inference_mode()
+def fit_value(
+    state: ActorCritic,
+    batch: Batch,
+    generators: Sequence[np.random.Generator],
+    *,
+    epochs: int,
+    minibatch_size: int,
+    learning_rate: float,
+    tricks: AdamTricks,
+    clip: float | None = None,
+) -> Float[Tensor, " S"]:
+    """Fit V to the batch's targets by minibatch steps of Adam; returns the mean loss of the last pass.
+
+    With `clip` the change of the value is clipped (Engstrom et al. 2020, item 1).
+    """
+    size = batch.advantage.shape[1]
+    losses = [torch.zeros(len(generators), dtype=batch.value.dtype)]
+    for _ in range(epochs):
+        order = torch.from_numpy(np.stack([generator.permutation(size) for generator in generators]))
+        losses = []
+        for minibatch in batch.take(order).split(minibatch_size):
+            loss, descent = value_gradient(state, minibatch, clip=clip)
+            descend(state.value, descent, learning_rate=learning_rate, tricks=tricks)
+            losses.append(loss)
+    return torch.stack(losses, dim=1).mean(1)
+
+
+def descend(
+    theta: Theta, descent: Float[Tensor, "S P"], *, learning_rate: float, tricks: AdamTricks
+) -> Float[Tensor, " S"]:
+    """One step of Adam down the gradient, clipped if that trick is on; returns its norm before clipping."""
+    norm = global_norm(descent)
+    if tricks.gradient_clip is not None:
+        descent = descent * clip_coefficient(norm, limit=tricks.gradient_clip)
+    adam_step(theta, descent, learning_rate=learning_rate, epsilon=tricks.adam_epsilon or 1e-8)
+    return norm
+
+
+@torch.no_grad()
+def diagnostics(state: ActorCritic, batch: Batch, *, clip: float = RATIO_BOUND) -> Metrics:
+    """How far the update moved the policy, over the whole rollout.
+
+    KL(old ‖ new), the largest ratio, the fraction of ratios outside 1 ± `clip`, the entropy; and how much of
+    the targets' variance the values before the update explain.
+    """
+    new = state.actor(state.policy.frozen, batch.observation)
+    ratio = (state.actor.log_prob(new, batch.action) - batch.log_prob).exp()
+    return {
+        "mean_kl": state.actor.kl(batch.old, new).mean(1),
+        "max_ratio": ratio.max(1).values,
+        "clip_fraction": ((ratio - 1).abs() > clip).to(ratio.dtype).mean(1),
+        "entropy": state.actor.entropy(new).mean(1),
+        "explained_variance": explained_variance(batch.value, batch.target),
+    }

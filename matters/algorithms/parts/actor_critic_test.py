@@ -1,0 +1,201 @@
+from dataclasses import fields
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from matters.algorithms import ppo
+from matters.algorithms.conftest import PROBLEM, changed, collect, generators
+from matters.algorithms.interface import Problem, Rollout
+from matters.algorithms.maths.distributions import gaussian_log_prob
+from matters.algorithms.parts import actor_critic
+from matters.algorithms.parts.actor_critic import (
+    ActorCritic,
+    Batch,
+    diagnostics,
+    executed,
+    init,
+    prepare,
+    values,
+)
+
+SMALL = ppo.Config(horizon=24, environments=2, hidden=(8,))
+SEEDS = (0, 1, 2)
+
+
+def begun(config: Any = SMALL) -> tuple[ActorCritic, Rollout]:
+    """A first state and a rollout of it."""
+    state = init(config, PROBLEM, generators(SEEDS))
+    return state, collect(ppo, state, config, SEEDS)
+
+
+def test_the_policy_is_drawn_first_and_then_the_value_function_from_each_seeds_generator() -> None:
+    state = init(SMALL, PROBLEM, generators(SEEDS))
+    for row, generator in enumerate(generators(SEEDS)):
+        policy = state.actor.initial(generator, orthogonal=False)
+        value = state.critic.layout.row(state.critic.initial(generator, orthogonal=False, last_gain=1.0))
+        np.testing.assert_array_equal(state.policy.matrix[row], policy.astype(np.float32))
+        np.testing.assert_array_equal(state.value.matrix[row], value.astype(np.float32))
+
+
+def test_orthogonal_initialisation_scales_policy_output_by_a_hundredth_and_value_output_by_one() -> None:
+    state = init(changed(SMALL, tricks__orthogonal_init=True), PROBLEM, generators(SEEDS))
+    for row in range(3):
+        policy, value = state.policy.frozen[2][row], state.value.frozen[2][row]
+        np.testing.assert_allclose(np.linalg.svd(policy, compute_uv=False), 0.01, rtol=1e-5)
+        np.testing.assert_allclose(np.linalg.svd(value, compute_uv=False), 1, rtol=1e-5)
+
+
+@pytest.mark.parametrize(("asked", "start"), [(None, 0.0), (-0.5, -0.5), (0.0, 0.0)])
+def test_log_sigma_starts_at_0_or_where_it_is_asked_to(asked: float | None, start: float) -> None:
+    state = init(changed(SMALL, tricks__log_std_init=asked), PROBLEM, generators(SEEDS))
+    assert torch.equal(state.policy.frozen[-1], torch.full((3, 1, 3), start))
+
+
+def test_a_batch_is_the_rollout_flattened_with_the_old_policys_view() -> None:
+    state, rollout = begun()
+    batch = prepare(state, SMALL, rollout)
+    for s, t, n in ((0, 0, 0), (1, 5, 1), (2, 23, 0)):
+        sample = t * 2 + n
+        assert torch.equal(batch.observation[s, sample], rollout.observation[s, t, n])
+        assert torch.equal(batch.action[s, sample], rollout.action[s, t, n])
+    mean, log_std = state.actor(state.policy.frozen, batch.observation)
+    assert torch.equal(batch.old[0], mean)
+    assert torch.equal(batch.old[1], log_std)
+    assert torch.equal(batch.log_prob, gaussian_log_prob(batch.action, mean, log_std))
+    assert torch.equal(batch.value, values(state, batch.observation).detach())
+    torch.testing.assert_close(batch.target, batch.advantage + batch.value)
+    own = (getattr(batch, field.name) for field in fields(Batch) if field.name != "old")
+    assert not any(tensor.requires_grad for tensor in (*own, *batch.old))
+
+
+def numbered() -> Batch:
+    """3 seeds of 10 samples that say which they are: 100 · seed + sample."""
+    number = (100 * torch.arange(3)[:, None] + torch.arange(10)).float()
+    wide = number[..., None].expand(-1, -1, 2).clone()
+    same = 100 * torch.arange(3)[:, None, None].expand(3, 1, 2) + 0.5
+    return Batch(wide, wide + 0.5, number, number, number, number, old=(wide, same))
+
+
+def varying(batch: Batch) -> dict[str, Tensor]:
+    """What has a row a sample, by name."""
+    found = {field.name: getattr(batch, field.name) for field in fields(Batch) if field.name != "old"}
+    return found | {"old": batch.old[0]}
+
+
+def test_take_gives_each_seed_its_own_samples_of_every_field() -> None:
+    index = torch.tensor([[3, 1], [0, 9], [5, 5]])
+    taken = numbered().take(index)
+    expected = 100 * torch.arange(3)[:, None] + index
+    for name, tensor in varying(taken).items():
+        found = tensor if tensor.ndim == 2 else tensor[..., 1].floor()
+        assert torch.equal(found, expected.float()), name
+    assert torch.equal(taken.old[1], numbered().old[1])
+
+
+def test_split_gives_every_sample_once_and_the_rest_last() -> None:
+    parts = list(numbered().split(4))
+    assert [part.advantage.shape[1] for part in parts] == [4, 4, 2]
+    for name, tensor in varying(numbered()).items():
+        assert torch.equal(torch.cat([varying(part)[name] for part in parts], dim=1), tensor), name
+    assert all(torch.equal(part.old[1], numbered().old[1]) for part in parts)
+
+
+def test_time_limits_as_terminals_change_targets_at_truncations_only() -> None:
+    without_trace = changed(SMALL, gae_lambda=0.0)
+    state, rollout = begun(without_trace)
+    limits = rollout.truncated.flatten(1)
+    off = prepare(state, without_trace, rollout).target
+    on = prepare(state, changed(without_trace, tricks__time_limit_terminal=True), rollout).target
+    assert limits.any()
+    assert torch.equal(off != on, limits)
+    # A truncated step's target is then its reward alone.
+    torch.testing.assert_close(on[limits], rollout.reward.flatten(1)[limits], atol=1e-6, rtol=1e-5)
+
+
+def test_time_limits_as_terminals_reach_back_along_the_trace_of_their_own_episodes_only() -> None:
+    state, rollout = begun()
+    off = prepare(state, SMALL, rollout).target.view(3, 24, 2)
+    on = prepare(state, changed(SMALL, tricks__time_limit_terminal=True), rollout).target.view(3, 24, 2)
+    expected = torch.zeros(3, 24, 2, dtype=torch.bool)
+    ends_so = torch.zeros(3, 2, dtype=torch.bool)
+    for t in reversed(range(24)):
+        ends_so = torch.where(rollout.truncated[:, t], True, ends_so & ~rollout.terminated[:, t])
+        expected[:, t] = ends_so
+    assert not (off != on)[~expected].any()
+    assert (off != on)[expected].float().mean() > 0.9
+
+
+def test_the_end_of_a_rollout_bootstraps_from_its_last_successor() -> None:
+    state, rollout = begun(changed(SMALL, gae_lambda=1.0))
+    for ends in (rollout.terminated, rollout.truncated):
+        ends[:] = False
+    before = prepare(state, SMALL, rollout).advantage
+    rollout.successor[:, -1] += 1
+    after = prepare(state, SMALL, rollout).advantage
+    assert (before != after).all()
+
+
+def test_without_a_baseline_targets_and_advantages_do_not_see_the_value_function() -> None:
+    state, rollout = begun()
+    before = prepare(state, SMALL, rollout, baseline=False)
+    state.value.matrix += 1
+    after = prepare(state, SMALL, rollout, baseline=False)
+    assert torch.equal(before.advantage, after.advantage)
+    assert torch.equal(before.target, before.advantage)
+
+
+def test_diagnostics_before_any_step_say_that_nothing_moved() -> None:
+    state, rollout = begun()
+    batch = prepare(state, SMALL, rollout)
+    found = diagnostics(state, batch, clip=0.2)
+    assert found["mean_kl"].abs().max() < 1e-6
+    assert torch.equal(found["max_ratio"], torch.ones(3))
+    assert torch.equal(found["clip_fraction"], torch.zeros(3))
+
+
+def test_diagnostics_are_those_of_pytorchs_distributions() -> None:
+    state, rollout = begun()
+    batch = prepare(state, SMALL, rollout)
+    old_policy = torch.distributions.Normal(batch.old[0], batch.old[1].exp().expand_as(batch.old[0]))
+    state.policy.matrix[:, : state.policy.layout.parameters] += 0.05
+    mean, log_std = state.actor(state.policy.frozen, batch.observation)
+    policy = torch.distributions.Normal(mean, log_std.exp().expand_as(mean))
+    ratio = (policy.log_prob(batch.action) - old_policy.log_prob(batch.action)).sum(-1).exp()
+    found = diagnostics(state, batch, clip=0.1)
+    kl = torch.distributions.kl_divergence(old_policy, policy).sum(-1)
+    torch.testing.assert_close(found["mean_kl"], kl.mean(1))
+    torch.testing.assert_close(found["max_ratio"], ratio.max(1).values)
+    torch.testing.assert_close(found["clip_fraction"], ((ratio - 1).abs() > 0.1).float().mean(1))
+    torch.testing.assert_close(found["entropy"], policy.entropy().sum(-1).mean(1))
+    assert 0 < found["clip_fraction"].min() < 1
+    residual = (batch.target - batch.value).var(1, unbiased=False) / batch.target.var(1, unbiased=False)
+    torch.testing.assert_close(found["explained_variance"], 1 - residual)
+
+
+def test_actions_are_executed_as_drawn_or_clipped_to_each_axis_bounds() -> None:
+    problem = Problem(5, 2, (-1.0, -0.2), (1.0, 0.1))
+    action = torch.tensor([[[3.0, -3.0]], [[-0.5, 0.05]]])
+    assert executed(SMALL, problem, action) is action
+    clipped = executed(changed(SMALL, tricks__action_clip=True), problem, action)
+    assert torch.equal(clipped, torch.tensor([[[1.0, -0.2]], [[-0.5, 0.05]]]))
+
+
+def test_parameters_name_every_number_that_the_policy_in_use_depends_on() -> None:
+    state, _ = begun()
+    shapes = {name: tuple(tensor.shape) for name, tensor in actor_critic.parameters(state).items()}
+    assert shapes == {
+        "policy/weight_0": (3, 5, 8),
+        "policy/bias_0": (3, 1, 8),
+        "policy/weight_1": (3, 8, 3),
+        "policy/bias_1": (3, 1, 3),
+        "policy/log_std": (3, 1, 3),
+        "value/weight_0": (3, 5, 8),
+        "value/bias_0": (3, 1, 8),
+        "value/weight_1": (3, 8, 1),
+        "value/bias_1": (3, 1, 1),
+        "observation/mean": (3, 5),
+        "observation/variance": (3, 5),
+    }

@@ -1,0 +1,205 @@
+"""What the off-policy algorithms share: a policy, K critics of it and their targets, and the critics' fit.
+
+Actions are in ±1 everywhere but in the environment. All critics of all seeds are evaluated together, one
+matrix product a layer: a seed has K rows of θ.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float
+from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt, field_validator
+from torch import Tensor
+
+from matters.algorithms.interface import Frozen, Problem, Transitions
+from matters.algorithms.parts.mlp import Pass, slope_to_last_inputs
+from matters.algorithms.parts.perceptron import Perceptron
+from matters.algorithms.parts.theta import Target, Theta, adam_step
+
+EPSILON = 1e-8
+"""Adam's ε: its paper's, and that of PyTorch and TensorFlow, which all published code here left alone."""
+
+
+class OffPolicyConfig(Frozen):
+    """The settings that every off-policy algorithm has."""
+
+    batch_size: PositiveInt = Field(256, description="B, transitions a gradient step")
+    buffer_size: PositiveInt = Field(
+        1_000_000, description="transitions that the replay keeps", validate_default=True
+    )
+    warmup: PositiveInt = Field(10_000, description="steps of uniformly random actions before learning")
+    train_every: PositiveInt = Field(1, description="steps from one training to the next")
+    gradient_steps: PositiveInt = Field(1, description="gradient steps a training")
+    discount: float = Field(0.99, ge=0, le=1, description="γ")
+    target_rate: float = Field(0.005, gt=0, le=1, description="τ, how far targets move to θ each time")
+    hidden: tuple[PositiveInt, ...] = Field(
+        (256, 256), description="widths of the hidden layers", strict=False
+    )
+    learning_rate: PositiveFloat = Field(3e-4, description="Adam's step size for the policy")
+    critic_learning_rate: PositiveFloat = Field(3e-4, description="Adam's step size for Q")
+    critic_weight_decay: NonNegativeFloat = Field(0.0, description="weight of ½‖θ‖² in the loss of Q")
+
+    @field_validator("buffer_size")
+    @classmethod
+    def _holds_a_batch(cls, buffer_size: int, info: Any) -> int:
+        batch_size = info.data.get("batch_size", 0)
+        if buffer_size < batch_size:
+            raise ValueError(f"should be at least batch_size, {batch_size}")
+        return buffer_size
+
+
+INERT: dict[str, str] = {
+    "buffer_size": "it is no less than the run's steps",
+    "tricks.time_limit_terminal": "no transition of a batch ended an episode by a time limit",
+}
+"""Fields of every off-policy config that change nothing under a named condition."""
+
+
+@dataclass
+class Critics:
+    """θ [S, K, P] of each seed's K critics Q(s, a), and the targets that follow them."""
+
+    network: Perceptron
+    theta: Theta
+    target: Target
+
+
+@dataclass
+class Judgement:
+    """What K critics make of states and actions."""
+
+    value: Float[Tensor, "S K B"]
+    run: Pass
+
+
+@dataclass
+class Fit:
+    """One step of the critics, before it was taken."""
+
+    value: Float[Tensor, "S K B"]
+    loss: Float[Tensor, "S K"]
+
+
+def first_critics(
+    config: Any,
+    problem: Problem,
+    generators: Sequence[np.random.Generator],
+    dtype: torch.dtype,
+    *,
+    number: int,
+    last: float | None = None,
+) -> Critics:
+    """First critics and their targets, `number` of them a seed, drawn one after the other."""
+    network = Perceptron((problem.observation_size + problem.action_size, *config.hidden, 1))
+    rows = [np.stack([network.initial(own, last=last) for _ in range(number)]) for own in generators]
+    theta = Theta.of(rows, network.layout, dtype)
+    return Critics(network, theta, Target.of(theta))
+
+
+def judged(
+    critics: Critics, views: list[Tensor], observation: Float[Tensor, "S B O"], action: Float[Tensor, "S B A"]
+) -> Judgement:
+    """Q(s, a) of the critics that the views belong to: all of θ, its first, or the targets."""
+    x = torch.cat([observation, action], dim=-1)
+    number = len(views[0]) // len(x)
+    if number > 1:
+        x = x[:, None].expand(-1, number, -1, -1).flatten(0, 1)
+    run = critics.network(views, x)
+    return Judgement(run.output.view(len(action), number, -1), run)
+
+
+def slope_to_action(
+    judgement: Judgement, slope: Float[Tensor, "S K B"], *, actions: int
+) -> Float[Tensor, "S B {actions}"]:
+    """The slope to the action of what has this slope to its values."""
+    each = slope_to_last_inputs(judgement.run, slope.view_as(judgement.run.output), number=actions)
+    return each.view(*slope.shape, actions).sum(1)
+
+
+def fit(
+    critics: Critics,
+    config: Any,
+    batch: Transitions,
+    target: Float[Tensor, "S B"],
+    *,
+    factor: float = 1.0,
+) -> Fit:
+    """One step of Adam down `factor` · Σₖ E[ (Qₖ(s, a) − y)² ], for all critics of all seeds at once."""
+    judgement = judged(critics, critics.theta.whole, batch.observation, batch.action)
+    error = judgement.value - target[:, None]
+    slope = (2 * factor / target.shape[1]) * error
+    descent = critics.network.gradient(judgement.run, slope.view_as(judgement.run.output))
+    adam_step(
+        critics.theta,
+        descent.view_as(critics.theta.matrix),
+        learning_rate=config.critic_learning_rate,
+        epsilon=EPSILON,
+        weight_decay=config.critic_weight_decay,
+    )
+    return Fit(judgement.value, factor * (error * error).mean(2))
+
+
+def terminal(config: Any, batch: Transitions) -> Bool[Tensor, "S B"]:
+    """Where nothing is bootstrapped: terminal successors, and with the trick those at a time limit too."""
+    if config.tricks.time_limit_terminal:
+        return batch.terminated | batch.truncated
+    return batch.terminated
+
+
+def normal(generators: Sequence[np.random.Generator], *shape: int) -> Float[Tensor, "S *shape"]:
+    """Standard normal numbers, each seed's from its own generator."""
+    drawn = [generator.standard_normal(shape, dtype=np.float32) for generator in generators]
+    return torch.from_numpy(np.stack(drawn))
+
+
+def observe(
+    state: Any,  # noqa: ARG001 - a rule's interface
+    config: Any,  # noqa: ARG001
+    observation: Float[Tensor, "S N O"],
+    *,
+    learn: bool,  # noqa: ARG001
+) -> Float[Tensor, "S N O"]:
+    """What the policy sees of a raw observation: all of it, as it is."""
+    return observation
+
+
+def executed(
+    config: Any,  # noqa: ARG001 - a rule's interface
+    problem: Problem,
+    action: Float[Tensor, "S N A"],
+) -> Float[Tensor, "S N A"]:
+    """What of an action is sent to the environment: scaled from ±1 to the bounds."""
+    middle, half = _range(problem)
+    return torch.addcmul(middle, half, action.double()).to(action.dtype)
+
+
+def refuse_unbounded(problem: Problem) -> None:
+    """Raises ValueError for action bounds that are not finite: ±1 cannot be scaled to them."""
+    for axis, bounds in enumerate(zip(problem.action_low, problem.action_high, strict=True)):
+        if not all(map(math.isfinite, bounds)):
+            raise ValueError(
+                f"off-policy algorithms need bounded actions; axis {axis} is from {bounds[0]} to {bounds[1]}"
+            )
+
+
+@cache
+def _range(problem: Problem) -> tuple[Float[Tensor, " A"], Float[Tensor, " A"]]:
+    """Middle and half the width of the bounds, in double precision.
+
+    So no action is rounded to beyond bounds that are numbers of single precision, as Gymnasium's are.
+    """
+    low, high = torch.tensor([problem.action_low, problem.action_high], dtype=torch.float64)
+    return (low + high) / 2, (high - low) / 2
+
+
+def kept(policy: Theta, critics: Critics) -> dict[str, Tensor]:
+    """The parameters of policy and critics by name, [S, …] and [S, K, …]."""
+    named = {f"policy/{n}": view for n, view in zip(policy.layout.names, policy.frozen, strict=True)}
+    seeds = len(policy.matrix)
+    own = zip(critics.theta.layout.names, critics.theta.frozen, strict=True)
+    return named | {f"critic/{n}": view.view(seeds, -1, *view.shape[1:]) for n, view in own}

@@ -1,0 +1,194 @@
+import warnings
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import scipy.stats
+import torch
+from torch import Tensor
+
+from matters.algorithms.parts.mlp import Mlp
+from matters.algorithms.parts.policies import BetaPolicy, GaussianPolicy, Policy, sum_of
+from matters.algorithms.parts.theta import Theta, gradient
+
+POLICY = GaussianPolicy(Mlp((3, 8, 2), True), log_std=-0.5)
+BETA = BetaPolicy(Mlp((3, 8, 4), True), (-1.0, -0.3), (1.0, 0.1))
+LOW, HIGH = torch.tensor(BETA.low), torch.tensor(BETA.high)
+
+
+def theta(policy: Policy = POLICY, *, seeds: int = 2, orthogonal: bool = True) -> Theta:
+    rows = [policy.initial(np.random.default_rng(seed), orthogonal=orthogonal) for seed in range(seeds)]
+    return Theta.of(rows, policy.layout)
+
+
+def test_log_sigma_is_the_last_parameter_and_does_not_depend_on_the_observation() -> None:
+    assert POLICY.layout.names[-1] == "log_std"
+    assert POLICY.layout.shapes[-1] == (1, 2)
+    _, first = POLICY(theta().frozen, torch.zeros(2, 4, 3))
+    _, second = POLICY(theta().frozen, torch.ones(2, 4, 3))
+    assert torch.equal(first, second)
+    assert torch.equal(first, torch.full((2, 1, 2), -0.5))
+
+
+@pytest.mark.parametrize("policy", [POLICY, BETA])
+def test_gradients_written_out_are_those_that_autograd_finds(policy: Policy) -> None:
+    generator = torch.Generator().manual_seed(0)
+    rows = [policy.initial(np.random.default_rng(seed), orthogonal=False) for seed in range(2)]
+    own = Theta.of(rows, policy.layout, torch.float64)
+    observation = torch.randn(2, 7, 3, generator=generator, dtype=torch.float64)
+    action = 0.1 * torch.rand(2, 7, 2, generator=generator, dtype=torch.float64)  # within BETA's bounds
+    weight = torch.randn(2, 7, generator=generator, dtype=torch.float64)
+
+    here = policy(own.leaves, observation)
+    spread = policy.entropy(here)
+    other = Theta.of(rows[::-1], policy.layout, torch.float64)
+    old = policy(other.frozen, observation)
+    total = (weight * (policy.log_prob(here, action) + policy.kl(old, here))).sum(1) + 0.3 * spread.sum(1)
+    (expected,) = gradient(total, own)
+
+    distribution, run = policy.run(own.frozen, observation)
+    for mine, theirs in zip(distribution, here, strict=True):
+        torch.testing.assert_close(mine, theirs.detach())
+    slopes = [
+        policy.log_prob_slope(distribution, action, weight),
+        policy.kl_slope(old, distribution, weight),
+        policy.entropy_slope(distribution, torch.full_like(spread, 0.3).detach()),
+    ]
+    torch.testing.assert_close(policy.gradient(run, sum_of(slopes)), expected)
+    assert expected.abs().max() > 0.1
+
+
+def test_without_noise_the_action_is_the_mean() -> None:
+    observation = torch.randn(2, 4, 3, generator=torch.Generator().manual_seed(0))
+    mean, _ = POLICY(theta().frozen, observation)
+    action = POLICY.sample(theta(), observation, None)
+    torch.testing.assert_close(action, mean)
+    assert torch.equal(POLICY.sample(theta(), observation, torch.zeros(2, 4, 2)), action)
+
+
+@pytest.mark.parametrize("policy", [POLICY, BETA])
+def test_a_policy_that_diverges_warns_nobody(policy: Policy) -> None:
+    own = Theta.of([np.full(policy.layout.width, number) for number in (1e38, np.inf)], policy.layout)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        action = policy.sample(own, torch.ones(2, 1, 3), torch.ones(2, 1, 2))
+    assert not action.isfinite().all()
+
+
+def test_noise_is_scaled_by_sigma() -> None:
+    observation, noise = torch.zeros(2, 4, 3), torch.ones(2, 4, 2)
+    policy = replace(POLICY, log_std=-1.0)
+    mean = policy.sample(theta(policy), observation, None)
+    action = policy.sample(theta(policy), observation, noise)
+    torch.testing.assert_close(action - mean, torch.full((2, 4, 2), float(np.exp(-1.0))))
+
+
+def test_sampled_actions_have_the_policys_moments() -> None:
+    noise = torch.randn(2, 50_000, 2, generator=torch.Generator().manual_seed(0))
+    observation = torch.ones(2, 50_000, 3)
+    own = theta()
+    mean, log_std = POLICY(own.frozen, observation)
+    action = POLICY.sample(own, observation, noise)
+    torch.testing.assert_close(action.mean(1), mean[:, 0], atol=0.02, rtol=0)
+    torch.testing.assert_close(action.std(1), log_std[:, 0].exp(), atol=0.02, rtol=0)
+
+
+@pytest.mark.parametrize("policy", [POLICY, BETA])
+@pytest.mark.parametrize("orthogonal", [True, False])
+def test_the_first_policy_barely_looks_at_the_observation_where_layers_are_scaled(
+    policy: Policy, orthogonal: bool
+) -> None:
+    own = theta(policy, orthogonal=orthogonal)
+    here, there = (policy(own.frozen, torch.full((2, 1, 3), value))[0] for value in (-1.0, 1.0))
+    moved = (here - there).abs().max()
+    assert 0 < moved < 10
+    assert (moved > 0.1) is not orthogonal
+
+
+# ---- the Beta policy
+
+
+def observations(batch: int) -> Tensor:
+    return torch.randn(2, batch, 3, generator=torch.Generator().manual_seed(0))
+
+
+def test_every_beta_has_one_mode() -> None:
+    alpha, beta = BETA(theta(BETA, orthogonal=False).frozen, 30 * observations(500))
+    assert alpha.shape == beta.shape == (2, 500, 2)
+    assert (alpha > 1).all()
+    assert (beta > 1).all()
+    assert (alpha / beta).log().abs().max() > 1
+
+
+def test_the_betas_samples_are_functions_of_noise_with_the_distribution_of_its_density() -> None:
+    observation = torch.ones(2, 20_000, 3)
+    noise = torch.randn(2, 20_000, 2, generator=torch.Generator().manual_seed(0))
+    own = theta(BETA, orthogonal=False)
+    alpha, beta = BETA(own.frozen, observation[:, :1])
+    action = BETA.sample(own, observation, noise)
+    assert torch.equal(action, BETA.sample(own, observation, noise))
+    for seed in range(2):
+        for axis in range(2):
+            x = (action[seed, :, axis] - LOW[axis]) / (HIGH - LOW)[axis]
+            law = scipy.stats.beta(float(alpha[seed, 0, axis]), float(beta[seed, 0, axis]))
+            assert scipy.stats.kstest(x.double().numpy(), law.cdf).pvalue > 0.01
+
+
+def test_more_noise_is_more_action() -> None:
+    noise = torch.linspace(-4, 4, 100)[None, :, None].expand(2, -1, 2)
+    action = BETA.sample(theta(BETA), torch.ones(2, 100, 3), noise)
+    assert (action.diff(dim=1) > 0).all()
+
+
+def test_noise_of_0_is_the_median_and_none_the_mode() -> None:
+    own, observation = theta(BETA, orthogonal=False), observations(4)
+    alpha, beta = (parameter.double() for parameter in BETA(own.frozen, observation))
+    median = torch.from_numpy(scipy.stats.beta(alpha.numpy(), beta.numpy()).ppf(0.5))
+    found = BETA.sample(own, observation, torch.zeros(2, 4, 2))
+    torch.testing.assert_close(found, (LOW + (HIGH - LOW) * median).float())
+    mode = (alpha - 1) / (alpha + beta - 2)
+    torch.testing.assert_close(BETA.sample(own, observation, None), (LOW + (HIGH - LOW) * mode).float())
+
+
+@pytest.mark.parametrize("bias", [-60.0, 0.0, 60.0, 1e6])
+@pytest.mark.parametrize("noise", [-9.0, 0.0, 9.0, None])
+def test_no_action_is_out_of_bounds_however_extreme_and_each_has_a_log_probability(
+    bias: float, noise: float | None
+) -> None:
+    own = theta(BETA)
+    own.frozen[-1][..., :2] = bias
+    draw = None if noise is None else torch.full((2, 4, 2), noise)
+    action = BETA.sample(own, observations(4), draw)
+    assert (action >= LOW).all()
+    assert (action <= HIGH).all()
+    assert BETA.log_prob(BETA(own.frozen, observations(4)), action).isfinite().all()
+
+
+def test_the_betas_density_and_entropy_are_those_of_the_action_in_its_own_units() -> None:
+    own, observation = theta(BETA, orthogonal=False), observations(1)
+    edges = [torch.linspace(low, high, 401) for low, high in zip(BETA.low, BETA.high, strict=True)]
+    grid = torch.cartesian_prod(*((edge[1:] + edge[:-1]) / 2 for edge in edges))
+    area = float(edges[0].diff()[0] * edges[1].diff()[0])
+    distribution = BETA(own.frozen, observation)
+    everywhere = tuple(parameter.expand(-1, len(grid), -1) for parameter in distribution)
+    log_density = BETA.log_prob(everywhere, grid.expand(2, -1, -1))
+    torch.testing.assert_close((log_density.exp() * area).sum(1), torch.ones(2), atol=1e-3, rtol=0)
+    entropy = -(log_density.exp() * log_density * area).sum(1)
+    torch.testing.assert_close(BETA.entropy(distribution)[:, 0], entropy, atol=2e-3, rtol=0)
+
+
+def test_the_mean_log_ratio_of_old_samples_estimates_the_betas_divergence() -> None:
+    noise = torch.randn(2, 100_000, 2, generator=torch.Generator().manual_seed(0))
+    observation = torch.ones(2, 100_000, 3)
+    own, new = theta(BETA), theta(BETA, orthogonal=False)
+    old_policy, new_policy = BETA(own.frozen, observation), BETA(new.frozen, observation)
+    action = BETA.sample(own, observation, noise)
+    estimate = (BETA.log_prob(old_policy, action) - BETA.log_prob(new_policy, action)).mean(1)
+    torch.testing.assert_close(estimate, BETA.kl(old_policy, new_policy)[:, 0], rtol=0.05, atol=0.005)
+
+
+@pytest.mark.parametrize("bound", [float("inf"), float("-inf"), float("nan")])
+def test_a_beta_of_unbounded_actions_is_refused_in_one_line(bound: float) -> None:
+    for low, high in (((-1.0, bound), (1.0, 1.0)), ((-1.0, -1.0), (1.0, bound))):
+        with pytest.raises(ValueError, match=r"^policy = 'beta': needs bounded actions; axis 1 is [^\n]*$"):
+            BetaPolicy(BETA.concentrations, low, high)

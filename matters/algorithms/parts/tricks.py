@@ -1,0 +1,59 @@
+"""Tricks: choices that the papers of the algorithms do not state, each a named switch. Off is the paper.
+
+Numbers in brackets are Engstrom et al. 2020, "Implementation matters in deep policy gradients", section 3.
+"""
+
+from pydantic import Field, PositiveFloat
+
+from matters.algorithms.interface import Frozen
+
+
+class OnPolicyTricks(Frozen):
+    """The tricks that every on-policy algorithm here can use. `False` or `None` is off."""
+
+    reward_scaling: bool = Field(
+        False, description="divide rewards by the standard deviation of their running discounted sum [2]"
+    )
+    reward_clip: PositiveFloat | None = Field(
+        None, description="clip rewards, scaled if scaling is on, to ± this [5]; OpenAI baselines: 10"
+    )
+    observation_normalisation: bool = Field(
+        False, description="standardise observations with running mean and variance [6]"
+    )
+    observation_clip: PositiveFloat | None = Field(
+        None, description="clip observations, standardised if that is on, to ± this [7]; OpenAI baselines: 10"
+    )
+    orthogonal_init: bool = Field(
+        False, description="orthogonal weights with a gain for each layer [3]; off: Glorot-uniform"
+    )
+    tanh_activations: bool = Field(False, description="tanh between layers [8]; off: ReLU")
+    anneal_lr: bool = Field(False, description="learning rates fall linearly to 0 over training [4]")
+    gradient_clip: PositiveFloat | None = Field(
+        None, description="largest norm of the whole gradient [9]; OpenAI baselines, Stable-Baselines3: 0.5"
+    )
+    time_limit_terminal: bool = Field(
+        False, description="treat a time limit as a terminal state: no bootstrap (Engstrom's code, CleanRL)"
+    )
+    log_std_init: float | None = Field(
+        None, description="start of log σ; off: 0; Spinning Up and Tianshou: −0.5"
+    )
+    action_clip: bool = Field(
+        False, description="clip actions to the bounds before the environment gets them (all references)"
+    )
+
+
+class AdamTricks(OnPolicyTricks):
+    """Those, and what belongs to Adam."""
+
+    adam_epsilon: PositiveFloat | None = Field(
+        None, description="Adam's ε; off: 1e-8, Adam's paper; OpenAI baselines, Stable-Baselines3: 1e-5"
+    )
+
+
+class OffPolicyTricks(Frozen):
+    """The tricks that every off-policy algorithm here can use. `False` or `None` is off."""
+
+    time_limit_terminal: bool = Field(
+        False,
+        description="treat a time limit as a terminal state: no bootstrap (code with one flag for both)",
+    )

@@ -1,0 +1,322 @@
+"""Proximal policy optimisation: several epochs of minibatch steps on a surrogate of the policy's improvement.
+
+With ratio ρ = π(a|s) / π_old(a|s), advantages Â and value targets V̂ from the rollout, each minibatch step
+ascends
+
+    clip:         E[ min(ρ Â, clip(ρ, 1 − ε, 1 + ε) Â) ]                      (equation 7)
+    kl-fixed:     E[ ρ Â − β KL(π_old ‖ π) ]                                   (equation 8)
+    kl-adaptive:  the same, β doubled or halved after each update              (section 4)
+    none:         E[ ρ Â ]                                                     (equation 6)
+
+minus c₁ E[ (V − V̂)² ] plus c₂ E[ entropy ] (equation 9).
+
+Schulman, Wolski, Dhariwal, Radford and Klimov 2017, "Proximal policy optimization algorithms", arXiv
+1707.06347.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float
+from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt
+from torch import Tensor
+
+from matters.algorithms.interface import Metrics, Problem, Rollout
+from matters.algorithms.maths.advantages import standardised, standardised_in_groups
+from matters.algorithms.maths.schedules import adapted_kl_coefficient, linear_decay
+from matters.algorithms.maths.surrogates import clipped_surrogate
+from matters.algorithms.parts import actor_critic
+from matters.algorithms.parts.actor_critic import (
+    ActorCritic,
+    Batch,
+    OnPolicyConfig,
+    act,
+    executed,
+    observe,
+    parameters,
+    prepare,
+    value_gradient,
+)
+from matters.algorithms.parts.policies import sum_of
+from matters.algorithms.parts.theta import adam_step, clip_coefficient, global_norm
+from matters.algorithms.parts.tricks import AdamTricks
+
+KIND: Literal["on-policy"] = "on-policy"
+VERSION = 2
+
+
+class Tricks(AdamTricks):
+    """PPO's tricks: those of every on-policy algorithm, and these."""
+
+    value_clip: bool = Field(
+        False, description="clip the change of the value to ± clip and take the larger error [1]"
+    )
+    advantage_normalisation: Literal["minibatch", "batch"] | None = Field(
+        None,
+        description="standardise advantages in each minibatch (Stable-Baselines3, CleanRL) or once a batch",
+    )
+    kl_stop: PositiveFloat | None = Field(
+        None,
+        description="end the update once a minibatch's KL estimate exceeds 1.5 × this (Stable-Baselines3)",
+    )
+
+
+class Config(OnPolicyConfig):
+    """PPO's hyperparameters; the defaults are the paper's for MuJoCo (table 3), all tricks off."""
+
+    epochs: PositiveInt = Field(10, description="passes over each rollout")
+    minibatch_size: PositiveInt = Field(64, description="samples a gradient step")
+    learning_rate: PositiveFloat = Field(3e-4, description="Adam's step size")
+    objective: Literal["clip", "kl-adaptive", "kl-fixed", "none"] = Field(
+        "clip", description="what keeps the policy near the old one"
+    )
+    clip: PositiveFloat = Field(0.2, description="ε of the clipped objective and of value clipping")
+    kl_target: PositiveFloat = Field(0.01, description="the KL that the adaptive penalty aims at")
+    kl_coefficient: PositiveFloat = Field(1.0, description="β of the KL penalty, or its start")
+    value_coefficient: PositiveFloat = Field(1.0, description="c₁, weight of the value loss")
+    entropy_coefficient: NonNegativeFloat = Field(0.0, description="c₂, weight of the entropy bonus")
+    tricks: Tricks = Field(Tricks(), description="named switches, off as in the paper")
+
+
+CODE_LEVEL = Tricks(
+    value_clip=True,
+    reward_scaling=True,
+    orthogonal_init=True,
+    anneal_lr=True,
+    reward_clip=10.0,
+    observation_normalisation=True,
+    observation_clip=10.0,
+    tanh_activations=True,
+    gradient_clip=0.5,
+    advantage_normalisation="minibatch",
+    adam_epsilon=1e-5,
+    action_clip=True,
+)
+"""What OpenAI baselines' PPO does on MuJoCo beyond the paper; that value_coefficient is 0.5 belongs to it."""
+
+PRESETS: dict[str, Config] = {
+    "ppo": Config(value_coefficient=0.5, tricks=CODE_LEVEL),
+    "ppo-m": Config(),
+    # What Engstrom et al.'s released PPO-M runs on Walker2d (configs/walker_ppom.py), though their paper says
+    # that it "ignores all the code-level optimizations" (section 4). No config overrides norm_states in
+    # src/MuJoCo.json, so observations are standardised, without clipping; activations are tanh in models.py;
+    # advantages are standardised in each minibatch in steps.py; a time limit ends an episode, and Adam's ε is
+    # 1e-5, in agent.py. Its V has a step size of its own, 2e-4; here both have the policy's.
+    "ppo-m-released": Config(
+        learning_rate=1e-4,
+        tricks=Tricks(
+            observation_normalisation=True,
+            tanh_activations=True,
+            advantage_normalisation="minibatch",
+            adam_epsilon=1e-5,
+            time_limit_terminal=True,
+        ),
+    ),
+    "ppo-noclip": Config(
+        objective="none",
+        value_coefficient=0.5,
+        tricks=CODE_LEVEL,
+    ),
+    "ppo-kl": Config(objective="kl-adaptive", value_coefficient=0.5, tricks=CODE_LEVEL),
+    "ppo-beta": Config(policy="beta", value_coefficient=0.5, tricks=CODE_LEVEL),
+    "ppo-sb3": Config(
+        value_coefficient=0.5,
+        tricks=Tricks(
+            orthogonal_init=True,
+            tanh_activations=True,
+            gradient_clip=0.5,
+            advantage_normalisation="minibatch",
+            adam_epsilon=1e-5,
+            action_clip=True,
+        ),
+    ),
+}
+
+INERT: dict[str, str] = actor_critic.INERT | {
+    "clip": "objective is not 'clip' and value_clip is off (the recorded clip fraction alone uses it)",
+    "kl_target": "objective is not 'kl-adaptive'",
+    "kl_coefficient": "objective is neither 'kl-adaptive' nor 'kl-fixed'",
+    "value_coefficient": "gradient_clip is off: nothing else is shared, and Adam undoes a factor",
+    "tricks.kl_stop": "no minibatch's KL estimate exceeded 1.5 × kl_stop",
+}
+
+IDLE: dict[str, Callable[[Any], bool]] = actor_critic.IDLE | {
+    "clip": lambda config: config.objective != "clip" and not config.tricks.value_clip,
+    "kl_target": lambda config: config.objective != "kl-adaptive",
+    "kl_coefficient": lambda config: config.objective not in ("kl-adaptive", "kl-fixed"),
+}
+
+
+@dataclass
+class State(ActorCritic):
+    """An actor-critic and, for the KL penalty, its coefficient β."""
+
+    kl_coefficient: Float[Tensor, " S"]
+
+
+@dataclass
+class Step:
+    """One minibatch step, each term [S] and before the step was taken."""
+
+    policy_loss: Tensor
+    value_loss: Tensor
+    entropy: Tensor
+    approximate_kl: Tensor | None
+    """E[ρ − 1 − log ρ], which estimates KL(old ‖ new); only where kl_stop needs it."""
+    gradient_norm: Tensor
+    active: Bool[Tensor, " S"]
+
+
+def init(
+    config: Config,
+    problem: Problem,
+    generators: Sequence[np.random.Generator],
+    dtype: torch.dtype = torch.float32,
+) -> State:
+    """A first state, one row a generator."""
+    shared = actor_critic.init(config, problem, generators, dtype)
+    return State(**vars(shared), kl_coefficient=torch.full((len(generators),), config.kl_coefficient))
+
+
+@torch.inference_mode()
+def update(
+    state: State,
+    config: Config,
+    rollout: Rollout,
+    generators: Sequence[np.random.Generator],
+    *,
+    progress: float,
+) -> Metrics:
+    """Learn from one rollout, in place."""
+    learning_rate = config.learning_rate
+    if config.tricks.anneal_lr:
+        learning_rate = linear_decay(learning_rate, progress=progress)
+    batch = prepare(state, config, rollout)
+    if config.tricks.advantage_normalisation == "batch":
+        batch.advantage = standardised(batch.advantage)
+
+    steps = list(minibatch_steps(state, config, batch, generators, learning_rate))
+
+    metrics = actor_critic.diagnostics(state, batch, clip=config.clip)
+    if config.objective == "kl-adaptive":
+        state.kl_coefficient.copy_(
+            adapted_kl_coefficient(state.kl_coefficient, metrics["mean_kl"], target=config.kl_target)
+        )
+    active = torch.stack([step.active for step in steps], dim=1)
+    for name in ("policy_loss", "value_loss", "gradient_norm"):
+        terms = torch.stack([getattr(step, name) for step in steps], dim=1)
+        metrics[name] = torch.where(active, terms, 0.0).sum(1) / active.sum(1)
+    metrics["learning_rate"] = torch.full_like(metrics["mean_kl"], learning_rate)
+    metrics["kl_coefficient"] = state.kl_coefficient.clone()
+    return metrics
+
+
+def minibatch_steps(
+    state: State,
+    config: Config,
+    batch: Batch,
+    generators: Sequence[np.random.Generator],
+    learning_rate: float,
+) -> Iterator[Step]:
+    """Every minibatch step of every epoch, taken as the caller asks for it."""
+    size = batch.advantage.shape[1]
+    active = torch.ones(len(generators), dtype=torch.bool)
+    # All orders are drawn first: where a seed stops early must not show in its generator, since others in its
+    # population may go on.
+    orders = [
+        torch.from_numpy(np.stack([generator.permutation(size) for generator in generators]))
+        for _ in range(config.epochs)
+    ]
+    for order in orders:
+        shuffled = batch.take(order)
+        if config.tricks.advantage_normalisation == "minibatch":
+            shuffled.advantage = standardised_in_groups(shuffled.advantage, size=config.minibatch_size)
+        for minibatch in shuffled.split(config.minibatch_size):
+            step, gradients = differentiate(state, config, minibatch)
+            if config.tricks.kl_stop is not None and step.approximate_kl is not None:
+                # A seed that has moved too far rests for the others' remaining steps; its turn has ended. One
+                # whose estimate is not a number goes on, so that its θ shows it.
+                active = active & ~(step.approximate_kl > 1.5 * config.tricks.kl_stop)
+                step.active = active
+            if config.tricks.gradient_clip is not None:
+                coefficient = clip_coefficient(step.gradient_norm, limit=config.tricks.gradient_clip)
+                gradients = [descent * coefficient for descent in gradients]
+            for theta, descent in zip((state.policy, state.value), gradients, strict=True):
+                adam_step(
+                    theta,
+                    descent,
+                    learning_rate=learning_rate,
+                    epsilon=config.tricks.adam_epsilon or 1e-8,
+                    active=None if config.tricks.kl_stop is None else active,
+                )
+            yield step
+            if not active.any():
+                return
+
+
+def differentiate(state: State, config: Config, batch: Batch) -> tuple[Step, list[Tensor]]:
+    """The terms of a minibatch's loss, and its gradient to the policy's and the value function's θ.
+
+        −E[ L(ρ) ] + β E[ KL(π_old ‖ π) ] + c₁ E[ (V − V_target)² ] − c₂ E[ entropy ],   ∇ρ = ρ ∇log π
+
+    Schulman et al. 2017, equations 6, 7, 8 and 9.
+    """
+    size = batch.advantage.shape[1]
+    policy, run = state.actor.run(state.policy.frozen, batch.observation)
+    log_ratio = state.actor.log_prob(policy, batch.action) - batch.log_prob
+    ratio = log_ratio.exp()
+    if config.objective == "clip":
+        surrogate, slope = clipped_surrogate(ratio, batch.advantage, clip=config.clip)
+    else:
+        surrogate, slope = ratio * batch.advantage, batch.advantage
+    objective = surrogate.mean(1)
+    slopes = [state.actor.log_prob_slope(policy, batch.action, slope * ratio * (-1 / size))]
+    if config.objective in ("kl-adaptive", "kl-fixed"):
+        kl = state.actor.kl(batch.old, policy)
+        objective = objective - state.kl_coefficient * kl.mean(1)
+        weight = (state.kl_coefficient / size)[:, None].expand_as(kl)
+        slopes.append(state.actor.kl_slope(batch.old, policy, weight))
+
+    entropy = state.actor.entropy(policy)
+    if config.entropy_coefficient:
+        weight = torch.full_like(entropy, -config.entropy_coefficient / entropy.shape[1])
+        slopes.append(state.actor.entropy_slope(policy, weight))
+    entropy = entropy.mean(1)
+
+    value_loss, value_descent = value_gradient(
+        state,
+        batch,
+        clip=config.clip if config.tricks.value_clip else None,
+        coefficient=config.value_coefficient,
+    )
+    gradients = [state.actor.gradient(run, sum_of(slopes)), value_descent]
+    step = Step(
+        policy_loss=-objective,
+        value_loss=value_loss,
+        entropy=entropy,
+        approximate_kl=None if config.tricks.kl_stop is None else (ratio - 1 - log_ratio).mean(1),
+        gradient_norm=global_norm(*gradients),
+        active=torch.ones(len(objective), dtype=torch.bool),
+    )
+    return step, gradients
+
+
+__all__ = [
+    "IDLE",
+    "INERT",
+    "KIND",
+    "PRESETS",
+    "VERSION",
+    "Config",
+    "State",
+    "Tricks",
+    "act",
+    "executed",
+    "init",
+    "observe",
+    "parameters",
+    "update",
+]

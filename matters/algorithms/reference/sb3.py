@@ -1,0 +1,52 @@
+"""What all references of Stable-Baselines3 have in common: how one is built, trained and listened to."""
+
+import math
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+from stable_baselines3.common.callbacks import BaseCallback
+from stable_baselines3.common.logger import Logger
+
+from matters.algorithms.interface import Act
+
+RANDOM_NUMBERS = (
+    "Random numbers: PyTorch's and NumPy's global generators there, one generator a purpose and a seed "
+    "here, so that a trained run is another sample of the same algorithm."
+)
+"""A difference that every one of them has."""
+
+
+def model(library: type[Any], environment: Any, *, seed: int, **arguments: Any) -> Any:
+    """A model of theirs with a multilayer perceptron, on the CPU, which logs to nowhere."""
+    model = library("MlpPolicy", environment, seed=seed, device="cpu", **arguments)
+    model.set_logger(Logger(None, []))  # else each training leaves an empty folder among temporary files
+    return model
+
+
+def trained(model: Any, steps: int, listener: BaseCallback) -> dict[str, np.ndarray]:
+    """Train it for `steps` environment steps, rounded up to its rollouts; the final parameters by name."""
+    model.learn(steps, callback=listener, log_interval=None)
+    return {name: tensor.detach().numpy().copy() for name, tensor in model.policy.state_dict().items()}
+
+
+def greedy(model: Any) -> Act:
+    """The policy as it now is, without noise: action of an observation."""
+    return lambda observation: model.predict(observation, deterministic=True)[0]
+
+
+class Ends:
+    """Steps at which a reference says where it stands, in their order."""
+
+    def __init__(self, steps: Iterable[int]) -> None:
+        self._steps = iter(steps)
+        self._next: float = next(self._steps)
+
+    def reached(self, step: int) -> bool:
+        """Whether the next of them is at `step` or before."""
+        return step >= self._next
+
+    def leave(self, step: int) -> None:
+        """Wait for the first of them after `step`."""
+        while self.reached(step):
+            self._next = next(self._steps, math.inf)

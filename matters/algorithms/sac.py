@@ -1,0 +1,317 @@
+"""Soft actor-critic: a stochastic policy that is paid for its entropy, with twin critics.
+
+The policy π draws u = μ(s) + σ(s) ε, ε standard normal, and acts with tanh u. With twin critics Q₁, Q₂,
+their targets and a temperature α, a gradient step on a batch of transitions (s, a, r, s′) from the replay,
+with ã ~ π(·|s) and a′ ~ π(·|s′), is
+
+    y = r + γ ( min(Q₁′(s′, a′), Q₂′(s′, a′)) − α log π(a′|s′) )
+    Q₁ and Q₂ descend   ½ E[ (Q₁(s, a) − y)² ] + ½ E[ (Q₂(s, a) − y)² ]        (equation 5)
+    π descends          E[ α log π(ã|s) − min(Q₁(s, ã), Q₂(s, ã)) ]            (equation 9)
+    α descends          E[ −α (log π(ã|s) + H̄) ]    unless it is fixed        (equation 18)
+    θ′ ← τ θ + (1 − τ) θ′                            for both targets
+
+where the policy's step sees the critics after theirs, and α is the same throughout.
+
+Haarnoja, Zhou, Hartikainen, Tucker, Ha, Tan, Kumar, Zhu, Gupta, Abbeel and Levine 2018, "Soft actor-critic
+algorithms and applications", arXiv 1812.05905, algorithm 1.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float
+from pydantic import Field, NonNegativeFloat, PositiveFloat, field_validator
+from torch import Tensor
+
+from matters.algorithms.interface import Metrics, Problem, Transitions
+from matters.algorithms.maths.distributions import squashed_gaussian_log_prob, squashed_gaussian_slopes
+from matters.algorithms.maths.moments import DIVERGING
+from matters.algorithms.maths.targets import bootstrapped
+from matters.algorithms.parts import critics
+from matters.algorithms.parts.critics import (
+    EPSILON,
+    Critics,
+    Fit,
+    OffPolicyConfig,
+    executed,
+    fit,
+    judged,
+    normal,
+    observe,
+    slope_to_action,
+    terminal,
+)
+from matters.algorithms.parts.perceptron import Perceptron
+from matters.algorithms.parts.theta import Layout, Theta, adam_step
+from matters.algorithms.parts.tricks import OffPolicyTricks
+
+KIND: Literal["off-policy"] = "off-policy"
+VERSION = 3
+
+
+class Tricks(OffPolicyTricks):
+    """SAC's tricks: those of every off-policy algorithm, and these."""
+
+    log_std_range: tuple[float, float] | None = Field(
+        None,
+        description="clamp log σ to this range (the authors, Stable-Baselines3: −20 to 2; JAXRL: −10 to 2)",
+        strict=False,
+    )
+    squash_epsilon: PositiveFloat | None = Field(
+        None, description="log(1 − tanh² u + this) in place of the exact logarithm (Stable-Baselines3: 1e-6)"
+    )
+    log_temperature_loss: bool = Field(
+        False, description="−log α (log π + H̄) as the temperature's loss, not −α (…) (Stable-Baselines3)"
+    )
+
+    @field_validator("log_std_range")
+    @classmethod
+    def _rises(cls, log_std_range: tuple[float, float] | None) -> tuple[float, float] | None:
+        if log_std_range is not None and log_std_range[0] >= log_std_range[1]:
+            raise ValueError("should be the smaller bound, then the larger one")
+        return log_std_range
+
+
+class Config(OffPolicyConfig):
+    """SAC's hyperparameters; the defaults are the paper's (appendix D) with a learned temperature.
+
+    How long to warm up and where α starts are the authors' code's.
+    """
+
+    temperature: NonNegativeFloat = Field(1.0, description="α, or where it starts if it is learned")
+    learn_temperature: bool = Field(
+        True, description="move α so that the entropy comes to its target", validate_default=True
+    )
+    target_entropy: float | None = Field(None, description="H̄, that target; off: −dim A")
+    temperature_learning_rate: PositiveFloat = Field(3e-4, description="Adam's step size for log α")
+    tricks: Tricks = Field(Tricks(), description="named switches, off as in the paper")
+
+    @field_validator("learn_temperature")
+    @classmethod
+    def _can_move(cls, learn_temperature: bool, info: Any) -> bool:
+        if learn_temperature and info.data.get("temperature") == 0:
+            raise ValueError("a temperature of 0 cannot be learned; start it above 0, or fix it with false")
+        return learn_temperature
+
+
+CLAMPED = Tricks(log_std_range=(-20.0, 2.0))
+"""What the authors' code does."""
+
+PRESETS: dict[str, Config] = {
+    "sac": Config(tricks=CLAMPED),
+    # 0.2 is Spinning Up's and Tianshou's.
+    "sac-fixed": Config(temperature=0.2, learn_temperature=False, tricks=CLAMPED),
+    "sac-sb3": Config(
+        warmup=100,
+        tricks=Tricks(log_std_range=(-20.0, 2.0), squash_epsilon=1e-6, log_temperature_loss=True),
+    ),
+}
+
+INERT: dict[str, str] = critics.INERT | {
+    "target_entropy": "learn_temperature is off",
+    "temperature_learning_rate": "learn_temperature is off",
+    "tricks.log_temperature_loss": "learn_temperature is off",
+    "tricks.log_std_range": "no log σ leaves the range",
+}
+
+IDLE: dict[str, Callable[[Any], bool]] = dict.fromkeys(
+    ("target_entropy", "temperature_learning_rate", "tricks.log_temperature_loss"),
+    lambda config: not config.learn_temperature,
+)
+
+
+@dataclass
+class State:
+    """Policy, critics with their targets, and log α [S, 1] for its optimiser."""
+
+    network: Perceptron
+    """Of the policy: its first A outputs are μ, the others log σ."""
+    policy: Theta
+    critics: Critics
+    log_temperature: Theta
+
+
+@dataclass
+class Step:
+    """What one gradient step computed, each term before anything moved but the critics before the policy."""
+
+    target: Float[Tensor, "S B"]
+    fit: Fit
+    log_prob: Float[Tensor, "S B"]
+    actor_loss: Float[Tensor, " S"]
+    temperature: Float[Tensor, " S"]
+    temperature_loss: Float[Tensor, " S"] | None = None
+    """Only where it is learned."""
+
+    @property
+    def metrics(self) -> Metrics:
+        """Diagnostics, each [S]; the losses of a seed's critics are added up."""
+        return {
+            "q_mean": self.fit.value.mean(2).mean(1),
+            "target_mean": self.target.mean(1),
+            "critic_loss": self.fit.loss.sum(1),
+            "actor_loss": self.actor_loss,
+            "temperature": self.temperature,
+            "entropy": -self.log_prob.mean(1),
+        }
+
+
+def init(
+    config: Config,
+    problem: Problem,
+    generators: Sequence[np.random.Generator],
+    dtype: torch.dtype = torch.float32,
+) -> State:
+    """A first state, one row a generator. Raises ValueError for unbounded actions."""
+    critics.refuse_unbounded(problem)
+    network = Perceptron((problem.observation_size, *config.hidden, 2 * problem.action_size))
+    rows = [network.initial(own, last=None) for own in generators]
+    scalar = Layout(("log_temperature",), ((1,),))
+    start = np.log(config.temperature) if config.learn_temperature else 0.0
+    return State(
+        network=network,
+        policy=Theta.of(rows, network.layout, dtype),
+        critics=critics.first_critics(config, problem, generators, dtype, number=2),
+        log_temperature=Theta.of([scalar.row([np.array([start])])] * len(generators), scalar, dtype),
+    )
+
+
+def distribution(
+    config: Config, output: Float[Tensor, "S B _"]
+) -> tuple[Float[Tensor, "S B A"], Float[Tensor, "S B A"]]:
+    """μ(s) and log σ(s) of u, from what the policy's network put out."""
+    mean, log_std = output.chunk(2, dim=-1)
+    if config.tricks.log_std_range is not None:
+        log_std = log_std.clamp(*config.tricks.log_std_range)
+    return mean, log_std
+
+
+def drawn(
+    config: Config,
+    mean: Float[Tensor, "S B A"],
+    log_std: Float[Tensor, "S B A"],
+    noise: Float[Tensor, "S B A"],
+) -> tuple[Float[Tensor, "S B A"], Float[Tensor, "S B"]]:
+    """The action that standard normal noise draws, and its log-probability."""
+    u = mean + log_std.exp() * noise
+    return u.tanh(), squashed_gaussian_log_prob(noise, log_std, u, epsilon=config.tricks.squash_epsilon)
+
+
+def temperature(state: State, config: Config) -> Float[Tensor, " S"]:
+    """α of each seed."""
+    log = state.log_temperature.matrix
+    if config.learn_temperature:
+        return log.exp()[:, 0]  # of whole rows, whose length a vector loop divides
+    return torch.full_like(log[:, 0], config.temperature)
+
+
+@DIVERGING
+def act(
+    state: State,
+    config: Config,
+    observation: Float[Tensor, "S N O"],
+    noise: Float[Tensor, "S N A"] | None,
+) -> Float[Tensor, "S N A"]:
+    """An action in ±1 for each observation: drawn with standard normal `noise`, tanh μ without."""
+    output = torch.from_numpy(state.network.applied(state.policy.arrays, observation.numpy()))
+    mean, log_std = distribution(config, output)
+    return (mean if noise is None else mean + log_std.exp() * noise).tanh()
+
+
+def ended(state: State, config: Config, ended: Bool[Tensor, "S N"]) -> None:
+    """Nothing lasts an episode only."""
+
+
+def update(
+    state: State, config: Config, batch: Transitions, generators: Sequence[np.random.Generator]
+) -> Metrics:
+    """One gradient step, in place."""
+    return gradient_step(state, config, batch, normal(generators, 2, *batch.action.shape[1:])).metrics
+
+
+@torch.inference_mode()
+def gradient_step(state: State, config: Config, batch: Transitions, noise: Float[Tensor, "S 2 B A"]) -> Step:
+    """One step of critics, policy, temperature and targets, in place; `noise` draws ã, then a′."""
+    alpha = temperature(state, config)
+    mean, log_std = distribution(config, state.network(state.policy.whole, batch.successor).output)
+    action, log_prob = drawn(config, mean, log_std, noise[:, 1])
+    values = judged(state.critics, state.critics.target.whole, batch.successor, action).value
+    value = values.min(1).values - alpha[:, None] * log_prob
+    target = bootstrapped(batch.reward, value, terminal(config, batch), discount=config.discount)
+    step = fit(state.critics, config, batch, target, factor=0.5)
+    log_prob, actor_loss = descend(state, config, batch, alpha, noise[:, 0])
+    temperature_loss = adjust(state, config, alpha, log_prob) if config.learn_temperature else None
+    state.critics.target.follow(state.critics.theta, rate=config.target_rate)
+    return Step(target, step, log_prob, actor_loss, alpha, temperature_loss)
+
+
+def descend(
+    state: State,
+    config: Config,
+    batch: Transitions,
+    alpha: Float[Tensor, " S"],
+    noise: Float[Tensor, "S B A"],
+) -> tuple[Float[Tensor, "S B"], Float[Tensor, " S"]]:
+    """One step of the policy; returns log π(ã|s) and the loss E[α log π(ã|s) − min Q(s, ã)] before it."""
+    run = state.network(state.policy.whole, batch.observation)
+    mean, log_std = distribution(config, run.output)
+    action, log_prob = drawn(config, mean, log_std, noise)
+    judgement = judged(state.critics, state.critics.theta.whole, batch.observation, action)
+    value, smaller = judgement.value.min(1, keepdim=True)
+    share = 1 / action.shape[1]
+    slope = torch.zeros_like(judgement.value).scatter_(1, smaller, -share)
+    to_action = slope_to_action(judgement, slope, actions=action.shape[2])
+    to_mean, to_log_std = squashed_gaussian_slopes(
+        noise, log_std, action, to_action, share * alpha[:, None], epsilon=config.tricks.squash_epsilon
+    )
+    inside = log_std == run.output[..., action.shape[2] :]  # a clamp has no slope beyond its range
+    descent = state.network.gradient(run, torch.cat([to_mean, to_log_std * inside], dim=-1))
+    adam_step(state.policy, descent, learning_rate=config.learning_rate, epsilon=EPSILON)
+    return log_prob, (alpha[:, None] * log_prob - value[:, 0]).mean(1)
+
+
+def adjust(
+    state: State, config: Config, alpha: Float[Tensor, " S"], log_prob: Float[Tensor, "S B"]
+) -> Float[Tensor, " S"]:
+    """One step of log α down the temperature's loss, which is returned as it was before.
+
+    The slope of −α E[log π + H̄] to log α is that loss itself; with −log α in front, it lacks the factor α.
+    """
+    actions = state.network.sizes[-1] // 2
+    target_entropy = -actions if config.target_entropy is None else config.target_entropy
+    missing = log_prob.mean(1) + target_entropy
+    if config.tricks.log_temperature_loss:
+        slope, loss = -missing, -state.log_temperature.matrix[:, 0] * missing
+    else:
+        slope = loss = -alpha * missing
+    descent = torch.zeros_like(state.log_temperature.matrix)
+    descent[:, 0] = slope
+    adam_step(state.log_temperature, descent, learning_rate=config.temperature_learning_rate, epsilon=EPSILON)
+    return loss
+
+
+def parameters(state: State) -> dict[str, Tensor]:
+    """Policy and critic parameters by name."""
+    return critics.kept(state.policy, state.critics)
+
+
+__all__ = [
+    "IDLE",
+    "INERT",
+    "KIND",
+    "PRESETS",
+    "VERSION",
+    "Config",
+    "State",
+    "Tricks",
+    "act",
+    "ended",
+    "executed",
+    "init",
+    "observe",
+    "parameters",
+    "update",
+]

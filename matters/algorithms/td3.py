@@ -1,0 +1,160 @@
+"""Twin delayed deep deterministic policy gradient: DDPG with three cures for critics that overestimate.
+
+With twin critics Q₁, Q₂, a policy μ and their targets, a gradient step on a batch of transitions
+(s, a, r, s′) from the replay is
+
+    a′ = clip(μ′(s′) + clip(σ ε, −c, c), −1, 1)      target policy smoothing   (equation 14)
+    y = r + γ min(Q₁′(s′, a′), Q₂′(s′, a′))          clipped double Q          (equation 10)
+    Q₁ and Q₂ descend   E[ (Q₁(s, a) − y)² ] + E[ (Q₂(s, a) − y)² ]
+    and every d-th time                              delayed policy updates    (section 5.2)
+    μ ascends           E[ Q₁(s, μ(s)) ]
+    θ′ ← τ θ + (1 − τ) θ′                            for all three targets
+
+Each of the three is a switch. With all off, these are the steps of `ddpg`.
+
+Fujimoto, van Hoof and Meger 2018, "Addressing function approximation error in actor-critic methods", arXiv
+1802.09477, algorithm 1 and section 6.1.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from pydantic import Field, PositiveFloat, PositiveInt
+from torch import Tensor
+
+from matters.algorithms.interface import Metrics, Problem, Transitions
+from matters.algorithms.maths.targets import bootstrapped, smoothed
+from matters.algorithms.parts import deterministic_policy
+from matters.algorithms.parts.critics import executed, fit, judged, normal, observe, terminal
+from matters.algorithms.parts.deterministic_policy import (
+    Deterministic,
+    DeterministicConfig,
+    Step,
+    act,
+    ascend,
+    chosen,
+    ended,
+    follow,
+    parameters,
+)
+from matters.algorithms.parts.tricks import OffPolicyTricks
+
+KIND: Literal["off-policy"] = "off-policy"
+VERSION = 3
+
+State = Deterministic
+
+
+class Tricks(OffPolicyTricks):
+    """TD3's three parts, and the tricks of every off-policy algorithm. All off, it is DDPG."""
+
+    clipped_double_q: bool = Field(False, description="two critics, and the smaller one in targets")
+    policy_delay: int | None = Field(
+        None, ge=2, description="d, steps of the critics for one of policy and targets; off: one"
+    )
+    target_noise: PositiveFloat | None = Field(
+        None, description="σ of the noise on the target policy's actions"
+    )
+
+
+PARTS = Tricks(clipped_double_q=True, policy_delay=2, target_noise=0.2)
+"""As in sections 5 and 6.1 of the paper."""
+
+
+class Config(DeterministicConfig):
+    """TD3's hyperparameters; the defaults are those of section 6.1, with all tricks off."""
+
+    batch_size: PositiveInt = Field(100, description="B, transitions a gradient step")
+    warmup: PositiveInt = Field(
+        10_000,
+        description="steps of uniformly random actions before learning; 1000 but in HalfCheetah and Ant",
+    )
+    hidden: tuple[PositiveInt, ...] = Field(
+        (400, 300), description="widths of the hidden layers", strict=False
+    )
+    learning_rate: PositiveFloat = Field(1e-3, description="Adam's step size for the policy")
+    critic_learning_rate: PositiveFloat = Field(1e-3, description="Adam's step size for Q")
+    target_noise_clip: PositiveFloat = Field(
+        0.5, description="c, largest noise on the target policy's actions"
+    )
+    tricks: Tricks = Field(Tricks(), description="named switches; the paper's TD3 has its three parts on")
+
+
+PRESETS: dict[str, Config] = {
+    "td3": Config(tricks=PARTS),
+    "td3-sb3": Config(batch_size=256, warmup=100, exploration=None, tricks=PARTS),
+    # Table 2 of the paper: without one part (TD3 − CDQ, − DP, − TPS), and with one alone (AHE + CDQ, …).
+    "td3-no-cdq": Config(tricks=PARTS.model_copy(update={"clipped_double_q": False})),
+    "td3-no-delay": Config(tricks=PARTS.model_copy(update={"policy_delay": None})),
+    "td3-no-smoothing": Config(tricks=PARTS.model_copy(update={"target_noise": None})),
+    "td3-only-cdq": Config(tricks=Tricks(clipped_double_q=True)),
+    "td3-only-delay": Config(tricks=Tricks(policy_delay=2)),
+    "td3-only-smoothing": Config(tricks=Tricks(target_noise=0.2)),
+}
+
+INERT: dict[str, str] = deterministic_policy.INERT | {"target_noise_clip": "tricks.target_noise is off"}
+
+IDLE: dict[str, Callable[[Any], bool]] = deterministic_policy.IDLE | {
+    "target_noise_clip": lambda config: config.tricks.target_noise is None
+}
+
+
+def init(
+    config: Config,
+    problem: Problem,
+    generators: Sequence[np.random.Generator],
+    dtype: torch.dtype = torch.float32,
+) -> State:
+    """A first state, one row a generator. Raises ValueError for unbounded actions."""
+    return deterministic_policy.first(
+        config, problem, generators, dtype, number=2 if config.tricks.clipped_double_q else 1
+    )
+
+
+def update(
+    state: State, config: Config, batch: Transitions, generators: Sequence[np.random.Generator]
+) -> Metrics:
+    """One gradient step, in place."""
+    noise = None if config.tricks.target_noise is None else normal(generators, *batch.action.shape[1:])
+    return gradient_step(state, config, batch, noise).metrics
+
+
+@torch.inference_mode()
+def gradient_step(
+    state: State, config: Config, batch: Transitions, noise: Float[Tensor, "S B A"] | None
+) -> Step:
+    """One step of the critics, and every d-th time of policy and targets, in place; `noise` smoothes."""
+    state.updates.add_(1)
+    action = chosen(state, batch.successor)
+    if config.tricks.target_noise is not None:
+        assert noise is not None, "target_noise is on"
+        action = smoothed(action, noise, scale=config.tricks.target_noise, clip=config.target_noise_clip)
+    value = judged(state.critics, state.critics.target.whole, batch.successor, action).value.min(1).values
+    target = bootstrapped(batch.reward, value, terminal(config, batch), discount=config.discount)
+    step = Step(target, fit(state.critics, config, batch, target))
+    if int(state.updates[0]) % (config.tricks.policy_delay or 1) == 0:  # a population's seeds step together
+        step.actor_loss = ascend(state, config, batch)
+        follow(state, config)
+    return step
+
+
+__all__ = [
+    "IDLE",
+    "INERT",
+    "KIND",
+    "PRESETS",
+    "VERSION",
+    "Config",
+    "State",
+    "Tricks",
+    "act",
+    "ended",
+    "executed",
+    "init",
+    "observe",
+    "parameters",
+    "update",
+]

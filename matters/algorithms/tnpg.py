@@ -1,0 +1,99 @@
+"""Truncated natural policy gradient: k steps of conjugate gradient and nothing after.
+
+    x ≈ F⁻¹g by k steps of conjugate gradient,      θ ← θ + √(2δ / xᵀFx) x
+
+One line differs from `npg`: the system is not solved to convergence, so a step costs k Fisher-vector
+products however many parameters there are. There is no line search.
+
+Duan et al. 2016, "Benchmarking deep reinforcement learning for continuous control", section 3.
+"""
+
+from collections.abc import Sequence
+from typing import Literal
+
+import numpy as np
+from pydantic import Field, PositiveInt
+
+from matters.algorithms.interface import Metrics, Rollout
+from matters.algorithms.maths.conjugate_gradient import conjugate_gradient, dot, trust_region_step
+from matters.algorithms.parts.actor_critic import (
+    ActorCritic,
+    act,
+    diagnostics,
+    executed,
+    init,
+    observe,
+    parameters,
+    prepare,
+)
+from matters.algorithms.parts.natural_gradient import (
+    IDLE,
+    INERT,
+    NaturalConfig,
+    NaturalTricks,
+    fisher_product,
+    fit,
+    standardise_if_asked,
+    step_kl,
+    surrogate,
+)
+from matters.algorithms.parts.theta import gradient
+
+KIND: Literal["on-policy"] = "on-policy"
+VERSION = 2
+
+Tricks = NaturalTricks
+
+
+class Config(NaturalConfig):
+    """TNPG's hyperparameters: the family's, and the truncation."""
+
+    cg_steps: PositiveInt = Field(10, description="k, steps of conjugate gradient")
+
+
+PRESETS: dict[str, Config] = {"tnpg": Config()}
+
+
+def update(
+    state: ActorCritic,
+    config: Config,
+    rollout: Rollout,
+    generators: Sequence[np.random.Generator],
+    *,
+    progress: float,
+) -> Metrics:
+    """Learn from one rollout, in place."""
+    batch = standardise_if_asked(prepare(state, config, rollout), config)
+
+    objective = surrogate(state, batch)
+    (g,) = gradient(objective, state.policy)
+    fisher = fisher_product(state, config, batch, generators)
+    x, residual = conjugate_gradient(fisher, g, steps=config.cg_steps, tolerance=0.0)
+    step, size = trust_region_step(x, dot(x, fisher(x)), kl=step_kl(config, progress=progress))
+    state.policy.matrix.add_(step)
+
+    value_loss = fit(state, config, batch, generators, progress=progress)
+    return diagnostics(state, batch) | {
+        "policy_loss": -objective.detach(),
+        "value_loss": value_loss,
+        "gradient_norm": dot(g, g).sqrt(),
+        "cg_residual": residual,
+        "step_size": size,
+    }
+
+
+__all__ = [
+    "IDLE",
+    "INERT",
+    "KIND",
+    "PRESETS",
+    "VERSION",
+    "Config",
+    "Tricks",
+    "act",
+    "executed",
+    "init",
+    "observe",
+    "parameters",
+    "update",
+]

@@ -1,0 +1,82 @@
+"""The command `matters`: what users type, and how it answers bad input.
+
+Exit status: 0 all done, 1 something failed, 2 unusable input. Bad input gets one line and writes nothing.
+"""
+
+import sys
+from importlib.metadata import version
+from typing import Annotated
+
+import typer
+
+from matters.harness.commands import (
+    ablate,
+    import_,
+    listing,
+    parity,
+    report,
+    reproduce,
+    run,
+    show,
+    speed,
+    status,
+    verify,
+)
+from matters.harness.terminal.console import remark
+from matters.suites.errors import InputError
+
+app = typer.Typer(
+    help="Which implementation details matter in policy-gradient RL, with error bars.",
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    no_args_is_help=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command()(run.run)
+app.command()(status.status)
+app.command()(report.report)
+app.command(name="import")(import_.import_)
+app.command()(ablate.ablate)
+app.command()(parity.parity)
+app.command()(speed.speed)
+app.command()(reproduce.reproduce)
+app.command()(verify.verify)
+app.command(name="list")(listing.list_)
+app.command()(show.show)
+
+
+@app.callback(invoke_without_command=True)
+def matters(
+    context: typer.Context,
+    show_version: Annotated[bool, typer.Option("--version", help="Show the version and exit.")] = False,
+) -> None:
+    """Which implementation details matter in policy-gradient RL, with error bars."""
+    if show_version:
+        typer.echo(f"matters {version('matters')}")
+    elif context.invoked_subcommand is None:
+        typer.echo(context.get_help())
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run the command and exit with its status."""
+    sys.exit(call(sys.argv[1:] if arguments is None else arguments))
+
+
+def call(arguments: list[str]) -> int:
+    """Run the command. Returns the exit status."""
+    try:
+        return int(app(arguments, prog_name="matters", standalone_mode=False) or 0)
+    except typer.TyperException as error:
+        remark(error.format_message())
+        return 2
+    except InputError as error:
+        remark(str(error))
+        return 2
+    except typer.Abort:
+        remark("stopped")
+        return 1
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,406 @@
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from matters.harness.cli import call
+from matters.results.store import Store
+
+TINY = """
+[suite]
+name = "tiny"
+title = "Two small cells"
+environments = ["InvertedPendulum-v5"]
+seeds = 2
+steps = 128
+questions = ["code-level-tricks"]
+
+[suite.evaluation]
+points = 2
+episodes = 1
+
+[variants.ppo]
+algorithm = "ppo"
+config = { horizon = 64, epochs = 1, minibatch_size = 32 }
+
+[variants.ppo-m]
+algorithm = "ppo"
+preset = "ppo-m"
+config = { horizon = 64, epochs = 1, minibatch_size = 32 }
+"""
+
+FIELDS = ["run_id", "variant", "environment", "seed", "state", "steps", "digest", "score"]
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory):
+    """A directory with the suite `tiny.toml`, and its store `runs` after `matters run`."""
+    folder = tmp_path_factory.mktemp("place")
+    (folder / "tiny.toml").write_text(TINY)
+    assert call(["run", str(folder / "tiny.toml"), "--store", str(folder / "runs"), "--workers", "1"]) == 0
+    return folder
+
+
+@pytest.fixture
+def matters(place, capsys):
+    """Call `matters`; the arguments TINY and STORE stand for the paths. Returns status, output and error."""
+
+    def matters(*arguments):
+        names = {"TINY": str(place / "tiny.toml"), "STORE": str(place / "runs")}
+        code = call([names.get(argument, argument) for argument in arguments])
+        said = capsys.readouterr()
+        return code, said.out, said.err
+
+    return matters
+
+
+def files(folder):
+    """Every path below a folder with its time of change and bytes."""
+    return {
+        path: (path.stat().st_mtime_ns, path.read_bytes() if path.is_file() else None)
+        for path in folder.rglob("*")
+    }
+
+
+def test_run_ends_with_the_path_of_the_report(matters):
+    code, out, _ = matters("run", "TINY", "--store", "STORE")
+    assert code == 0
+    page = Path(out.splitlines()[-1])
+    assert page.name == "index.html"
+    assert page.read_text().startswith("<!DOCTYPE html>") or "<html" in page.read_text()
+
+
+def test_run_again_on_a_complete_store_does_nothing(matters, place):
+    """P3."""
+    before = files(place / "runs")
+    code, out, err = matters("run", "TINY", "--store", "STORE", "--json")
+    assert (code, err) == (0, "")
+    assert json.loads(out)["trained"] == 0
+    assert files(place / "runs") == before
+
+
+def test_status_lists_every_declared_run_with_its_state(matters):
+    code, out, _ = matters("status", "TINY", "--store", "STORE", "--json")
+    runs = json.loads(out)
+    assert code == 0
+    assert [list(run) for run in runs] == [FIELDS] * 4
+    assert {(run["variant"], run["seed"]) for run in runs} == {
+        (v, s) for v in ("ppo", "ppo-m") for s in (0, 1)
+    }
+    assert all(run["state"] == "done" and run["steps"] == 128 for run in runs)
+    assert all(re.fullmatch("[0-9a-f]{64}", run["digest"]) and run["score"] > 0 for run in runs)
+    assert len({run["digest"] for run in runs}) == 4
+
+
+def test_status_counts_by_cell(matters):
+    code, out, _ = matters("status", "TINY", "--store", "STORE", "--seeds", "3")
+    assert code == 0
+    assert re.search(r"ppo-m +InvertedPendulum-v5 +2 +0 +0 +1", out)
+    assert "4 done, 0 running, 0 failed, 2 missing" in out
+
+
+def test_status_of_a_store_that_does_not_exist_yet_is_all_missing_and_makes_none(matters, tmp_path):
+    code, out, _ = matters("status", "TINY", "--store", str(tmp_path / "new"), "--json")
+    assert code == 0
+    assert [run["state"] for run in json.loads(out)] == ["missing"] * 4
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_report_alone_gives_the_bytes_that_run_gave(matters, place, tmp_path):
+    """P7."""
+    code, out, _ = matters("report", "TINY", "--store", "STORE", "--out", str(tmp_path), "--json")
+    assert code == 0
+    assert json.loads(out)["report"] == str(tmp_path / "index.html")
+    by_run = place / "runs" / "report" / "tiny"
+    assert {path.relative_to(tmp_path) for path in tmp_path.rglob("*")} == {
+        path.relative_to(by_run) for path in by_run.rglob("*")
+    }
+    for path in tmp_path.rglob("*.*"):
+        assert path.read_bytes() == (by_run / path.relative_to(tmp_path)).read_bytes()
+
+
+def test_run_says_its_facts_as_json(matters):
+    code, out, _ = matters(
+        "run", "TINY", "--store", "STORE", "--only", "ppo/*", "--json", "--out", os.devnull
+    )
+    assert code == 2
+    code, out, _ = matters("run", "TINY", "--store", "STORE", "--json")
+    facts = json.loads(out)
+    assert (facts["done"], facts["failed"], facts["missing"]) == (4, 0, 0)
+    assert Path(facts["report"]).is_file()
+
+
+def test_a_suite_that_is_narrowed_trains_only_that(matters, tmp_path):
+    store = str(tmp_path / "runs")
+    narrow = ("--seeds", "1:2", "--steps", "64", "--only", "ppo/*")
+    code, _, _ = matters("run", "TINY", "--store", store, *narrow)
+    assert code == 0
+    _, out, _ = matters("list", "runs", "--store", store, "--json")
+    (run,) = json.loads(out)
+    assert (run["algorithm"], run["seed"], run["steps"]) == ("ppo", 1, 64)
+
+
+def test_a_smoke_run_has_runs_a_report_and_a_name_of_its_own(matters, tmp_path):
+    longer = tmp_path / "longer.toml"
+    longer.write_text(TINY.replace("seeds = 2", "seeds = 3").replace("episodes = 1", "episodes = 9"))
+    chosen = (str(longer), "--store", str(tmp_path / "runs"), "--smoke", "--json")
+    code, out, _ = matters("run", *chosen)
+    facts = json.loads(out)
+    assert (code, facts["suite"], facts["done"]) == (0, "tiny-smoke", 4)
+    assert Path(facts["report"]).parent == tmp_path / "runs" / "report" / "tiny-smoke"
+    assert "--smoke" in Path(facts["report"]).read_text()
+    assert json.loads(matters("report", *chosen)[1])["report"] == facts["report"]
+    for options, states in ((chosen, ["done"] * 4), (chosen[:3] + chosen[4:], ["missing"] * 6)):
+        assert [run["state"] for run in json.loads(matters("status", *options)[1])] == states
+
+
+def test_reproduce_gives_the_same_digest(matters, place):
+    """P1: seed 1 trained among two, and alone."""
+    _, out, _ = matters("status", "TINY", "--store", "STORE", "--json")
+    run = next(run for run in json.loads(out) if (run["variant"], run["seed"]) == ("ppo", 1))
+    before = files(place)
+    code, out, _ = matters("reproduce", run["run_id"][:8], "--store", "STORE", "--json")
+    assert code == 0
+    assert json.loads(out)["digest"] == run["digest"]
+    assert files(place) == before
+
+
+def test_show_tells_spec_status_provenance_and_evaluations(matters):
+    _, out, _ = matters("list", "runs", "--store", "STORE", "--json")
+    run_id = json.loads(out)[0]["run_id"]
+    code, out, _ = matters("show", run_id, "--store", "STORE", "--json")
+    shown = json.loads(out)
+    assert code == 0
+    assert shown["run_id"] == run_id
+    assert shown["spec"]["algorithm"] == "ppo"
+    assert shown["status"]["state"] == "done"
+    assert [row["point"] for row in shown["evaluations"]] == [1, 2]
+    assert shown["provenance"]
+    code, out, _ = matters("show", run_id[:6], "--store", "STORE")
+    assert code == 0
+    assert "environment: InvertedPendulum-v5" in out
+
+
+def test_verify_finds_a_flipped_byte(matters, place, tmp_path):
+    """P8."""
+    assert matters("verify", "--store", "STORE")[0] == 0
+    assert matters("verify", "--store", "STORE")[1] == "4 runs checked, 0 problems\n"
+    copy = tmp_path / "runs"
+    subprocess.run(["cp", "-r", str(place / "runs"), str(copy)], check=True)
+    record = next(copy.glob("*/evaluations.parquet"))
+    record.chmod(0o644)
+    flipped = bytearray(record.read_bytes())
+    flipped[len(flipped) // 2] ^= 1
+    record.write_bytes(flipped)
+    code, out, _ = matters("verify", "--store", str(copy))
+    assert code == 1
+    assert record.parent.name in out
+    code, out, _ = matters("verify", "--store", str(copy), "--json")
+    assert {problem["run_id"] for problem in json.loads(out)["problems"]} == {record.parent.name}
+
+
+def test_every_trick_of_every_preset_is_listed_with_what_it_does(matters):
+    code, out, _ = matters("list", "tricks", "--json")
+    tricks = {(row["algorithm"], row["trick"]): row for row in json.loads(out)}
+    assert code == 0
+    assert "ppo" in tricks["ppo", "value_clip"]["on_in"]
+    assert "ppo-m" not in tricks["ppo", "value_clip"]["on_in"]
+    assert all(row["description"] for row in tricks.values())
+    assert ("vpg", "orthogonal_init") in tricks
+
+
+@pytest.mark.parametrize("what", ["algorithms", "suites", "tricks"])
+def test_lists_are_tables_too(matters, what):
+    code, out, _ = matters("list", what)
+    assert code == 0
+    assert {"algorithms": "sb3-ppo", "suites": "quickstart", "tricks": "value_clip"}[what] in out
+
+
+@pytest.mark.parametrize("arguments", [["--help"], [], ["run", "--help"], ["--version"]])
+def test_help_is_no_error(matters, arguments):
+    code, out, err = matters(*arguments)
+    assert (code, err) == (0, "")
+    assert "matters" in out
+
+
+def bad(*arguments, says, suite=None, store=None):
+    return pytest.param(arguments, suite, store, says, id=says)
+
+
+def with_line(section, line):
+    """The tiny suite with a line put into a section."""
+    return TINY.replace(section, f"{section}\n{line}", 1)
+
+
+def with_variant(algorithm, config):
+    """The tiny suite with one variant more."""
+    return f'{TINY}\n[variants.x]\nalgorithm = "{algorithm}"\n{config}\n'
+
+
+def newer(store):
+    store.mkdir()
+    (store / "store.json").write_text('{"schema_version": 99}')
+
+
+def empty(store):
+    Store.open(store, create=True)
+
+
+RUN = ("run", "SUITE")
+UNUSABLE = [
+    # a trick that the algorithm lacks
+    ("vpg", "config.tricks.value_clip = true", "x.config.tricks.value_clip: unknown field; did you mean"),
+    ("trpo", "config.tricks.kl_fnal = 0.1", "did you mean 'kl_final'"),
+    # out of range
+    ("trpo", "config.kl = 0", "x.config.kl = 0: should be greater than 0"),
+    ("npg", "config.kl = -0.01", "x.config.kl = -0.01: should be greater than 0"),
+    ("trpo", "config.tricks.kl_final = 0.0", "x.config.tricks.kl_final = 0.0: should be greater than 0"),
+    ("tnpg", "config.cg_steps = 0", "x.config.cg_steps = 0: should be greater than 0"),
+    ("trpo", "config.cg_steps = 2.5", "x.config.cg_steps = 2.5: should be a valid integer"),
+    ("npg", "config.most_steps = 0", "x.config.most_steps = 0: should be greater than 0"),
+    ("trpo", "config.damping = -0.1", "x.config.damping = -0.1: should be greater than or equal to 0"),
+    ("npg", "config.damping = -1", "x.config.damping = -1: should be greater than or equal to 0"),
+    ("trpo", "config.line_search_shrink = 1", "x.config.line_search_shrink = 1: should be less than 1"),
+    ("tnpg", "config.fisher_fraction = 0", "x.config.fisher_fraction = 0: should be greater than 0"),
+    # contradictions
+    ("ppo", 'config.objective = "clip+kl"', "should be 'clip', 'kl-adaptive', 'kl-fixed' or 'none'"),
+    ("ppo", "config.objective = false", "x.config.objective = False: should be 'clip'"),
+    ("ppo", "config.kl_coefficient = 2", "kl_coefficient = 2: changes nothing, because objective is neither"),
+    (
+        "ppo",
+        'preset = "ppo-m"\nconfig = { objective = "none", clip = 0.1 }',
+        "x.config.clip = 0.1: changes nothing, because objective is not 'clip' and value_clip is off",
+    ),
+    (
+        "ppo",
+        'config = { objective = "kl-fixed", kl_target = 0.02 }',
+        "kl_target = 0.02: changes nothing, because objective is not 'kl-adaptive'",
+    ),
+    (
+        "ppo",
+        'preset = "ppo-beta"\nconfig.tricks.log_std_init = -0.5',
+        "x.config.tricks.log_std_init = -0.5: changes nothing, because policy is 'beta'",
+    ),
+    (
+        "trpo",
+        "config = { line_search_steps = 0, line_search_shrink = 0.8 }",
+        "line_search_shrink = 0.8: changes nothing, because line_search_steps is 0 or 1",
+    ),
+    (
+        "trpo",
+        "config = { value_epochs = 0, tricks.value_clip = 0.2 }",
+        "tricks.value_clip = 0.2: changes nothing, because value_epochs is 0",
+    ),
+    (
+        "vpg",
+        "config = { baseline = false, value_steps = 40 }",
+        "value_steps = 40: changes nothing, because baseline is off",
+    ),
+    (
+        "sac",
+        "config.warmup = 128",
+        "x.config.warmup = 128: should be less than steps = 128, or nothing would be learnt",
+    ),
+    ("sb3-td3", "config.learning_starts = 200", "x.config.learning_starts = 200: should be less than steps"),
+]
+"""Variants that cannot be, as (algorithm, lines of TOML, what is said of them)."""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "suite", "store", "says"),
+    [
+        # words on the command line
+        bad("rn", says="did you mean 'run'"),
+        bad("run", says="suite"),
+        bad(*RUN, "--sedes", "3", says="--sedes"),
+        bad("run", "quickstrat", says="did you mean 'quickstart'"),
+        bad("run", "nothing.toml", says="nothing.toml"),
+        bad("list", "algorithm", says="'algorithms'"),
+        # values on the command line
+        bad(*RUN, "--seeds", "0", says="seeds"),
+        bad(*RUN, "--seeds", "-2", says="seeds"),
+        bad(*RUN, "--seeds", "5:3", says="5:3"),
+        bad(*RUN, "--steps", "0", says="steps = 0"),
+        bad(*RUN, "--steps", "many", says="--steps"),
+        bad(*RUN, "--only", "sac/*", says="sac/*"),
+        bad(*RUN, "--workers", "0", says="--workers 0"),
+        bad(*RUN, "--workers", "-1", says="--workers -1"),
+        bad(*RUN, "--workers", "two", says="--workers"),
+        bad(*RUN, "--executor", "ray", says="--executor ray: not built yet"),
+        bad(*RUN, "--executor", "slurm", says="--executor slurm: not built yet"),
+        bad(*RUN, "--executor", "locla", says="did you mean 'local'"),
+        bad(*RUN, "--out", os.devnull, says="--out"),
+        bad("parity", "pppo", says="did you mean 'ppo'"),
+        bad("show", "feedface", store=empty, says="'feedface'"),
+        bad("reproduce", "feedface", store=empty, says="'feedface'"),
+        bad("report", "SUITE", says="runs': does not exist"),
+        bad("verify", says="store = 'runs': does not exist"),
+        # the suite
+        bad(
+            *RUN, suite=TINY.replace("InvertedPendulum-v5", "InvertedPendulm-v5"), says="InvertedPendulum-v5"
+        ),
+        bad(*RUN, suite=TINY.replace("InvertedPendulum-v5", "CartPole-v1"), says="supported: Box"),
+        bad(*RUN, suite=TINY.replace('algorithm = "ppo"', 'algorithm = "pppo"', 1), says="variants.ppo"),
+        bad(*RUN, suite=TINY.replace('"ppo-m"', '"ppo-n"'), says="did you mean 'ppo-m'"),
+        bad(*RUN, suite=TINY.replace("epochs", "epoch"), says="did you mean 'epochs'"),
+        bad(
+            *RUN,
+            suite=TINY.replace("epochs = 1", "tricks = { value_clp = true }"),
+            says="variants.ppo.config.tricks.value_clp",
+        ),
+        bad(*RUN, suite=TINY.replace("horizon = 64", 'horizon = "64"'), says="variants.ppo.config.horizon"),
+        bad(*RUN, suite=TINY.replace("seeds = 2", "seeds = 0"), says="suite.seeds"),
+        bad(*RUN, suite=TINY.replace("seeds = 2", "seeds = -1"), says="suite.seeds = -1"),
+        bad(*RUN, suite=TINY.replace("seeds = 2", "seeds = true"), says="suite.seeds = True"),
+        bad(*RUN, suite=TINY.replace("steps = 128", "steps = 0"), says="suite.steps = 0"),
+        bad(*RUN, suite=TINY.replace("steps = 128", "steps = -5"), says="suite.steps = -5"),
+        bad(*RUN, suite=TINY.replace("steps = 128", "steps = 128.0"), says="suite.steps = 128.0"),
+        bad(*RUN, suite=with_line("[suite]", "stpes = 3"), says="did you mean 'steps'"),
+        bad(*RUN, suite=with_line("[suite]", "seeds = = 3"), says="suite.toml:3"),
+        bad(
+            *RUN, suite=TINY.replace("code-level-tricks", "code-level-trick"), says="did you mean 'code-level"
+        ),
+        # a variant
+        *[bad(*RUN, suite=with_variant(*variant), says=says) for *variant, says in UNUSABLE],
+        # the store
+        bad(*RUN, store=lambda store: store.write_text("a file"), says="is a file"),
+        bad(*RUN, store=newer, says="schema 99"),
+        bad("status", "SUITE", store=newer, says="written by a newer Matters"),
+    ],
+)
+def test_bad_input_gets_one_line_and_status_2_and_writes_nothing(
+    arguments, suite, store, says, tmp_path, capsys, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    Path("suite.toml").write_text(suite or TINY)
+    if store is not None:
+        store(Path("runs"))
+    before = files(tmp_path)
+    code = call(["suite.toml" if argument == "SUITE" else argument for argument in arguments])
+    out, err = capsys.readouterr()
+    assert code == 2
+    assert out == ""
+    assert err.startswith("matters: ")
+    assert err.count("\n") == 1
+    assert " ".join(says.lower().split()) in err.lower()
+    assert files(tmp_path) == before
+
+
+def test_a_store_that_may_not_be_written_to_is_refused(matters):
+    # Not even the superuser makes directories there.
+    code, _, err = matters("run", "TINY", "--store", "/proc/runs")
+    assert (code, err.count("\n")) == (2, 1)
+    assert "not writable" in err
+
+
+def test_the_command_line_loads_no_heavy_library_before_it_is_needed():
+    program = (
+        "import sys, matters.harness.cli; print(sorted({'torch', 'pandas', 'matplotlib'} & set(sys.modules)))"
+    )
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
+    done = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True)
+    assert done.stdout == "[]\n"

@@ -1,0 +1,94 @@
+"""`matters ablate`: a two-level design over named tricks, run and reported."""
+
+import shlex
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from matters.harness.commands.options import DEFAULT_STORE, AllowMissing, Json, Out, Smoke, StoreDirectory
+from matters.harness.commands.run import Executor, RetryFailed, Workers, carry_out
+from matters.suites.errors import InputError
+
+if TYPE_CHECKING:
+    from matters.suites.design import Kind
+
+Algorithm = Annotated[str, typer.Argument(metavar="ALGORITHM", help="One that has tricks.")]
+Tricks = Annotated[
+    str,
+    typer.Option(
+        metavar="A,B,…",
+        help="Tricks that `matters list tricks` shows; `trick=value` for one that no preset has on.",
+        show_default=False,
+    ),
+]
+Environments = Annotated[
+    str, typer.Option("--env", metavar="E[,E2]", help="Environments.", show_default=False)
+]
+HowManySeeds = Annotated[
+    str, typer.Option(metavar="N|A:B", help="The first N seeds, or those from A to before B.")
+]
+HowManySteps = Annotated[int, typer.Option(metavar="N", help="Steps of each run.", show_default=False)]
+Preset = Annotated[
+    str | None,
+    typer.Option(metavar="NAME", help="What all else is as in.  [default: the algorithm's own]"),
+]
+OneIn = Annotated[bool, typer.Option("--one-in", help="All named tricks off, and each alone on.")]
+OneOut = Annotated[bool, typer.Option("--one-out", help="All named tricks on, and each alone off.")]
+
+
+def ablate(
+    algorithm: Algorithm,
+    tricks: Tricks,
+    env: Environments,
+    steps: HowManySteps,
+    seeds: HowManySeeds = "10",
+    preset: Preset = None,
+    one_in: OneIn = False,
+    one_out: OneOut = False,
+    store: StoreDirectory = DEFAULT_STORE,
+    smoke: Smoke = False,
+    workers: Workers = None,
+    executor: Executor = "local",
+    out: Out = None,
+    allow_missing: AllowMissing = False,
+    retry_failed: RetryFailed = False,
+    json: Json = False,
+) -> None:
+    """Run and report the factorial of some tricks: main effects and interactions, with intervals."""
+    from matters.suites.design import design
+
+    if one_in and one_out:
+        raise InputError("--one-in and --one-out are two designs: choose one")
+    kind: Kind = "one-in" if one_in else "one-out" if one_out else "full"
+    declared = design(algorithm, tricks, environments=env, seeds=seeds, steps=steps, preset=preset, kind=kind)
+    carry_out(
+        declared.smoke() if smoke else declared,
+        store=store,
+        workers=workers,
+        executor=executor,
+        out=out,
+        allow_missing=allow_missing,
+        retry_failed=retry_failed,
+        json=json,
+        command=_command(algorithm, tricks, env, steps, seeds, preset, kind, smoke=smoke),
+    )
+
+
+def _command(
+    algorithm: str,
+    tricks: str,
+    env: str,
+    steps: int,
+    seeds: str,
+    preset: str | None,
+    kind: str,
+    *,
+    smoke: bool,
+) -> str:
+    """What to type for the same runs and the same report, wherever the store is."""
+    words = ["matters", "ablate", algorithm, "--tricks", tricks, "--env", env]
+    words += ["--seeds", seeds, "--steps", str(steps)]
+    words += [] if preset is None else ["--preset", preset]
+    words += [] if kind == "full" else [f"--{kind}"]
+    words += ["--smoke"] if smoke else []
+    return shlex.join(words)

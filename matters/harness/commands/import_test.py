@@ -1,0 +1,211 @@
+"""`matters import`, and reports of imported results and of several suites, from small stores."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from matters.harness.cli import call
+from matters.results.conftest import PROVENANCE, make_record
+from matters.results.store import Store
+from matters.suites.suite import read
+
+SUITE = """
+[suite]
+name = "{name}"
+title = "A small suite"
+environments = ["Hopper-v5"]
+seeds = {seeds}
+steps = {steps}
+questions = {questions}
+
+[suite.evaluation]
+points = 3
+episodes = 2
+
+[variants.{variant}]
+algorithm = "ppo"
+preset = "{variant}"
+"""
+CURVES = "variant,environment,seed,step,return\n" + "".join(
+    f"{variant},{environment},{seed},{step},{base + seed + step / 1000}\n"
+    for variant, base in (("lab-ppo", 100), ("lab-sac", 300))
+    for environment in ("Hopper-v5", "Hopper-v4")
+    for seed in range(6)
+    for step in (1000, 2000, 3000)
+)
+
+
+def suite(name="one", variant="ppo", seeds=2, steps=100, questions="[]"):
+    path = Path(f"{name}.toml")
+    path.write_text(SUITE.format(name=name, variant=variant, seeds=seeds, steps=steps, questions=questions))
+    return str(path)
+
+
+def train(path):
+    """Put a record for every run of the suite into the store `runs`."""
+    store = Store.open("runs", create=True)
+    for cell in read(Path(path)).cells():
+        for spec in cell.specs:
+            if (claim := store.claim(spec)) is not None:
+                claim.finish(make_record(spec.seed), PROVENANCE)
+
+
+@pytest.fixture
+def matters(tmp_path, monkeypatch, capsys):
+    """Call `matters` in an empty folder. Returns status, output and error."""
+    monkeypatch.chdir(tmp_path)
+
+    def matters(*arguments):
+        code = call(list(arguments))
+        said = capsys.readouterr()
+        return code, said.out, said.err
+
+    return matters
+
+
+def everything():
+    return {str(path): path.read_bytes() for path in Path().rglob("*") if path.is_file()}
+
+
+def facts(page):
+    return json.loads((Path(page.strip()).parent / "report.json").read_text())
+
+
+def test_a_csv_is_imported_once_and_listed_and_verified(matters):
+    Path("lab.csv").write_text(CURVES)
+    code, out, err = matters("import", "lab.csv", "--name", "lab", "--json")
+    found = json.loads(out)
+    assert (code, err) == (0, "")
+    assert (found["protocol"], found["returns_of"], found["imported"]) == ("foreign", "unstated", 24)
+    code, out, _ = matters("import", "lab.csv", "--name", "lab")
+    assert (code, out.splitlines()[0][:47]) == (0, "0 runs imported in 4 cells, 24 were there: a fo")
+    listed = json.loads(matters("list", "imported", "--json")[1])
+    assert {run["run_id"] for run in listed} == {run["run_id"] for run in found["runs"]}
+    assert matters("verify")[0] == 0
+    damaged = next(Path("runs/imported/lab").iterdir())
+    damaged.write_bytes(damaged.read_bytes().replace(b"foreign", b"foreigm"))
+    code, out, _ = matters("verify")
+    assert code == 1
+    assert damaged.name in out
+
+
+def test_imported_results_alone_have_a_report_that_says_whose_they_are(matters):
+    Path("lab.csv").write_text(CURVES)
+    matters("import", "lab.csv", "--name", "lab", "--returns", "training")
+    code, page, _ = matters("report", "--imported", "lab")
+    assert code == 0
+    assert page.strip() == "runs/report/imported-lab/index.html"
+    found = facts(page)
+    assert found["notices"][0].startswith("Imported results of a foreign protocol")
+    assert found["protocol"]["protocol"].startswith("foreign")
+    assert {(cell["variant"], cell["environment"]) for cell in found["cells"]} == {
+        (v, e) for v in ("lab-ppo", "lab-sac") for e in ("Hopper-v5", "Hopper-v4")
+    }
+    # Version 4 has no constants of ours: it is shown, and in no aggregate.
+    assert any("Left out of aggregates" in notice and "Hopper-v4" in notice for notice in found["notices"])
+    text = Path(page.strip()).read_text()
+    assert "imported from lab.csv" in text
+    assert "training episodes" in text
+    for run in found["runs"]:
+        assert run["run_id"] in text
+    # P7: another store with the same results gives the same bytes.
+    matters("import", "lab.csv", "--name", "lab", "--returns", "training", "--store", "other")
+    matters("report", "--imported", "lab", "--store", "other", "--out", "again")
+    by_name = {path.relative_to("again"): path.read_bytes() for path in Path("again").rglob("*.*")}
+    first = Path("runs/report/imported-lab")
+    assert by_name == {path.relative_to(first): path.read_bytes() for path in first.rglob("*.*")}
+
+
+def test_imported_results_beside_a_suite_change_no_number_of_it(matters):
+    path = suite(seeds=6)
+    train(path)
+    Path("lab.csv").write_text(CURVES)
+    matters("import", "lab.csv", "--name", "lab")
+    plain = facts(matters("report", path, "--out", "plain")[1])
+    code, page, _ = matters("report", path, "--imported", "lab", "--out", "beside")
+    beside = facts(page)
+    assert code == 0
+    for part in ("cells", "aggregates", "comparisons", "curves", "runs", "snapshot"):
+        assert beside[part] == plain[part], part
+    assert [answer["question"] for answer in beside["answers"]] == ["imported"]
+    assert beside["answers"][0]["verdict"] == "no test"
+    assert len(beside["tables"]["imported-runs"]) == 24
+    text = Path("beside/index.html").read_text()
+    assert "they are in no table, aggregate or test of our runs" in text
+    assert Path("beside/tables/imported-runs.csv").read_text().count("lab.csv") == 24
+    assert "matters report one.toml --imported lab" in text
+
+
+def test_a_question_can_be_asked_of_imported_results(matters):
+    names = {"lab-ppo": "ppo", "lab-sac": "ppo-m"}
+    Path("lab.csv").write_text(re.sub("lab-ppo|lab-sac", lambda found: names[found.group()], CURVES))
+    matters("import", "lab.csv", "--name", "lab")
+    _, page, _ = matters("report", "--imported", "lab", "--questions", "code-level-tricks,published")
+    answers = {answer["question"]: answer["verdict"] for answer in facts(page)["answers"]}
+    assert answers == {"code-level-tricks": "different", "published": "blocked"}
+
+
+def test_several_suites_are_one_report_with_the_cells_of_all(matters):
+    one, two = suite("one", questions='["code-level-tricks"]'), suite("two", "ppo-m", seeds=3)
+    train(one)
+    code, page, _ = matters("report", one, two)
+    found = facts(page)
+    assert (code, found["suite"]) == (0, "one+two")
+    assert {(c["variant"], c["n"], c["missing"]) for c in found["cells"]} == {("ppo", 2, 0), ("ppo-m", 0, 3)}
+    assert found["answers"][0]["verdict"] == "too few seeds"
+    assert found["command"].splitlines() == [
+        f"matters run {one}", f"matters run {two}", f"matters report {one} {two}",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (("import", "lab.csv"), "--name"),
+        (("import", "--name", "lab"), "file"),
+        (("import", "absent.csv", "--name", "lab"), "absent.csv: cannot be read"),
+        (("import", "lab.csv", "lab.csv", "--name", "lab"), "a second run of variant lab-ppo"),
+        (("import", "lab.csv", "--name", "a/b"), "name = 'a/b'"),
+        (("import", "lab.csv", "--name", "lab", "--seeds", "x"), "seeds = 'x'"),
+        (("import", "lab.csv", "--name", "lab", "--returns", "mean"), "'evaluation', 'training'"),
+        (("import", "lab.csv", "--name", "lab", "--tag", "x"), "--tag is of TensorBoard's files"),
+        (("import", "bad.csv", "--name", "lab"), "bad.csv:2: return = 'nan': should be finite"),
+        (("import", "lab.csv", "bad.csv", "--name", "lab"), "bad.csv:2: "),
+        (("report",), "suite: missing; name a suite, or results with --imported"),
+        (("report", "--imported", "lab"), "store = 'runs': does not exist"),
+        (("report", "--imported", "lab", "--seeds", "2"), "--seeds: is of a suite's runs"),
+        (("report", "one.toml", "long.toml"), "steps = 100 and 200; one report has one protocol"),
+        (("report", "one.toml", "one.toml"), "named twice"),
+        (("report", "one.toml", "--questions", "publishd"), "did you mean 'published'?"),
+    ],
+)
+def test_bad_input_gets_one_line_and_status_2_and_writes_nothing(matters, arguments, says):
+    suite("one")
+    suite("long", steps=200)
+    Path("lab.csv").write_text(CURVES)
+    Path("bad.csv").write_text("variant,environment,seed,step,return\nppo,Hopper-v5,0,1,nan\n")
+    before = everything()
+    code, out, err = matters(*arguments)
+    assert (code, out, err.count("\n")) == (2, "", 1)
+    assert says.lower() in err.lower()
+    assert everything() == before
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (("--imported", "lob"), "imported = 'lob': no such imported results; did you mean 'lab'?"),
+        (("--imported", "lab", "--imported", "two"), "is of one set; name one"),
+    ],
+)
+def test_results_that_are_not_there_or_too_many_are_one_line(matters, arguments, says):
+    Path("lab.csv").write_text(CURVES)
+    for name in ("lab", "two"):
+        matters("import", "lab.csv", "--name", name)
+    before = everything()
+    code, out, err = matters("report", *arguments)
+    assert (code, out, err.count("\n")) == (2, "", 1)
+    assert says in err
+    assert everything() == before

@@ -1,0 +1,141 @@
+"""`matters list`: what there is."""
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from matters.harness.commands.options import DEFAULT_STORE, Json, StoreDirectory
+from matters.harness.terminal.console import print_json, print_table
+
+
+class What(StrEnum):
+    """What can be listed."""
+
+    algorithms = "algorithms"
+    suites = "suites"
+    tricks = "tricks"
+    runs = "runs"
+    imported = "imported"
+
+
+def list_(
+    what: Annotated[
+        What, typer.Argument(metavar="algorithms|suites|tricks|runs|imported", show_default=False)
+    ],
+    store: StoreDirectory = DEFAULT_STORE,
+    json: Json = False,
+) -> None:
+    """List algorithms, suites, tricks, or the runs of a store, its own and imported ones."""
+    find = {
+        What.algorithms: lambda: _algorithms(),
+        What.suites: lambda: _suites(),
+        What.tricks: lambda: _tricks(),
+        What.runs: lambda: _runs(store),
+        What.imported: lambda: _imported(store),
+    }
+    found: list[dict[str, Any]] = find[what]()
+    if json:
+        print_json(found)
+    elif found:
+        print_table(
+            [name.replace("_", " ") for name in found[0]],
+            [[_cell(value) for value in row.values()] for row in found],
+        )
+    else:
+        typer.echo(f"no {what.value}")
+
+
+def _cell(value: Any) -> Any:
+    return ", ".join(value) if isinstance(value, list) else value
+
+
+def _algorithms() -> list[dict[str, Any]]:
+    from matters.algorithms import ALGORITHMS, load
+
+    return [
+        {"algorithm": name, "kind": found.KIND, "version": found.VERSION, "presets": [*found.PRESETS]}
+        for name in ALGORITHMS
+        for found in [load(name)]
+    ]
+
+
+def _suites() -> list[dict[str, Any]]:
+    from matters.suites.suite import load_suite, suite_names
+
+    suites = [load_suite(name) for name in suite_names()]
+    return [
+        {
+            "suite": suite.name,
+            "title": suite.title,
+            "variants": [*suite.variants],
+            "environments": [*suite.environments],
+            "seeds": len(suite.seeds),
+            "steps": suite.steps,
+        }
+        for suite in suites
+    ]
+
+
+def _tricks() -> list[dict[str, Any]]:
+    """Every trick of every algorithm, with the presets that have it on. None and False are off."""
+    from matters.algorithms import ALGORITHMS, load
+
+    found = []
+    for name in ALGORITHMS:
+        algorithm = load(name)
+        if "tricks" not in algorithm.Config.model_fields:
+            continue
+        presets = {preset: config.tricks for preset, config in algorithm.PRESETS.items()}
+        tricks = next(iter(presets.values()))
+        for trick, described in type(tricks).model_fields.items():
+            on = [preset for preset, its in presets.items() if getattr(its, trick) not in (None, False)]
+            found.append(
+                {"algorithm": name, "trick": trick, "on_in": on, "description": described.description or ""}
+            )
+    return found
+
+
+def _runs(store: Path) -> list[dict[str, Any]]:
+    from matters.results.store import Store
+
+    opened = Store.open(store)
+    found = []
+    for run_id in opened.run_ids():
+        spec, status = opened.spec(run_id), opened.status(run_id)
+        found.append(
+            {
+                "run_id": run_id,
+                "algorithm": spec.algorithm,
+                "environment": spec.environment,
+                "seed": spec.seed,
+                "state": status.state,
+                "steps": status.steps,
+                "score": status.score,
+            }
+        )
+    return found
+
+
+def _imported(store: Path) -> list[dict[str, Any]]:
+    from matters.results.imported import runs as imported_runs
+    from matters.results.imported.tables import score
+    from matters.results.store import Store
+
+    Store.open(store)
+    return [
+        {
+            "name": name,
+            "run_id": run.run_id,
+            "variant": run.variant,
+            "environment": run.environment,
+            "seed": run.seed,
+            "steps": run.steps[-1],
+            "score": score(run),
+            "returns_of": run.returns_of,
+            "file": run.file,
+        }
+        for name in imported_runs.names(store)
+        for run in imported_runs.load(store, name).runs
+    ]

@@ -1,0 +1,91 @@
+"""What several commands let a user choose, and the checks that come before anything is written."""
+
+import os
+import shlex
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from matters.suites.errors import InputError
+
+if TYPE_CHECKING:
+    from matters.suites.suite import Suite
+
+SuiteNames = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="SUITE…", help="Names or TOML files; several are reported as one.", show_default=False
+    ),
+]
+SuiteName = Annotated[
+    str, typer.Argument(metavar="SUITE", help="A name that `matters list suites` shows, or a TOML file.")
+]
+RunId = Annotated[str, typer.Argument(metavar="RUN_ID", help="A run's id, or the first digits of it.")]
+StoreDirectory = Annotated[Path, typer.Option("--store", metavar="DIR", help="Where runs are kept.")]
+Seeds = Annotated[
+    str | None, typer.Option(metavar="N|A:B", help="The first N seeds, or those from A to before B.")
+]
+Steps = Annotated[int | None, typer.Option(metavar="N", help="Steps of each run, in place of the suite's.")]
+Only = Annotated[
+    str | None,
+    typer.Option(metavar="PATTERN", help="Only these cells, as 'ppo*/Hopper*'; several with commas."),
+]
+Smoke = Annotated[
+    bool, typer.Option("--smoke", help="See that it runs: 2 seeds, 4096 steps, seconds a cell. No finding.")
+]
+Out = Annotated[
+    Path | None,
+    typer.Option("--out", metavar="DIR", help="Where the report goes.  [default: STORE/report/SUITE]"),
+]
+AllowMissing = Annotated[
+    bool, typer.Option("--allow-missing", help="Aggregate over what is there; the page says what is not.")
+]
+Json = Annotated[bool, typer.Option("--json", help="Facts as JSON.")]
+
+DEFAULT_STORE = Path("runs")
+
+
+def choose(suite: str, seeds: str | None, steps: int | None, only: str | None, smoke: bool) -> "Suite":
+    """The suite as declared, or its smoke version, less what the user leaves out.
+
+    Raises:
+        InputError: the suite, or the choice, cannot be used.
+    """
+    from matters.suites.suite import load_suite
+
+    declared = load_suite(suite)
+    return (declared.smoke() if smoke else declared).restricted(seeds, steps, only)
+
+
+def reproducing_command(
+    suite: str, seeds: str | None, steps: int | None, only: str | None, smoke: bool
+) -> str:
+    """What to type for the same runs and the same report, wherever the store is."""
+    return shlex.join(["matters", "run", suite, *narrowing_words(seeds, steps, only, smoke)])
+
+
+def narrowing_words(seeds: str | None, steps: int | None, only: str | None, smoke: bool) -> list[str]:
+    """The options that leave out what the user left out."""
+    words = ["--smoke"] if smoke else []
+    for option, value in (("--seeds", seeds), ("--steps", steps), ("--only", only)):
+        if value is not None:
+            words += [option, str(value)]
+    return words
+
+
+def report_directory(out: Path | None, store: Path, suite: str) -> Path:
+    """Where the report goes, after checking that it can.
+
+    Raises:
+        InputError: the place is a file, or may not be written to.
+    """
+    place = store / "report" / suite if out is None else out
+    if out is None and not store.is_dir():
+        return place  # The store is not there yet, or is no store: opening it says which.
+    standing = next(path for path in (place, *place.absolute().parents) if path.exists())
+    if not standing.is_dir():
+        raise InputError(f"--out {place}: {standing} is not a directory")
+    if not os.access(standing, os.W_OK | os.X_OK):
+        raise InputError(f"--out {place}: {standing} is not writable")
+    return place

@@ -1,0 +1,90 @@
+"""`matters reproduce`: train a run again and compare digests."""
+
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from matters.harness.commands.options import DEFAULT_STORE, Json, RunId, StoreDirectory
+from matters.harness.terminal.console import notes, print_json, remark
+from matters.suites.errors import InputError
+
+if TYPE_CHECKING:
+    from matters.suites.spec import RunSpec
+
+
+def reproduce(run_id: RunId, store: StoreDirectory = DEFAULT_STORE, json: Json = False) -> None:
+    """Train a run again, alone and in a store of its own, and compare digests."""
+    from matters.results.store import Store
+
+    opened = Store.open(store)
+    found = opened.resolve(run_id)
+    spec, before = opened.spec(found), opened.status(found)
+    if before.state != "done":
+        raise InputError(f"run {found} is {before.state}: only a finished run has a digest to compare with")
+    _check_version(spec)
+    try:
+        digest, error, again = _train_again(spec)
+    except KeyboardInterrupt:
+        remark("stopped: nothing was compared")
+        raise typer.Exit(1) from None
+    same = digest == before.digest
+    changed = [] if same else _changed(opened.provenance(found), again)
+    if json:
+        print_json(
+            {
+                "run_id": found,
+                "same": same,
+                "digest": before.digest,
+                "digest_again": digest,
+                "error": error,
+                "changed": changed,
+            }
+        )
+    elif same:
+        typer.echo(f"{found}: the same digest, {digest}")
+    elif error is not None:
+        typer.echo(f"{found}: failed this time: {error}")
+    else:
+        typer.echo(f"{found}: DIFFERENT\n  recorded {before.digest}\n  again    {digest}")
+        for line in changed or ["packages, processor and training code are as they were"]:
+            typer.echo(f"  {line}")
+    if not same:
+        raise typer.Exit(1)
+
+
+def _check_version(spec: "RunSpec") -> None:
+    from matters import algorithms
+
+    if spec.algorithm not in algorithms.ALGORITHMS:
+        raise InputError(f"algorithm {spec.algorithm!r}: this Matters has none of that name")
+    then, now = spec.algorithm_version, algorithms.load(spec.algorithm).VERSION
+    if then != now:
+        raise InputError(f"algorithm_version {then}: this Matters has version {now} of {spec.algorithm}")
+
+
+def _train_again(spec: "RunSpec") -> tuple[str | None, str | None, dict[str, Any]]:
+    """The digest, or what went wrong, and the provenance of a fresh run of the spec."""
+    from matters.harness.scheduling.fill_store import complete
+    from matters.results.store import Store
+    from matters.suites.suite import Cell
+
+    with TemporaryDirectory(prefix="matters-") as folder:
+        directory = Path(folder) / "runs"
+        fresh = Store.open(directory, create=True)
+        cell = Cell(spec.algorithm, spec.environment, (spec,))
+        outcome = complete(fresh, directory, [cell], 1, notes())
+        if outcome.lost:
+            return None, outcome.lost[0].reason, {}
+        status = fresh.status(spec.run_id)
+        return status.digest, status.error, fresh.provenance(spec.run_id)
+
+
+def _changed(before: dict[str, Any], after: dict[str, Any]) -> list[str]:
+    """What of packages, processor and training code is not as it was: what a digest may differ for."""
+    return [
+        f"{name}: {before.get(name)} then, {after.get(name)} now"
+        for name in sorted(before.keys() | after.keys())
+        if before.get(name) != after.get(name)
+    ]

@@ -1,0 +1,132 @@
+"""`matters run`: train what the store lacks, then report."""
+
+import os
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from matters.harness.commands.options import (
+    DEFAULT_STORE,
+    AllowMissing,
+    Json,
+    Only,
+    Out,
+    Seeds,
+    Smoke,
+    Steps,
+    StoreDirectory,
+    SuiteName,
+    choose,
+    report_directory,
+    reproducing_command,
+)
+from matters.harness.scheduling import executors
+from matters.harness.terminal.console import notes, print_json, remark
+from matters.suites.errors import InputError
+
+if TYPE_CHECKING:
+    from matters.suites.suite import Suite
+
+Workers = Annotated[int | None, typer.Option(metavar="N", help="Processes at a time.  [default: one a core]")]
+Executor = Annotated[str, typer.Option(metavar="NAME", help="Where runs are trained: local.")]
+RetryFailed = Annotated[bool, typer.Option("--retry-failed", help="Train failed runs once more.")]
+
+
+def run(
+    suite: SuiteName,
+    store: StoreDirectory = DEFAULT_STORE,
+    seeds: Seeds = None,
+    steps: Steps = None,
+    only: Only = None,
+    smoke: Smoke = False,
+    workers: Workers = None,
+    executor: Executor = "local",
+    out: Out = None,
+    allow_missing: AllowMissing = False,
+    retry_failed: RetryFailed = False,
+    json: Json = False,
+) -> None:
+    """Train what the store lacks, then report."""
+    carry_out(
+        choose(suite, seeds, steps, only, smoke),
+        store=store,
+        workers=workers,
+        executor=executor,
+        out=out,
+        allow_missing=allow_missing,
+        retry_failed=retry_failed,
+        json=json,
+        command=reproducing_command(suite, seeds, steps, only, smoke),
+    )
+
+
+def carry_out(
+    declared: "Suite",
+    *,
+    store: Path,
+    workers: int | None,
+    executor: str,
+    out: Path | None,
+    allow_missing: bool,
+    retry_failed: bool,
+    json: bool,
+    command: str,
+) -> None:
+    """Train what the store lacks of a suite, write its report, and say what came of it.
+
+    `command` is what to type for the same again. Exits with 1 if runs failed or are missing.
+
+    Raises:
+        InputError: one of the options cannot be used; nothing has been written.
+    """
+    executors.check(executor)
+    crew = _workers(workers)
+    place = report_directory(out, store, declared.name)
+
+    from matters.harness.scheduling.fill_store import check_memory, complete
+    from matters.results.store import Store
+
+    if not store.exists():
+        # Else only what the store lacks has to fit; nothing is written to it before that is known.
+        check_memory(declared.cells(), crew)
+    opened = Store.open(store, create=True)
+    try:
+        outcome = complete(opened, store, declared.cells(), crew, notes(), retry_failed=retry_failed)
+    except KeyboardInterrupt:
+        remark("stopped; the same command goes on from the last checkpoints")
+        raise typer.Exit(1) from None
+
+    if outcome.trained:
+        notes().print("writing the report")
+    from matters.harness.terminal.progress_bar import stages
+    from matters.reports.report import write_report
+    from matters.results.snapshot import snapshot
+
+    with stages(notes()) as tell:
+        taken = snapshot(opened, declared, partial(tell, "reading runs"))
+        page = write_report(
+            declared, taken, place, allow_missing=allow_missing, command=command, progress=tell
+        )
+    states = taken.runs["state"].value_counts()
+    counts = {state: int(states.get(state, 0)) for state in ("done", "failed", "missing")}
+    if counts["failed"]:
+        remark(f"{counts['failed']} runs failed: `matters show RUN_ID` says why, --retry-failed tries again")
+    if outcome.lost:
+        remark(f"{counts['missing']} runs are missing, their workers were lost: the same command goes on")
+    if json:
+        facts = {"suite": declared.name, "store": str(store), "trained": outcome.trained}
+        print_json({**facts, **counts, "report": str(page)})
+    else:
+        typer.echo(page)
+    if counts["failed"] or counts["missing"]:
+        raise typer.Exit(1)
+
+
+def _workers(asked: int | None) -> int:
+    if asked is None:
+        return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    if asked < 1:
+        raise InputError(f"--workers {asked}: at least 1 is needed")
+    return asked

@@ -1,0 +1,61 @@
+"""`matters show`: one run."""
+
+from typing import Any
+
+import typer
+
+from matters.harness.commands.options import DEFAULT_STORE, Json, RunId, StoreDirectory
+from matters.harness.terminal.console import print_json, print_table
+
+POINTS = 5
+"""How many of the last evaluation points are shown."""
+
+
+def show(run_id: RunId, store: StoreDirectory = DEFAULT_STORE, json: Json = False) -> None:
+    """Show a run: spec, status, provenance and its last evaluations."""
+    from matters.results.store import Store
+
+    opened = Store.open(store)
+    found = opened.resolve(run_id)
+    status = opened.status(found)
+    facts: dict[str, Any] = {
+        "run_id": found,
+        "spec": opened.spec(found).model_dump(mode="json"),
+        "status": vars(status),
+        "provenance": opened.provenance(found),
+        "failures": opened.failures(found),
+        "evaluations": _evaluations(opened.record(found).evaluations) if status.state == "done" else [],
+    }
+    if json:
+        print_json(facts)
+        return
+    for part in ("spec", "status", "provenance"):
+        typer.echo(part)
+        for name, value in _flat(facts[part]):
+            typer.echo(f"  {name}: {value}")
+    for number, failure in enumerate(facts["failures"], start=1):
+        typer.echo(f"failure {number}, after {failure['steps']} steps: {failure['error']}")
+        typer.echo(failure["traceback"] or "")
+    if facts["evaluations"]:
+        typer.echo("evaluations (mean return over the episodes of each point)")
+        rows = [row.values() for row in facts["evaluations"][-POINTS:]]
+        print_table(("point", "step", "score"), [list(row) for row in rows])
+
+
+def _evaluations(columns: Any) -> list[dict[str, Any]]:
+    """One row a point: its step and its mean return."""
+    points: dict[int, list[tuple[int, float]]] = {}
+    for point, step, score in zip(columns["point"], columns["step"], columns["return"], strict=True):
+        points.setdefault(int(point), []).append((int(step), float(score)))
+    return [
+        {"point": point, "step": rows[-1][0], "score": sum(score for _, score in rows) / len(rows)}
+        for point, rows in sorted(points.items())
+    ]
+
+
+def _flat(value: dict[str, Any], prefix: str = "") -> list[tuple[str, Any]]:
+    """Nested names joined with dots."""
+    found: list[tuple[str, Any]] = []
+    for name, item in value.items():
+        found += _flat(item, f"{prefix}{name}.") if isinstance(item, dict) else [(f"{prefix}{name}", item)]
+    return found

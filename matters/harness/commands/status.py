@@ -1,0 +1,73 @@
+"""`matters status`: what is done, running, failed and missing."""
+
+from collections import Counter
+from typing import TYPE_CHECKING
+
+import typer
+
+from matters.harness.commands.options import (
+    DEFAULT_STORE,
+    Json,
+    Only,
+    Seeds,
+    Smoke,
+    Steps,
+    StoreDirectory,
+    SuiteName,
+    choose,
+)
+from matters.harness.terminal.console import print_json, print_table
+
+if TYPE_CHECKING:
+    from matters.results.schema import State
+
+STATES: tuple["State", ...] = ("done", "running", "failed", "missing")
+
+
+def status(
+    suite: SuiteName,
+    store: StoreDirectory = DEFAULT_STORE,
+    seeds: Seeds = None,
+    steps: Steps = None,
+    only: Only = None,
+    smoke: Smoke = False,
+    json: Json = False,
+) -> None:
+    """Show done / running / failed / missing, by cell. A store that does not exist yet lacks everything."""
+    declared = choose(suite, seeds, steps, only, smoke)
+
+    from matters.results.schema import Status
+    from matters.results.store import Store
+
+    # A place that is there has to be a store; one that is not has no runs.
+    opened = Store.open(store) if store.exists() else None
+    missing = Status("missing", 0)
+    runs = [
+        (cell, spec, missing if opened is None else opened.status(spec.run_id))
+        for cell in declared.cells()
+        for spec in cell.specs
+    ]
+    if json:
+        print_json(
+            [
+                {
+                    "run_id": spec.run_id,
+                    "variant": cell.variant,
+                    "environment": cell.environment,
+                    "seed": spec.seed,
+                    "state": found.state,
+                    "steps": found.steps,
+                    "digest": found.digest,
+                    "score": found.score,
+                }
+                for cell, spec, found in runs
+            ]
+        )
+        return
+    counts: dict[tuple[str, str], Counter[State]] = {}
+    for cell, _, found in runs:
+        counts.setdefault((cell.variant, cell.environment), Counter())[found.state] += 1
+    rows = [(*cell, *(states[state] for state in STATES)) for cell, states in counts.items()]
+    print_table(("variant", "environment", *STATES), rows)
+    total = Counter(found.state for _, _, found in runs)
+    typer.echo(", ".join(f"{total[state]} {state}" for state in STATES))

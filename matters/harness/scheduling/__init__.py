@@ -1,0 +1,1 @@
+"""Which runs train where and when, and within which memory."""

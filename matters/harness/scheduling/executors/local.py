@@ -1,0 +1,166 @@
+"""Tasks on this machine: one process per worker, one thread per process.
+
+Workers are spawned, never forked, so that each has its own torch, and they die with their parent, even
+when it is killed with no chance to say goodbye. What a dead worker leaves behind is sound: the kernel
+gives its locks back and the runs go on from their checkpoints when they are next asked for.
+"""
+
+import multiprocessing
+import os
+import signal
+import sys
+import threading
+import traceback
+from collections import deque
+from collections.abc import Callable, Generator, Sequence
+from dataclasses import dataclass
+from multiprocessing.connection import Connection, wait
+from multiprocessing.context import SpawnProcess
+from typing import TYPE_CHECKING
+
+from matters.harness.scheduling.packing import Task
+from matters.suites.spec import RunSpec
+
+if TYPE_CHECKING:
+    from matters.harness.training.worker import Progress
+
+Train = Callable[[list[RunSpec], Callable[["Progress"], None]], None]
+
+# Read when a numerical library is loaded, so they are set before a worker loads any.
+ONE_THREAD = {
+    "OMP_NUM_THREADS": "1",
+    "MKL_NUM_THREADS": "1",
+    "OPENBLAS_NUM_THREADS": "1",
+    "NUMEXPR_NUM_THREADS": "1",
+}
+
+
+@dataclass(frozen=True)
+class Lost:
+    """A task that ended without a result of its own: its worker died, or raised what no run is blamed for."""
+
+    task: Task
+    reason: str
+
+
+@dataclass(frozen=True)
+class _Ended:
+    """A worker's last word on a task."""
+
+    error: str | None
+
+
+@dataclass
+class _Worker:
+    process: SpawnProcess
+    connection: Connection
+    task: Task
+
+
+def execute(tasks: Sequence[Task], train: Train, workers: int) -> "Generator[Progress | Lost]":
+    """Train tasks in the order given, `workers` at a time, and yield what happens.
+
+    A worker that dies is replaced while tasks are left; its own task is yielded as `Lost` and not tried
+    again. Closing the generator, or an exception in it, ends the workers.
+
+    Args:
+        tasks: what is to be trained.
+        train: called as `train(specs, emit)` in a worker. It is pickled, so it must be importable.
+        workers: the largest number of processes at a time.
+    """
+    waiting = deque(tasks)
+    crew: list[_Worker] = []
+    try:
+        while waiting or crew:
+            while waiting and len(crew) < workers:
+                crew.append(_hire(waiting.popleft(), train))
+            ready = wait([worker.connection for worker in crew])
+            for worker in [worker for worker in crew if worker.connection in ready]:
+                try:
+                    message = worker.connection.recv()
+                except (EOFError, OSError):
+                    crew.remove(worker)
+                    yield Lost(worker.task, _death(worker.process))
+                    continue
+                if not isinstance(message, _Ended):
+                    yield message
+                    continue
+                if message.error is not None:
+                    yield Lost(worker.task, message.error)
+                if waiting:
+                    worker.task = waiting.popleft()
+                    _assign(worker, train)
+                else:
+                    crew.remove(worker)
+                    worker.connection.close()
+                    worker.process.join()
+    finally:
+        for worker in crew:
+            worker.process.terminate()
+        for worker in crew:
+            worker.process.join()
+            worker.connection.close()
+
+
+def _hire(task: Task, train: Train) -> _Worker:
+    context = multiprocessing.get_context("spawn")
+    ours, theirs = context.Pipe()
+    process = context.Process(target=_work, args=(theirs,), daemon=True)
+    process.start()
+    # Our copy would keep the pipe open after the worker's death, and its end is how we learn of that.
+    theirs.close()
+    worker = _Worker(process, ours, task)
+    _assign(worker, train)
+    return worker
+
+
+def _assign(worker: _Worker, train: Train) -> None:
+    try:
+        worker.connection.send((train, list(worker.task.specs)))
+    except OSError:
+        pass  # It is dead already; the next receive says so.
+
+
+def _death(process: SpawnProcess) -> str:
+    process.join()
+    code = process.exitcode or 0
+    if code >= 0:
+        return f"its worker ended with status {code}"
+    cause = " (out of memory, or killed by hand)" if -code == signal.SIGKILL else ""
+    return f"its worker was ended by {signal.Signals(-code).name}{cause}"
+
+
+def _work(connection: Connection) -> None:
+    """The life of a worker: take a task, train it, say so, until there is no more."""
+    os.environ.update(ONE_THREAD)
+    # Ctrl-C reaches the whole group; the parent decides what it means.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_die_with_parent, daemon=True).start()
+    while True:
+        try:
+            # Unpickling imports what `train` needs, hence after the environment is set.
+            train, specs = connection.recv()
+        except EOFError:
+            return
+        if "torch" in sys.modules:
+            sys.modules["torch"].set_num_threads(1)
+        try:
+            train(specs, connection.send)
+        except Exception as error:
+            connection.send(_Ended(_one_line(error)))
+        else:
+            connection.send(_Ended(None))
+
+
+def _die_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    assert parent is not None, "only called in a worker"
+    wait([parent.sentinel])
+    os._exit(1)
+
+
+def _one_line(error: Exception) -> str:
+    frames = traceback.extract_tb(error.__traceback__)
+    place = f" ({os.path.basename(frames[-1].filename)}:{frames[-1].lineno})" if frames else ""
+    text = " ".join(str(error).split())
+    return f"{type(error).__name__}: {text}{place}"

@@ -1,0 +1,155 @@
+import io
+import os
+import signal
+import threading
+import time
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from rich.console import Console
+
+from matters.harness.scheduling import fill_store as module
+from matters.harness.scheduling.fill_store import complete
+from matters.suites.spec import Evaluation, RunSpec
+
+
+@dataclass(frozen=True)
+class FakeCell:
+    """A Cell; the real one would have every worker of these tests load torch."""
+
+    variant: str
+    environment: str
+    specs: tuple[RunSpec, ...]
+
+
+@dataclass(frozen=True)
+class FakeStatus:
+    state: str
+    steps: int = 0
+
+
+@dataclass(frozen=True)
+class FakeStore:
+    """A file for each run that holds its state."""
+
+    directory: Path
+
+    def status(self, run_id):
+        path = self.directory / run_id
+        return FakeStatus(path.read_text() if path.exists() else "missing")
+
+
+@dataclass(frozen=True)
+class News:
+    """Stands for matters.harness.training.worker.Progress."""
+
+    run_ids: tuple[str, ...]
+    state: str
+    steps: int = 0
+    total: int = 100
+    message: str = ""
+
+
+def write(directory, run_id, state):
+    # Renamed into place: a reader never sees half a state.
+    (directory / f"{run_id}.new").write_text(state)
+    (directory / f"{run_id}.new").rename(directory / run_id)
+
+
+def fake_train(directory, retry_failed, specs, emit):
+    for spec in specs:
+        status = FakeStore(directory).status(spec.run_id).state
+        if status == "running" or (status == "failed" and not retry_failed):
+            emit(News((spec.run_id,), "skipped"))
+            continue
+        with (directory / "log").open("a") as log:
+            log.write(f"{spec.seed}\n")
+        if spec.seed == 7:
+            os.kill(os.getpid(), signal.SIGKILL)
+        state = "failed" if spec.seed == 6 else "done"
+        write(directory, spec.run_id, state)
+        emit(News((spec.run_id,), state, 100))
+
+
+def trainer(directory, retry_failed):
+    return partial(fake_train, directory, retry_failed)
+
+
+def cell(*seeds):
+    specs = tuple(
+        RunSpec(
+            algorithm="ppo",
+            algorithm_version=1,
+            environment="Hopper-v5",
+            config={},
+            seed=seed,
+            steps=100,
+            evaluation=Evaluation(),
+        )
+        for seed in seeds
+    )
+    return FakeCell("ppo", "Hopper-v5", specs)
+
+
+def begun(directory):
+    """The seed of every training that was ever begun in the store."""
+    log = directory / "log"
+    return [int(line) for line in log.read_text().split()] if log.exists() else []
+
+
+def finish(directory, cells, workers=1, **options):
+    console = Console(file=io.StringIO(), width=200)
+    before = begun(directory)
+    outcome = complete(FakeStore(directory), directory, cells, workers, console, trainer=trainer, **options)
+    trained = begun(directory)
+    assert outcome.trained == len(trained) - len(before) - len(outcome.lost)
+    return outcome.lost, trained, console.file.getvalue()
+
+
+def test_what_is_missing_is_trained_and_a_complete_store_is_left_alone(tmp_path):
+    lost, trained, _ = finish(tmp_path, [cell(0, 1, 2)])
+    assert (lost, sorted(trained)) == ((), [0, 1, 2])
+    _, trained, said = finish(tmp_path, [cell(0, 1, 2)])
+    assert sorted(trained) == [0, 1, 2]
+    assert said == ""
+
+
+def test_a_failed_run_is_tried_again_only_on_request_and_then_once(tmp_path):
+    finish(tmp_path, [cell(5, 6)])
+    _, trained, _ = finish(tmp_path, [cell(5, 6)])
+    assert sorted(trained) == [5, 6]
+    _, trained, _ = finish(tmp_path, [cell(5, 6)], retry_failed=True)
+    assert sorted(trained) == [5, 6, 6]
+
+
+def test_a_lost_worker_is_told_and_does_not_start_over_for_ever(tmp_path):
+    lost, trained, said = finish(tmp_path, [cell(7), cell(8)])
+    assert [one.task.specs[0].seed for one in lost] == [7]
+    assert sorted(trained) == [7, 8]
+    assert "lost ppo/Hopper-v5 seed 7: its worker was ended by SIGKILL" in said
+
+
+def test_a_run_that_another_process_trains_is_waited_for(tmp_path, monkeypatch):
+    monkeypatch.setattr(module, "POLL_SECONDS", 0.05)
+    (held,) = cell(3).specs
+    write(tmp_path, held.run_id, "running")
+    other = threading.Timer(0.5, write, (tmp_path, held.run_id, "done"))
+    started = time.monotonic()
+    other.start()
+    lost, trained, said = finish(tmp_path, [cell(3)])
+    other.join()
+    assert (lost, trained) == ((), [])
+    assert said == "waiting for what another process is training: 1 of 1 runs\n"
+    assert time.monotonic() - started >= 0.5
+
+
+def test_a_run_is_taken_over_when_the_process_that_had_it_dies(tmp_path, monkeypatch):
+    monkeypatch.setattr(module, "POLL_SECONDS", 0.05)
+    (held,) = cell(3).specs
+    write(tmp_path, held.run_id, "running")
+    other = threading.Timer(0.5, (tmp_path / held.run_id).unlink)
+    other.start()
+    _, trained, _ = finish(tmp_path, [cell(3)])
+    other.join()
+    assert trained == [3]

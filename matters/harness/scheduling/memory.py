@@ -1,0 +1,145 @@
+"""How much memory training takes, estimated before it begins, so that what is trained at a time fits."""
+
+import os
+from collections.abc import Iterable
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from matters.algorithms import load
+from matters.algorithms.interface import Problem
+from matters.algorithms.parts import population
+from matters.algorithms.parts.replay import bytes_when_full
+from matters.harness.training.environments import problem
+from matters.suites.errors import InputError
+from matters.suites.spec import RunSpec
+from matters.suites.tasks.environments import make
+
+if TYPE_CHECKING:
+    from matters.suites.suite import Cell
+
+MB = 10**6
+SHARE = 0.8
+"""The part of the available memory that is given out: other programs, and files that are read, want some."""
+
+WORKER = 400 * MB
+"""A process before its first run: PyTorch, Gymnasium and MuJoCo (280 MB seen), and some scratch."""
+
+RUN = 40 * MB
+"""A run's environments (1.2 MB each) and its tables, whatever the algorithm (35 MB seen on Humanoid)."""
+
+STATES = 3
+"""How often a state is counted: itself, its gradient, and an update's intermediate numbers."""
+
+LAYERS = 4
+"""How often an off-policy batch's layers are counted: what they put out, its slope, and what comes of both
+(13 KB a transition seen of SAC with two hidden layers of 256)."""
+
+MAPPED = 31 * 2**20
+"""Just below the largest block, 32 MiB, whose freeing still moves glibc's thresholds."""
+
+
+def keep_freed_memory() -> None:
+    """Have the C library keep what is freed for the next tensor, in place of handing it back to the system.
+
+    Each off-policy gradient step allocates the same few megabytes anew. Handed back, they cost a page fault
+    for every 4 KiB: five hundred a step, a sixth of its time. glibc keeps blocks as large as the largest that
+    it has mapped and unmapped before (mallopt(3), M_MMAP_THRESHOLD), so one such block is enough. Other C
+    libraries are left as they are.
+    """
+    np.empty(MAPPED, dtype=np.uint8)
+
+
+def run_bytes(spec: RunSpec) -> int:
+    """About how many bytes one more run adds to a process by its end."""
+    algorithm = load(spec.algorithm)
+    config: Any = algorithm.Config.model_validate(spec.config, strict=False)
+    sizes = _problem(spec.environment)
+    if algorithm.KIND == "reference":
+        return RUN + _reference_replay(config, spec, sizes)
+    state = algorithm.init(config, sizes, [np.random.default_rng(0)])
+    numbers = sum(tensor.nbytes for _, tensor in population.tensors(state))
+    if algorithm.KIND == "off-policy":
+        stored = min(config.buffer_size, spec.steps)
+        kept: int = bytes_when_full(stored, sizes.observation_size, sizes.action_size)
+        critics = state.critics.theta.matrix.shape[1]
+        kept += LAYERS * config.batch_size * critics * sum(state.critics.network.sizes) * 4
+    else:
+        step = 4 * (2 * sizes.observation_size + sizes.action_size + 2)
+        kept = STATES * config.horizon * config.environments * step
+    return RUN + STATES * numbers + kept
+
+
+def limits(cells: "Iterable[Cell]", workers: int, available: int) -> dict[str, int]:
+    """How many runs of each cell, `variant/environment`, may train together in one of so many workers.
+
+    Raises:
+        InputError: not even one of them may; in one line, with what it needs and what would help.
+    """
+    share = int(SHARE * available) // workers
+    found = {}
+    for cell in cells:
+        one = run_bytes(cell.specs[0])
+        found[f"{cell.variant}/{cell.environment}"] = most = (share - WORKER) // one
+        if most < 1:
+            raise InputError(_refusal(cell, WORKER + one, share, workers, available))
+    return found
+
+
+def available_bytes() -> int:
+    """What processes may still take without swapping, or within the limit of their control group."""
+    free = _fields(Path("/proc/meminfo")).get("MemAvailable:", 0) * 1024
+    if not free:  # no Linux
+        free = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    return min([free, *_left_in_group(Path("/proc/self/cgroup"), Path("/sys/fs/cgroup"))])
+
+
+def _left_in_group(membership: Path, groups: Path) -> list[int]:
+    """What the limits of our control group (version 2) and those above it leave; file caches do not count."""
+    left = []
+    for line in membership.read_text().splitlines() if membership.exists() else ():
+        if line.startswith("0::/"):
+            own = groups / line.removeprefix("0::/")
+            for group in (own, *own.parents):
+                limit = group / "memory.max"
+                if limit.exists() and limit.read_text().strip() != "max":
+                    left.append(int(limit.read_text()) - _fields(group / "memory.stat").get("anon", 0))
+    return left
+
+
+def _fields(path: Path) -> dict[str, int]:
+    """The first number of each line of a file of the kernel's, by the word before it."""
+    lines = [line.split() for line in path.read_text().splitlines()] if path.exists() else []
+    return {words[0]: int(words[1]) for words in lines if len(words) > 1 and words[1].isdigit()}
+
+
+def _refusal(cell: "Cell", needs: int, share: int, workers: int, available: int) -> str:
+    fitting = int(SHARE * available) // needs
+    buffer = cell.specs[0].config.get("buffer_size")
+    ways = [f"--workers {fitting}"] * (fitting > 0) + [f"buffer_size below {buffer}"] * (buffer is not None)
+    return (
+        f"{cell.variant} on {cell.environment}: one run needs {_shown(needs)} of memory, and of the "
+        f"{_shown(available)} available each of {workers} workers may take {_shown(share)}; "
+        f"try {' or '.join(ways or ['a smaller network'])}"
+    )
+
+
+def _shown(size: int) -> str:
+    return f"{size / 10**9:.1f} GB" if size >= 10**9 else f"{size / MB:.0f} MB"
+
+
+def _reference_replay(config: Any, spec: RunSpec, sizes: Problem) -> int:
+    """Stable-Baselines3 keeps both observations of a step, in the environment's own double precision."""
+    rows = min(getattr(config, "buffer_size", 0), spec.steps)
+    return rows * (8 * 2 * sizes.observation_size + 4 * (sizes.action_size + 3))
+
+
+@cache
+def _problem(environment_id: str) -> Problem:
+    environment = make(environment_id)
+    try:
+        return problem(environment)
+    finally:
+        environment.close()

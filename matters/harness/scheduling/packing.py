@@ -1,0 +1,131 @@
+"""Packing: which pending runs train together, and in which order the workers take them.
+
+Nothing here changes a result (promise P1): a run's digest does not depend on its population. Only time does.
+"""
+
+import heapq
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Literal
+
+from matters.suites.spec import RunSpec
+
+if TYPE_CHECKING:  # workers import this file too, and a suite knows algorithms, which load torch
+    from matters.suites.suite import Cell
+
+Kind = Literal["on-policy", "off-policy", "reference", "off-policy reference"]
+
+# Microseconds for a step of a population of S runs: a part that all share (calls of small operations), and
+# one for each run beside its simulator's. A reference library shares nothing. Measured on one slow core; only
+# the proportions matter. They decide no result, just who starts first and how large populations are.
+COST: dict[Kind, tuple[float, float]] = {
+    "on-policy": (140, 30),
+    "off-policy": (800, 8_000),
+    "reference": (0, 750),
+    "off-policy reference": (0, 12_000),
+}
+
+SIMULATOR = {
+    "InvertedPendulum-v5": 44,
+    "InvertedDoublePendulum-v5": 84,
+    "Reacher-v5": 36,
+    "Pusher-v5": 48,
+    "Swimmer-v5": 61,
+    "HalfCheetah-v5": 41,
+    "Hopper-v5": 111,
+    "Walker2d-v5": 118,
+    "Ant-v5": 242,
+    "Humanoid-v5": 281,
+    "HumanoidStandup-v5": 494,
+}
+"""Microseconds of a step of random actions; any other environment is taken to be like HalfCheetah."""
+
+
+@dataclass(frozen=True)
+class Task:
+    """Runs of one cell that one worker trains together, all from the same step.
+
+    Attributes:
+        label: the cell, `variant/environment`.
+        specs: the runs.
+        start: the step of their checkpoints; 0 for runs that were never begun.
+        cost: how long it may take, in microseconds.
+    """
+
+    label: str
+    specs: tuple[RunSpec, ...]
+    start: int
+    cost: float
+
+
+def plan(
+    cells: "Iterable[Cell]",
+    pending: Mapping[str, int],
+    workers: int,
+    kind: Callable[[str], Kind],
+    limits: Mapping[str, int] = MappingProxyType({}),
+) -> tuple[Task, ...]:
+    """Pack pending runs into tasks, longest first.
+
+    Runs of one cell whose checkpoints are at the same step form a group; a reference's runs go alone.
+    Large populations cost less per run, small ones keep all workers busy: of all limits on a population's
+    size, take the one whose tasks end soonest, and of equals the largest.
+
+    Args:
+        cells: the suite's cells. A run that two cells share is packed once.
+        pending: run_id -> step of its checkpoint, for every run that is to be trained.
+        workers: how many tasks are trained at a time.
+        kind: what an algorithm is; a reference library trains one run at a time.
+        limits: the most runs of a cell, by its label, that memory has room for in one worker.
+    """
+    groups = _groups(cells, pending, kind)
+    largest = max((len(group.specs) for group in groups), default=1)
+    packings = (
+        [part for group in groups for part in _split(group, min(size, limits.get(group.label, size)), kind)]
+        for size in range(largest, 0, -1)
+    )
+    best = min(packings, key=lambda tasks: _makespan(tasks, workers))
+    return tuple(sorted(best, key=lambda task: -task.cost))
+
+
+def _groups(cells: "Iterable[Cell]", pending: Mapping[str, int], kind: Callable[[str], Kind]) -> list[Task]:
+    seen: set[str] = set()
+    groups: list[Task] = []
+    for cell in cells:
+        label = f"{cell.variant}/{cell.environment}"
+        by_start: dict[int, list[RunSpec]] = {}
+        for spec in cell.specs:
+            run_id = spec.run_id
+            if run_id not in pending or run_id in seen:
+                continue
+            seen.add(run_id)
+            if kind(spec.algorithm) in ("reference", "off-policy reference"):
+                groups.append(_population(label, (spec,), 0, kind))
+            else:
+                by_start.setdefault(pending[run_id], []).append(spec)
+        groups += [_population(label, tuple(specs), start, kind) for start, specs in by_start.items()]
+    return groups
+
+
+def _population(label: str, specs: tuple[RunSpec, ...], start: int, kind: Callable[[str], Kind]) -> Task:
+    steps = max(spec.steps for spec in specs) - start
+    shared, own = COST[kind(specs[0].algorithm)]
+    own += SIMULATOR.get(specs[0].environment, SIMULATOR["HalfCheetah-v5"])
+    return Task(label, specs, start, (shared + own * len(specs)) * max(steps, 1))
+
+
+def _split(group: Task, size: int, kind: Callable[[str], Kind]) -> list[Task]:
+    """The group in as few parts as a limit of `size` runs allows, equal to within one run."""
+    parts = -(-len(group.specs) // size)
+    if parts == 1:
+        return [group]
+    return [_population(group.label, group.specs[part::parts], group.start, kind) for part in range(parts)]
+
+
+def _makespan(tasks: Iterable[Task], workers: int) -> float:
+    """When the last worker ends if each takes the longest task left."""
+    ends = [0.0] * workers
+    for cost in sorted((task.cost for task in tasks), reverse=True):
+        heapq.heapreplace(ends, ends[0] + cost)
+    return max(ends)

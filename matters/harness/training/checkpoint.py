@@ -1,0 +1,104 @@
+"""Checkpoints: one file a run, taken between rollouts or blocks, from which the run goes on bit for bit.
+
+A run's file holds its own row of everything, so that an interrupted population can be packed anew. It is
+safetensors with JSON inside; loading it runs no code. An off-policy run's replay lies beside it, see
+`matters.harness.training.replay_file`.
+"""
+
+import json
+import os
+from pathlib import Path
+
+import numpy as np
+import torch
+from safetensors import safe_open
+from safetensors.numpy import load_file, save
+
+from matters.algorithms.parts.population import generator_state, put_row, restore_generator, row
+from matters.harness.training import replay_file
+from matters.harness.training.environments import resumable
+from matters.harness.training.population import Training
+from matters.harness.training.recorder import Recorder
+
+FORMAT = 2
+
+
+def possible(training: Training) -> bool:
+    """Whether the environments can be saved exactly; if not, a run starts anew after an interruption."""
+    return resumable(training.environments.environments[0][0])
+
+
+def take(training: Training, index: int, recorder: Recorder, path: Path) -> None:
+    """Save all that the future of one seed of the population depends on, atomically."""
+    rows = ends = 0
+    if training.replay is not None:
+        # Before the checkpoint that stands for it: what is too much can be cut off, what is missing is lost.
+        rows, ends = replay_file.append(training.replay, index, path)
+    facts = {
+        "format": FORMAT,
+        "step": training.step,
+        "rows": rows,
+        "ends": ends,
+        "action": generator_state(training.action_generators[index]),
+        "minibatch": generator_state(training.minibatch_generators[index]),
+    }
+    parts = {
+        "state": row(training.state, index),
+        "environments": training.environments.row(index),
+        "recorder": recorder.arrays(),
+        "loop": {
+            "observation": training.observation[index].numpy().copy(),
+            "facts": np.frombuffer(json.dumps(facts).encode(), dtype=np.uint8),
+        },
+    }
+    arrays = {
+        f"{part}:{name}": np.ascontiguousarray(a)
+        for part, named in parts.items()
+        for name, a in named.items()
+    }
+    temporary = path.with_suffix(".partial")
+    with temporary.open("wb") as file:
+        file.write(save(arrays))
+        file.flush()
+        os.fsync(file.fileno())
+    temporary.replace(path)
+
+
+def step_in(path: Path) -> int:
+    """At which step the run's checkpoint was taken; 0 where there is none, or an old one."""
+    if not path.exists():
+        return 0
+    # The facts alone: the rest of the file, the environments above all, is much larger.
+    with safe_open(path, framework="numpy") as file:
+        facts = _facts({"loop:facts": file.get_tensor("loop:facts")})
+    return int(facts["step"]) if facts["format"] == FORMAT else 0
+
+
+def restore(training: Training, index: int, path: Path) -> Recorder:
+    """Put one seed of a population at step 0 where its checkpoint stands; returns what it had recorded."""
+    arrays = load_file(path)
+
+    def part(mark: str) -> dict[str, np.ndarray]:
+        return {name[len(mark) :]: value for name, value in arrays.items() if name.startswith(mark)}
+
+    facts = _facts(arrays)
+    put_row(training.state, index, part("state:"))
+    training.environments.put_row(index, part("environments:"))
+    training.observation[index] = torch.from_numpy(arrays["loop:observation"])
+    training.action_generators[index] = restore_generator(str(facts["action"]))
+    training.minibatch_generators[index] = restore_generator(str(facts["minibatch"]))
+    training.step = int(facts["step"])
+    if training.replay is not None:
+        counts = int(facts["rows"]), int(facts["ends"])
+        replay_file.restore(training.replay, index, path, counts, training.observation[index, 0])
+    return Recorder.restored(part("recorder:"))
+
+
+def forget(path: Path) -> None:
+    """Remove what lies beside a checkpoint that is not gone on from: the run starts anew."""
+    replay_file.discard(path)
+
+
+def _facts(arrays: dict[str, np.ndarray]) -> dict[str, int | str]:
+    facts: dict[str, int | str] = json.loads(arrays["loop:facts"].tobytes())
+    return facts

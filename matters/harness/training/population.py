@@ -1,0 +1,144 @@
+"""A population in training: all that its future depends on, and what it tells as it goes."""
+
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+from torch import Tensor
+
+from matters.algorithms import load
+from matters.algorithms.interface import Metrics, OffPolicy, OnPolicy
+from matters.algorithms.parts import population
+from matters.algorithms.parts.replay import Replay
+from matters.harness.training.environments import Environments, Episode
+from matters.harness.training.evaluate import Policy
+from matters.suites.spec import RunSpec
+
+ROWS = 2000
+"""About how many updates of a run are told at most: of short ones each k-th, or the mean of several."""
+
+
+class Streams(NamedTuple):
+    """The disjoint sources of randomness of one run."""
+
+    initialisation: np.random.SeedSequence
+    action: np.random.SeedSequence
+    minibatch: np.random.SeedSequence
+    training: np.random.SeedSequence
+    evaluation: np.random.SeedSequence
+
+
+def streams(seed: int) -> Streams:
+    """Spawned from the run's seed; never seed + i, which other seeds would share."""
+    return Streams(*np.random.SeedSequence(seed).spawn(len(Streams._fields)))
+
+
+@dataclass
+class Training:
+    """All that a population's future depends on."""
+
+    specs: list[RunSpec]
+    algorithm: OnPolicy | OffPolicy
+    config: Any
+    state: Any
+    environments: Environments
+    observation: Tensor
+    """[S, N, O], what the policy acts on next."""
+    action_generators: list[np.random.Generator]
+    minibatch_generators: list[np.random.Generator]
+    replay: Replay | None = None
+    """What an off-policy rule learns from."""
+    step: int = 0
+    """Environment steps taken so far by each run."""
+
+    @property
+    def rollout_steps(self) -> int:
+        """Environment steps of an on-policy rule's rollout, T · N."""
+        return int(self.config.horizon * self.config.environments)
+
+    @property
+    def updates(self) -> int:
+        """Updates that an on-policy rule has made."""
+        return self.step // self.rollout_steps
+
+    @property
+    def total_updates(self) -> int:
+        """On-policy updates of a whole run. Rollouts are never cut: the last may pass the steps asked."""
+        return -(-self.specs[0].steps // self.rollout_steps)
+
+    def keep(self, rows: list[int]) -> None:
+        """Go on with some of the seeds only."""
+        self.specs = [self.specs[row] for row in rows]
+        self.state = population.select(self.state, rows)
+        self.environments.keep(rows)
+        self.observation = self.observation[rows]
+        self.action_generators = [self.action_generators[row] for row in rows]
+        self.minibatch_generators = [self.minibatch_generators[row] for row in rows]
+        if self.replay is not None:
+            self.replay.keep(rows)
+
+    def policy(self) -> Policy:
+        """The deterministic policy with frozen normalisers, on raw observations."""
+
+        def mode(observation: Tensor) -> Tensor:
+            seen = self.algorithm.observe(self.state, self.config, observation, learn=False)
+            action = self.algorithm.act(self.state, self.config, seen, None)
+            return self.algorithm.executed(self.config, self.environments.problem, action)
+
+        return mode
+
+
+@dataclass
+class EpisodeEnded:
+    """Seed `row` finished a training episode at its step `step`."""
+
+    row: int
+    step: int
+    episode: Episode
+
+
+@dataclass
+class Updated:
+    """The population learnt for a while; it now stands at `step`, and may be saved, evaluated or left.
+
+    `metrics` are what is to be recorded of it; none at all if that is nothing.
+    """
+
+    step: int
+    metrics: Metrics
+
+
+Event = EpisodeEnded | Updated
+
+
+def begin(specs: list[RunSpec]) -> Training:
+    """A population at step 0. The specs differ in their seed only."""
+    spec = specs[0]
+    algorithm = load(spec.algorithm)
+    assert algorithm.KIND != "reference"
+    config = algorithm.Config.model_validate(spec.config, strict=False)
+    sources = [streams(spec.seed) for spec in specs]
+    environments = Environments(
+        spec.environment,
+        [source.training for source in sources],
+        config.environments if algorithm.KIND == "on-policy" else 1,
+    )
+    problem = environments.problem
+    replay = None
+    if algorithm.KIND == "off-policy":
+        capacity = min(config.buffer_size, spec.steps)
+        replay = Replay(len(specs), capacity, problem.observation_size, problem.action_size)
+    state = algorithm.init(
+        config, problem, [np.random.default_rng(source.initialisation) for source in sources]
+    )
+    return Training(
+        specs=specs,
+        algorithm=algorithm,
+        config=config,
+        state=state,
+        environments=environments,
+        observation=algorithm.observe(state, config, environments.reset(), learn=True),
+        action_generators=[np.random.default_rng(source.action) for source in sources],
+        minibatch_generators=[np.random.default_rng(source.minibatch) for source in sources],
+        replay=replay,
+    )

@@ -1,0 +1,91 @@
+"""Runs of reference implementations: the same spec, evaluation and record as ours; no checkpoints."""
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import gymnasium
+import numpy as np
+import torch
+from torch import Tensor
+
+from matters.algorithms import load
+from matters.harness.training.evaluate import Evaluator, due
+from matters.harness.training.off_policy_loop import block_end
+from matters.harness.training.population import streams
+from matters.harness.training.recorder import Recorder
+from matters.suites.spec import RunSpec
+from matters.suites.tasks.environments import make
+
+
+class RecordedEpisodes(gymnasium.Wrapper[Any, Any, Any, Any]):
+    """Adds each finished episode to a recorder: the raw return, in double precision."""
+
+    def __init__(self, environment: gymnasium.Env[Any, Any], recorder: Recorder) -> None:
+        super().__init__(environment)
+        self.recorder = recorder
+        self.steps = 0
+        self.length = 0
+        self.total = 0.0
+
+    def reset(self, **arguments: Any) -> tuple[Any, dict[str, Any]]:
+        self.length, self.total = 0, 0.0
+        return super().reset(**arguments)
+
+    def step(self, action: Any) -> tuple[Any, Any, bool, bool, dict[str, Any]]:
+        observation, reward, terminated, truncated, info = super().step(action)
+        self.steps += 1
+        self.length += 1
+        self.total += float(reward)
+        if terminated or truncated:
+            self.recorder.episode(self.steps, 0, self.total, self.length, bool(terminated))
+        return observation, reward, terminated, truncated, info
+
+
+def block_ends(spec: RunSpec) -> Iterator[int]:
+    """The steps at which a reference is to say where it stands: the ends of our off-policy blocks."""
+    step = 0
+    while step < spec.steps:
+        step = block_end(spec, step)
+        yield step
+
+
+def train(spec: RunSpec, recorder: Recorder, notify: Callable[[int], None]) -> dict[str, np.ndarray]:
+    """Train one reference run from its beginning into `recorder`; returns the final parameters.
+
+    `notify` is told the step after each update, or block of updates. The library's global generators are
+    seeded from the run's seed.
+    """
+    algorithm = load(spec.algorithm)
+    assert algorithm.KIND == "reference"
+    config = algorithm.Config.model_validate(spec.config, strict=False)
+    source = streams(spec.seed)
+    evaluator = Evaluator([spec], [source.evaluation])
+
+    def updated(step: int, metrics: Mapping[str, float], act: Callable[[np.ndarray], np.ndarray]) -> None:
+        if metrics:
+            recorder.update(step, metrics)
+
+        def policy(observation: Tensor) -> Tensor:
+            return torch.from_numpy(act(observation[0].numpy()))[None]
+
+        for point in due(spec, recorder.points, step):
+            evaluated = evaluator(policy, point)
+            for episode in range(spec.evaluation.episodes):
+                recorder.evaluation(
+                    point,
+                    step,
+                    episode,
+                    float(evaluated.returns[0, episode]),
+                    int(evaluated.lengths[0, episode]),
+                )
+        notify(step)
+
+    environment = RecordedEpisodes(make(spec.environment), recorder)
+    return algorithm.train(
+        config,
+        environment,
+        seed=int(source.initialisation.generate_state(1)[0]),
+        steps=spec.steps,
+        ends=block_ends(spec),
+        updated=updated,
+    )

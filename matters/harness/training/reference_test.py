@@ -1,0 +1,77 @@
+"""Runs of references: recorded and evaluated as ours are, and functions of their specs."""
+
+import numpy as np
+import pytest
+
+from matters.algorithms import load
+from matters.harness.training.worker import train_population
+from matters.results.store import Store
+from matters.suites.spec import Evaluation, RunSpec
+
+QUICK = {"batch_size": 8, "net_arch": (8,), "learning_starts": 90}
+
+
+def spec(name, *, seed=0, steps=210, **changes):
+    rule = load(name)
+    config = rule.Config.model_validate(QUICK | changes)
+    return RunSpec(
+        algorithm=name,
+        algorithm_version=rule.VERSION,
+        environment="InvertedPendulum-v5",
+        config=config.model_dump(mode="json"),
+        seed=seed,
+        steps=steps,
+        evaluation=Evaluation(points=3, episodes=2),
+    )
+
+
+def trained(path, one):
+    Store.open(path, create=True)
+    news = []
+    train_population(path, [one], news.append)
+    store = Store.open(path)
+    status = store.status(one.run_id)
+    assert status.state == "done", status.error
+    return store.record(one.run_id), status, news
+
+
+OFF_POLICY = pytest.mark.parametrize("name", ["sb3-ddpg", "sb3-td3", "sb3-sac"])
+
+
+@OFF_POLICY
+def test_an_off_policy_reference_is_evaluated_at_its_points_and_recorded_in_blocks(tmp_path, name):
+    record, status, news = trained(tmp_path, spec(name))
+    assert record.evaluations["step"].tolist() == [70, 70, 140, 140, 210, 210]
+    assert [one.steps for one in news if one.state == "running"] == [70, 100, 140, 200, 210]
+    # While it warms up there is nothing to record.
+    assert record.updates["step"].tolist() == [100, 140, 200, 210]
+    assert np.isfinite(record.updates["critic_loss"]).all()
+    assert status.steps == 210
+
+
+@OFF_POLICY
+def test_p1_an_off_policy_reference_run_twice_has_one_digest_and_another_seed_another(tmp_path, name):
+    found = [
+        trained(tmp_path / str(index), spec(name, seed=seed))[1].digest
+        for index, seed in enumerate((3, 3, 4))
+    ]
+    assert found[0] == found[1] != found[2]
+
+
+def test_a_reference_that_never_leaves_its_warm_up_is_a_run_without_updates(tmp_path):
+    record, status, _ = trained(tmp_path, spec("sb3-td3", learning_starts=1000))
+    assert len(record.updates.get("step", ())) == 0
+    assert status.steps == 210
+
+
+def test_of_an_on_policy_reference_every_update_is_evaluated_and_those_that_reach_a_blocks_end_recorded(
+    tmp_path,
+):
+    rule = load("sb3-a2c")
+    one = spec("sb3-td3").model_copy(
+        update={"algorithm": "sb3-a2c", "config": rule.Config(n_steps=15).model_dump(mode="json")}
+    )
+    record, _, news = trained(tmp_path, one)
+    assert [one.steps for one in news if one.state == "running"] == list(range(15, 211, 15))
+    assert record.evaluations["step"].tolist() == [75, 75, 150, 150, 210, 210]
+    assert record.updates["step"].tolist() == [75, 105, 150, 210]

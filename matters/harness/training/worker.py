@@ -1,0 +1,234 @@
+"""One process's work: claim runs of a cell, train them together, write what came of each into the store."""
+
+import time
+import traceback
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import torch
+
+from matters.algorithms import load
+from matters.algorithms.parts.population import finite
+from matters.harness.scheduling.memory import keep_freed_memory
+from matters.harness.training import checkpoint, reference
+from matters.harness.training.evaluate import Evaluator, due
+from matters.harness.training.loop import train
+from matters.harness.training.population import EpisodeEnded, Training, Updated, begin, streams
+from matters.harness.training.recorder import Recorder
+from matters.results.lease import Claim
+from matters.results.provenance import provenance
+from matters.results.store import Store
+from matters.suites.spec import RunSpec
+
+
+@dataclass(frozen=True)
+class Progress:
+    """News of some runs: `steps` of `total` taken by each."""
+
+    run_ids: tuple[str, ...]
+    state: Literal["running", "done", "failed", "skipped"]
+    steps: int
+    total: int
+    message: str = ""
+
+
+Emit = Callable[[Progress], None]
+
+
+@dataclass
+class Member:
+    """One seed of the population: its spec, its claim on the store, what it has recorded."""
+
+    spec: RunSpec
+    claim: Claim
+    recorder: Recorder
+
+
+def train_population(
+    store_path: Path,
+    specs: list[RunSpec],
+    emit: Emit,
+    *,
+    checkpoint_seconds: float = 30.0,
+    retry_failed: bool = False,
+) -> None:
+    """Train runs of one cell together, in this process on one thread, and write their records into the store.
+
+    Runs that another process holds or that are finished are skipped. Runs that were interrupted go on from
+    their checkpoints; the caller packs runs of one checkpoint step together, and what stands elsewhere
+    trains apart. An error fails the runs that were training and is kept as their record; it is not raised
+    again.
+    """
+    torch.set_num_threads(1)
+    keep_freed_memory()
+    store = Store.open(store_path)
+    with ExitStack() as held:
+        members = []
+        for spec in specs:
+            claim = store.claim(spec, retry_failed=retry_failed)
+            if claim is None:
+                emit(Progress((spec.run_id,), "skipped", 0, spec.steps))
+                continue
+            members.append(Member(spec, held.enter_context(claim), Recorder()))
+        by_step: dict[int, list[Member]] = {}
+        for member in members:
+            by_step.setdefault(checkpoint.step_in(member.claim.checkpoint), []).append(member)
+        for group in by_step.values():
+            if load(group[0].spec.algorithm).KIND == "reference":
+                for member in group:
+                    _guarded([member], emit, _train_reference)
+            else:
+                _guarded(group, emit, lambda members, emit: _train(members, emit, checkpoint_seconds))
+
+
+def _guarded(members: list[Member], emit: Emit, work: Callable[[list[Member], Emit], None]) -> None:
+    """Do the work; whatever it raises becomes the record of the runs that are not finished."""
+    started = time.monotonic()
+    remaining = list(members)
+    try:
+        work(remaining, emit)
+    except Exception as error:  # a failed run is a result
+        for member in remaining:
+            steps = int(member.recorder.episodes["step"][-1]) if member.recorder.episodes["step"] else 0
+            summary = " ".join(f"{type(error).__name__}: {error}".split())
+            member.claim.fail(
+                f"{summary}\n{traceback.format_exc()}",
+                steps=steps,
+                provenance=_provenance(members, time.monotonic() - started, steps),
+            )
+            emit(Progress((member.spec.run_id,), "failed", steps, member.spec.steps, summary))
+
+
+def _train(members: list[Member], emit: Emit, checkpoint_seconds: float) -> None:
+    """Train a population to its end; `members` shrinks as runs finish."""
+    population = list(members)
+    training = begin([member.spec for member in members])
+    savable = checkpoint.possible(training)
+    for index, member in enumerate(members):
+        if checkpoint.step_in(member.claim.checkpoint):
+            member.recorder = checkpoint.restore(training, index, member.claim.checkpoint)
+        else:
+            checkpoint.forget(member.claim.checkpoint)
+    evaluator = Evaluator(training.specs, [streams(spec.seed).evaluation for spec in training.specs])
+    started = saved = time.monotonic()
+    first_step = training.step
+
+    def facts() -> dict[str, object]:
+        return _provenance(population, time.monotonic() - started, training.step - first_step)
+
+    _announce(members, training, emit)
+    for event in train(training):
+        match event:
+            case EpisodeEnded(row, step, episode):
+                members[row].recorder.episode(
+                    step, episode.environment, episode.episode_return, episode.length, episode.terminated
+                )
+            case Updated(step, metrics):
+                if metrics:
+                    for index, member in enumerate(members):
+                        member.recorder.update(
+                            step, {name: float(value[index]) for name, value in metrics.items()}
+                        )
+                diverged = (~finite(training.state)).nonzero().flatten().tolist()
+                if diverged:
+                    _retire(diverged, members, training, evaluator, facts(), emit)
+                if not members:
+                    return
+                _evaluate(members, training, evaluator)
+                trouble = ""
+                if time.monotonic() - saved >= checkpoint_seconds and savable:
+                    trouble = _save(members, training)
+                    saved = time.monotonic()
+                _announce(members, training, emit, trouble)
+    how = facts()
+    for index in reversed(range(len(members))):
+        _finish(members, training, index, how, emit)
+
+
+def _save(members: list[Member], training: Training) -> str:
+    """Take every member's checkpoint; returns what was in the way, in one line.
+
+    Where one cannot be written, on a full disk say, the one before it stays and training goes on.
+    """
+    try:
+        for index, member in enumerate(members):
+            checkpoint.take(training, index, member.recorder, member.claim.checkpoint)
+            member.claim.progress(training.step)
+    except OSError as error:
+        return f"no checkpoint at step {training.step}: {error}"
+    return ""
+
+
+def _evaluate(members: list[Member], training: Training, evaluator: Evaluator) -> None:
+    """Play the evaluation points that this step has reached."""
+    for point in due(training.specs[0], members[0].recorder.points, training.step):
+        evaluated = evaluator(training.policy(), point)
+        for index, member in enumerate(members):
+            for episode, (score, length) in enumerate(
+                zip(evaluated.returns[index], evaluated.lengths[index], strict=True)
+            ):
+                member.recorder.evaluation(point, training.step, episode, float(score), int(length))
+
+
+def _retire(
+    rows: list[int],
+    members: list[Member],
+    training: Training,
+    evaluator: Evaluator,
+    facts: dict[str, object],
+    emit: Emit,
+) -> None:
+    """Finish the seeds whose numbers are no longer finite, as diverged; the others go on without them."""
+    for index in reversed(rows):
+        members[index].recorder.diverged_at = training.step
+        _finish(members, training, index, facts, emit)
+    kept = [index for index in range(len(training.specs)) if index not in rows]
+    if kept:
+        training.keep(kept)
+        evaluator.keep(kept)
+
+
+def _finish(
+    members: list[Member], training: Training, index: int, facts: dict[str, object], emit: Emit
+) -> None:
+    """Write the record of seed `index`, then take it off the list: until it is written it can still fail."""
+    member = members[index]
+    parameters = training.algorithm.parameters(training.state)
+    policy = {name: tensor[index].numpy().copy() for name, tensor in parameters.items()}
+    member.claim.finish(member.recorder.record(policy), facts)
+    del members[index]
+    diverged = member.recorder.diverged_at
+    message = "" if diverged is None else f"diverged at step {diverged}"
+    emit(Progress((member.spec.run_id,), "done", training.step, member.spec.steps, message))
+
+
+def _train_reference(members: list[Member], emit: Emit) -> None:
+    """Train one reference run from its beginning."""
+    (member,) = members
+    started = time.monotonic()
+    run_ids, total = (member.spec.run_id,), member.spec.steps
+    policy = reference.train(
+        member.spec, member.recorder, lambda step: emit(Progress(run_ids, "running", step, total))
+    )
+    steps = member.recorder.evaluations["step"][-1]  # the last point is the end
+    facts = _provenance(members, time.monotonic() - started, steps)
+    member.claim.finish(member.recorder.record(policy), facts)
+    members.clear()
+    emit(Progress(run_ids, "done", steps, total))
+
+
+def _announce(members: list[Member], training: Training, emit: Emit, message: str = "") -> None:
+    ids = tuple(member.spec.run_id for member in members)
+    emit(Progress(ids, "running", training.step, training.specs[0].steps, message))
+
+
+def _provenance(members: list[Member], seconds: float, steps: int) -> dict[str, object]:
+    return provenance(
+        population=[member.spec.seed for member in members],
+        wall_seconds=seconds,
+        steps_per_second=steps * len(members) / seconds if seconds > 0 else 0.0,
+        threads=torch.get_num_threads(),
+    )

@@ -1,0 +1,244 @@
+"""What a report says, computed once: the page, the Markdown and the JSON are three views of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from matters.reports import questions
+from matters.reports.page import curve_figures, forests, tables
+from matters.reports.page.formatting import plural, thousands
+from matters.reports.page.protocol import protocol
+from matters.reports.page.section import Section, Table
+from matters.reports.page.style import Drawing
+from matters.reports.questions import imported
+from matters.reports.statistics.intervals import MINIMUM_FOR_CLAIM
+from matters.reports.study import areas_under_curves, curves, rank_intervals
+from matters.reports.study.aggregate_scores import AggregateScore, aggregate_scores
+from matters.reports.study.pairwise import AGGREGATE
+from matters.reports.study.study import Study
+
+Progress = Callable[[str, int, int], None]
+"""Told what comes next, and how many of how many parts are done."""
+
+
+@dataclass(frozen=True)
+class Content:
+    """All of a report."""
+
+    title: str
+    summary: str
+    notices: tuple[str, ...]
+    sections: tuple[Section, ...]
+    cells: Table
+    run_scores: Drawing
+    curves: tuple[Drawing, ...]
+    figure_data: Mapping[str, Sequence[Mapping[str, Any]]]  # by the name of the CSV file
+    areas: Table | None
+    scores: tuple[AggregateScore, ...]
+    aggregate_table: Table | None
+    aggregate_drawing: Drawing | None
+    ranks: Table | None
+    rank_drawing: Drawing | None
+    profiles: tuple[Drawing, ...]
+    aggregate_notes: tuple[str, ...]
+    diagnostics: tuple[Drawing, ...]
+    diagnostic_notes: tuple[str, ...]
+    incomplete: Table
+    protocol: tuple[tuple[str, str], ...]
+    constants: Table | None
+    provenance: Table
+    runs: Table
+    command: str
+
+    @property
+    def drawings(self) -> tuple[Drawing, ...]:
+        """Every drawing, in the order of the page."""
+        asked = [drawing for section in self.sections for drawing in section.drawings]
+        rest = [self.run_scores, *self.curves, self.aggregate_drawing, self.rank_drawing, *self.profiles]
+        rest += self.diagnostics
+        return (*asked, *(drawing for drawing in rest if drawing is not None))
+
+    @property
+    def tables(self) -> tuple[Table, ...]:
+        """Every table, in the order of the page."""
+        asked = [table for section in self.sections for table in section.tables]
+        rest = [self.cells, self.areas, self.aggregate_table, self.ranks]
+        rest += [self.constants, self.provenance, self.runs]
+        return (*asked, *(table for table in rest if table is not None))
+
+
+def compose(study: Study, command: str, progress: Progress = lambda *_: None) -> Content:
+    """Answer the suite's questions and fill every part of the report."""
+    now = _counter(progress, len(study.suite.questions) + len(study.variants) + len(study.environments) + 5)
+    sections = []
+    for question in study.suite.questions:
+        now(f"the question {question}")
+        sections.append(questions.answer(question, study))
+    if study.imported:
+        sections.append(imported.answer(study))
+    scores, blocked = aggregate_scores(study, lambda variant: now(f"aggregate scores of {variant}"))
+    ranked = rank_intervals.rank_probabilities(study)
+    under = areas_under_curves.areas(study)
+    found, traces = [], []
+    for environment in study.environments:
+        now(f"curves on {environment}")
+        for variant in study.variants:
+            if (curve := curves.learning_curve(study, variant, environment)) is not None:
+                found.append((variant, environment, curve))
+            traces += [
+                (key, variant, environment, trace)
+                for key in curves.DIAGNOSTICS
+                if (trace := curves.trace(study, variant, environment, key)) is not None
+            ]
+    found += [
+        (variant, AGGREGATE, curve)
+        for variant in study.variants
+        if (curve := curves.aggregate_curve(study, variant)) is not None
+    ]
+    shares = [
+        (variant, curve)
+        for variant in study.variants
+        if (curve := curves.performance_profile(study, variant)) is not None
+    ]
+    now("the figure of run scores")
+    run_scores = forests.run_scores(study)
+    now("the figure of learning curves")
+    drawn_curves = tuple(curve_figures.learning_curves(study, found))
+    now("the figures of aggregates")
+    drawn_scores = forests.aggregates(study, scores) if scores else None
+    drawn_ranks = rank_intervals.rank_drawing(ranked) if ranked else None
+    profiles = tuple(curve_figures.profiles(study, shares))
+    now("the figures of diagnostics")
+    diagnostics = tuple(curve_figures.diagnostics(study, traces))
+    now("the pages")
+    return Content(
+        title=study.suite.title,
+        summary=_summary(study),
+        notices=_notices(study),
+        sections=tuple(sections),
+        cells=tables.cells(study),
+        run_scores=run_scores,
+        curves=drawn_curves,
+        figure_data={
+            "learning-curves": curves.curve_rows(study, found),
+            "performance-profiles": curves.profile_rows(shares),
+            **curves.trace_rows(traces),
+        },
+        areas=areas_under_curves.area_table(under) if under else None,
+        scores=tuple(scores),
+        aggregate_table=tables.aggregate_table(scores) if scores else None,
+        aggregate_drawing=drawn_scores,
+        ranks=rank_intervals.rank_table(ranked) if ranked else None,
+        rank_drawing=drawn_ranks,
+        profiles=profiles,
+        aggregate_notes=_aggregate_notes(study, blocked),
+        diagnostics=diagnostics,
+        diagnostic_notes=_diagnostic_notes(study, {(key, variant) for key, variant, _, _ in traces}),
+        incomplete=tables.incomplete(study),
+        protocol=protocol(study),
+        constants=tables.constants(study) if study.comparable else None,
+        provenance=tables.provenance(study),
+        runs=tables.run_list(study),
+        command=command,
+    )
+
+
+def _counter(progress: Progress, parts: int) -> Callable[[str], None]:
+    """Tells of each part as it begins."""
+    done = 0
+
+    def now(what: str) -> None:
+        nonlocal done
+        progress(what, min(done, parts - 1), parts)
+        done += 1
+
+    return now
+
+
+def _totals(study: Study) -> tuple[int, int]:
+    return sum(cell.declared for cell in study.cells.values()), int((study.runs["state"] == "done").sum())
+
+
+def _summary(study: Study) -> str:
+    declared, done = _totals(study)
+    return " · ".join(
+        (
+            plural(len(study.variants), "variant"),
+            plural(len(study.environments), "environment"),
+            plural(study.runs["seed"].nunique(), "seed"),
+            f"{'up to ' if study.foreign else ''}{thousands(study.suite.steps)} steps a run",
+            f"{declared} imported runs" if study.foreign else f"{done} of {declared} runs done",
+        )
+    )
+
+
+def _notices(study: Study) -> tuple[str, ...]:
+    notices = _foreign_notices(study) if study.foreign else []
+    smallest = study.seeds(study.variants, study.environments)
+    if smallest < MINIMUM_FOR_CLAIM:
+        notices.append(
+            f"Few seeds: the smallest cell has {plural(smallest, 'scored run')}, and a claim needs "
+            f"{MINIMUM_FOR_CLAIM}. "
+            "Runs are drawn as points, intervals are indicative, and the answers are indications."
+        )
+    gaps = [f"`{c.variant}` on {c.environment} ({c.gaps})" for c in study.cells.values() if c.gaps]
+    if gaps:
+        use = (
+            "`--allow-missing` was given: aggregates use the runs that have a score, diverged ones with "
+            "their last."
+            if study.allow_missing
+            else "They block their aggregates; `--allow-missing` computes these from the other runs."
+        )
+        notices.append(f"Not every run is whole: {', '.join(gaps)}. {use}")
+    if study.left_out:
+        notices.append(
+            f"Left out of aggregates, for want of normalising constants: {', '.join(study.left_out)}."
+        )
+    if doubles := study.doubles():
+        notices.append(f"The same runs stand under two names, by their digests: {', '.join(doubles)}.")
+    prints = tables.fingerprints(study)
+    if len(prints) > 1:
+        each = ", ".join(f"`{name[:12]}` ({plural(count, 'run')})" for name, count in prints.items())
+        notices.append(
+            f"Runs of different training code are mixed: {each}. Differences may come from the code."
+        )
+    return tuple(notices)
+
+
+def _foreign_notices(study: Study) -> list[str]:
+    notices = [
+        "Imported results of a foreign protocol: Matters has neither trained nor evaluated these runs. Their "
+        f"returns are of {study.returns_of}; nothing here is pooled with runs of ours."
+    ]
+    ends = sorted(int(steps) for steps in study.runs["steps"].unique())
+    if len(ends) > 1:
+        notices.append(
+            f"Runs end at different steps ({thousands(ends[0])} to {thousands(ends[-1])}): each score is of "
+            "the run’s own end."
+        )
+    return notices
+
+
+def _aggregate_notes(study: Study, blocked: dict[str, str]) -> tuple[str, ...]:
+    notes = [f"No aggregate for `{variant}`: {reason}." for variant, reason in blocked.items()]
+    if study.left_out and study.comparable:
+        notes.append(f"Over {', '.join(study.comparable)}; left out: {', '.join(study.left_out)}.")
+    if study.allow_missing:
+        for variant in study.variants:
+            lost = sum(study.cell(variant, name).without_score for name in study.comparable)
+            if lost and variant not in blocked:
+                notes.append(
+                    f"`{variant}`: {plural(lost, 'run')} without a score left out (`--allow-missing`)."
+                )
+    return tuple(notes)
+
+
+def _diagnostic_notes(study: Study, found: set[tuple[str, str]]) -> tuple[str, ...]:
+    notes = []
+    for key, what in curves.DIAGNOSTICS.items():
+        without = [f"`{variant}`" for variant in study.variants if (key, variant) not in found]
+        if without:
+            notes.append(f"{what[0].upper()}{what[1:]} is not recorded for {', '.join(without)}.")
+    return tuple(notes)

@@ -1,0 +1,1 @@
+"""Words, figures and paper: how a page looks. No statistics."""

@@ -1,0 +1,268 @@
+"""The figures of the page. Each takes numbers that were computed elsewhere and draws them, nothing more.
+
+Where there are more variants than a panel can hold, a figure comes in parts, each with some of them; the
+scales of an environment are the same in all parts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import numpy as np
+
+from matters.reports.page.formatting import number
+from matters.reports.page.style import Drawing, crowds, small_multiples, style
+from matters.reports.statistics.intervals import MINIMUM_FOR_CLAIM, MINIMUM_FOR_INTERVAL
+from matters.reports.study.curves import DIAGNOSTICS, Array, Curve, Trace
+from matters.reports.study.pairwise import AGGREGATE
+from matters.reports.study.study import Study
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+LEFT = 0.58  # inches for the tick labels
+WIDE = 20  # the ratio of largest to smallest from which a scale is logarithmic
+
+Item = TypeVar("Item", bound=tuple[Any, ...])
+
+
+def in_parts(study: Study, items: Sequence[Item], at: int) -> list[tuple[str, str, list[Item]]]:
+    """(ending of the name, ending of the title, its items) of each part; item[at] is its variant."""
+    parts = [[item for item in items if item[at] in crowd] for crowd in crowds(study.variants)]
+    filled = [part for part in parts if part]
+    if len(filled) < 2:
+        return [("", "", part) for part in filled]
+    return [
+        (f"-{k}" if k > 1 else "", f", {k} of {len(filled)}", part) for k, part in enumerate(filled, start=1)
+    ]
+
+
+def learning_curves(study: Study, curves: Sequence[tuple[str, str, Curve]]) -> list[Drawing]:
+    """Mean evaluation return over training: a panel an environment, all variants, whole-run bands."""
+    return [_learning_curves(study, curves, *part) for part in in_parts(study, curves, 0)]
+
+
+def _learning_curves(
+    study: Study,
+    every: Sequence[tuple[str, str, Curve]],
+    ending: str,
+    title: str,
+    curves: Sequence[tuple[str, str, Curve]],
+) -> Drawing:
+    places = list(dict.fromkeys(environment for _, environment, _ in curves))
+
+    def draw(ax: Axes, environment: str) -> None:
+        for variant, where, curve in curves:
+            if where == environment:
+                _curve(ax, study.variants.index(variant), curve, variant)
+        if len(curves) < len(every):
+            reach(ax, (line for _, where, curve in every if where == environment for line in _lines(curve)))
+        over_training(
+            ax, environment, "mean return" if environment != AGGREGATE else "normalised score (IQM)"
+        )
+
+    few = any(_few(curve) for _, _, curve in curves)
+    thin = " Thin lines are single runs; with fewer than ten the bands are indicative." if few else ""
+    return small_multiples(
+        f"learning-curves{ending}",
+        places,
+        draw,
+        lambda environment: _curve_alt(environment, curves),
+        height=3.1,
+        left=LEFT,
+        title=f"Learning curves{title}",
+        caption=f"Mean return of the {study.returns_of} over training. Bands: 95 % intervals, pointwise over "
+        "whole runs (Student’s of a mean, bootstrap of an IQM; none under "
+        f"{MINIMUM_FOR_INTERVAL} runs).{thin}",
+        variants=[name for name in study.variants if any(name == variant for variant, _, _ in curves)],
+    )
+
+
+def _few(curve: Curve) -> bool:
+    return 0 < len(curve.runs) < MINIMUM_FOR_CLAIM
+
+
+def _lines(curve: Curve) -> list[Array]:
+    """All that is drawn of a curve."""
+    band = [line for line in (curve.low, curve.high) if line is not None]
+    return [curve.centre, *band, *(curve.runs if _few(curve) else ())]
+
+
+def reach(ax: Axes, lines: Iterable[Array]) -> None:
+    """Give the vertical axis the range of these lines, drawn here or in another part of the figure."""
+    every = np.concatenate(list(lines))
+    low, high = float(every.min()), float(every.max())
+    if ax.get_yscale() == "log":
+        margin = (high / low) ** 0.05
+        ax.set_ylim(low / margin, high * margin)
+    elif low < high:
+        ax.set_ylim(low - 0.05 * (high - low), high + 0.05 * (high - low))
+
+
+def wide(lines: Iterable[Array]) -> bool:
+    """Whether positive numbers spread so far that their scale should be logarithmic."""
+    every = np.concatenate(list(lines))
+    return bool(every.min() > 0 and every.max() > WIDE * every.min())
+
+
+def _curve(ax: Axes, index: int, curve: Curve, label: str) -> None:
+    look = style(index)
+    few = _few(curve)
+    if few:
+        for run in curve.runs:
+            ax.plot(curve.steps, run, color=look.colour, linewidth=0.7, alpha=0.35)
+    if curve.low is not None and curve.high is not None:
+        ax.fill_between(
+            curve.steps, curve.low, curve.high, color=look.colour, alpha=0.10 if few else 0.2, linewidth=0
+        )
+    ax.plot(
+        curve.steps,
+        curve.centre,
+        color=look.colour,
+        linestyle=look.line,
+        linewidth=2.2,
+        marker=look.marker,
+        markersize=4.5,
+        markevery=max(1, len(curve.steps) // 10),
+        label=label,
+    )
+
+
+def _curve_alt(environment: str, curves: Sequence[tuple[str, str, Curve]]) -> str:
+    ends = [
+        f"{variant} ends at {number(float(curve.centre[-1]), environment)}"
+        for variant, where, curve in curves
+        if where == environment
+    ]
+    return f"Learning curves, {environment}: {', '.join(ends)}."
+
+
+def over_training(ax: Axes, title: str, what: str) -> None:
+    """Title and axes of a panel whose horizontal axis is training."""
+    from matplotlib.ticker import FuncFormatter, MaxNLocator
+
+    ax.set_title(title)
+    ax.set_xlabel(f"environment steps; vertical: {what}")
+    ax.xaxis.set_major_locator(MaxNLocator(5))
+    ax.xaxis.set_major_formatter(FuncFormatter(_steps))
+    ax.spines["left"].set_visible(False)
+
+
+def _steps(value: float, _: Any) -> str:
+    for size, unit in ((1e6, "M"), (1e3, "k")):
+        if abs(value) >= size:
+            return f"{value / size:g}{unit}"
+    return f"{value:g}"
+
+
+def profiles(study: Study, found: Sequence[tuple[str, Curve]]) -> list[Drawing]:
+    """Performance profiles: which share of runs scores more than a threshold."""
+    return [_profiles(study, *part) for part in in_parts(study, found, 0)]
+
+
+def _profiles(study: Study, ending: str, part: str, found: Sequence[tuple[str, Curve]]) -> Drawing:
+
+    def draw(ax: Axes, title: str) -> None:
+        for variant, curve in found:
+            look = style(study.variants.index(variant))
+            if curve.low is not None and curve.high is not None:
+                ax.fill_between(
+                    curve.steps,
+                    curve.low,
+                    curve.high,
+                    color=look.colour,
+                    alpha=0.12,
+                    linewidth=0,
+                    step="post",
+                )
+            ax.step(
+                curve.steps,
+                curve.centre,
+                where="post",
+                color=look.colour,
+                linestyle=look.line,
+                linewidth=2,
+                label=variant,
+            )
+        ax.set_title(title)
+        ax.set_xlabel("normalised score")
+        ax.spines["left"].set_visible(False)
+
+    def words(_: str) -> str:
+        shares = [(variant, np.interp(0.5, curve.steps, curve.centre)) for variant, curve in found]
+        return f"Runs above 0.5: {', '.join(f'{variant} {share:.0%}' for variant, share in shares)}."
+
+    return small_multiples(
+        f"performance-profiles{ending}",
+        ["Share of runs above a score"],
+        draw,
+        words,
+        height=3.1,
+        left=LEFT,
+        title=f"Performance profiles{part}",
+        caption="Share of runs that score more than a threshold, all environments weighing the same; higher "
+        "is better. Bands: 95 %, pointwise, whole runs resampled.",
+        variants=[variant for variant, _ in found],
+    )
+
+
+def diagnostics(study: Study, traces: Sequence[tuple[str, str, str, Trace]]) -> list[Drawing]:
+    """KL, largest ratio and clip fraction over training: a drawing a diagnostic, a panel an environment."""
+    return [
+        _diagnostic(study, key, every, *part)
+        for key in DIAGNOSTICS
+        for every in [[t for t in traces if t[0] == key]]
+        for part in in_parts(study, every, 1)
+    ]
+
+
+def _diagnostic(
+    study: Study,
+    key: str,
+    every: Sequence[tuple[str, str, str, Trace]],
+    ending: str,
+    part: str,
+    traces: Sequence[tuple[str, str, str, Trace]],
+) -> Drawing:
+    places = list(dict.fromkeys(environment for _, _, environment, _ in traces))
+    what = DIAGNOSTICS[key]
+
+    def draw(ax: Axes, environment: str) -> None:
+        for _, variant, where, found in traces:
+            if where != environment:
+                continue
+            look = style(study.variants.index(variant))
+            ax.fill_between(found.steps, found.low, found.high, color=look.colour, alpha=0.13, linewidth=0)
+            ax.plot(
+                found.steps,
+                found.centre,
+                color=look.colour,
+                linestyle=look.line,
+                linewidth=1.8,
+                label=variant,
+            )
+        here = [line for t in every if t[2] == environment for line in (t[3].low, t[3].high)]
+        if wide(here):
+            ax.set_yscale("log")
+        if len(traces) < len(every):
+            reach(ax, here)
+        over_training(ax, environment, what)
+
+    def words(environment: str) -> str:
+        ends = [f"{v} {found.centre[-1]:.3g}" for _, v, where, found in traces if where == environment]
+        return f"{what} on {environment}, last: {', '.join(ends)}."
+
+    title, name = what[0].upper() + what[1:], key.replace("_", "-")
+    return small_multiples(
+        f"{name}{ending}",
+        places,
+        draw,
+        words,
+        height=2.6,
+        left=LEFT,
+        title=f"{title}{part}",
+        caption=f"{title} at each update. Line: median run; band: lowest to highest.",
+        variants=[v for v in study.variants if any(t[1] == v for t in traces)],
+        data=name,
+    )

@@ -1,0 +1,271 @@
+"""Figures that list things from top to bottom: differences, runs, aggregate scores."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from matters.reports.page.formatting import number, signed
+from matters.reports.page.style import (
+    COLOURS,
+    GRID,
+    HOLLOW,
+    MARGIN_SHADE,
+    MOST_LINES,
+    SOFT,
+    Drawing,
+    small_multiples,
+    style,
+)
+from matters.reports.statistics.intervals import (
+    MINIMUM_FOR_CLAIM,
+    MINIMUM_FOR_INTERVAL,
+    Interval,
+    mean_interval,
+)
+from matters.reports.study.aggregate_scores import AggregateScore
+from matters.reports.study.pairwise import AGGREGATE, Comparison
+from matters.reports.study.study import Study
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+ROW = 0.5  # inches a row
+
+
+@dataclass(frozen=True)
+class Rows:
+    """How rows are set: with a line of text above each, or, where there are many, labels left of the axes.
+
+    `row` and `left` are inches, `size` is that of the labels. Many rows have no room for numbers; the table
+    below the figure has them.
+    """
+
+    row: float
+    left: float
+    size: float
+    many: bool
+
+    def height(self, count: int) -> float:
+        """Inches of a panel with so many rows."""
+        return 0.9 + self.row * count
+
+
+def rows_for(labels: Sequence[str]) -> Rows:
+    """The setting for rows with these labels."""
+    if len(labels) <= MOST_LINES:
+        return Rows(row=ROW, left=0.1, size=9.5, many=False)
+    longest = max(map(len, labels))
+    size = 8.5 if longest <= 20 else 7.0
+    return Rows(row=0.24, left=min(2.2, 0.2 + 0.0085 * size * longest), size=size, many=True)
+
+
+def forest(question: str, found: Sequence[Comparison]) -> Drawing:
+    """Differences in normalised score: 95 % (thin) and 90 % (thick) intervals against 0 and the margin."""
+    pairs = list(dict.fromkeys((one.x, one.y) for one in found))
+    blocks = {pair: [one for one in found if (one.x, one.y) == pair and one.scale] for pair in pairs}
+    hollow = " Hollow and thin: an indication." if any(not one.claim for one in found) else ""
+
+    def words(pair: tuple[str, str]) -> str:
+        each = [f"{one.where}: {_difference_words(one)}, {one.word}." for one in blocks[pair]]
+        return f"Differences {pair[0]} minus {pair[1]} in normalised score. {' '.join(each)}"
+
+    return small_multiples(
+        question,
+        pairs,
+        lambda ax, pair: _forest(ax, pair, blocks[pair]),
+        words,
+        height=1.0 + ROW * max(1, *(len(block) for block in blocks.values())),
+        title="Differences against zero and the margin",
+        caption="Difference of means in normalised score: thick the 90 % interval, thin the 95 %, shaded the "
+        f"margin of equivalence.{hollow}",
+    )
+
+
+def _difference_words(one: Comparison) -> str:
+    if one.found is None or not one.scale:
+        return one.word
+    d = one.found
+    low, high = d.interval95.low / one.scale, d.interval95.high / one.scale
+    value = d.estimate.value / one.scale
+    return f"{signed(value, AGGREGATE)} ({number(low, AGGREGATE)} to {number(high, AGGREGATE)})"
+
+
+def _forest(ax: Axes, pair: tuple[str, str], block: Sequence[Comparison]) -> None:
+    colour = COLOURS[0]
+    for k, one in enumerate(block):
+        y = -k
+        ax.text(0, y + 0.33, one.where, transform=ax.get_yaxis_transform(), fontsize=9.5, va="center")
+        ax.text(
+            1,
+            y + 0.33,
+            _difference_words(one),
+            transform=ax.get_yaxis_transform(),
+            fontsize=8.5,
+            va="center",
+            ha="right",
+            color=SOFT,
+        )
+        if one.found is None or one.found.margin is None or not one.scale:
+            continue
+        d, scale, weight = one.found, one.scale, 1.0 if one.claim else 0.6
+        margin = one.found.margin / scale
+        ax.fill_between([-margin, margin], y - 0.22, y + 0.16, color=MARGIN_SHADE, linewidth=0, zorder=0)
+        for bounds, width in ((d.interval95, 1.4 * weight), (d.interval90, 4.2 * weight)):
+            ax.plot([bounds.low / scale, bounds.high / scale], [y, y], color=colour, linewidth=width)
+        ax.plot(
+            d.estimate.value / scale,
+            y,
+            marker="o",
+            markersize=6.5,
+            color=colour,
+            markerfacecolor=colour if one.claim else HOLLOW,
+        )
+    ax.axvline(0, color=SOFT, linewidth=1)
+    ax.set_ylim(-max(1, len(block)) + 0.55, 0.6)
+    ax.set_yticks([])
+    ax.spines["left"].set_visible(False)
+    ax.grid(visible=False, axis="y")
+    reach = max(abs(bound) for bound in ax.get_xlim())
+    ax.set_xlim(-reach, reach)
+    ax.set_title(f"{pair[0]} − {pair[1]}")
+    ax.set_xlabel(f"← {pair[1]} ahead · normalised score · {pair[0]} ahead →")
+
+
+def run_scores(study: Study) -> Drawing:
+    """Every run's score as a point, with its cell's mean and 95 % interval: a panel an environment."""
+
+    def words(environment: str) -> str:
+        cells = [study.cell(variant, environment) for variant in study.variants]
+        means = [f"{cell.variant} {number(float(cell.scores.mean()))}" for cell in cells if cell.n]
+        return f"Run scores on {environment}, means: {', '.join(means) or 'none'}."
+
+    rows = rows_for(study.variants)
+    return small_multiples(
+        "run-scores",
+        study.environments,
+        lambda ax, environment: _strip(ax, study, environment, rows),
+        words,
+        height=rows.height(len(study.variants)),
+        left=rows.left,
+        title="Every run’s score",
+        caption="Dots are runs. The marker is the mean, the bar its 95 % interval (Student’s): hollow and "
+        "thin under ten seeds (indicative), none under five.",
+    )
+
+
+def _strip(ax: Axes, study: Study, environment: str, rows: Rows) -> None:
+    for k, variant in enumerate(study.variants):
+        cell = study.cell(variant, environment)
+        interval = mean_interval(cell.scores) if cell.n >= MINIMUM_FOR_INTERVAL else None
+        value = float(cell.scores.mean()) if cell.n else None
+        words = "no scored run" if value is None else "" if rows.many else number(value)
+        if cell.gaps:
+            words += f" ({cell.gaps})"
+        _text(ax, k, variant, words, rows)
+        _row(ax, k, rows, cell.scores, value, interval, claim=cell.n >= MINIMUM_FOR_CLAIM)
+    _rows_done(ax, len(study.variants), rows, environment, "return")
+
+
+def _text(ax: Axes, k: int, label: str, words: str, rows: Rows) -> None:
+    """A row's label, and what is said of it."""
+    y = -k + (0.0 if rows.many else 0.33)
+    beside = {"transform": ax.get_yaxis_transform(), "va": "center"}
+    x, side = (-0.02, "right") if rows.many else (0, "left")
+    ax.text(x, y, label, fontsize=rows.size, ha=side, **beside)  # type: ignore[arg-type]
+    ax.text(1, y, words, fontsize=rows.size - 1, ha="right", color=SOFT, **beside)  # type: ignore[arg-type]
+    if rows.many:
+        ax.axhline(y, color=GRID, linewidth=0.5, zorder=0)
+
+
+def _row(
+    ax: Axes,
+    k: int,
+    rows: Rows,
+    points: np.ndarray[Any, Any],
+    value: float | None,
+    interval: Interval | None,
+    *,
+    claim: bool,
+    plain: Interval | None = None,
+) -> None:
+    look = style(k)
+    y, below, dot, size = (-k, 0.3, 3.0, 5.5) if rows.many else (-k - 0.03, 0.17, 4.0, 7.5)
+    # A fixed zigzag instead of random jitter: the same runs give the same picture.
+    offsets = np.resize([0.0, 0.09, -0.09, 0.045, -0.045], len(points))
+    ax.plot(points, y + offsets, look.marker, color=look.colour, markersize=dot, alpha=0.5, markeredgewidth=0)
+    if plain is not None:
+        ax.plot([plain.low, plain.high], [y - below, y - below], color=SOFT, linewidth=1.1)
+    if interval is not None:
+        width = 2.6 if claim else 1.2
+        ax.plot([interval.low, interval.high], [y, y], color=look.colour, linewidth=width)
+    if value is not None and interval is not None:
+        face = look.colour if claim else HOLLOW
+        ax.plot(value, y, look.marker, color=look.colour, markersize=size, markerfacecolor=face)
+
+
+def _rows_done(ax: Axes, count: int, rows: Rows, title: str, what: str) -> None:
+    ax.set_ylim(-max(1, count) + (0.45 if rows.many else 0.55), 0.6)
+    ax.set_yticks([])
+    ax.spines["left"].set_visible(False)
+    ax.grid(visible=False, axis="y")
+    ax.set_title(title)
+    ax.set_xlabel(what)
+
+
+def aggregates(study: Study, scores: Sequence[AggregateScore]) -> Drawing:
+    """Aggregate scores with intervals: a panel a metric, rliable's plain percentile interval below ours."""
+    metrics = list(dict.fromkeys(score.metric for score in scores))
+    rows = rows_for(study.variants)
+
+    def draw(ax: Axes, metric: str) -> None:
+        for score in scores:
+            if score.metric != metric:
+                continue
+            k = study.variants.index(score.variant)
+            points = (
+                np.concatenate(study.aggregate_samples(score.variant)) if metric == "IQM" else np.array([])
+            )
+            if metric != "IQM" and score.interval is None:
+                points = np.array([score.value])
+            _text(ax, k, score.variant, "" if rows.many else _score_words(score), rows)
+            _row(
+                ax,
+                k,
+                rows,
+                points,
+                score.value,
+                score.interval,
+                claim=score.claim,
+                plain=score.plain,
+            )
+        better = "lower is better" if metric == "optimality gap" else "higher is better"
+        _rows_done(ax, len(study.variants), rows, metric, f"normalised score, {better}")
+
+    def words(metric: str) -> str:
+        each = [f"{s.variant} {_score_words(s)}" for s in scores if s.metric == metric]
+        return f"{metric}: {'; '.join(each)}."
+
+    return small_multiples(
+        "aggregates",
+        metrics,
+        draw,
+        words,
+        height=rows.height(len(study.variants)),
+        left=rows.left,
+        title="Aggregate scores",
+        caption="Coloured bars: 95 % intervals, Satterthwaite’s of the mean, stratified bootstrap with "
+        "expanded percentiles of the others. Grey bars below: rliable’s "
+        "plain percentile interval, for comparison with the literature; it covers too little with few seeds. "
+        "Dots in the IQM panel are single runs. Hollow: indicative, under ten seeds.",
+    )
+
+
+def _score_words(score: AggregateScore) -> str:
+    if score.interval is None:
+        return number(score.value, AGGREGATE)
+    low, high = number(score.interval.low, AGGREGATE), number(score.interval.high, AGGREGATE)
+    return f"{number(score.value, AGGREGATE)} ({low} to {high})"

@@ -1,0 +1,70 @@
+"""Numbers as words and tables show them: one rule a kind of number."""
+
+from __future__ import annotations
+
+import math
+
+from matters.reports.statistics.intervals import Interval
+
+DASH = "–"
+
+
+def number(value: float | None, where: str = "", like: float = 0.0) -> str:
+    """A return to three digits or the unit, whichever is finer; a normalised score (`aggregate`) to .001.
+
+    With `like`, a larger value that stands beside it, both get that one's decimals.
+    """
+    if value is None or not math.isfinite(value):
+        return DASH
+    size = max(abs(value), abs(like))
+    if where == "aggregate":
+        decimals = 3
+    elif size == 0:
+        decimals = 0
+    else:
+        decimals = min(6, max(0, 2 - math.floor(math.log10(size) + 1e-9)))
+    text = f"{value:.{decimals}f}"
+    return text.replace("-", "−") if float(text) != 0 else text.replace("-", "")
+
+
+def signed(value: float | None, where: str = "", like: float = 0.0) -> str:
+    """`number` with a plus sign where it belongs."""
+    text = number(value, where, like)
+    return f"+{text}" if value is not None and value > 0 and text[0].isdigit() else text
+
+
+def interval_text(interval: Interval | None, where: str = "") -> str:
+    """`low to high`."""
+    if interval is None:
+        return DASH
+    like = max(abs(interval.low), abs(interval.high))
+    return f"{number(interval.low, where, like)} to {number(interval.high, where, like)}"
+
+
+def p_text(value: float | None) -> str:
+    """A p-value with three decimals, never 0."""
+    if value is None or not math.isfinite(value):
+        return DASH
+    return "< 0.001" if value < 0.001 else f"{value:.3f}"
+
+
+def percent(share: float | None, decimals: int = 0) -> str:
+    """`42 %`."""
+    return DASH if share is None else f"{100 * share:.{decimals}f} %"
+
+
+def plural(count: int, word: str) -> str:
+    """`1 seed`, `5 seeds`."""
+    return f"{count} {word}" if count == 1 else f"{count} {word}s"
+
+
+def thousands(value: int) -> str:
+    """An integer with thin spaces between groups of three digits."""
+    return f"{value:,}".replace(",", "\u202f")
+
+
+def short_steps(value: int) -> str:
+    """Environment steps as figures have room for them: `1M`, `1.5M`, `999k`, `500`."""
+    if value >= 1_000_000:
+        return f"{value / 1e6:.3g}M"
+    return f"{value / 1e3:.3g}k" if value >= 1000 else str(value)

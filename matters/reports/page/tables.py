@@ -1,0 +1,266 @@
+"""The tables of the page that are not a question's own."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from matters.reports.page.formatting import DASH, interval_text, number, thousands
+from matters.reports.page.section import Table
+from matters.reports.statistics.intervals import deviation
+from matters.reports.study.aggregate_scores import AggregateScore
+from matters.reports.study.pairwise import AGGREGATE
+from matters.reports.study.study import Study
+
+# Facts of a run that differ between any two runs, or say nothing of how its numbers came about.
+PERSONAL = ("run_id", "started", "finished", "wall_seconds", "steps_per_second", "population")
+FINGERPRINT = "training_code"
+
+
+def cells(study: Study) -> Table:
+    """Raw returns per environment and variant, with what is missing from them."""
+    columns = (
+        "environment",
+        "variant",
+        "mean",
+        "standard deviation",
+        "lowest",
+        "highest",
+        "n",
+        "failed",
+        "diverged",
+        "missing",
+    )
+    rows, data = [], []
+    for environment in study.environments:
+        for variant in study.variants:
+            cell = study.cell(variant, environment)
+            if not cell.declared:
+                continue
+            n, s = cell.n, cell.scores
+            facts: dict[str, Any] = {
+                "environment": environment,
+                "variant": variant,
+                "mean": float(s.mean()) if n else None,
+                "standard_deviation": deviation(s),
+                "lowest": float(s.min()) if n else None,
+                "highest": float(s.max()) if n else None,
+                "n": n,
+                "declared": cell.declared,
+                "failed": cell.failed,
+                "diverged": cell.diverged,
+                "missing": cell.missing,
+                "unscored": cell.unscored,
+                "normalised_mean": float(study.normalised(environment, s).mean())
+                if n and environment in study.constants
+                else None,
+            }
+            data.append(facts)
+            rows.append(
+                (
+                    environment,
+                    f"`{variant}`",
+                    number(facts["mean"]),
+                    number(facts["standard_deviation"]),
+                    number(facts["lowest"]),
+                    number(facts["highest"]),
+                    str(n) if n == cell.declared else f"{n} of {cell.declared}",
+                    str(cell.failed),
+                    str(cell.diverged),
+                    str(cell.missing),
+                )
+            )
+    return Table(
+        name="cells",
+        caption="Primary endpoint in raw return. n counts runs with a score, diverged ones with their last.",
+        columns=columns,
+        rows=tuple(rows),
+        data=tuple(data),
+        numeric=frozenset(columns[2:]),
+    )
+
+
+def aggregate_table(scores: Sequence[AggregateScore]) -> Table:
+    """Every metric with our interval and rliable's."""
+    columns = ("metric", "variant", "value", "95 % interval", "plain percentile (rliable)", "seeds")
+    rows = tuple(
+        (
+            s.metric,
+            f"`{s.variant}`",
+            number(s.value, AGGREGATE),
+            interval_text(s.interval, AGGREGATE),
+            interval_text(s.plain, AGGREGATE),
+            f"{s.seeds}" + ("" if s.claim else " (indication)"),
+        )
+        for s in sorted(scores, key=lambda score: [t.metric for t in scores].index(score.metric))
+    )
+    return Table(
+        name="aggregates",
+        caption="Normalised scores over all environments with normalising constants. For the optimality gap "
+        "lower is better.",
+        columns=columns,
+        rows=rows,
+        data=tuple(aggregate_data(score) for score in scores),
+        numeric=frozenset(columns[2:5]),
+    )
+
+
+def aggregate_data(score: AggregateScore) -> dict[str, Any]:
+    """One aggregate as report.json holds it."""
+    return {
+        "variant": score.variant,
+        "metric": score.metric,
+        "value": score.value,
+        "low": score.interval.low if score.interval else None,
+        "high": score.interval.high if score.interval else None,
+        "plain_low": score.plain.low if score.plain else None,
+        "plain_high": score.plain.high if score.plain else None,
+        "seeds": score.seeds,
+        "claim": score.claim,
+    }
+
+
+def run_list(study: Study) -> Table:
+    """Every declared run with its identity."""
+    columns = ("run", "variant", "environment", "seed", "state", "score", "digest")
+    rows, data = [], []
+    files = (
+        dict(zip(study.provenance["run_id"], study.provenance["file"], strict=True)) if study.foreign else {}
+    )
+    for run in study.runs.to_dict("records"):
+        diverged = present(run["diverged_at"])
+        state = run["state"] + (f", diverged at {thousands(int(diverged))}" if diverged is not None else "")
+        digest = present(run["digest"])
+        error = present(run.get("error"))
+        if study.foreign:
+            state = f"imported from {files[run['run_id']]}"
+        rows.append(
+            (
+                f"`{run['run_id']}`",
+                f"`{run['variant']}`",
+                run["environment"],
+                str(int(run["seed"])),
+                f"{state}: {str(error).splitlines()[0]}" if error else state,
+                number(present(run["score"])),
+                f"`{digest[:12]}`" if digest else DASH,
+            )
+        )
+        data.append(
+            {
+                "run_id": run["run_id"],
+                "variant": run["variant"],
+                "environment": run["environment"],
+                "seed": int(run["seed"]),
+                "state": run["state"],
+                "steps": int(present(run["steps"]) or 0),
+                "score": present(run["score"]),
+                "diverged_at": None if diverged is None else int(diverged),
+                "digest": digest,
+                "error": error,
+            }
+        )
+    return Table(
+        name="runs",
+        caption="Every number above comes from these runs. "
+        + (
+            "A run’s identity and digest are of what was read from its file."
+            if study.foreign
+            else "`matters show RUN` prints one, `matters reproduce RUN` trains it again and compares "
+            "digests."
+        ),
+        columns=columns,
+        rows=tuple(rows),
+        data=tuple(data),
+        numeric=frozenset({"seed", "score"}),
+    )
+
+
+def present(value: Any) -> Any:
+    """The value, or None for any of pandas' ways to say that there is none."""
+    return None if value is None or pd.isna(value) else value
+
+
+def incomplete(study: Study) -> Table:
+    """The runs that failed, diverged or are missing."""
+    every = run_list(study)
+    picked = [
+        k
+        for k, run in enumerate(every.data)
+        if run["state"] != "done" or run["diverged_at"] is not None or run["score"] is None
+    ]
+    return Table(
+        name="incomplete",
+        caption="Runs that failed, diverged, have no score, or were never finished.",
+        columns=every.columns,
+        rows=tuple(every.rows[k] for k in picked),
+        data=tuple(every.data[k] for k in picked),
+        numeric=every.numeric,
+    )
+
+
+def constants(study: Study) -> Table:
+    """What scores are normalised by."""
+    from matters.suites.tasks.environments import ENVIRONMENTS
+
+    columns = ("environment", "random", "reference", "source")
+    rows, data = [], []
+    for name in study.comparable:
+        random, reference = study.constants[name]
+        known = ENVIRONMENTS.get(name)
+        sources: list[str] = []
+        errors: list[float] = []
+        if known is not None and known.random is not None and known.reference is not None:
+            sources = [known.random.source, known.reference.source]
+            errors = [known.random.standard_error, known.reference.standard_error]
+        texts = [
+            number(value) + (f" ± {number(errors[k])}" if errors else "")
+            for k, value in enumerate((random, reference))
+        ]
+        rows.append((name, *texts, "; ".join(dict.fromkeys(sources)) or DASH))
+        data.append({"environment": name, "random": random, "reference": reference})
+    return Table(
+        name="constants",
+        caption="Normalised score = (return − random) / (reference − random), with these constants "
+        "(± standard error).",
+        columns=columns,
+        rows=tuple(rows),
+        data=tuple(data),
+        numeric=frozenset({"random", "reference"}),
+    )
+
+
+def provenance(study: Study) -> Table:
+    """What the runs were made with: one line a fact, its values and how many runs have each."""
+    rows, data = [], []
+    frame = study.provenance
+    for column in frame.columns:
+        if column in PERSONAL:
+            continue
+        values = frame[column].map(lambda value: DASH if present_any(value) is None else str(value))
+        counts: Mapping[str, int] = values.value_counts().sort_index().to_dict()
+        shown = [value if len(counts) == 1 else f"{value} ({count} runs)" for value, count in counts.items()]
+        text = "; ".join(shown[:4]) + (f"; {len(shown) - 4} more" if len(shown) > 4 else "")
+        rows.append((column, text or DASH))
+        data.append({"fact": column, "values": dict(counts)})
+    return Table(
+        name="provenance",
+        caption="As recorded with the runs.",
+        columns=("fact", "value"),
+        rows=tuple(rows),
+        data=tuple(data),
+    )
+
+
+def present_any(value: Any) -> Any:
+    """Like `present`, but lists and dictionaries are present too."""
+    return value if isinstance(value, (list, dict, tuple, np.ndarray)) else present(value)
+
+
+def fingerprints(study: Study) -> dict[str, int]:
+    """How many runs were trained by each version of the training code."""
+    if FINGERPRINT not in study.provenance.columns:
+        return {}
+    return {str(k): int(v) for k, v in study.provenance[FINGERPRINT].value_counts().sort_index().items()}

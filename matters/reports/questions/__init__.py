@@ -1,0 +1,40 @@
+"""The questions a suite may ask, each a module that says what it needs and writes its section.
+
+A question module has `TITLE`, `NEEDS`, `ESTIMAND`, `METHOD` and `answer(study) -> Section`.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from matters.reports.page.section import Section
+    from matters.reports.study.study import Study
+
+QUESTIONS: dict[str, str] = {
+    "actor-critic-ladder": "matters.reports.questions.actor_critic_ladder",
+    "code-level-tricks": "matters.reports.questions.code_level_tricks",
+    "natural-ladder": "matters.reports.questions.natural_ladder",
+    "published": "matters.reports.questions.published",
+    "reproduction": "matters.reports.questions.reproduction",
+    "seeds": "matters.reports.questions.seeds.seeds",
+    "trick-factorial": "matters.reports.questions.factorial.trick_factorial",
+    "trust-region": "matters.reports.questions.trust_region.trust_region",
+}
+
+
+def check(questions: Sequence[str]) -> None:
+    """Raise InputError for a question that no module answers."""
+    from matters.suites.errors import InputError, nearest
+
+    for question in questions:
+        if question not in QUESTIONS:
+            raise InputError(f"suite.questions: unknown question {question!r}{nearest(question, QUESTIONS)}")
+
+
+def answer(question: str, study: Study) -> Section:
+    """The section of one question."""
+    section: Section = importlib.import_module(QUESTIONS[question]).answer(study)
+    return section

@@ -1,0 +1,271 @@
+"""Which tricks matter, and do they interact? Main effects and interactions of a two-level design.
+
+The design is found among the suite's variants: all combinations of some tricks, or one trick at a time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from matters.reports.page.formatting import plural, signed
+from matters.reports.page.section import Section, Verdict
+from matters.reports.page.style import Drawing
+from matters.reports.questions.factorial import designs, effect_figures
+from matters.reports.questions.factorial.designs import Design
+from matters.reports.questions.factorial.effect_tables import cell_table, effect_table
+from matters.reports.questions.factorial.effects import (
+    FREEDOM,
+    Effect,
+    estimate,
+    place_text,
+    places,
+    sentence,
+    unanswered,
+)
+from matters.reports.questions.pairwise_section import early, margins
+from matters.reports.statistics.comparisons import Word
+from matters.reports.statistics.intervals import MINIMUM_FOR_CLAIM
+from matters.reports.study.pairwise import AGGREGATE
+from matters.reports.study.study import Study
+
+QUESTION = "trick-factorial"
+TITLE = "Which tricks matter, and do they interact?"
+NEEDS = (
+    "Variants of one algorithm that differ only in tricks, two levels of each: all combinations, or a base "
+    "and each trick alone put in or taken out."
+)
+ESTIMAND = (
+    "The effect of a trick is the mean primary endpoint with it on minus that with it off, averaged over all "
+    "levels of the others; an interaction of two is half of what the effect of one changes by when the other "
+    "is switched on, and so on upwards. Per environment in raw return; in aggregate the mean over "
+    "environments of the normalised effects, the environment a fixed block. All other hyperparameters stay "
+    "as they are: nothing is tuned again in any cell."
+)
+ONE_AT_A_TIME = (
+    "The effect of a trick is the mean primary endpoint with it on minus that with it off, {rest}. Per "
+    "environment in raw return; in aggregate the mean over environments of the normalised effects. "
+    "Interactions cannot be seen in this design."
+)
+METHOD = (
+    "Contrasts of cell means, without assuming equal variances: Satterthwaite’s intervals and tests. "
+    "*Different* is an adjusted p ≤ 0.05 within the effect’s family, *equivalent* is a 90 % interval inside "
+    "the margin (two one-sided tests). Signs and names are those of Montgomery, “Design and "
+    "Analysis of Experiments”, chapter 6."
+)
+
+
+def answer(study: Study) -> Section:
+    """Find the design, estimate its effects, and answer from the aggregate or from each environment."""
+    known = {name: study.suite.variants[name] for name in study.variants if name in study.suite.variants}
+    design = designs.find(known)
+    found = [] if design is None else estimate(study, QUESTION, design)
+    text, word, claim = (_no_design(), "blocked", False) if design is None else _answer(found)
+    first, more = _verdicts(found)
+    full = design is None or design.kind == "full"
+    return Section(
+        question=QUESTION,
+        title=TITLE if full else "Which tricks matter, one at a time?",
+        answer=text,
+        word=word,
+        claim=claim,
+        verdicts=first,
+        lacks=() if design is None else _caveats(study, design, found),
+        needs=NEEDS,
+        estimand=ESTIMAND if full else ONE_AT_A_TIME.format(rest=_rest(design)),
+        family=_families(found),
+        margin=margins(study),
+        method=METHOD,
+        drawings=() if design is None else _drawings(study, design, found),
+        tables=() if design is None else (effect_table(QUESTION, design, found), cell_table(study, design)),
+        more=more,
+    )
+
+
+def _no_design() -> str:
+    return (
+        "Nothing to compare: among the variants at hand no two levels of tricks, the rest equal, make a "
+        "complete design."
+    )
+
+
+def _rest(design: Design | None) -> str:
+    return "all others on" if design is not None and design.kind == "one-out" else "all others off"
+
+
+def _headline(found: Sequence[Effect]) -> list[str]:
+    """The places that give the answer: the aggregate if it can, else every environment."""
+    everywhere = list(dict.fromkeys(one.where for one in found))
+    aggregate = [one for one in found if one.where == AGGREGATE and one.found is not None]
+    return [AGGREGATE] if aggregate else [where for where in everywhere if where != AGGREGATE]
+
+
+def _answer(found: Sequence[Effect]) -> tuple[str, Word, bool]:
+    parts = []
+    words: list[Word] = []
+    claims = []
+    for where in _headline(found):
+        mains = [one for one in found if one.where == where and one.order == 1]
+        judged = [one for one in mains if one.found is not None]
+        words += [one.word for one in mains]
+        if judged:
+            claims += [one.claim for one in judged]
+            parts.append(f"{place_text(where)}, {_short(judged, _pairs(found, where))}.")
+    order: tuple[Word, ...] = ("different", "both", "inconclusive", "equivalent", "too few seeds", "blocked")
+    word = next(word for word in order if word in words)
+    if not parts:
+        few = "Too few seeds for intervals: the table has the effects that were seen."
+        none = "No effect can be estimated: cells of the design have no scored run."
+        return few if word == "too few seeds" else none, word, False
+    text = " ".join(parts)
+    if all(claims) or word == "inconclusive":
+        return text, word, all(claims)
+    return f"Indication: {text[0].lower()}{text[1:]}", word, False
+
+
+def _pairs(found: Sequence[Effect], where: str) -> list[Effect]:
+    return [one for one in found if one.where == where and one.order == 2 and one.found is not None]
+
+
+def _short(mains: Sequence[Effect], pairs: Sequence[Effect]) -> str:
+    score = "normalised score" if mains[0].where == AGGREGATE else "score"
+
+    def listed(ones: Sequence[Effect], size: bool = False) -> str:
+        each = [one.name + (f" ({signed(one.value, one.where)})" if size else "") for one in ones]
+        return f"{', '.join(each[:-1])} and {each[-1]}" if len(each) > 1 else each[0]
+
+    parts = []
+    by = {
+        word: sorted((one for one in mains if one.word == word), key=lambda one: -abs(one.value or 0.0))
+        for word in ("different", "both", "equivalent", "inconclusive")
+    }
+    if changed := by["different"]:
+        change = "changes" if len(changed) == 1 else "change"
+        parts.append(f"{listed(changed, size=True)} {change} the {score}")
+    if changed := by["both"]:
+        change = "does" if len(changed) == 1 else "do"
+        parts.append(f"{listed(changed, size=True)} {change} so by less than the margin")
+    if same := by["equivalent"]:
+        parts.append(f"{listed(same)} {'is' if len(same) == 1 else 'are'} equivalent to off")
+    if open_ := by["inconclusive"]:
+        parts.append(f"{listed(open_)} {'is' if len(open_) == 1 else 'are'} not decided")
+    if joint := [one for one in pairs if one.word in ("different", "both")]:
+        each = [" and ".join(one.name.split(" × ")) for one in joint]
+        parts.append(f"{', as do '.join([f'{each[0]} interact', *each[1:]])}")
+    return "; ".join(parts)
+
+
+def _verdicts(found: Sequence[Effect]) -> tuple[tuple[Verdict, ...], tuple[Verdict, ...]]:
+    """Those that everybody should read, and the rest."""
+    first: list[Verdict] = []
+    more: list[Verdict] = []
+    headline = _headline(found)
+    for where in dict.fromkeys(one.where for one in found):
+        here = [one for one in found if one.where == where]
+        judged = [one for one in here if one.found is not None]
+        mine = first if where in headline else more
+        lost = [one for one in here if one.found is None]
+        if lost:
+            names = "" if not judged else ", ".join(one.name for one in lost)
+            reason = unanswered(lost, names)
+            first.append(Verdict(reason, lost[0].word, False, where, names.replace("`", ""), ""))
+        mine += [_verdict(one, here) for one in judged if one.order == 1]
+        for order, what in ((2, "interactions of two tricks"), (3, "higher interactions")):
+            group = [one for one in judged if min(one.order, 3) == order]
+            seen = [one for one in group if one.word in ("different", "both")]
+            mine += [_verdict(one, here) for one in seen]
+            rest = [one for one in group if one not in seen]
+            if rest:
+                mine.append(_summary(rest, len(group), what))
+            if order == 2:
+                more += [_verdict(one, here) for one in rest]
+    return tuple(first), tuple(more)
+
+
+def _verdict(one: Effect, here: Sequence[Effect]) -> Verdict:
+    conditional = None
+    if one.order == 2 and one.value is not None:
+        main = next(other.value for other in here if other.term == one.term[:1])
+        conditional = None if main is None else (main - one.value, main + one.value)
+    return Verdict(
+        statement=sentence(one, conditional),
+        verdict=one.word,
+        claim=one.claim,
+        where=one.where,
+        x=" × ".join(one.term),
+        y="",
+    )
+
+
+def _summary(rest: Sequence[Effect], all_: int, what: str) -> Verdict:
+    """One sentence on the interactions that were not found."""
+    where = rest[0].where
+    same = [one for one in rest if one.word == "equivalent"]
+    others = f"of the {all_} {what}" if len(rest) == all_ else f"of the other {len(rest)} {what}"
+    text = f"{place_text(where)}, {others} none is different"
+    if len(same) == len(rest):
+        text += ", and each is equivalent to none within the margin."
+    else:
+        known = f"{len(same)} equivalent to none within the margin, " if same else ""
+        text += f": {known}{len(rest) - len(same)} not decided."
+    if not all(one.claim for one in rest):
+        text = f"{'Exploratory' if rest[0].order > 2 else 'Indication'}: {text[0].lower()}{text[1:]}"
+    word: Word = "equivalent" if len(same) == len(rest) else "inconclusive"
+    return Verdict(text, word, all(one.claim for one in rest), where, what, "")
+
+
+def _caveats(study: Study, design: Design, found: Sequence[Effect]) -> tuple[str, ...]:
+    lines = []
+    few = [one for one in found if one.found is not None and one.runs < MINIMUM_FOR_CLAIM]
+    if few:
+        one = min(few, key=lambda each: each.runs)
+        cells = "" if design.kind != "full" else f" of {len(design.cells)} cells"
+        lines.append(
+            f"{plural(one.runs, 'seed')} in the smallest cell: intervals pool the spread{cells} "
+            f"({one.freedom} degrees of freedom; at least {FREEDOM} are asked for) and trust that scores "
+            "within a cell are nearly normal, which so few runs cannot show. They are indicative."
+        )
+    lines += early(study, design.variants)
+    for where in study.environments:
+        cells_ = [study.cell(variant, where) for variant in design.variants]
+        gaps = [f"`{cell.variant}` ({cell.gaps})" for cell in cells_ if cell.gaps]
+        if gaps:
+            lines.append(f"On {where} cells are not whole: {', '.join(gaps)}.")
+    outside = [f"`{name}`" for name in study.variants if name not in design.variants]
+    if outside:
+        lines.append(f"Not part of the design: {', '.join(outside)}.")
+    if len(places(study)) > 1 and AGGREGATE not in places(study):
+        known = f"only {study.comparable[0]} has" if study.comparable else "no environment has"
+        lines.append(f"No aggregate over environments: {known} normalising constants.")
+    if any(one.scale is None for one in found):
+        lines.append(
+            "Where an environment has no normalising constants there is no margin, so no equivalence."
+        )
+    return tuple(lines)
+
+
+def _families(found: Sequence[Effect]) -> str:
+    sizes = [
+        sum(one.found is not None and min(one.order, 3) == order for one in found) for order in (1, 2, 3)
+    ]
+    mains, pairs, higher = (plural(size, "test") for size in sizes)
+    text = f"Main effects, in all places together: {mains}, Holm’s correction."
+    if sizes[1]:
+        text += f" Interactions of two: {pairs}, Holm’s correction."
+    if sizes[2]:
+        text += f" Higher interactions: {higher}, Benjamini and Hochberg’s correction, exploratory."
+    return text
+
+
+def _drawings(study: Study, design: Design, found: Sequence[Effect]) -> tuple[Drawing, ...]:
+    drawings = []
+    full = design.kind == "full" and len(design.factors) > 1
+    if any(one.value is not None for one in found):
+        drawings.append(effect_figures.effects(QUESTION, design, found))
+    if full and any(
+        all(one.value is not None for one in found if one.where == where) for where in places(study)
+    ):
+        drawings.append(effect_figures.half_normal(design, found))
+    if full:
+        drawings.append(effect_figures.heat_map(study, design))
+    drawings.append(effect_figures.shares(study, design, _headline(found)))
+    return tuple(drawings)

@@ -1,0 +1,253 @@
+"""Ladders: variants in a declared order, each compared with the one below it and with no other.
+
+Only adjacent steps are tested: they are what the papers claim, and a small family loses little to correction.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from matters.reports.page.formatting import DASH, plural, signed
+from matters.reports.page.section import Section, Table
+from matters.reports.page.style import Drawing
+from matters.reports.questions.pairwise_section import comparison_table, early, margins, tests, verdicts
+from matters.reports.statistics.comparisons import Word
+from matters.reports.study.pairwise import AGGREGATE, Comparison, compare_pairs
+from matters.reports.study.study import Study
+
+ESTIMAND = (
+    "The difference of mean primary endpoints between a rung and the one below it, per environment in raw "
+    "return, and in aggregate as the mean over environments of the normalised differences."
+)
+METHOD = (
+    "Welch’s intervals and tests per environment and Satterthwaite’s for the aggregate; *different* is a "
+    "Holm-adjusted p ≤ 0.05 within the question’s family, *equivalent* is a 90 % interval inside the margin "
+    "(two one-sided tests). "
+)
+
+
+@dataclass(frozen=True)
+class Rung:
+    """A variant, and what it adds to the rung below."""
+
+    variant: str
+    adds: str
+
+
+@dataclass(frozen=True)
+class Step:
+    """One comparison: what `upper` has that `lower` has not. `skipped` are the absent rungs between."""
+
+    lower: str
+    upper: str
+    adds: str
+    skipped: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Ladder:
+    """A question about a ladder: its rungs from the lowest up, and single parts compared beside it."""
+
+    question: str
+    title: str
+    needs: str
+    source: str
+    rungs: tuple[Rung, ...]
+    parts: tuple[Step, ...] = ()
+
+
+def steps(rungs: Sequence[Rung], present: Sequence[str]) -> tuple[Step, ...]:
+    """Each rung at hand against the one at hand below. What absent rungs between them add is listed too."""
+    found: list[Step] = []
+    lower: str | None = None
+    between: list[Rung] = []
+    for rung in rungs:
+        if rung.variant not in present:
+            between.append(rung)
+            continue
+        if lower is not None:
+            adds = "; ".join(one.adds for one in (*between, rung))
+            found.append(Step(lower, rung.variant, adds, tuple(one.variant for one in between)))
+        lower, between = rung.variant, []
+    return tuple(found)
+
+
+def climb(study: Study, ladder: Ladder) -> Section:
+    """Compare the steps that the variants at hand make; the aggregates give the short answer."""
+    rungs = steps(ladder.rungs, study.variants)
+    parts = tuple(part for part in ladder.parts if {part.lower, part.upper} <= set(study.variants))
+    taken = list(dict.fromkeys((*rungs, *parts)))
+    found = compare_pairs(study, ladder.question, [(step.upper, step.lower) for step in taken])
+    text, word, claim = _answer(found)
+    first = [one for one in found if _is_headline(one, found)]
+    return Section(
+        question=ladder.question,
+        title=ladder.title,
+        answer=text,
+        word=word,
+        claim=claim,
+        verdicts=verdicts(first),
+        lacks=(
+            *early(study, (name for step in (*rungs, *parts) for name in (step.lower, step.upper))),
+            *_lacks(study, ladder, rungs, parts),
+        ),
+        needs=ladder.needs,
+        estimand=ESTIMAND,
+        family=f"All {plural(tests(found), 'difference test')} of this question: "
+        "each step in aggregate and on each environment; no pair that is not a step.",
+        margin=margins(study),
+        method=METHOD + ladder.source,
+        drawings=_drawings(ladder, found),
+        tables=(comparison_table(ladder.question, found), _table(study, ladder, taken)) if found else (),
+        more=verdicts([one for one in found if one not in first]),
+    )
+
+
+def _drawings(ladder: Ladder, found: Sequence[Comparison]) -> tuple[Drawing, ...]:
+    from matters.reports.page.forests import forest
+
+    return (forest(ladder.question, found),) if found else ()
+
+
+def _is_headline(one: Comparison, found: Sequence[Comparison]) -> bool:
+    """Whether a comparison is for everybody: an aggregate, or what stands in for one that cannot be given."""
+    if one.where == AGGREGATE:
+        return True
+    return any(
+        other.where == AGGREGATE and (other.x, other.y) == (one.x, one.y) and other.found is None
+        for other in found
+    )
+
+
+def _answer(found: Sequence[Comparison]) -> tuple[str, Word, bool]:
+    """(text, verdict word, claim) from the aggregates, or from each environment if there is none."""
+    if not found:
+        return "Nothing to compare: the suite has no two neighbouring rungs of this ladder.", "blocked", False
+    judged = [one for one in found if one.found is not None]
+    aggregates = [one for one in judged if one.where == AGGREGATE]
+    headline = aggregates or judged
+    if not headline:
+        few = any(one.word == "too few seeds" for one in found)
+        text = "Too few seeds to compare any two rungs: no interval is given." if few else _blocked(found)
+        return text, "too few seeds" if few else "blocked", False
+    parts = []
+    for where in dict.fromkeys(one.where for one in headline):
+        place = "In aggregate" if where == AGGREGATE else f"On {where}"
+        lost = [one for one in found if one.where == where and one.found is None]
+        parts.append(f"{place}, {_short([one for one in headline if one.where == where], lost)}.")
+    text = " ".join(parts)
+    order: tuple[Word, ...] = ("different", "both", "inconclusive", "equivalent")
+    word = next(word for word in order if any(one.word == word for one in headline))
+    claim = all(one.claim for one in headline)
+    if not claim and word != "inconclusive":
+        text = f"Indication: {text[0].lower()}{text[1:]}"
+    return text, word, claim
+
+
+def _blocked(found: Sequence[Comparison]) -> str:
+    return f"No answer: {'; '.join(dict.fromkeys(note for one in found for note in one.notes))}."
+
+
+def _short(judged: Sequence[Comparison], lost: Sequence[Comparison]) -> str:
+    """What was found in one place: each step once, in the order of the ladder within each kind of verdict."""
+
+    def listed(ones: Sequence[Comparison], link: str) -> str:
+        each = [f"`{one.x}` ({signed(_value(one), one.where)} {link} `{one.y}`)" for one in ones]
+        return f"{', '.join(each[:-1])} and {each[-1]}" if len(each) > 1 else each[0]
+
+    by = {word: [one for one in judged if one.word == word] for word in ("different", "both")}
+    parts = []
+    if up := [one for one in by["different"] if _value(one) > 0]:
+        parts.append(f"{listed(up, 'over')} {'scores' if len(up) == 1 else 'score'} more than the rung below")
+    if down := [one for one in by["different"] if _value(one) <= 0]:
+        parts.append(f"{listed(down, 'against')} {'scores' if len(down) == 1 else 'score'} less")
+    if near := by["both"]:
+        differs = "differs" if len(near) == 1 else "differ"
+        parts.append(f"{listed(near, 'against')} {differs} by less than the margin")
+    for word, says in (("equivalent", "equivalent to"), ("inconclusive", "not decided against")):
+        each = [f"`{one.x}` is {says} `{one.y}`" for one in judged if one.word == word]
+        parts += [f"{', '.join(each[:-1])} and {each[-1]}" if len(each) > 1 else each[0]] if each else []
+    parts += [f"no verdict on `{one.x}` against `{one.y}`" for one in lost]
+    return "; ".join(parts)
+
+
+def _value(one: Comparison) -> float:
+    assert one.found is not None
+    return one.found.estimate.value
+
+
+def _lacks(study: Study, ladder: Ladder, rungs: Sequence[Step], parts: Sequence[Step]) -> tuple[str, ...]:
+    lines = [
+        f"Without {_names(step.skipped)}, `{step.upper}` against `{step.lower}` is "
+        f"{len(step.skipped) + 1} steps at once: {step.adds}."
+        for step in rungs
+        if step.skipped
+    ]
+    inside = {name for step in rungs for name in (step.lower, step.upper, *step.skipped)}
+    outside = [rung.variant for rung in ladder.rungs if rung.variant not in inside | set(study.variants)]
+    if outside:
+        lines.append(f"Rungs of the ladder that are not in this suite: {_names(outside)}.")
+    absent = [part for part in ladder.parts if part not in parts]
+    if absent:
+        each = [f"`{part.upper}` against `{part.lower}` ({part.adds})" for part in absent]
+        lines.append(f"Not compared, for want of a variant: {'; '.join(each)}.")
+    return tuple(lines)
+
+
+def _names(variants: Sequence[str]) -> str:
+    return ", ".join(f"`{name}`" for name in variants)
+
+
+def _table(study: Study, ladder: Ladder, taken: Sequence[Step]) -> Table:
+    """What each step adds, and the settings in which its two variants differ beside that."""
+    rows, data = [], []
+    for step in taken:
+        differs = _differences(study, step)
+        shown = "; ".join(f"{name} {_word(a)} → {_word(b)}" for name, (a, b) in differs.items())
+        rows.append((f"`{step.lower}` → `{step.upper}`", step.adds, shown or DASH))
+        data.append(
+            {
+                "question": ladder.question,
+                "lower": step.lower,
+                "upper": step.upper,
+                "adds": step.adds,
+                "settings": {name: [_word(a), _word(b)] for name, (a, b) in differs.items()},
+            }
+        )
+    return Table(
+        name=f"{ladder.question}-steps",
+        caption="The steps, and every setting that both variants have and that differs between them. A "
+        "difference in score belongs to all of a line together. Settings that only one of the two has belong "
+        "to its algorithm.",
+        columns=("step", "adds", "settings that differ"),
+        rows=tuple(rows),
+        data=tuple(data),
+    )
+
+
+def _differences(study: Study, step: Step) -> dict[str, tuple[Any, Any]]:
+    """The settings that both variants of a step have and that differ: (lower's, upper's) by dotted name."""
+    lower, upper = (_settings(study.suite.variants.get(name)) for name in (step.lower, step.upper))
+    both = {name: (a, upper[name]) for name, a in lower.items() if name in upper}
+    return {name: (a, b) for name, (a, b) in both.items() if _word(a) != _word(b)}
+
+
+def _settings(variant: Any) -> dict[str, Any]:
+    config = getattr(variant, "config", None)
+    return {} if config is None else _flat(config.model_dump(mode="json"))
+
+
+def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for name, value in values.items():
+        flat |= _flat(value, f"{prefix}{name}.") if isinstance(value, Mapping) else {prefix + name: value}
+    return flat
+
+
+def _word(value: Any) -> str:
+    """A setting's value as the page shows it."""
+    if value is None or value is False:
+        return "off"
+    return "on" if value is True else f"{value:g}" if isinstance(value, float) else str(value)

@@ -1,0 +1,176 @@
+"""Are ours equivalent to Stable-Baselines3's? Two one-sided tests of every `X-sb3` against `sb3-X`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from matters.reports.page.formatting import number, percent, plural, thousands
+from matters.reports.page.section import Section, Table, Verdict
+from matters.reports.questions.pairwise_section import (
+    comparison_table,
+    early,
+    margins,
+    short_answer,
+    tests,
+    verdicts,
+)
+from matters.reports.statistics.intervals import MINIMUM_FOR_INTERVAL
+from matters.reports.study.aa_control import Control, split_control
+from matters.reports.study.pairwise import AGGREGATE, Comparison, compare_pairs
+from matters.reports.study.study import Study
+
+QUESTION = "reproduction"
+TITLE = "Do ours reproduce Stable-Baselines3?"
+NEEDS = "Pairs of `X-sb3` (our X with SB3’s defaults) and `sb3-X` (SB3 itself)."
+ESTIMAND = (
+    "The difference of mean primary endpoints, ours minus the reference, per environment in raw return, "
+    "and in "
+    "aggregate as the mean over environments of the normalised differences."
+)
+METHOD = (
+    "Two one-sided t tests at 5 % (Schuirmann 1987) with unequal variances, shown as the 90 % interval "
+    "inside the "
+    "margin; no correction, for every environment must pass by itself. The achieved margin is the "
+    "smallest that "
+    "would have passed; differences are tested as well, with Holm’s correction, and the probability of "
+    "improvement "
+    "has a stratified bootstrap interval (Agarwal et al. 2021). The A/A control judges random halves of the "
+    "reference’s own runs in the same way (Colas et al. 2018)."
+)
+
+
+def pairs(study: Study) -> list[tuple[str, str]]:
+    """(ours, reference) for every X whose two variants are in the suite."""
+    ours = [name for name in study.variants if name.endswith("-sb3")]
+    found = [(name, f"sb3-{name.removesuffix('-sb3')}") for name in ours]
+    return [(x, y) for x, y in found if y in study.variants]
+
+
+def answer(study: Study) -> Section:
+    """Compare every pair; the short answer is about the first, in aggregate."""
+    from matters.reports.page.forests import forest
+
+    at_hand = pairs(study)
+    found = compare_pairs(study, QUESTION, at_hand)
+    text, word, claim = _answer(study, found)
+    references = dict.fromkeys(reference for _, reference in at_hand)
+    controls = [it for name in references if (it := split_control(study, QUESTION, name)) is not None]
+    tables = [comparison_table(QUESTION, found)] if found else []
+    return Section(
+        question=QUESTION,
+        title=TITLE,
+        answer=text,
+        word=word,
+        claim=claim,
+        verdicts=(*verdicts(found), *(_control_verdict(one) for one in controls)),
+        lacks=(
+            *early(study, (name for pair in at_hand for name in pair)),
+            *_lacks(study),
+            *_uncontrolled(study, list(references), controls),
+        ),
+        needs=NEEDS,
+        estimand=ESTIMAND,
+        family=f"All {plural(tests(found), 'difference test')} of this question; "
+        "the equivalence tests are an intersection-union and need no correction.",
+        margin=margins(study),
+        method=METHOD,
+        drawings=(forest(QUESTION, found),) if found else (),
+        tables=(*tables, *([_control_table(controls)] if controls else [])),
+    )
+
+
+def _answer(study: Study, found: list[Comparison]) -> tuple[str, str, bool]:
+    if not found:
+        return "Nothing to compare: no variant `X-sb3` together with its `sb3-X`.", "blocked", False
+    first = [one for one in found if (one.x, one.y) == (found[0].x, found[0].y)]
+    text, word, claim = short_answer(
+        first,
+        different="No: `{ahead}` scores {size} more in normalised score than `{behind}`.",
+        equivalent="Yes, in aggregate: `{x}` and `{y}` are equivalent within the margin.",
+        both="Within the margin, yes, though not exactly: `{ahead}` is {size} ahead of `{behind}`.",
+        inconclusive="Not decided: `{x}` minus `{y}` is {difference}, and {n} seeds leave both answers open.",
+    )
+    aggregate = next(one for one in first if one.where == AGGREGATE)
+    if aggregate.found is not None:
+        achieved = number(aggregate.found.achieved_margin, AGGREGATE)
+        text += f" The smallest margin that would have passed is {achieved}."
+    places = [one for one in first if one.where in study.comparable]
+    passed = sum(one.word in ("equivalent", "both") for one in places)
+    if places:
+        text += f" Equivalent on {passed} of {plural(len(places), 'environment')} with a margin."
+    return text, word, claim
+
+
+def _lacks(study: Study) -> tuple[str, ...]:
+    names = set(study.variants)
+    lines = []
+    for name in study.variants:
+        partner = None
+        if name.endswith("-sb3"):
+            partner = f"sb3-{name.removesuffix('-sb3')}"
+        elif name.startswith("sb3-"):
+            partner = f"{name.removeprefix('sb3-')}-sb3"
+        if partner is not None and partner not in names:
+            lines.append(f"`{name}` has no `{partner}` to be compared with.")
+    return tuple(lines)
+
+
+def _control_verdict(control: Control) -> Verdict:
+    places = [AGGREGATE] if AGGREGATE in control.different else list(control.different)
+    each = []
+    for place in places:
+        same = control.equivalent[place]
+        shown = "" if same is None else f" and equivalent in {percent(same, 1)}"
+        where = "in aggregate" if place == AGGREGATE else f"on {place}"
+        each.append(f"different in {percent(control.different[place], 1)}{shown} {where}")
+    text = (
+        f"A/A control: `{control.variant}` against itself, in {thousands(control.splits)} random splits of "
+        f"its runs into halves of {control.n}, is called {'; '.join(each)}; different in any place in "
+        f"{percent(control.anywhere, 1)}."
+    )
+    return Verdict(text, "control", False, "A/A control", control.variant, control.variant)
+
+
+def _uncontrolled(study: Study, references: Sequence[str], controls: Sequence[Control]) -> list[str]:
+    done = [control.variant for control in controls]
+    return [
+        f"No A/A control of `{name}`: two halves need {2 * MINIMUM_FOR_INTERVAL} scored runs, and it has "
+        f"{max(study.cell(name, place).n for place in study.environments)}."
+        for name in references
+        if name not in done
+    ]
+
+
+def _control_table(controls: Sequence[Control]) -> Table:
+    columns = ("reference", "where", "runs a half", "different from itself", "equivalent to itself")
+    lines = [(one, place) for one in controls for place in one.different]
+    return Table(
+        name="aa-control",
+        caption="A/A control: how often the reference is called different from itself (after Holm’s "
+        "correction over the places) and equivalent to itself, over random splits of its runs into halves. "
+        "With half the runs of the comparison above equivalence is harder to show.",
+        columns=columns,
+        rows=tuple(
+            (
+                f"`{one.variant}`",
+                place,
+                str(one.n),
+                percent(one.different[place], 1),
+                percent(one.equivalent[place], 1),
+            )
+            for one, place in lines
+        ),
+        data=tuple(
+            {
+                "reference": one.variant,
+                "where": place,
+                "runs_a_half": one.n,
+                "splits": one.splits,
+                "different": one.different[place],
+                "equivalent": one.equivalent[place],
+                "different_anywhere": one.anywhere,
+            }
+            for one, place in lines
+        ),
+        numeric=frozenset(columns[2:]),
+    )

@@ -1,0 +1,1 @@
+"""Which rules keep their updates inside their bound, and how the bounds show."""

@@ -1,0 +1,151 @@
+"""How far the updates of each cell went, a number a run, and what that says of a bound."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from matters.reports.questions.trust_region.bounds import Array, Bound, actions, bounds
+from matters.reports.statistics.comparisons import ALPHA
+from matters.reports.statistics.intervals import MINIMUM_FOR_INTERVAL, Interval, contrast
+from matters.reports.study.study import Study
+
+ROUNDING = 1e-6
+"""Diagnostics are single precision: what is above a bound by less than this share of it is on it."""
+
+Shown = tuple[float | None, Interval | None]
+"""A value and its interval, where there are any."""
+
+
+@dataclass(frozen=True)
+class Updates:
+    """One cell's updates, a number a run: their mean KL, the median and the largest of their largest ratios.
+
+    nan where a run has no such diagnostic. `beyond` has, for each bound that can be judged here, the share
+    of each run's updates that went beyond it.
+    """
+
+    variant: str
+    environment: str
+    counts: Array
+    kl: Array
+    ratio: Array
+    largest: Array
+    beyond: dict[Bound, Array]
+
+
+def measure(study: Study, variant: str, environment: str) -> Updates | None:
+    """What the updates of one cell did, or None if none is recorded."""
+    rows = study.updates
+    rows = rows[(rows["variant"] == variant) & (rows["environment"] == environment)]
+    if rows.empty or not {"mean_kl", "max_ratio"} <= set(rows.columns):
+        return None
+    rows = rows.assign(**{name: pd.to_numeric(rows[name]) for name in ("mean_kl", "max_ratio")})
+    runs = rows.groupby("seed", sort=True)
+    size = actions(environment)
+    beyond = {}
+    for bound in bounds(study.suite.variants.get(variant)):
+        if (bound.per_action and size is None) or rows[bound.quantity].isna().all():
+            continue
+        limit = bound.at(rows["step"].to_numpy(float), study.suite.steps, size or 1)
+        over = (rows[bound.quantity] > limit * (1 + ROUNDING)).where(rows[bound.quantity].notna())
+        beyond[bound] = over.astype(float).groupby(rows["seed"], sort=True).mean().dropna().to_numpy(float)
+    return Updates(
+        variant=variant,
+        environment=environment,
+        counts=runs.size().to_numpy(float),
+        kl=runs["mean_kl"].mean().to_numpy(float),
+        ratio=runs["max_ratio"].median().to_numpy(float),
+        largest=runs["max_ratio"].max().to_numpy(float),
+        beyond=beyond,
+    )
+
+
+def average(samples: Sequence[Array]) -> Shown:
+    """Mean over environments of the mean over runs, with Satterthwaite's interval from five runs on.
+
+    (None, None) where a run has no finite number.
+    """
+    if not samples or any(len(one) == 0 or not np.isfinite(one).all() for one in samples):
+        return None, None
+    value = float(np.mean([one.mean() for one in samples]))
+    if min(len(one) for one in samples) < MINIMUM_FOR_INTERVAL:
+        return value, None
+    return value, contrast(samples, [1 / len(samples)] * len(samples)).interval()
+
+
+def share(samples: Sequence[Array]) -> Shown:
+    """`average` of shares, its interval kept within 0 and 1.
+
+    Where all runs have a share of 0, or all of 1, Student's interval would be a point. A mean share is at
+    most the chance that a run has any, whose exact bound after n runs without is 1 - .025^(1/n) (Clopper
+    and Pearson's); likewise for 1.
+    """
+    value, interval = average(samples)
+    if value is None or interval is None:
+        return value, None
+    if value in (0.0, 1.0):
+        n = len(samples) * min(len(one) for one in samples)
+        bound = (ALPHA / 2) ** (1 / n)
+        return value, Interval(0.0, 1 - bound) if value == 0 else Interval(bound, 1.0)
+    return value, Interval(max(0.0, interval.low), min(1.0, interval.high))
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One bound of one variant over its environments; `bound` is None for a variant without any.
+
+    `word`: *kept* if no update of any run was beyond it, *exceeded* if the share of those beyond it is above
+    one half by the whole of its interval, else *mixed*; *no bound*, *too few seeds* or *blocked*.
+    """
+
+    variant: str
+    bound: Bound | None
+    word: str
+    share: Shown
+    cells: tuple[Updates, ...]
+    seeds: int
+    claim: bool
+    gaps: str
+
+    @property
+    def runs(self) -> int:
+        """Runs that the share is of."""
+        return sum(len(cell.counts) for cell in self.cells)
+
+
+def judge(
+    study: Study, variant: str, bound: Bound | None, cells: Mapping[tuple[str, str], Updates]
+) -> Finding:
+    """Hold a bound against the updates of all the variant's cells that can be judged by it."""
+    declared = [cell for name in study.environments if (cell := study.cell(variant, name)).declared]
+    mine = [cells[key] for cell in declared if (key := (variant, cell.environment)) in cells]
+    mine = [one for one in mine if bound is None or bound in one.beyond]
+    gaps = "; ".join(f"{cell.environment}: {cell.gaps}" for cell in declared if cell.gaps)
+    found: Shown = (None, None) if bound is None else share([one.beyond[bound] for one in mine])
+    return Finding(
+        variant=variant,
+        bound=bound,
+        word="blocked" if gaps and not study.allow_missing else _word(bound, found),
+        share=found,
+        cells=tuple(mine),
+        seeds=min((len(one.counts) for one in mine), default=0),
+        claim=bool(mine) and study.claim([variant], [cell.environment for cell in declared]),
+        gaps=gaps,
+    )
+
+
+def _word(bound: Bound | None, found: Shown) -> str:
+    value, interval = found
+    if bound is None:
+        return "no bound"
+    if value is None:
+        return "blocked"
+    if interval is None:
+        return "too few seeds"
+    if value == 0:
+        return "kept"
+    return "exceeded" if interval.low > 0.5 else "mixed"

@@ -1,0 +1,230 @@
+"""Write a report: a pure function of the suite, the snapshot and the options, byte for byte.
+
+Only the standard library is imported here. Whether a report is up to date must be known at once, without the
+seconds that matplotlib and SciPy take to load; they are imported when there is something to compute.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import sys
+from importlib import metadata
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from matters.reports.compose import Content, Progress
+    from matters.reports.page.style import Drawing
+    from matters.results.imported.runs import ForeignSet
+    from matters.results.snapshot import Snapshot
+
+MANIFEST = "manifest.json"
+DEPENDENCIES = ("jinja2", "matplotlib", "numpy", "pandas", "rliable", "scipy", "statsmodels")
+
+
+def write_report(
+    suite: Any,
+    snapshot: Snapshot,
+    out: Path,
+    *,
+    allow_missing: bool = False,
+    command: str,
+    imported: Sequence[ForeignSet] = (),
+    progress: Progress = lambda *_: None,
+) -> Path:
+    """Write the report of `snapshot` into the directory `out` and return the path of its index.html.
+
+    `command` is what reproduces the report; it is printed on the page. `imported` are results of others to
+    stand beside it. If `out` already holds this report, untouched, nothing is computed. Raises InputError for
+    a question that nobody answers, a directory that is a file, or a snapshot without runs, before anything is
+    written.
+    """
+    index = out / "index.html"
+    identity = "\n".join((snapshot.identity, *(one.identity for one in imported)))
+    key = report_key(identity, suite, allow_missing, command)
+    if up_to_date(out, key):
+        return index
+    _check(suite, snapshot, out)
+    from matters.reports.compose import compose
+    from matters.reports.study.study import prepare
+
+    study = prepare(suite, snapshot, allow_missing=allow_missing, imported=imported)
+    content = compose(study, command, progress)
+    _write(out, key, _files(content, suite, snapshot.identity, allow_missing))
+    return index
+
+
+def report_key(identity: str, suite: Any, allow_missing: bool, command: str) -> str:
+    """SHA-256 over all that a report's bytes depend on: snapshot, suite, options, code and libraries."""
+    versions = {name: metadata.version(name) for name in DEPENDENCIES}
+    parts = {
+        "snapshot": identity,
+        "suite": suite.model_dump_json() if hasattr(suite, "model_dump_json") else repr(suite),
+        "allow_missing": allow_missing,
+        "command": command,
+        "code": code_fingerprint(),
+        "versions": {**versions, "python": sys.version.split()[0]},
+    }
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+
+
+def code_fingerprint() -> str:
+    """SHA-256 over this room's code and templates, and over what else it takes numbers from."""
+    room = Path(__file__).parent
+    names = [
+        path for path in room.rglob("*") if path.suffix in (".py", ".jinja") and "_test" not in path.stem
+    ]
+    results = room.parent / "results"
+    others = [
+        results / "snapshot.py",
+        results / "imported" / "tables.py",
+        *sorted((results / "published").rglob("*.csv")),
+    ]
+    whole = hashlib.sha256()
+    for path in [*sorted(names), room.parent / "suites" / "tasks" / "environments.py", *others]:
+        if path.exists():
+            whole.update(path.relative_to(room.parent).as_posix().encode() + b"\0" + path.read_bytes())
+    return whole.hexdigest()
+
+
+def up_to_date(out: Path, key: str) -> bool:
+    """Whether `out` holds the report with this key and every file of it is as it was written."""
+    try:
+        manifest = json.loads((out / MANIFEST).read_text())
+        return manifest["key"] == key and all(
+            hashlib.sha256((out / name).read_bytes()).hexdigest() == digest
+            for name, digest in manifest["files"].items()
+        )
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return False
+
+
+def _check(suite: Any, snapshot: Snapshot, out: Path) -> None:
+    from matters.reports import questions
+    from matters.suites.errors import InputError
+
+    if out.exists() and not out.is_dir():
+        raise InputError(f"out: {out} is a file, not a directory")
+    if not len(snapshot.runs):
+        raise InputError("suite: no run is declared, so there is nothing to report")
+    questions.check(suite.questions)
+
+
+def _files(content: Content, suite: Any, identity: str, allow_missing: bool) -> dict[str, bytes]:
+    from matters.reports.page import render
+    from matters.reports.page.style import style, swatch
+
+    variants = dict.fromkeys(run["variant"] for run in content.runs.data)
+    swatches = {variant: swatch(style(k)) for k, variant in enumerate(variants)}
+    texts = {
+        "index.html": render.page("index.html.jinja", report=content, identity=identity, swatches=swatches),
+        "report.md": render.page("report.md.jinja", report=content, identity=identity),
+        "report.json": render.json_text(_facts(content, suite, identity, allow_missing)),
+    }
+    for name, rows in content.figure_data.items():
+        texts |= {f"tables/{name}.csv": render.csv_text(rows)} if rows else {}
+    for section in content.sections:
+        texts |= {f"tables/{name}.csv": render.csv_text(rows) for name, rows in section.data.items()}
+    for table in content.tables:
+        texts[f"tables/{table.name}.csv"] = render.csv_text(table.data)
+        texts[f"tables/{table.name}.tex"] = render.tex(table)
+    found = {name: text.encode() for name, text in texts.items()}
+    for drawing in content.drawings:
+        found |= _figure_files(drawing)
+    return found
+
+
+def _figure_files(drawing: Drawing) -> dict[str, bytes]:
+    return {f"figures/{drawing.name}.svg": drawing.svg, f"figures/{drawing.name}.pdf": drawing.pdf}
+
+
+def _facts(content: Content, suite: Any, identity: str, allow_missing: bool) -> dict[str, Any]:
+    from matters.reports.page.tables import aggregate_data
+
+    tables = _tables(content)
+    return {
+        "suite": suite.name,
+        "title": suite.title,
+        "snapshot": identity,
+        "allow_missing": allow_missing,
+        "command": content.command,
+        "notices": content.notices,
+        "protocol": {
+            **{name.lower().replace(" ", "_"): text for name, text in content.protocol},
+            "margin": suite.margin,
+            "aggregate_margin": suite.aggregate_margin,
+            "steps": suite.steps,
+        },
+        "constants": content.constants.data if content.constants else [],
+        "cells": content.cells.data,
+        "aggregates": [aggregate_data(score) for score in content.scores],
+        "areas": content.areas.data if content.areas else [],
+        "ranks": content.ranks.data if content.ranks else [],
+        "comparisons": [
+            row
+            for section in content.sections
+            for table in section.tables[:1]
+            for row in table.data
+            if "verdict" in row
+        ],
+        "attribution": tables.get("attribution", []),
+        "design": tables.get("factorial-cells", []),
+        "tables": tables,
+        "answers": [
+            {
+                "question": s.question,
+                "title": s.title,
+                "answer": s.answer,
+                "verdict": s.word,
+                "claim": s.claim,
+            }
+            for s in content.sections
+        ],
+        "verdicts": [
+            {
+                "question": section.question,
+                "statement": verdict.statement,
+                "verdict": verdict.verdict,
+                "claim": verdict.claim,
+                "where": verdict.where,
+                "x": verdict.x,
+                "y": verdict.y,
+            }
+            for section in content.sections
+            for verdict in (*section.verdicts, *section.more)
+        ],
+        "lacks": {section.question: section.lacks for section in content.sections},
+        "curves": content.figure_data["learning-curves"],
+        "provenance": content.provenance.data,
+        "runs": content.runs.data,
+    }
+
+
+def _tables(content: Content) -> dict[str, Any]:
+    """The data of the questions' tables by name, but those whose rows are verdicts: they are comparisons."""
+    tables = [table for section in content.sections for table in section.tables]
+    return {table.name: table.data for table in tables if not any("verdict" in row for row in table.data)}
+
+
+def _write(out: Path, key: str, found: dict[str, bytes]) -> None:
+    """Write the files, then the manifest; files of an earlier report that this one lacks go."""
+    out.mkdir(parents=True, exist_ok=True)
+    try:
+        before = set(json.loads((out / MANIFEST).read_text())["files"])
+    except (OSError, ValueError, KeyError, TypeError):
+        before = set()
+    (out / MANIFEST).unlink(missing_ok=True)
+    for name in sorted(before - set(found)):
+        if not Path(name).is_absolute() and ".." not in Path(name).parts:
+            (out / name).unlink(missing_ok=True)
+    for name, content in found.items():
+        (out / name).parent.mkdir(parents=True, exist_ok=True)
+        (out / name).write_bytes(content)
+    manifest = {
+        "key": key,
+        "files": {name: hashlib.sha256(content).hexdigest() for name, content in sorted(found.items())},
+    }
+    (out / MANIFEST).write_text(json.dumps(manifest, indent=1) + "\n")

@@ -1,0 +1,1 @@
+"""Arrays in, numbers out: intervals, tests, metrics. Knows no study and no page."""

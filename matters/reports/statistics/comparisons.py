@@ -1,0 +1,305 @@
+"""Two variants compared: differences, equivalence, verdicts, and what would decide.
+
+"Not significant" never becomes "the same": sameness is shown by an interval inside a margin that was declared
+beforehand (two one-sided tests, TOST), difference by an interval without zero. Both can hold at once.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import special, stats
+
+from matters.reports.statistics.aggregates import probability_of_improvement
+from matters.reports.statistics.intervals import MINIMUM_FOR_INTERVAL, Estimate, Interval, bootstrap, contrast
+
+Array = NDArray[np.float64]
+Word = Literal["equivalent", "different", "both", "inconclusive", "too few seeds", "blocked"]
+
+ALPHA = 0.05
+POWER = 0.80
+EXACT_PERMUTATIONS = 20_000
+
+
+@dataclass(frozen=True)
+class Difference:
+    """Mean of x minus mean of y, with what the verdict is made of. `n` is the smallest cell."""
+
+    estimate: Estimate
+    interval95: Interval
+    interval90: Interval
+    p_value: float
+    tost_p: float | None
+    permutation_p: float | None
+    margin: float | None
+    deviation: float
+    n: int
+
+    @property
+    def achieved_margin(self) -> float:
+        """The smallest margin that would have shown equivalence: the 90 % interval lies just inside it."""
+        return max(abs(self.interval90.low), abs(self.interval90.high))
+
+
+def difference(
+    x: Sequence[Array],
+    y: Sequence[Array],
+    margin: float | None,
+    rng: np.random.Generator | None = None,
+    *,
+    minimum: int = MINIMUM_FOR_INTERVAL,
+) -> Difference | None:
+    """Mean over environments of mean(x) - mean(y); with one environment this is Welch's comparison.
+
+    `x` and `y` hold one vector of run scores an environment. Returns None where a cell has fewer than
+    `minimum` runs. Where no cell has any spread Student's t has no scale: the p-value is then that of the
+    permutation test, and the intervals are points. `rng` is used by a permutation check with many runs,
+    which is made for single environments only.
+    """
+    n = min(len(sample) for sample in (*x, *y))
+    if n < minimum:
+        return None
+    share = 1 / len(x)
+    estimate = contrast([*x, *y], [share] * len(x) + [-share] * len(y))
+    permuted = permutation_p(x[0], y[0], rng=rng) if len(x) == 1 else None
+    # The sd that, in two equal cells of n runs, would give this standard error: for planning seeds.
+    deviation = estimate.standard_error * math.sqrt(n / 2)
+    return Difference(
+        estimate=estimate,
+        interval95=estimate.interval(0.95),
+        interval90=estimate.interval(0.90),
+        p_value=p_of_zero(estimate, [*x], [*y]),
+        tost_p=None if margin is None else tost_p(estimate, margin),
+        permutation_p=permuted,
+        margin=margin,
+        deviation=deviation,
+        n=n,
+    )
+
+
+def p_of_zero(estimate: Estimate, x: Sequence[Array], y: Sequence[Array]) -> float:
+    """Two-sided p-value of no difference."""
+    if estimate.standard_error > 0:
+        return float(
+            2 * stats.t.sf(abs(estimate.value) / estimate.standard_error, estimate.degrees_of_freedom)
+        )
+    if estimate.value == 0:
+        return 1.0
+    # Constant cells that differ: of all ways to deal out the labels only two are as extreme as what was seen.
+    ways = math.prod(math.comb(len(a) + len(b), len(a)) for a, b in zip(x, y, strict=True) if a[0] != b[0])
+    return min(1.0, 2 / ways)
+
+
+def tost_p(estimate: Estimate, margin: float) -> float:
+    """p-value of |difference| >= margin: the larger of two one-sided tests. Source: Schuirmann 1987."""
+    if margin <= 0:
+        raise ValueError(f"margin = {margin}: must be above 0")
+    if estimate.standard_error == 0:
+        return 0.0 if abs(estimate.value) < margin else 1.0
+    distance = (margin - abs(estimate.value)) / estimate.standard_error
+    return float(stats.t.sf(distance, estimate.degrees_of_freedom))
+
+
+def judged(
+    value: Array, error: Array, freedom: Array, margin: float | None
+) -> tuple[Array, NDArray[np.bool_]]:
+    """Many differences at once, as `intervals.contrasts` gives them: p-values, and who is equivalent.
+
+    Without any spread equal means have p = 1 and others p = 0. Without a margin nobody is equivalent.
+    """
+    size = np.abs(value) / np.where(error > 0, error, 1.0)
+    p_values = np.where(error > 0, 2 * stats.t.sf(size, freedom), np.where(value == 0, 1.0, 0.0))
+    reach = np.abs(value) + special.stdtrit(freedom, 1 - ALPHA) * error
+    return p_values, reach < (0.0 if margin is None else margin)
+
+
+def verdict(found: Difference | None, adjusted_p: float | None = None) -> Word:
+    """The word for a difference; `adjusted_p` is its p-value after correction within its family."""
+    if found is None:
+        return "too few seeds"
+    differs = (found.p_value if adjusted_p is None else adjusted_p) <= ALPHA
+    # The dual of the test at 5 %: the 90 % interval lies strictly inside the margin.
+    same = found.margin is not None and found.achieved_margin < found.margin
+    if differs and same:
+        return "both"
+    if differs:
+        return "different"
+    return "equivalent" if same else "inconclusive"
+
+
+def holm(p_values: Sequence[float]) -> list[float]:
+    """Holm's step-down adjusted p-values, valid under any dependence. An empty family gives an empty list."""
+    return [float(p) for p in holm_families(np.asarray(p_values, float))]
+
+
+def holm_families(p_values: Array) -> Array:
+    """Holm's adjusted p-values of many families at once, [..., tests].
+
+    By hand: statsmodels takes one family a call and collects garbage in each, some 50 ms.
+    """
+    order = np.argsort(p_values, axis=-1, kind="stable")
+    factors = np.arange(p_values.shape[-1], 0, -1)
+    stepped = np.maximum.accumulate(np.take_along_axis(p_values, order, axis=-1) * factors, axis=-1)
+    adjusted = np.empty_like(p_values)
+    np.put_along_axis(adjusted, order, np.minimum(stepped, 1.0), axis=-1)
+    return adjusted
+
+
+def benjamini_hochberg(p_values: Sequence[float]) -> list[float]:
+    """Benjamini and Hochberg's adjusted p-values, which bound the share of false discoveries."""
+    if not p_values:
+        return []
+    return [float(p) for p in stats.false_discovery_control(list(p_values), method="bh")]
+
+
+def welch_t(x: Array, y: Array, axis: int = -1) -> Array:
+    """Welch's t along `axis`; a difference without any spread counts as a huge t, not as infinity."""
+    gap = x.mean(axis) - y.mean(axis)
+    spread = np.sqrt(x.var(axis, ddof=1) / x.shape[axis] + y.var(axis, ddof=1) / y.shape[axis])
+    scale = np.maximum(np.abs(x).max(axis), np.abs(y).max(axis))
+    return np.asarray(gap / np.maximum(spread, np.maximum(1e-12 * scale, 1e-300)))
+
+
+def permutation_p(
+    x: Array,
+    y: Array,
+    statistic: Callable[..., Array] = welch_t,
+    rng: np.random.Generator | None = None,
+) -> float:
+    """Two-sided permutation p-value of no difference, studentised so that unequal variances do little harm.
+
+    Exact when at most `EXACT_PERMUTATIONS` splits exist, else from 9 999 random ones drawn from `rng`.
+    """
+    splits = math.comb(len(x) + len(y), len(x))
+    result = stats.permutation_test(
+        (x, y),
+        statistic,
+        vectorized=True,
+        n_resamples=np.inf if splits <= EXACT_PERMUTATIONS else 9_999,
+        batch=2_000,
+        rng=rng,
+    )
+    return float(result.pvalue)
+
+
+def seeds_for_equivalence(deviation: float, margin: float, power: float = POWER) -> int:
+    """Seeds a variant for TOST to pass with this power if the true difference is zero (normal approximation).
+
+    n = 2 ((z_.95 + z_(1+power)/2) sd / margin)².
+    """
+    reach = stats.norm.ppf(1 - ALPHA) + stats.norm.ppf((1 + power) / 2)
+    return max(2, math.ceil(float(2 * (reach * deviation / margin) ** 2)))
+
+
+def seeds_for_difference(deviation: float, effect: float, alpha: float = ALPHA, power: float = POWER) -> int:
+    """Seeds a variant for a two-sided t test at `alpha` to see a difference of `effect` with this power."""
+    if deviation == 0:
+        return 2
+    from statsmodels.stats.power import TTestIndPower
+
+    model, size = TTestIndPower(), effect / deviation
+    # A search by hand: `solve_power` warns and returns its start where the power is near one.
+    guess = float(2 * ((stats.norm.ppf(1 - alpha / 2) + stats.norm.ppf(power)) / size) ** 2)
+    n = max(2, math.floor(guess))
+    while n < guess + 10 and model.power(size, n, alpha) < power:
+        n += 1
+    return n
+
+
+def seeds_to_decide(found: Difference, family: int = 1) -> int | None:
+    """Seeds a variant that would end the doubt with a power of 80 %, from the spread that was seen.
+
+    With a margin: enough to show equivalence if there is no difference, and to show a difference as large as
+    the margin if there is one. Without: enough to show a difference as large as the one seen. The effect seen
+    is not used with a margin, for it is what the seeds are too few to know. None without anything to plan by.
+    """
+    alpha = ALPHA / max(1, family)
+    if found.margin is not None:
+        needed = max(
+            seeds_for_equivalence(found.deviation, found.margin),
+            seeds_for_difference(found.deviation, found.margin, alpha),
+        )
+    elif found.estimate.value == 0:
+        return None
+    else:
+        needed = seeds_for_difference(found.deviation, abs(found.estimate.value), alpha)
+    return max(needed, found.n + 1)
+
+
+def expected_maximum(errors: Sequence[float]) -> float:
+    """E[max(|d1|, |d2|)] for two independent null differences with these standard errors.
+
+    With equal errors this is 2 s / sqrt(pi) = 1.128 s: a maximum of absolute values is above zero by
+    construction, so it must be read against this. In general sqrt(2 (s1² + s2²) / pi): the maximum of
+    |a| and |b| is (|a + b| + |a - b|) / 2, and both sums are normal with variance s1² + s2².
+    """
+    first, second = errors
+    return math.sqrt(2 * (first**2 + second**2) / math.pi)
+
+
+@dataclass(frozen=True)
+class Attribution:
+    """Engstrom's two numbers for one environment, with what they hide."""
+
+    aai: float
+    acli: float
+    aai_interval: Interval
+    acli_interval: Interval
+    aai_null: float
+    acli_null: float
+    algorithm: Estimate
+    code: Estimate
+    interaction: Estimate
+
+
+def attribution(ppo: Array, ppo_m: Array, trpo: Array, trpo_plus: Array) -> Attribution:
+    """Average algorithmic and code-level improvement of Engstrom et al. 2020, section 4, for one environment.
+
+    AAI = max(|PPO - TRPO+|, |PPO-M - TRPO|), ACLI = max(|PPO - PPO-M|, |TRPO+ - TRPO|). Their intervals
+    project the two differences' simultaneous (Bonferroni) intervals: [max(0, largest lower
+    bound), largest reach]. Main effects average the two signed differences; the interaction is the code
+    effect with PPO minus that with TRPO.
+    """
+    algorithm = [contrast(pair, (1, -1)) for pair in ((ppo, trpo_plus), (ppo_m, trpo))]
+    code = [contrast(pair, (1, -1)) for pair in ((ppo, ppo_m), (trpo_plus, trpo))]
+    cells = [ppo, ppo_m, trpo, trpo_plus]
+    return Attribution(
+        aai=max(abs(part.value) for part in algorithm),
+        acli=max(abs(part.value) for part in code),
+        aai_interval=_projection(algorithm),
+        acli_interval=_projection(code),
+        aai_null=expected_maximum([part.standard_error for part in algorithm]),
+        acli_null=expected_maximum([part.standard_error for part in code]),
+        algorithm=contrast(cells, (0.5, 0.5, -0.5, -0.5)),
+        code=contrast(cells, (0.5, -0.5, -0.5, 0.5)),
+        interaction=contrast(cells, (1, -1, 1, -1)),
+    )
+
+
+def _projection(parts: Sequence[Estimate]) -> Interval:
+    bounds = [part.interval(1 - ALPHA / len(parts)) for part in parts]
+    nearest = [max(bound.low, -bound.high, 0.0) for bound in bounds]
+    return Interval(max(nearest), max(max(abs(bound.low), abs(bound.high)) for bound in bounds), 1 - ALPHA)
+
+
+def improvement(x: Sequence[Array], y: Sequence[Array], rng: np.random.Generator) -> tuple[float, Interval]:
+    """Probability of improvement of x over y with its stratified bootstrap interval.
+
+    Where every run of one beats every run of the other in all environments, all resamples agree and the
+    bootstrap's interval would be a point. The runs can then be dealt out as n disjoint pairs an environment,
+    all won: the interval ends at the exact bound .025^(1 / (environments n)) (Clopper and Pearson's).
+    """
+    value = float(probability_of_improvement(x, y))
+    if value in (0.0, 1.0):
+        pairs = len(x) * min(len(sample) for sample in (*x, *y))
+        bound = (ALPHA / 2) ** (1 / pairs)
+        return value, Interval(bound, 1.0) if value == 1.0 else Interval(0.0, 1 - bound)
+    middle = len(x)
+    return value, bootstrap(
+        [*x, *y], lambda drawn: probability_of_improvement(drawn[:middle], drawn[middle:]), rng
+    )

@@ -1,0 +1,209 @@
+"""Planted answers: each verdict comes out, in words."""
+
+import re
+
+import numpy as np
+import pytest
+
+from matters.reports import questions
+from matters.reports.study.pairwise import AGGREGATE, compare_pairs, sentence
+from matters.reports.study.study import prepare
+from testing.planted import CONSTANTS, Plant, planted, planted_suite
+
+HOPPER, WALKER, PENDULUM = "Hopper-v5", "Walker2d-v5", "InvertedPendulum-v5"
+
+
+def study(cells, allow_missing=False, **options):
+    names = list(dict.fromkeys(variant for variant, _ in cells))
+    places = list(dict.fromkeys(place for _, place in cells))
+    suite = planted_suite(names, places, **options)
+    known = {name: CONSTANTS[name] for name in places if name in CONSTANTS}
+    return prepare(suite, planted(cells), allow_missing=allow_missing, constants=known)
+
+
+def pair(x, y, environment=HOPPER):
+    return {("ppo", environment): x, ("ppo-m", environment): y}
+
+
+def compared(cells, where=HOPPER, **options):
+    found = compare_pairs(study(cells, **options), "code-level-tricks", [("ppo", "ppo-m")])
+    return next(one for one in found if one.where == where)
+
+
+@pytest.mark.parametrize(
+    ("x", "y", "word", "words"),
+    [
+        (Plant(0.50, 0.1), Plant(0.50, 0.1), "equivalent", "`ppo` and `ppo-m` are equivalent"),
+        (Plant(0.90, 0.1), Plant(0.40, 0.1), "different", "`ppo` scores 1490 more than `ppo-m`: different"),
+        (Plant(0.40, 0.1), Plant(0.90, 0.1), "different", "`ppo-m` scores 1490 more than `ppo`: different"),
+        (Plant(0.62, 0.05), Plant(0.50, 0.05), "both", "within the margin of ±745"),
+        (Plant(0.70, 0.5), Plant(0.50, 0.5), "inconclusive", "the runs do not decide"),
+    ],
+)
+def test_each_planted_verdict_comes_out_in_words(x, y, word, words):
+    one = compared(pair(x, y))
+    assert one.word == word
+    assert one.claim
+    text = sentence(one)
+    assert text.startswith("On Hopper-v5, ")
+    assert words in text
+
+
+def test_inconclusive_says_how_many_seeds_would_decide_and_never_that_they_are_the_same():
+    one = compared(pair(Plant(0.70, 0.5), Plant(0.50, 0.5)))
+    text = sentence(one)
+    assert re.search(r"About \d+ seeds a variant would decide\.", text)
+    assert "equivalent" not in text
+    assert "same" not in text
+
+
+def test_under_ten_seeds_every_sentence_begins_as_an_indication():
+    one = compared(pair(Plant(0.9, 0.1, n=5), Plant(0.4, 0.1, n=5)))
+    assert (one.word, one.claim) == ("different", False)
+    assert sentence(one).startswith("Indication (5 seeds are fewer than the 10 a claim needs): on Hopper-v5")
+
+
+def test_under_five_seeds_there_is_no_interval_and_no_verdict():
+    one = compared(pair(Plant(0.9, 0.01, n=4), Plant(0.1, 0.01, n=10)))
+    assert (one.word, one.found, one.claim) == ("too few seeds", None, False)
+    assert "different" not in sentence(one)
+    assert compared(pair(Plant(0.9, 0.0, n=1), Plant(0.1, 0.0, n=1))).word == "too few seeds"
+
+
+def test_unequal_seeds_are_compared_and_the_smaller_cell_sets_the_claim():
+    one = compared(pair(Plant(0.9, 0.1, n=7), Plant(0.4, 0.1, n=12)))
+    assert (one.n_x, one.n_y, one.word, one.claim) == (7, 12, "different", False)
+
+
+@pytest.mark.parametrize("gap", [{"failed": 1}, {"missing": 2}, {"diverged": 1}, {"unscored": 1}])
+def test_gaps_block_the_aggregate_until_they_are_allowed(gap):
+    cells = pair(Plant(0.9, 0.1, **gap), Plant(0.4, 0.1))
+    blocked = compared(cells, AGGREGATE)
+    assert blocked.word == "blocked"
+    assert "incomplete" in sentence(blocked)
+    allowed = compared(cells, AGGREGATE, allow_missing=True)
+    assert allowed.word == "different"
+    # A diverged run has a score, so nothing is left out; the others leave a hole.
+    assert allowed.claim == (gap == {"diverged": 1})
+
+
+def test_a_diverged_run_counts_with_its_last_score():
+    cells = pair(Plant(0.9, 0.1, diverged=3), Plant(0.4, 0.1))
+    assert study(cells).cell("ppo", HOPPER).n == 10
+    assert compared(cells).n_x == 10
+
+
+def test_a_missing_cell_leaves_a_reason_instead_of_a_number():
+    found = compared(pair(Plant(0.9, 0.1, n=0, missing=10), Plant(0.4, 0.1)), AGGREGATE, allow_missing=True)
+    assert found.word == "blocked"
+    assert "no scored run" in sentence(found)
+
+
+def test_without_constants_there_is_a_difference_but_no_equivalence():
+    cells = pair(Plant(0.5, 0.1), Plant(0.5, 0.1), "Unknown-v0")
+    one = compared(cells, "Unknown-v0")
+    assert (one.word, one.margin) == ("inconclusive", None)
+    assert "equivalence cannot be assessed" in sentence(one)
+    aggregate = compared(cells, AGGREGATE)
+    assert aggregate.word == "blocked"
+    assert "normalising constants" in sentence(aggregate)
+
+
+def test_an_environment_without_constants_is_left_out_of_the_aggregate_only():
+    cells = pair(Plant(0.9, 0.1), Plant(0.4, 0.1)) | pair(Plant(0.1, 0.1), Plant(0.9, 0.1), "Unknown-v0")
+    assert study(cells).left_out == ("Unknown-v0",)
+    assert compared(cells, AGGREGATE).found.estimate.value == pytest.approx(0.5)
+    assert compared(cells, "Unknown-v0").word == "different"
+
+
+def test_the_aggregate_is_the_mean_of_the_normalised_differences():
+    cells = pair(Plant(0.9, 0.1), Plant(0.4, 0.1)) | pair(Plant(0.5, 0.2), Plant(0.6, 0.1), WALKER)
+    one = compared(cells, AGGREGATE)
+    assert one.found.estimate.value == pytest.approx((0.5 - 0.1) / 2)
+    assert one.margin == 0.10
+
+
+def test_runs_at_the_ceiling_in_every_seed_are_equivalent_and_say_why_the_interval_is_a_point():
+    one = compared(pair(Plant(1.0, 0.0, n=5), Plant(1.0, 0.0, n=5), PENDULUM), PENDULUM)
+    assert one.word == "equivalent"
+    assert "the interval is a point" in sentence(one)
+    assert one.improvement[0] == 0.5
+
+
+def test_holm_counts_all_tests_of_the_question():
+    # Forty pairs of draws: with one test p = .03 is a difference, in a family of three it is none.
+    cells = pair(Plant(0.5 + 0.102, 0.1), Plant(0.5, 0.1))
+    for place in (WALKER, PENDULUM):
+        cells |= pair(Plant(0.5, 0.1), Plant(0.5, 0.1), place)
+    one = compared(cells)
+    assert one.found.p_value < 0.05 < one.adjusted_p
+    assert one.word == "equivalent"
+    assert "does not survive Holm" in sentence(one)
+
+
+def test_every_nan_score_is_a_gap_and_no_number():
+    one = compared(pair(Plant(0.0, 0.0, n=0, unscored=10), Plant(0.5, 0.1)))
+    assert one.word == "too few seeds"
+    assert one.n_x == 0
+
+
+def section(question, cells, **options):
+    return questions.answer(question, study(cells, **options))
+
+
+def test_reproduction_compares_every_pair_at_hand_and_names_the_odd_ones():
+    names = {"ppo-sb3": 0.5, "sb3-ppo": 0.5, "a2c-sb3": 0.9, "sb3-a2c": 0.2, "td3-sb3": 0.1, "ppo": 0.7}
+    found = section("reproduction", {(name, HOPPER): Plant(mean, 0.05) for name, mean in names.items()})
+    aggregate = {(v.x, v.y): v.verdict for v in found.verdicts if v.where == AGGREGATE}
+    assert aggregate == {("ppo-sb3", "sb3-ppo"): "equivalent", ("a2c-sb3", "sb3-a2c"): "different"}
+    assert found.lacks == ("`td3-sb3` has no `sb3-td3` to be compared with.",)
+    assert found.answer.startswith("Yes, in aggregate")
+    assert "smallest margin that would have passed" in found.answer
+
+
+def test_code_level_tricks_says_what_it_lacks():
+    found = section("code-level-tricks", pair(Plant(0.9, 0.1), Plant(0.4, 0.1)))
+    assert found.answer.startswith("Yes: `ppo` scores 0.500 more")
+    assert any("AAI and ACLI" in line and "`trpo`, `trpo+`" in line for line in found.lacks)
+    assert len(found.tables) == 1
+
+
+def test_code_level_tricks_shows_aai_and_acli_where_all_four_are_at_hand():
+    means = {"ppo": 0.8, "ppo-m": 0.5, "trpo": 0.5, "trpo+": 0.7}
+    found = section("code-level-tricks", {(name, HOPPER): Plant(mean, 0.05) for name, mean in means.items()})
+    row = found.tables[1].data[0]
+    scale = CONSTANTS[HOPPER][1] - CONSTANTS[HOPPER][0]
+    assert (row["aai"], row["acli"]) == (pytest.approx(0.1 * scale), pytest.approx(0.3 * scale))
+    assert row["aai_null"] > 0
+    assert not any("AAI" in line for line in found.lacks)
+
+
+# `published` compares nothing; its own test is in published_test.py.
+@pytest.mark.parametrize("question", [name for name in questions.QUESTIONS if name != "published"])
+def test_a_question_without_any_of_its_variants_says_so(question):
+    found = section(question, {("vpg", HOPPER): Plant(0.5, 0.1)})
+    assert (found.word, found.verdicts, found.drawings) == ("blocked", (), ())
+    assert found.answer.startswith("Nothing to compare")
+
+
+@pytest.mark.parametrize("n", [1, 2, 4, 5, 9, 10])
+@pytest.mark.parametrize("sd", [0.0, 0.2])
+def test_no_number_of_seeds_or_spread_makes_a_sentence_with_nan(n, sd):
+    cells = pair(Plant(0.5, sd, n=n), Plant(0.5, 0.0, n=max(1, n - 1)))
+    for one in compare_pairs(study(cells), "code-level-tricks", [("ppo", "ppo-m")]):
+        assert "nan" not in sentence(one).lower()
+        assert "inf" not in sentence(one).replace("inconclusive", "").lower()
+    assert np.isfinite(study(cells).cell("ppo", HOPPER).scores).all()
+
+
+@pytest.mark.parametrize("question", ["code-level-tricks", "reproduction", "natural-ladder"])
+def test_every_question_about_pairs_says_where_it_is_too_early_for_a_difference(monkeypatch, question):
+    names = ("ppo", "ppo-m", "ppo-sb3", "sb3-ppo", "vpg", "npg")
+    cells = {(name, HOPPER): Plant(0.1, 0.02) for name in names} | {
+        (name, WALKER): Plant(0.1 if name in ("ppo", "npg") else 0.9, 0.02) for name in names
+    }
+    suite = planted_suite(names, (HOPPER, WALKER))
+    study = prepare(suite, planted(cells), constants=CONSTANTS)
+    lines = [line for line in questions.answer(question, study).lacks if "too early" in line]
+    assert len(lines) == 1
+    assert lines[0].startswith(f"On {HOPPER}")

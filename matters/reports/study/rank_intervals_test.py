@@ -1,0 +1,74 @@
+"""Rank probabilities: worked ranks, ties shared, rows and columns that add up to one."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from matters.reports.study.rank_intervals import (
+    Ranks,
+    rank_drawing,
+    rank_probabilities,
+    rank_table,
+    shares_of_ranks,
+)
+from matters.reports.study.study import prepare
+from testing.planted import CONSTANTS, Plant, planted, planted_suite
+
+HOPPER, WALKER = "Hopper-v5", "Walker2d-v5"
+
+
+def study(cells, **options):
+    names, places = (list(dict.fromkeys(part)) for part in zip(*cells, strict=True))
+    return prepare(planted_suite(names, places), planted(cells), constants=CONSTANTS, **options)
+
+
+def test_the_ranks_of_three_draws_by_hand():
+    scores = np.array([[3.0, 1.0, 2.0], [2.0, 2.0, 2.0], [1.0, 3.0, 0.0]])
+    # In the third draw the first two tie for the ranks one and two.
+    expected = [[1.5, 0.5, 1], [0.5, 2.5, 0], [1, 0, 2]]
+    assert shares_of_ranks(scores) == pytest.approx(np.array(expected) / 3)
+
+
+@given(st.integers(0, 10_000), st.integers(2, 6))
+def test_every_variant_has_some_rank_and_every_rank_some_variant(seed, count):
+    scores = np.round(np.random.default_rng(seed).normal(size=(count, 12)), 1)
+    shares = shares_of_ranks(scores)
+    assert shares.sum(axis=0) == pytest.approx(np.ones(count))
+    assert shares.sum(axis=1) == pytest.approx(np.ones(count))
+
+
+def test_variants_far_apart_have_their_rank_for_certain_and_alike_ones_share_it():
+    cells = {
+        (name, place): Plant(mean, 0.1)
+        for name, mean in {"low": 0.1, "high": 0.9, "twin": 0.9}.items()
+        for place in (HOPPER, WALKER)
+    }
+    ranks = rank_probabilities(study(cells))
+    assert ranks.variants == ("low", "high", "twin")
+    assert list(ranks.shares[0]) == [0, 0, 1]
+    assert ranks.shares[1, 0] == pytest.approx(0.5, abs=0.02)
+    assert ranks.expected == pytest.approx([3, 1.5, 1.5], abs=0.03)
+
+
+def test_ranks_need_two_whole_variants_with_five_runs():
+    cells = {("a", HOPPER): Plant(0.5, 0.1, 5), ("b", HOPPER): Plant(0.6, 0.1, 5)}
+    assert rank_probabilities(study(cells)).variants == ("a", "b")
+    assert rank_probabilities(study(cells | {("b", HOPPER): Plant(0.6, 0.1, 4)})) is None
+    gap = study(cells | {("b", HOPPER): Plant(0.6, 0.1, 5, failed=1)})
+    assert rank_probabilities(gap) is None
+    known = {("a", "Unknown-v0"): Plant(0.5, 0.1), ("b", "Unknown-v0"): Plant(0.6, 0.1)}
+    assert rank_probabilities(study(known)) is None
+
+
+def test_table_and_figure_have_the_best_first():
+    ranks = Ranks(("worse", "better"), np.array([[0.2, 0.8], [0.8, 0.2]]))
+    table = rank_table(ranks)
+    assert [row[0] for row in table.rows] == ["`better`", "`worse`"]
+    assert table.data[0] == {
+        "variant": "better",
+        "mean_rank": pytest.approx(1.2),
+        "rank_1": 0.8,
+        "rank_2": 0.2,
+    }
+    assert "better 80 %, worse 20 %" in rank_drawing(ranks).panels[0].alt

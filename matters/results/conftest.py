@@ -1,0 +1,71 @@
+"""Small runs for the tests of this room."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from matters.results.schema import Columns, Record
+from matters.results.store import Store
+from matters.suites.spec import Evaluation, RunSpec
+
+PROVENANCE = {"population": [0], "threads": 1}
+
+
+def make_spec(seed: int = 0, **changes: Any) -> RunSpec:
+    fields: dict[str, Any] = {
+        "algorithm": "ppo",
+        "algorithm_version": 1,
+        "environment": "probe/Copy-v0",
+        "config": {"learning_rate": 3e-4},
+        "steps": 100,
+        "evaluation": Evaluation(points=3, episodes=2),
+    }
+    return RunSpec(seed=seed, **{**fields, **changes})
+
+
+def make_record(seed: int = 0, **changes: Any) -> Record:
+    """A record as of `make_spec(seed)`: 4 training episodes, 3 points of 2 episodes, 2 updates."""
+    generator = np.random.default_rng(seed)
+    fields: dict[str, Any] = {
+        "episodes": {
+            "step": np.array([25, 50, 75, 100]),
+            "environment": np.zeros(4, np.int64),
+            "return": generator.normal(size=4),
+            "length": np.full(4, 25),
+            "terminated": np.array([True, False, True, False]),
+        },
+        "evaluations": {
+            "point": np.array([1, 1, 2, 2, 3, 3]),
+            "step": np.array([50, 50, 75, 75, 100, 100]),
+            "episode": np.array([0, 1, 0, 1, 0, 1]),
+            "return": generator.normal(size=6),
+            "length": np.full(6, 25),
+        },
+        "updates": {"step": np.array([50, 100]), "mean_kl": np.array([0.01, np.nan])},
+        "policy": {
+            "theta": generator.normal(size=(2, 3)).astype(np.float32),
+            "count": np.array(7, np.int64),
+        },
+        "diverged_at": None,
+    }
+    return Record(**{**fields, **changes})
+
+
+def no_rows(types: dict[str, type]) -> Columns:
+    return {name: np.array([], kind) for name, kind in types.items()}
+
+
+def finished(store: Store, seed: int = 0, **changes: Any) -> str:
+    """The id of a run that is done, put into the store."""
+    spec = make_spec(seed)
+    claim = store.claim(spec)
+    assert claim is not None
+    with claim:
+        claim.finish(make_record(seed, **changes), PROVENANCE)
+    return spec.run_id
+
+
+@pytest.fixture
+def store(tmp_path_factory: pytest.TempPathFactory) -> Store:
+    return Store.open(tmp_path_factory.mktemp("store"), create=True)

@@ -1,0 +1,175 @@
+"""Runs of others in the store: kept as they were read, with the file they came from, marked as foreign.
+
+    <store>/imported/<set>/<run_id>.json     one run, its steps and returns, sealed by a checksum
+
+Matters did not evaluate these runs: what their returns are of, and under which protocol, is what their owner
+says. So they lie beside our runs, never among them. A run's identity is the hash of what was read.
+"""
+
+import hashlib
+import json
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from matters.results import files
+from matters.suites.errors import InputError, nearest
+from matters.suites.spec import canonical_json, identity
+
+FOLDER = "imported"
+FORMAT = 1
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]*")
+
+ReturnsOf = Literal["evaluation", "training", "unstated"]
+RETURNS_OF: dict[ReturnsOf, str] = {
+    "evaluation": "evaluation episodes",
+    "training": "training episodes",
+    "unstated": "episodes of an unstated kind",
+}
+"""What returns may be of, in words."""
+
+
+@dataclass(frozen=True)
+class ForeignRun:
+    """One run as it was read: `returns[k]` at `steps[k]` environment steps, steps rising.
+
+    `file` is the name of the file it was read from, `sha256` the hash of that file's bytes.
+    """
+
+    variant: str
+    environment: str
+    seed: int
+    returns_of: ReturnsOf
+    steps: tuple[int, ...]
+    returns: tuple[float, ...]
+    file: str
+    sha256: str
+
+    @property
+    def key(self) -> tuple[str, str, int]:
+        """What is at most one run of a set."""
+        return self.variant, self.environment, self.seed
+
+    @property
+    def content(self) -> str:
+        """What was read, as canonical JSON: without the file, whose name says nothing about the run."""
+        facts = asdict(self)
+        return canonical_json({name: facts[name] for name in facts if name not in ("file", "sha256")})
+
+    @property
+    def run_id(self) -> str:
+        """First 16 hex digits of the content's SHA-256."""
+        return identity(self.content)
+
+    @property
+    def digest(self) -> str:
+        """The content's SHA-256."""
+        return hashlib.sha256(self.content.encode("ascii")).hexdigest()
+
+
+@dataclass(frozen=True)
+class ForeignSet:
+    """Imported runs under one name, in the order of variant, environment and seed."""
+
+    name: str
+    runs: tuple[ForeignRun, ...]
+
+    @property
+    def returns_of(self) -> ReturnsOf:
+        """What the returns of all of its runs are of."""
+        return self.runs[0].returns_of
+
+    @property
+    def identity(self) -> str:
+        """SHA-256 over the name and every run."""
+        text = canonical_json(
+            [self.name, [[*run.key, run.digest, run.file, run.sha256] for run in self.runs]]
+        )
+        return hashlib.sha256(text.encode("ascii")).hexdigest()
+
+
+def names(store: Path) -> list[str]:
+    """The imported sets of a store."""
+    folder = store / FOLDER
+    found = folder.iterdir() if folder.is_dir() else ()
+    return sorted(path.name for path in found if any(path.glob("*.json")))
+
+
+def load(store: Path, name: str) -> ForeignSet:
+    """An imported set. Raises InputError if there is none of the name, or one of its runs is damaged."""
+    if name not in names(store):
+        known = names(store)
+        hint = nearest(name, known) if known else "; the store has none"
+        raise InputError(f"imported = {name!r}: no such imported results{hint}")
+    return ForeignSet(name, tuple(sorted(_runs(store / FOLDER / name), key=lambda run: run.key)))
+
+
+def additions(store: Path, name: str, runs: Sequence[ForeignRun]) -> list[ForeignRun]:
+    """Which of these runs the set, new or not, does not have yet.
+
+    Raises InputError for a name that cannot be used, for two runs of one variant, environment and seed, and
+    for returns of another kind than the set has.
+    """
+    if not NAME.fullmatch(name):
+        raise InputError(f"name = {name!r}: should be letters, digits and . _ + -")
+    before = load(store, name).runs if name in names(store) else ()
+    kinds = sorted({run.returns_of for run in (*before, *runs)})
+    if len(kinds) > 1:
+        raise InputError(
+            f"{runs[0].file}: returns of {' and of '.join(RETURNS_OF[kind] for kind in kinds)} do not go "
+            f"into one set; import them under another --name than {name}"
+        )
+    there = {run.key: run for run in before}
+    new: dict[tuple[str, str, int], ForeignRun] = {}
+    for run in runs:
+        other = new.get(run.key) or there.get(run.key)
+        if other is None:
+            new[run.key] = run
+        elif run.key in new or other.content != run.content:
+            raise InputError(
+                f"{run.file}: a second run of variant {run.variant}, environment {run.environment}, "
+                f"seed {run.seed}, the first is from {other.file}; give it another seed, variant or --name"
+            )
+    return list(new.values())
+
+
+def save(store: Path, name: str, runs: Sequence[ForeignRun]) -> None:
+    """Write `additions` into the set."""
+    folder = store / FOLDER / name
+    for run in runs:
+        folder.mkdir(parents=True, exist_ok=True)
+        fields = {"format": FORMAT, "protocol": "foreign", **asdict(run)}
+        files.write(folder / f"{run.run_id}.json", files.sealed(fields))
+
+
+def problems(store: Path) -> list[tuple[str, str]]:
+    """(set, what is wrong) for every imported set with a run that is not as it was written."""
+    found = []
+    for name in names(store):
+        try:
+            load(store, name)
+        except InputError as error:
+            found.append((name, str(error)))
+    return found
+
+
+def _runs(folder: Path) -> Iterable[ForeignRun]:
+    for path in sorted(folder.glob("*.json")):
+        data = path.read_bytes()
+        try:
+            fields: dict[str, Any] = json.loads(data)
+            version = fields.pop("format")
+            if version > FORMAT:
+                raise InputError(f"{path}: written by a newer Matters: format {version}")
+            fields = {name: fields[name] for name in ForeignRun.__dataclass_fields__}
+            fields |= {"steps": tuple(fields["steps"]), "returns": tuple(fields["returns"])}
+            run = ForeignRun(**fields)
+        except (ValueError, KeyError, TypeError) as error:
+            if isinstance(error, InputError):
+                raise
+            raise InputError(f"{path}: is damaged: not the JSON of an imported run") from None
+        if not files.intact(data) or run.run_id != path.stem:
+            raise InputError(f"{path}: is damaged: it does not match its checksum")
+        yield run

@@ -1,0 +1,124 @@
+"""An imported set as the tables that a report reads, and as the subject of a report of its own."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from matters.results.imported.runs import RETURNS_OF, ForeignRun, ForeignSet
+from matters.results.schema import Columns, primary_endpoint
+from matters.results.snapshot import Snapshot, joined, run_table
+
+WINDOWS = 20
+"""Into how many parts training returns are cut, and runs that were not evaluated at the same steps."""
+
+
+@dataclass(frozen=True)
+class ForeignSuite:
+    """What a report asks of a suite, for imported results alone. No protocol of ours is claimed for them."""
+
+    name: str
+    title: str
+    steps: int
+    returns_of: str
+    questions: tuple[str, ...] = ()
+    margin: float = 0.25
+    aggregate_margin: float = 0.10
+    variants: Mapping[str, Any] = field(default_factory=dict)
+    evaluation: None = None
+
+
+def suite(found: ForeignSet, questions: Sequence[str] = ()) -> ForeignSuite:
+    """The set as a report's subject."""
+    return ForeignSuite(
+        name=f"imported-{found.name}",
+        title=f"Imported results: {found.name}",
+        steps=max(run.steps[-1] for run in found.runs),
+        returns_of=RETURNS_OF[found.returns_of],
+        questions=tuple(questions),
+    )
+
+
+def score(run: ForeignRun) -> float:
+    """The mean of the last tenth of the run's returns (rounded up), at least the last two."""
+    returns = np.array(run.returns)
+    return primary_endpoint({"point": np.arange(len(returns)), "return": returns})
+
+
+def cells(found: ForeignSet) -> dict[tuple[str, str], list[ForeignRun]]:
+    """The set's runs by variant and environment."""
+    grouped: dict[tuple[str, str], list[ForeignRun]] = {}
+    for run in found.runs:
+        grouped.setdefault((run.variant, run.environment), []).append(run)
+    return grouped
+
+
+def snapshot(found: ForeignSet) -> Snapshot:
+    """The set's runs and learning curves. There are no episodes and no updates, for none were read."""
+    runs = found.runs
+    curves = [pair for cell in cells(found).values() for pair in _curves(cell)]
+    return Snapshot(
+        identity=found.identity,
+        runs=run_table([{**_keys(run), **_status(run)} for run in runs]),
+        evaluations=joined(
+            [(_keys(run), curve) for run, curve in curves],
+            {"point": "int64", "step": "int64", "score": "float64"},
+        ),
+        episodes=joined([], {"step": "int64", "return": "float64", "length": "int64"}),
+        updates=joined([], {"step": "int64"}),
+        provenance=pd.DataFrame(
+            [
+                {"run_id": run.run_id, "protocol": "foreign", "file": run.file, "file_sha256": run.sha256}
+                for run in runs
+            ]
+        ),
+    )
+
+
+def _keys(run: ForeignRun) -> dict[str, Any]:
+    names = ("run_id", "variant", "environment", "seed")
+    return {name: getattr(run, name) for name in names}
+
+
+def _status(run: ForeignRun) -> dict[str, Any]:
+    return {
+        "state": "done",
+        "steps": run.steps[-1],
+        "digest": run.digest,
+        "score": score(run),
+        "diverged_at": None,
+        "error": None,
+    }
+
+
+def _curves(cell: Sequence[ForeignRun]) -> list[tuple[ForeignRun, Columns]]:
+    """Each run's curve at steps that all runs of its cell share."""
+    if len({run.steps for run in cell}) == 1 and cell[0].returns_of != "training":
+        points = np.arange(1, len(cell[0].steps) + 1)
+        steps = np.array(cell[0].steps)
+        return [(run, {"point": points, "step": steps, "score": np.array(run.returns)}) for run in cell]
+    longest = max(run.steps[-1] for run in cell)
+    ends = np.arange(1, WINDOWS + 1) * longest // WINDOWS
+    windows = [_means(run, ends) for run in cell]
+    # Before the last of the runs has a return there is no mean over all of them.
+    first = max(int(np.argmax(np.isfinite(means))) for means in windows)
+    curves = []
+    for run, means in zip(cell, windows, strict=True):
+        known = np.isfinite(means) & (np.arange(WINDOWS) >= first)
+        # A window without an episode keeps the score of the one before, as a run that ended does.
+        if not known[first]:
+            means[first] = means[:first][np.isfinite(means[:first])][-1]
+            known[first] = True
+        curves.append((run, {"point": np.flatnonzero(known) + 1, "step": ends[known], "score": means[known]}))
+    return curves
+
+
+def _means(run: ForeignRun, ends: "np.ndarray[Any, Any]") -> "np.ndarray[Any, Any]":
+    """The mean return in each window, nan in one without any."""
+    place = np.searchsorted(ends, np.array(run.steps), side="left")
+    counts = np.bincount(place, minlength=len(ends))[: len(ends)]
+    sums = np.bincount(place, weights=np.array(run.returns), minlength=len(ends))[: len(ends)]
+    with np.errstate(invalid="ignore"):
+        return np.asarray(sums / np.where(counts > 0, counts, np.nan))

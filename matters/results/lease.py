@@ -1,0 +1,180 @@
+"""The right to train a run: at most one process has it, and the kernel takes it back when that one dies."""
+
+import fcntl
+import math
+import os
+import time
+from contextlib import suppress
+from io import BytesIO
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import numpy as np
+import pyarrow
+import pyarrow.parquet
+import safetensors.numpy
+
+from matters.results import files
+from matters.results.schema import SCHEMA_VERSION, Columns, Record, check, digest, primary_endpoint
+from matters.suites.spec import RunSpec
+
+TABLES = ("episodes", "evaluations", "updates")
+
+
+def lock(path: Path) -> int | None:
+    """An open descriptor that holds the lock alone, or None if another holder has it.
+
+    The lock goes with the descriptor: children that inherit it by fork keep it, so workers are spawned.
+    """
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+    while True:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return descriptor
+        except BlockingIOError:
+            pass
+        # Refused by a holder, or by somebody in `is_locked`, who shares the lock for an instant? Only the
+        # holder refuses to share.
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(descriptor)
+            return None
+        fcntl.flock(descriptor, fcntl.LOCK_UN)
+        time.sleep(0.001)
+
+
+def is_locked(path: Path) -> bool:
+    """Whether a process holds the lock now."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(descriptor)
+    return False
+
+
+class Claim:
+    """The exclusive right to train one run, and the only way to write its results.
+
+    A context manager that releases on exit. `finish` and `fail` are final and release too: afterwards the
+    run's files do not change.
+    """
+
+    def __init__(self, directory: Path, spec: RunSpec, descriptor: int) -> None:
+        self.directory = directory
+        self.checkpoint = directory / "checkpoint.safetensors"
+        self.spec = spec
+        self._descriptor: int | None = descriptor
+
+    def progress(self, steps: int) -> None:
+        """Note how far the run has come; called when a checkpoint of these steps is safe."""
+        self._require()
+        self._write_status({"state": "running", "steps": steps})
+
+    def finish(self, record: Record, provenance: dict[str, Any]) -> None:
+        """Write the results. The run is done once status.json, the last file, is in place; until then,
+        whatever happens, it can be claimed again.
+
+        Raises InputError for a record that is not of the schema, ValueError for provenance that is not
+        JSON; both before anything is written. RuntimeError for a claim that is no longer held.
+        """
+        self._require()
+        check(record)
+        contents = {"provenance.json": files.json_bytes(provenance)}
+        for table in TABLES:
+            contents[f"{table}.parquet"] = _parquet(getattr(record, table))
+        contents["policy.safetensors"] = _safetensors(record.policy)
+        score = primary_endpoint(record.evaluations)
+        diverged = record.diverged_at is not None
+        for name, data in contents.items():
+            files.write(self.directory / name, data)
+        self._write_status(
+            {
+                "state": "done",
+                "steps": record.diverged_at if diverged else self.spec.steps,
+                "digest": digest(record),
+                "score": score if math.isfinite(score) else None,
+                "diverged_at": record.diverged_at,
+                "files": self._hashes(contents),
+            }
+        )
+        self._discard_checkpoint()
+        self.release()
+
+    def fail(self, error: str, steps: int, provenance: dict[str, Any]) -> None:
+        """Record a failure: the first line of `error` says what happened, the rest is the traceback.
+
+        A bare `traceback.format_exc()` will do: then its last line says what happened. The checkpoint is
+        removed: it may be what the run failed of.
+        """
+        self._require()
+        lines = error.strip().splitlines() or ["unknown error"]
+        bare = lines[0].startswith("Traceback (most recent call last)")
+        self._write_status(
+            {
+                "state": "failed",
+                "steps": steps,
+                "error": lines[-1 if bare else 0].strip(),
+                "traceback": "\n".join(lines if bare else lines[1:]),
+                "provenance": provenance,
+                "files": self._hashes({}),
+            }
+        )
+        self._discard_checkpoint()
+        self.release()
+
+    def release(self) -> None:
+        """Give the right back. An unfinished run is then missing, with its checkpoint."""
+        if self._descriptor is not None:
+            os.close(self._descriptor)
+            self._descriptor = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.release()
+
+    def _require(self) -> None:
+        if self._descriptor is None:
+            raise RuntimeError(f"run {self.spec.run_id}: this claim is finished or released")
+
+    def _write_status(self, fields: dict[str, Any]) -> None:
+        status = {"schema_version": SCHEMA_VERSION, **fields}
+        files.write(self.directory / "status.json", files.sealed(status))
+
+    def _hashes(self, contents: dict[str, bytes]) -> dict[str, str]:
+        """SHA-256 of the given files, the spec, and the earlier failures."""
+        kept = [self.directory / "spec.json", *sorted(self.directory.glob("failure-*.json"))]
+        everything = {path.name: path.read_bytes() for path in kept} | contents
+        return {name: files.sha256(data) for name, data in everything.items()}
+
+    def _discard_checkpoint(self) -> None:
+        for path in self.directory.glob("checkpoint.*"):
+            with suppress(FileNotFoundError):
+                path.unlink()
+
+
+def _safetensors(arrays: Columns) -> bytes:
+    # safetensors writes an array's memory as it lies there, whatever its strides say.
+    plain = {name: np.array(a, a.dtype.newbyteorder("="), order="C") for name, a in arrays.items()}
+    return safetensors.numpy.save(plain)
+
+
+def _parquet(columns: Columns) -> bytes:
+    sink = BytesIO()
+    table = pyarrow.table({name: pyarrow.array(column) for name, column in columns.items()})
+    pyarrow.parquet.write_table(table, sink, compression="zstd")
+    return sink.getvalue()

@@ -1,0 +1,112 @@
+"""Where a result comes from: the code, the packages, the machine and the circumstances of its training."""
+
+import functools
+import hashlib
+import platform
+import subprocess
+from datetime import UTC, datetime, timedelta
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[2]
+PACKAGE = "matters"
+TRAINING_CODE = (
+    "matters/algorithms/**/*.py",
+    "matters/harness/training/population.py",
+    "matters/harness/training/loop.py",
+    "matters/harness/training/off_policy_loop.py",
+    "matters/harness/training/evaluate.py",
+    "matters/harness/training/environments.py",
+)
+PACKAGES = (
+    "matters", "torch", "numpy", "gymnasium", "mujoco", "stable-baselines3", "sb3-contrib",
+    "scipy", "pandas", "pyarrow", "pydantic", "safetensors",
+)  # fmt: skip
+
+
+def provenance(
+    *, population: list[int], wall_seconds: float, steps_per_second: float, threads: int
+) -> dict[str, Any]:
+    """What is worth knowing of a run that has just ended, as JSON values.
+
+    `population`: the seeds trained together, this run's own included. `wall_seconds` and
+    `steps_per_second`: of the whole population. `threads`: of the process.
+    """
+    finished = datetime.now(UTC)
+    return {
+        "finished": finished.isoformat(timespec="seconds"),
+        "started": (finished - timedelta(seconds=wall_seconds)).isoformat(timespec="seconds"),
+        "wall_seconds": round(wall_seconds, 3),
+        "steps_per_second": round(steps_per_second, 1),
+        "population": population,
+        "threads": threads,
+        "processor": processor(),
+        "machine": platform.machine(),
+        "platform": platform.platform(),
+        "python": platform.python_version(),
+        "packages": package_versions(),
+        "git": git_state(),
+        "training_code": training_code(),
+    }
+
+
+@functools.cache
+def training_code() -> str:
+    """SHA-256 of the source that decides what a run records: paths and contents, tests left out.
+
+    Read once a process, near its start, so that it is of the code that runs and not of a later edit.
+    """
+    sha = hashlib.sha256()
+    paths = {path for pattern in TRAINING_CODE for path in ROOT.glob(pattern)}
+    for path in sorted(paths):
+        if not path.name.endswith("_test.py") and path.name != "conftest.py":
+            data = path.read_bytes()
+            sha.update(f"{path.relative_to(ROOT).as_posix()} {len(data)}\n".encode() + data)
+    return sha.hexdigest()
+
+
+@functools.cache
+def package_versions() -> dict[str, str]:
+    """The installed versions of the packages that a run may depend on."""
+    found = {}
+    for name in PACKAGES:
+        try:
+            found[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+@functools.cache
+def git_state() -> dict[str, Any] | None:
+    """The commit, and whether the package differs from it; None outside a checkout of Matters."""
+    top = _git("rev-parse", "--show-toplevel")
+    # Installed into an environment that lies in some other repository: that one's commit says nothing.
+    if top is None or Path(top).resolve() != ROOT:
+        return None
+    commit = _git("rev-parse", "HEAD")
+    changes = _git("status", "--porcelain", "--", PACKAGE)
+    return None if commit is None else {"commit": commit, "dirty": bool(changes)}
+
+
+def _git(*arguments: str) -> str | None:
+    try:
+        done = subprocess.run(
+            ["git", "-C", str(ROOT), *arguments], capture_output=True, text=True, timeout=10, check=True
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return done.stdout.strip()
+
+
+@functools.cache
+def processor() -> str:
+    """The processor's model, as far as the system tells."""
+    try:
+        for line in Path("/proc/cpuinfo").read_text().splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    except OSError:
+        pass
+    return platform.processor() or platform.machine()

@@ -1,0 +1,110 @@
+import json
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from matters.results import provenance as module
+from matters.results.provenance import ROOT, TRAINING_CODE, git_state, provenance, training_code
+
+
+@pytest.fixture(autouse=True)
+def _forget() -> None:
+    training_code.cache_clear()
+    git_state.cache_clear()
+
+
+def code(root: Path, **files: str) -> Path:
+    """A checkout in miniature; names with _ for /."""
+    for name in (
+        "matters/algorithms/ppo.py",
+        "matters/algorithms/maths/schedules.py",
+        "matters/harness/training/loop.py",
+        "matters/harness/cli.py",
+    ):
+        path = root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(files.get(path.stem, "x = 1\n"))
+    return root
+
+
+def fingerprint(root: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    monkeypatch.setattr(module, "ROOT", root)
+    training_code.cache_clear()
+    return training_code()
+
+
+def test_provenance_is_json_with_everything_that_was_promised() -> None:
+    facts = provenance(population=[0, 1], wall_seconds=60.0, steps_per_second=123.456, threads=1)
+    assert json.loads(json.dumps(facts, allow_nan=False)) == facts
+    assert facts["population"] == [0, 1]
+    assert facts["steps_per_second"] == 123.5
+    assert facts["processor"]
+    assert {"torch", "numpy", "gymnasium", "mujoco", "stable-baselines3"} <= set(facts["packages"])
+    assert facts["started"] < facts["finished"]
+
+
+def test_the_training_codes_files_exist() -> None:
+    # A renamed file would silently leave the fingerprint.
+    for pattern in TRAINING_CODE:
+        assert list(ROOT.glob(pattern)), pattern
+
+
+@pytest.mark.parametrize("changed", ["ppo", "schedules", "loop"])
+def test_the_fingerprint_changes_with_the_training_code(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, changed: str
+) -> None:
+    before = fingerprint(code(tmp_path / "a"), monkeypatch)
+    assert fingerprint(code(tmp_path / "b", **{changed: "x = 2\n"}), monkeypatch) != before
+
+
+def test_the_fingerprint_ignores_tests_the_command_line_and_where_it_lies(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = fingerprint(code(tmp_path / "a"), monkeypatch)
+    other = code(tmp_path / "elsewhere", cli="x = 2\n")
+    for name in ("matters/algorithms/ppo_test.py", "matters/algorithms/conftest.py"):
+        (other / name).write_text("assert True\n")
+    assert fingerprint(other, monkeypatch) == before
+
+
+def test_a_renamed_file_changes_the_fingerprint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = fingerprint(code(tmp_path), monkeypatch)
+    (tmp_path / "matters/algorithms/ppo.py").rename(tmp_path / "matters/algorithms/vpg.py")
+    assert fingerprint(tmp_path, monkeypatch) != before
+
+
+def git(root: Path, *arguments: str) -> str:
+    identity = ("-c", "user.name=a", "-c", "user.email=a@b", "-c", "commit.gpgsign=false")
+    command = ["git", "-C", str(root), *identity, *arguments]
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
+
+
+def test_git_gives_the_commit_and_whether_the_rooms_differ(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = code(tmp_path)
+    git(root, "init", "-q")
+    git(root, "add", ".")
+    git(root, "commit", "-q", "-m", "all")
+    monkeypatch.setattr(module, "ROOT", root)
+    commit = git(root, "rev-parse", "HEAD")
+    assert git_state() == {"commit": commit, "dirty": False}
+    for name, dirty in (("runs.txt", False), ("matters/algorithms/new.py", True)):
+        (root / name).write_text("x")
+        git_state.cache_clear()
+        assert git_state() == {"commit": commit, "dirty": dirty}
+
+
+def test_git_says_nothing_of_an_installation_inside_another_repository(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    git(tmp_path, "init", "-q")
+    monkeypatch.setattr(module, "ROOT", code(tmp_path / "venv" / "site-packages"))
+    assert git_state() is None
+
+
+def test_git_says_nothing_where_there_is_no_git(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "ROOT", code(tmp_path))
+    monkeypatch.setenv("PATH", "")
+    assert git_state() is None

@@ -1,0 +1,130 @@
+"""What a run recorded, its digest, its score; and what a store says of a run."""
+
+import hashlib
+import json
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from matters.suites.errors import InputError, nearest
+
+SCHEMA_VERSION = 1
+
+Columns = dict[str, NDArray[Any]]
+"""A table: columns of equal length. Or, of a policy, arrays of any shape."""
+
+State = Literal["missing", "running", "done", "failed"]
+
+EPISODES: dict[str, type] = {
+    "step": np.int64,  # steps of this run when the episode ended
+    "environment": np.int64,
+    "return": np.float64,  # raw: neither scaled nor clipped
+    "length": np.int64,
+    "terminated": np.bool_,
+}
+EVALUATIONS: dict[str, type] = {
+    "point": np.int64,  # 1 to K
+    "step": np.int64,  # steps really made
+    "episode": np.int64,
+    "return": np.float64,
+    "length": np.int64,
+}
+STORABLE = ("b1", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "f2", "f4", "f8")
+"""Types of a policy's arrays: what safetensors and NumPy both have."""
+
+
+@dataclass(frozen=True)
+class Record:
+    """What a run recorded.
+
+    `episodes`: one row a training episode, columns as EPISODES. `evaluations`: one row an evaluation
+    episode, columns as EVALUATIONS. `updates`: about 2000 rows at most, each an update (every k-th of many)
+    or a block of gradient steps: `step` (int64) and one float64 column a diagnostic, nan where it was not
+    measured; no column at all if nothing was learnt. `policy`: final parameters and frozen normalisers.
+    `diverged_at`: the step at which numbers stopped being finite, None for a sound run.
+    """
+
+    episodes: Columns
+    evaluations: Columns
+    updates: Columns
+    policy: Columns
+    diverged_at: int | None = None
+
+
+@dataclass(frozen=True)
+class Status:
+    """What the store says of a run. `score` is the primary endpoint; `error` is one line."""
+
+    state: State
+    steps: int
+    digest: str | None = None
+    score: float | None = None
+    diverged_at: int | None = None
+    error: str | None = None
+
+
+UPGRADES: dict[int, Callable[[Record], Record]] = {}
+"""By schema version: what lifts a record that was read from it to the next version."""
+
+
+def check(record: Record) -> None:
+    """Raise InputError unless the columns are those of the schema, of their types and of one length."""
+    _check_table("episodes", record.episodes, EPISODES)
+    _check_table("evaluations", record.evaluations, EVALUATIONS)
+    if record.updates:
+        diagnostics = dict.fromkeys(record.updates, np.float64)
+        _check_table("updates", record.updates, {**diagnostics, "step": np.int64})
+    for name, array in record.policy.items():
+        if array.dtype.str[1:] not in STORABLE:
+            raise InputError(
+                f"policy[{name!r}]: {array.dtype} cannot be stored; valid: {', '.join(STORABLE)}"
+            )
+
+
+def _check_table(table: str, columns: Columns, types: Mapping[str, type]) -> None:
+    for name in columns:
+        if name not in types:
+            raise InputError(f"{table}[{name!r}]: unknown column{nearest(name, types)}")
+    lengths = set()
+    for name, kind in types.items():
+        if name not in columns:
+            raise InputError(f"{table}[{name!r}]: missing column")
+        if columns[name].dtype != kind or columns[name].ndim != 1:
+            found = f"{columns[name].dtype} of {columns[name].ndim} dimensions"
+            raise InputError(f"{table}[{name!r}]: should be {np.dtype(kind)} of 1 dimension, is {found}")
+        lengths.add(len(columns[name]))
+    if len(lengths) > 1:
+        raise InputError(f"{table}: columns of different lengths, {sorted(lengths)}")
+
+
+def digest(record: Record) -> str:
+    """SHA-256 over what was recorded of the learning: episodes, evaluations, policy, divergence.
+
+    Names, types, shapes and little-endian bytes, in the order of the names. Updates are left out (how they
+    are reported may change), and so are times and hosts.
+    """
+    sha = hashlib.sha256(json.dumps(["matters record", 1, record.diverged_at]).encode() + b"\n")
+    tables = {"episodes": record.episodes, "evaluations": record.evaluations, "policy": record.policy}
+    for table, columns in tables.items():
+        for name in sorted(columns):
+            little = columns[name].astype(columns[name].dtype.newbyteorder("<"))
+            sha.update(json.dumps([table, name, little.dtype.str, little.shape]).encode() + b"\n")
+            sha.update(little.tobytes())
+    return sha.hexdigest()
+
+
+def primary_endpoint(evaluations: Columns) -> float:
+    """Mean evaluation return over the last tenth of the points (rounded up), at least the last two.
+
+    The points are those recorded, so that a diverged run has the score of the evaluations it had.
+    nan without any.
+    """
+    points = np.unique(evaluations["point"])
+    if not len(points):
+        return math.nan
+    first = points[-max(2, -(-len(points) // 10)) :][0]
+    return float(evaluations["return"][evaluations["point"] >= first].mean())

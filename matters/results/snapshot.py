@@ -1,0 +1,164 @@
+"""A suite's results as tables: one row a declared run, and what the finished runs recorded."""
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from matters.results.schema import Columns, Record, Status
+from matters.results.store import Store
+from matters.suites.joint import Joint
+from matters.suites.suite import Suite
+
+KEYS = ["run_id", "variant", "environment", "seed"]
+MOST_UPDATES = 2_000
+"""Rows of `updates` a run: an actor-critic that updates every five steps has 200 000 in a million."""
+
+Reading = Callable[[int, int], None]
+"""Told how many of how many runs have been read."""
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """A suite's results at one moment. Rows stand by variant and environment as declared, then seed.
+
+    `runs`: one row a declared run: KEYS, state, steps, digest, score, diverged_at, error. A run that is
+    training counts as missing. The other tables have rows of finished runs only, and start with KEYS:
+    `evaluations`: point, step, score (mean return over the point's episodes).
+    `episodes`: step, return, length. `updates`: step and every diagnostic that any run has, nan elsewhere; of
+    a run with more than MOST_UPDATES, neighbours are one row, with the last one's step and the mean of each
+    diagnostic (of one called `max_…` the largest).
+    `provenance`: run_id and flat columns, such as `packages.torch`, of finished and failed runs.
+    """
+
+    identity: str
+    runs: pd.DataFrame
+    evaluations: pd.DataFrame
+    episodes: pd.DataFrame
+    updates: pd.DataFrame
+    provenance: pd.DataFrame
+
+
+def snapshot(store: Store, suite: Suite | Joint, progress: Reading = lambda *_: None) -> Snapshot:
+    """The results that the store has for the suite now."""
+    runs: list[dict[str, Any]] = []
+    evaluations, episodes, updates, provenance = [], [], [], []
+    cells = suite.cells()
+    declared = sum(len(cell.specs) for cell in cells)
+    for cell in cells:
+        for spec in cell.specs:
+            progress(len(runs), declared)
+            keys = {
+                "run_id": spec.run_id,
+                "variant": cell.variant,
+                "environment": cell.environment,
+                "seed": spec.seed,
+            }
+            status = _settled(store.status(spec.run_id))
+            runs.append({**keys, **asdict(status)})
+            if status.state in ("done", "failed"):
+                provenance.append({"run_id": spec.run_id, **_flat(store.provenance(spec.run_id))})
+            if status.state == "done":
+                record = store.record(spec.run_id)
+                evaluations.append((keys, _scores(record)))
+                episodes.append(
+                    (keys, {name: record.episodes[name] for name in ("step", "return", "length")})
+                )
+                updates.append((keys, _thinned(record.updates)))
+    return Snapshot(
+        identity=_identity(suite, runs),
+        runs=run_table(runs),
+        evaluations=joined(evaluations, {"point": "int64", "step": "int64", "score": "float64"}),
+        episodes=joined(episodes, {"step": "int64", "return": "float64", "length": "int64"}),
+        updates=joined(updates, {"step": "int64"}),
+        provenance=pd.DataFrame(provenance, columns=None if provenance else ["run_id"]),
+    )
+
+
+def _settled(status: Status) -> Status:
+    """A run in training as missing: a report must not depend on who is at work while it is made."""
+    return replace(status, state="missing") if status.state == "running" else status
+
+
+def _identity(suite: Suite | Joint, runs: list[dict[str, Any]]) -> str:
+    """SHA-256 over what was declared and what came of it."""
+    states = [[run["run_id"], run["state"], run["digest"]] for run in runs]
+    text = json.dumps([suite.model_dump(mode="json"), states], sort_keys=False)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def run_table(rows: list[dict[str, Any]]) -> pd.DataFrame:
+    """`Snapshot.runs` of these rows, with its types."""
+    columns = [*KEYS, "state", "steps", "digest", "score", "diverged_at", "error"]
+    types = {"seed": "int64", "steps": "int64", "score": "float64", "diverged_at": "Int64"}
+    return pd.DataFrame(rows, columns=columns).astype(types)
+
+
+def _scores(record: Record) -> dict[str, np.ndarray]:
+    """One row an evaluation point: its number, its step, the mean return of its episodes."""
+    points, first = np.unique(record.evaluations["point"], return_index=True)
+    returns = record.evaluations["return"]
+    means = [returns[record.evaluations["point"] == point].mean() for point in points]
+    return {
+        "point": points,
+        "step": record.evaluations["step"][first],
+        "score": np.array(means, dtype=np.float64),
+    }
+
+
+def _thinned(updates: Columns) -> Columns:
+    """At most MOST_UPDATES rows, as `Snapshot` says. What is not finite is not known, and does not count."""
+    rows = len(updates["step"]) if updates else 0
+    if rows <= MOST_UPDATES:
+        return updates
+    ends = np.linspace(0, rows, MOST_UPDATES + 1).astype(np.int64)
+    thin: Columns = {"step": updates["step"][ends[1:] - 1]}
+    for name in updates.keys() - {"step"}:
+        column = updates[name]
+        known = np.isfinite(column)
+        count = np.add.reduceat(known.astype(np.int64), ends[:-1])
+        if name.startswith("max_"):
+            found = np.maximum.reduceat(np.where(known, column, -np.inf), ends[:-1])
+        else:
+            found = np.add.reduceat(np.where(known, column, 0.0), ends[:-1]) / np.maximum(count, 1)
+        thin[name] = np.where(count > 0, found, np.nan)
+    return thin
+
+
+def joined(parts: list[tuple[dict[str, Any], Columns]], types: Mapping[str, str]) -> pd.DataFrame:
+    """All rows; the columns are KEYS, those of `types`, and then any others by name.
+
+    Names are categories: of a million rows, those of one variant are then found by comparing bytes.
+    """
+    full = [(keys, columns) for keys, columns in parts if columns and len(columns["step"])]
+    lengths = [len(columns["step"]) for _, columns in full]
+    others = sorted({name for _, columns in full for name in columns} - set(types))
+    joined: dict[str, Any] = {}
+    for key in KEYS:
+        values = [keys[key] for keys, _ in full]
+        if key == "seed":
+            joined[key] = np.repeat(np.array(values, np.int64), lengths)
+        else:
+            codes, categories = pd.factorize(np.array(values, dtype=object))
+            joined[key] = pd.Categorical.from_codes(np.repeat(codes, lengths), categories)
+    for name, kind in {**types, **dict.fromkeys(others, "float64")}.items():
+        columns = [
+            found.get(name, np.full(length, np.nan)) for (_, found), length in zip(full, lengths, strict=True)
+        ]
+        joined[name] = np.concatenate(columns).astype(kind) if columns else np.array([], kind)
+    return pd.DataFrame(joined)
+
+
+def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Nested tables as dotted columns; lists as JSON."""
+    flat: dict[str, Any] = {}
+    for key, value in values.items():
+        if isinstance(value, Mapping):
+            flat |= _flat(value, f"{prefix}{key}.")
+        else:
+            flat[prefix + key] = json.dumps(value) if isinstance(value, list) else value
+    return flat

@@ -1,0 +1,70 @@
+"""Reading status.json: how a run stands, and its earlier failures."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from matters.results import files
+from matters.results.schema import SCHEMA_VERSION
+from matters.suites.errors import InputError
+
+
+class Damage(Exception):
+    """A status.json that is not as it was written."""
+
+
+def refuse_newer(where: str, version: object) -> None:
+    """Raise InputError for what a newer Matters wrote: to misread it would be worse."""
+    if not isinstance(version, int) or version > SCHEMA_VERSION:
+        raise InputError(
+            f"{where}: written by a newer Matters: schema {version}, this one reads {SCHEMA_VERSION}"
+        )
+
+
+def read_status(directory: str) -> dict[str, Any] | None:
+    """The fields of a run's status.json, None without one. Raises Damage, and InputError for a newer schema.
+
+    Takes a string, and no model validates: ten thousand of them should take a second.
+    """
+    try:
+        with open(f"{directory}/status.json", "rb") as file:
+            data = file.read()
+    except FileNotFoundError:
+        return None
+    try:
+        fields: dict[str, Any] = json.loads(data)
+        version = fields["schema_version"]
+    except (ValueError, KeyError, TypeError):
+        raise Damage("is damaged: not the JSON of a status") from None
+    refuse_newer(f"run = {directory.rpartition('/')[2]!r}", version)
+    if not files.intact(data):
+        raise Damage("is damaged: it does not match its checksum")
+    return fields
+
+
+def earlier_failures(directory: Path) -> list[Path]:
+    """The files of the failures that were retried, oldest first."""
+    return sorted(directory.glob("failure-*.json"), key=_number)
+
+
+def keep_failure(directory: Path) -> None:
+    """Copy status.json to the next failure-N.json, unless a killed process has done so.
+
+    A copy, so that a run has a status at every moment, and a lost one can be noticed.
+    """
+    data = (directory / "status.json").read_bytes()
+    earlier = earlier_failures(directory)
+    if not earlier or earlier[-1].read_bytes() != data:
+        number = _number(earlier[-1]) + 1 if earlier else 1
+        files.write(directory / f"failure-{number}.json", data)
+
+
+def read_failure(path: Path) -> dict[str, Any]:
+    """`error`, `traceback`, `steps` and `provenance` of the status of a failed run."""
+    data = path.read_bytes()
+    fields = json.loads(data) if files.intact(data) else {"error": f"{path.name} is damaged"}
+    return {key: fields.get(key) for key in ("error", "traceback", "steps", "provenance")}
+
+
+def _number(path: Path) -> int:
+    return int(path.stem.removeprefix("failure-"))

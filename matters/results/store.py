@@ -1,0 +1,312 @@
+"""The store: one directory a run, readable by people, safe against kill -9 and two processes at once.
+
+    <store>/store.json                 the schema's version
+    <store>/<run_id>/spec.json         what the run is
+                     status.json       how it stands; when final, with the SHA-256 of every other file
+                     episodes.parquet evaluations.parquet updates.parquet policy.safetensors provenance.json
+                     failure-1.json …  the status of earlier failures, if it was retried
+                     lock              held by the process that trains it
+                     checkpoint.*      while it is not finished
+
+Everything is written under another name and renamed, status.json last. Loading runs no code from the files.
+"""
+
+import json
+import math
+import os
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+import pyarrow.parquet
+import safetensors.numpy
+
+from matters.results import files
+from matters.results.lease import TABLES, Claim, is_locked, lock
+from matters.results.schema import SCHEMA_VERSION, UPGRADES, Columns, Record, Status, digest, primary_endpoint
+from matters.results.status import (
+    Damage,
+    earlier_failures,
+    keep_failure,
+    read_failure,
+    read_status,
+    refuse_newer,
+)
+from matters.suites.errors import InputError, nearest
+from matters.suites.spec import Evaluation, RunSpec, canonical_json, identity
+
+RUN_ID = re.compile(r"[0-9a-f]{16}")
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Something that `verify` found."""
+
+    run_id: str
+    file: str
+    message: str
+
+
+@dataclass(frozen=True)
+class Store:
+    """A directory of runs. Made by `Store.open`."""
+
+    path: Path
+
+    @classmethod
+    def open(cls, path: Path | str, *, create: bool = False) -> Self:
+        """The store at `path`; with `create`, a new one if nothing is there. Raises InputError."""
+        path = Path(path)
+        marker = path / "store.json"
+        try:
+            if path.exists() and not path.is_dir():
+                raise InputError(f"store = {str(path)!r}: is a file, should be a directory")
+            if not marker.exists():
+                _refuse_to_create(path, create=create)
+                path.mkdir(parents=True, exist_ok=True)
+                files.write(marker, files.json_bytes({"schema_version": SCHEMA_VERSION}))
+            if create and not os.access(path, os.W_OK | os.X_OK):
+                raise InputError(f"store = {str(path)!r}: not writable")
+            version = json.loads(marker.read_bytes())["schema_version"]
+        except OSError as error:
+            wanted = "not writable" if create else "cannot be read"
+            raise InputError(f"store = {str(path)!r}: {wanted}: {error.strerror}") from None
+        except (ValueError, KeyError, TypeError) as error:
+            if isinstance(error, InputError):
+                raise
+            raise InputError(f"store = {str(path)!r}: store.json is damaged") from None
+        refuse_newer(f"store = {str(path)!r}", version)
+        return cls(path)
+
+    def run_ids(self) -> list[str]:
+        """The runs that have been claimed at least once, sorted."""
+        return [run_id for run_id in self._directories() if (self.path / run_id / "spec.json").exists()]
+
+    def spec(self, run_id: str) -> RunSpec:
+        """What the run is. Raises InputError if its spec is missing, or does not hash to this id."""
+        try:
+            with open(f"{self.path}/{run_id}/spec.json", "rb") as file:
+                fields = json.load(file)
+            found = identity(canonical_json(fields))
+            if found != run_id:
+                raise InputError(f"run = {run_id!r}: spec.json does not match, it is of run {found!r}")
+            # The hash says that this was validated once; to do it again takes seconds for ten thousand.
+            evaluation = Evaluation.model_construct(**fields.pop("evaluation"))
+            return RunSpec.model_construct(**fields, evaluation=evaluation)
+        except FileNotFoundError:
+            raise InputError(f"run = {run_id!r}: not in the store") from None
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            if isinstance(error, InputError):
+                raise
+            raise InputError(f"run = {run_id!r}: spec.json is damaged") from None
+
+    def status(self, run_id: str) -> Status:
+        """How the run stands; "missing" also for a run that the store has never seen.
+
+        A damaged status.json is a failure that says so: the run is neither trusted nor trained over.
+        """
+        try:
+            fields = self._status(run_id)
+        except Damage as damage:
+            return Status("failed", 0, error=f"status.json {damage}")
+        if fields is None:
+            return Status("missing", 0)
+        state = fields["state"]
+        if state == "running" and not is_locked(self.path / run_id / "lock"):
+            state = "missing"
+        return Status(
+            state,
+            fields["steps"],
+            fields.get("digest"),
+            fields.get("score"),
+            fields.get("diverged_at"),
+            fields.get("error"),
+        )
+
+    def record(self, run_id: str) -> Record:
+        """What a finished run recorded. Raises InputError for any other run."""
+        directory = self.path / run_id
+        try:
+            fields = self._status(run_id)
+            if fields is None or fields["state"] != "done":
+                raise InputError(f"run = {run_id!r}: not finished, so that it has no record")
+            tables = {table: _columns(directory / f"{table}.parquet") for table in TABLES}
+            policy = safetensors.numpy.load((directory / "policy.safetensors").read_bytes())
+        except InputError:
+            raise
+        except Exception as error:  # whatever a parser makes of damaged bytes
+            raise InputError(f"run = {run_id!r}: cannot be read: {error}; see matters verify") from error
+        record = Record(**tables, policy=policy, diverged_at=fields["diverged_at"])
+        for version in range(fields["schema_version"], SCHEMA_VERSION):
+            record = UPGRADES[version](record)
+        return record
+
+    def provenance(self, run_id: str) -> dict[str, Any]:
+        """Where the run's results come from; empty while it has none."""
+        try:
+            fields = self._status(run_id) or {}
+            if fields.get("state") == "failed":
+                return dict(fields["provenance"])
+            if fields.get("state") == "done":
+                return dict(json.loads((self.path / run_id / "provenance.json").read_bytes()))
+        except Damage:
+            pass
+        except (OSError, ValueError) as error:
+            if isinstance(error, InputError):
+                raise
+            raise InputError(
+                f"run = {run_id!r}: provenance.json cannot be read; see matters verify"
+            ) from None
+        return {}
+
+    def failures(self, run_id: str) -> list[dict[str, Any]]:
+        """Every failure of the run, oldest first: `error`, `traceback`, `steps`, `provenance`."""
+        directory = self.path / run_id
+        paths = earlier_failures(directory)
+        if self.status(run_id).state == "failed":
+            paths.append(directory / "status.json")
+        return [read_failure(path) for path in paths]
+
+    def claim(self, spec: RunSpec, *, retry_failed: bool = False) -> Claim | None:
+        """The right to train the run; None if another holds it, or it is done, or it failed.
+
+        With `retry_failed`, a failed run is begun anew, its failure kept as failure-N.json.
+        """
+        run_id = spec.run_id
+        # Without the lock first: nobody should be refused because somebody looked at a final run.
+        if not self._claimable(run_id, retry_failed):
+            return None
+        directory = self.path / run_id
+        directory.mkdir(exist_ok=True)
+        files.sync_directory(self.path)
+        descriptor = lock(directory / "lock")
+        if descriptor is None:
+            return None
+        claim = Claim(directory, spec, descriptor)
+        try:
+            if not self._claimable(run_id, retry_failed):
+                claim.release()
+                return None
+            self._prepare(directory, spec)
+        except BaseException:
+            claim.release()
+            raise
+        return claim
+
+    def verify(self, run_ids: Iterable[str] | None = None) -> list[Problem]:
+        """Rehash every file of every finished or failed run, and compute digests and scores again."""
+        chosen = self._directories() if run_ids is None else list(run_ids)
+        return [problem for run_id in chosen for problem in self._problems(run_id)]
+
+    def resolve(self, prefix: str) -> str:
+        """The one run whose id begins with `prefix`. Raises InputError if there is none, or are several."""
+        found = [run_id for run_id in self.run_ids() if run_id.startswith(prefix.lower())]
+        if not prefix or not found:
+            raise InputError(f"run = {prefix!r}: no such run in the store{_near(prefix, self.run_ids())}")
+        if len(found) > 1:
+            shown = ", ".join(found[:4]) + (", …" if len(found) > 4 else "")
+            raise InputError(f"run = {prefix!r}: stands for {len(found)} runs: {shown}")
+        return found[0]
+
+    def _directories(self) -> list[str]:
+        with os.scandir(self.path) as entries:
+            return sorted(entry.name for entry in entries if RUN_ID.fullmatch(entry.name) and entry.is_dir())
+
+    def _status(self, run_id: str) -> dict[str, Any] | None:
+        return read_status(f"{self.path}/{run_id}")
+
+    def _claimable(self, run_id: str, retry_failed: bool) -> bool:
+        try:
+            fields = self._status(run_id)
+        except Damage:
+            return retry_failed
+        return (
+            fields is None or fields["state"] == "running" or (retry_failed and fields["state"] == "failed")
+        )
+
+    def _prepare(self, directory: Path, spec: RunSpec) -> None:
+        """With the lock held: clear what a killed process left, keep a failure, write status and spec."""
+        for temporary in directory.glob(files.TEMPORARY):
+            temporary.unlink()
+        status = directory / "status.json"
+        failed = status.exists() and self.status(spec.run_id).state == "failed"
+        if failed:
+            keep_failure(directory)
+            # The checkpoint may be what it failed of.
+            for checkpoint in directory.glob("checkpoint.*"):
+                checkpoint.unlink()
+        if failed or not status.exists():
+            fields = {"schema_version": SCHEMA_VERSION, "state": "running", "steps": 0}
+            files.write(status, files.sealed(fields))
+        text = files.json_bytes(spec.model_dump(mode="json"))
+        path = directory / "spec.json"
+        if not path.exists() or path.read_bytes() != text:
+            files.write(path, text)
+
+    def _problems(self, run_id: str) -> list[Problem]:
+        directory = self.path / run_id
+        try:
+            fields = self._status(run_id)
+        except (Damage, InputError) as error:
+            return [Problem(run_id, "status.json", str(error))]
+        if fields is None:
+            # A claim writes the status first: a directory with nothing else is one that was just made.
+            begun = (directory / "spec.json").exists() or not directory.exists()
+            return [Problem(run_id, "status.json", "is missing")] if begun else []
+        if fields["state"] == "running":
+            return []
+        problems = []
+        for name, expected in fields["files"].items():
+            try:
+                if files.sha256((directory / name).read_bytes()) != expected:
+                    problems.append(Problem(run_id, name, "does not match its SHA-256 in status.json"))
+            except OSError as error:
+                missing = isinstance(error, FileNotFoundError)
+                problems.append(
+                    Problem(run_id, name, "is missing" if missing else f"cannot be read: {error}")
+                )
+        return problems or self._contradictions(run_id, fields)
+
+    def _contradictions(self, run_id: str, fields: dict[str, Any]) -> list[Problem]:
+        """Where files that are whole do not say what the status says."""
+        try:
+            self.spec(run_id)
+            if fields["state"] == "failed" or fields["schema_version"] < SCHEMA_VERSION:
+                return []
+            record = self.record(run_id)
+        except InputError as error:
+            return [Problem(run_id, "spec.json", str(error))]
+        if digest(record) != fields["digest"]:
+            return [Problem(run_id, "status.json", "its digest is not that of the record")]
+        score, stated = primary_endpoint(record.evaluations), fields["score"]
+        # Close, not equal: another processor may add in another order.
+        if math.isfinite(score) if stated is None else not math.isclose(score, stated, rel_tol=1e-9):
+            return [Problem(run_id, "status.json", f"its score is not that of the evaluations, {score}")]
+        return []
+
+
+def _refuse_to_create(path: Path, *, create: bool) -> None:
+    """InputError where no store can be made: nothing asks for one, or something else is there."""
+    if not path.exists():
+        if not create:
+            raise InputError(f"store = {str(path)!r}: does not exist")
+        return
+    if not create:
+        raise InputError(f"store = {str(path)!r}: not a store of Matters (no store.json)")
+    strangers = [entry for entry in path.iterdir() if not entry.match(files.TEMPORARY)]
+    # Looked up after the listing: another process may just have made the store, and runs in it.
+    if strangers and not (path / "store.json").exists():
+        raise InputError(f"store = {str(path)!r}: not a store of Matters (no store.json), and not empty")
+
+
+def _columns(path: Path) -> Columns:
+    with pyarrow.parquet.ParquetFile(path) as file:
+        table = file.read(use_threads=False)
+    return {name: table.column(name).to_numpy().copy() for name in table.column_names}
+
+
+def _near(prefix: str, run_ids: list[str]) -> str:
+    hint = nearest(prefix, run_ids)
+    return hint if hint.startswith("; did") else ""

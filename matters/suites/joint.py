@@ -1,0 +1,134 @@
+"""Several suites reported as one: the union of their cells, where their protocols are the same."""
+
+from collections.abc import Sequence
+from functools import cached_property
+
+from pydantic import BaseModel, ConfigDict, SerializeAsAny
+
+from matters.suites.errors import InputError, shown
+from matters.suites.spec import Evaluation, RunSpec
+from matters.suites.suite import Cell, Suite
+from matters.suites.variant import Variant
+
+PROTOCOL = ("steps", "evaluation", "margin", "aggregate_margin")
+"""What has to be the same for numbers to stand in one table, and verdicts in one family."""
+
+
+class Joint(BaseModel):
+    """The union of some suites. It has what a report asks of a suite; made by `join`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    suites: tuple[SerializeAsAny[Suite], ...]
+
+    @property
+    def name(self) -> str:
+        """The suites' names, joined."""
+        return "+".join(suite.name for suite in self.suites)
+
+    @property
+    def title(self) -> str:
+        """What the report of all of them is called."""
+        *first, last = (suite.name for suite in self.suites)
+        return f"The suites {', '.join(first)} and {last} together"
+
+    @property
+    def steps(self) -> int:
+        """Environment steps of a run, the same in all."""
+        return self.suites[0].steps
+
+    @property
+    def evaluation(self) -> Evaluation:
+        """How runs are evaluated, the same in all."""
+        return self.suites[0].evaluation
+
+    @property
+    def margin(self) -> float:
+        """δ of a verdict on one environment, the same in all."""
+        return self.suites[0].margin
+
+    @property
+    def aggregate_margin(self) -> float:
+        """δ of a verdict over environments, the same in all."""
+        return self.suites[0].aggregate_margin
+
+    @property
+    def questions(self) -> tuple[str, ...]:
+        """Every question that one of them asks."""
+        return tuple(dict.fromkeys(name for suite in self.suites for name in suite.questions))
+
+    @cached_property
+    def variants(self) -> dict[str, Variant]:
+        """Every variant by name; a name means the same in all."""
+        return {name: variant for suite in self.suites for name, variant in suite.variants.items()}
+
+    def cells(self) -> tuple[Cell, ...]:
+        """The cells of all, those of the first suite first; one that several declare has the seeds of all."""
+        found: dict[tuple[str, str], dict[int, RunSpec]] = {}
+        for suite in self.suites:
+            for cell in suite.cells():
+                specs = found.setdefault((cell.variant, cell.environment), {})
+                specs |= {spec.seed: spec for spec in cell.specs}
+        return tuple(Cell(*key, tuple(specs.values())) for key, specs in found.items())
+
+
+def join(suites: Sequence[Suite]) -> Suite | Joint:
+    """One suite as it is, several as one.
+
+    Raises InputError for a suite that is named twice, for protocols that are not the same, and for a variant
+    that means one thing here and another there: what differs would be compared as if it were one.
+    """
+    if len(suites) == 1:
+        return suites[0]
+    first = suites[0]
+    for number, suite in enumerate(suites[1:], start=1):
+        if suite.name in [other.name for other in suites[:number]]:
+            raise InputError(f"suite = {suite.name!r}: named twice")
+        for field in PROTOCOL:
+            ours, theirs = getattr(first, field), getattr(suite, field)
+            if ours != theirs:
+                raise InputError(
+                    f"suites {first.name} and {suite.name}: {field} = {shown(ours)} and {shown(theirs)}; "
+                    "one report has one protocol, so report them one by one"
+                )
+        for other in suites[:number]:
+            _same_variants(other, suite)
+    return Joint(suites=tuple(suites))
+
+
+def narrowed(suites: Sequence[Suite], seeds: str | None, steps: int | None, only: str | None) -> list[Suite]:
+    """Each suite `restricted` alike; those of which `only` leaves nothing are left out.
+
+    Raises InputError, also for a glob of `only` that matches no cell of any.
+    """
+    if only is None or len(suites) == 1:
+        return [suite.restricted(seeds, steps, only) for suite in suites]
+    globs = [part.strip() for part in only.split(",")]
+    matched: list[list[str]] = [[] for _ in suites]
+    for glob in globs:
+        complaint = None
+        for suite, mine in zip(suites, matched, strict=True):
+            try:
+                suite.restricted(only=glob)
+                mine.append(glob)
+            except InputError as error:
+                complaint = complaint or error
+        if complaint and not any(glob in mine for mine in matched):
+            raise complaint
+    return [
+        suite.restricted(seeds, steps, ",".join(mine))
+        for suite, mine in zip(suites, matched, strict=True)
+        if mine
+    ]
+
+
+def _same_variants(first: Suite, second: Suite) -> None:
+    for name in first.variants.keys() & second.variants.keys():
+        ours, theirs = first.variants[name], second.variants[name]
+        if ours != theirs:
+            a, b = ({"algorithm": one.algorithm, **one.config.model_dump()} for one in (ours, theirs))
+            field = next((key for key in a | b if a.get(key) != b.get(key)), "config")
+            raise InputError(
+                f"suites {first.name} and {second.name}: variants.{name} differs in {field}, "
+                f"{shown(a.get(field))} and {shown(b.get(field))}; report them one by one, or rename one"
+            )

@@ -1,0 +1,136 @@
+"""The suites of this folder: each TOML file loads, and is what it says."""
+
+import itertools
+from typing import Any
+
+import pytest
+
+from matters import algorithms
+from matters.suites.suite import SHIPPED, load_suite, suite_names
+
+
+def test_the_table_of_suites_is_the_folder() -> None:
+    assert suite_names() == sorted(path.stem for path in SHIPPED.glob("*.toml"))
+    for name in suite_names():
+        assert load_suite(name).name == name
+
+
+def test_quickstart_is_what_its_page_says() -> None:
+    quickstart = load_suite("quickstart")
+    assert quickstart.environments == ("InvertedPendulum-v5", "Hopper-v5")
+    assert list(quickstart.variants) == ["ppo", "ppo-m", "ppo-sb3", "sb3-ppo"]
+    assert quickstart.seeds == (0, 1, 2, 3, 4)
+    assert quickstart.steps == 50_000
+    assert quickstart.questions == ("code-level-tricks", "reproduction")
+    assert (quickstart.evaluation.points, quickstart.evaluation.episodes) == (10, 5)
+    assert len(quickstart.cells()) == 8
+
+
+def test_implementation_matters_has_engstroms_five_variants_which_differ_by_step_or_by_tricks() -> None:
+    chosen = load_suite("implementation-matters")
+    assert chosen.environments == ("Walker2d-v5", "Hopper-v5", "Humanoid-v5")
+    assert (len(chosen.seeds), chosen.steps) == (20, 1_000_000)
+    assert list(chosen.variants) == ["ppo", "ppo-m", "ppo-noclip", "trpo", "trpo+"]
+    outside = {
+        name: {key: value for key, value in it.config.model_dump().items() if key != "tricks"}
+        for name, it in chosen.variants.items()
+    }
+    assert outside["trpo"] == outside["trpo+"]
+    # Baselines' weight of the value loss, 0.5, belongs to its tricks.
+    assert outside["ppo"] == outside["ppo-m"] | {"value_coefficient": 0.5}
+    assert outside["ppo-noclip"] == outside["ppo"] | {"objective": "none"}
+
+
+def test_ppo_tricks_is_the_full_factorial_of_engstroms_four_over_ppo() -> None:
+    factors = ("value_clip", "reward_scaling", "orthogonal_init", "anneal_lr")
+    words = ("vclip", "scale", "ortho", "anneal")
+    chosen = load_suite("ppo-tricks")
+    full: Any = algorithms.load("ppo").PRESETS["ppo"]
+    assert chosen.variants["+".join(words)].config == full
+    levels = itertools.product((False, True), repeat=4)
+    expected = {
+        "+".join(word for word, on in zip(words, level, strict=True) if on) or "none": full.model_copy(
+            update={"tricks": full.tricks.model_copy(update=dict(zip(factors, level, strict=True)))}
+        )
+        for level in levels
+    }
+    assert {name: it.config for name, it in chosen.variants.items()} == expected
+
+
+def test_the_natural_ladder_is_each_algorithm_as_its_paper_has_it_and_ppo_with_tricks() -> None:
+    assert load_suite("natural-ladder").questions == ("natural-ladder", "trust-region")
+    ladder = load_suite("natural-ladder").variants
+    assert list(ladder) == ["vpg", "npg", "tnpg", "trpo", "ppo-m", "ppo"]
+    for name, it in ladder.items():
+        assert it.config == algorithms.load(it.algorithm).PRESETS[name]
+
+
+def test_mujoco_on_policy_has_every_preset_of_every_on_policy_algorithm_and_its_references() -> None:
+    chosen = load_suite("mujoco-on-policy")
+    assert chosen.environments == (
+        "HalfCheetah-v5", "Hopper-v5", "Walker2d-v5", "Ant-v5",
+        "Swimmer-v5", "Reacher-v5", "InvertedDoublePendulum-v5",
+    )  # fmt: skip
+    loaded = {name: algorithms.load(name) for name in algorithms.ALGORITHMS}
+    ours = [name for name, it in loaded.items() if it.KIND == "on-policy"]
+    references = [name for name in loaded if name.removeprefix("sb3-") in ours and name.startswith("sb3-")]
+    for name in [*ours, *references]:
+        for preset, config in loaded[name].PRESETS.items():
+            assert chosen.variants[preset].config == config
+    assert len(chosen.variants) == sum(len(loaded[name].PRESETS) for name in [*ours, *references])
+
+
+TD3_PARTS = {"cdq": "clipped_double_q", "delay": "policy_delay", "smoothing": "target_noise"}
+
+
+def test_the_actor_critic_ladder_is_each_algorithm_as_its_paper_has_it_and_td3s_parts_one_by_one() -> None:
+    suite = load_suite("actor-critic-ladder")
+    assert suite.questions == ("actor-critic-ladder",)
+    ladder = suite.variants
+    apart = [f"td3-{how}-{part}" for how in ("only", "no") for part in TD3_PARTS]
+    assert list(ladder) == ["ddpg", "ddpg-tuned", *apart, "td3", "sac"]
+    for name, it in ladder.items():
+        assert it.config == algorithms.load(it.algorithm).PRESETS[name]
+
+
+def test_td3_paper_has_the_protocol_and_the_ablations_of_its_tables() -> None:
+    chosen = load_suite("td3-paper")
+    assert (len(chosen.environments), len(chosen.seeds), chosen.steps) == (7, 10, 1_000_000)
+    assert chosen.steps // chosen.evaluation.points == 5000
+    assert chosen.evaluation.episodes == 10
+
+    def settings(name):
+        config = chosen.variants[name].config.model_dump()
+        return config | config.pop("tricks")
+
+    td3, tuned = settings("td3"), settings("ddpg-tuned")
+    # AHE, from which the parts start, is DDPG with all else as TD3 has it.
+    assert {field: tuned[field] for field in tuned} == {field: td3[field] for field in tuned}
+    for part, field in TD3_PARTS.items():
+        without, alone = settings(f"td3-no-{part}"), settings(f"td3-only-{part}")
+        assert {name for name in td3 if without[name] != td3[name]} == {field}
+        assert {name for name in td3 if alone[name] != td3[name]} == set(TD3_PARTS.values()) - {field}
+
+
+def test_mujoco_off_policy_has_every_preset_of_every_off_policy_algorithm_and_its_references() -> None:
+    chosen = load_suite("mujoco-off-policy")
+    assert chosen.environments == load_suite("mujoco-on-policy").environments
+    loaded = {name: algorithms.load(name) for name in algorithms.ALGORITHMS}
+    ours = [name for name, it in loaded.items() if it.KIND == "off-policy"]
+    presets = {
+        preset: config
+        for name in [*ours, *(f"sb3-{x}" for x in ours)]
+        for preset, config in loaded[name].PRESETS.items()
+    }
+    assert {name: it.config for name, it in chosen.variants.items()} == presets
+
+
+@pytest.mark.parametrize("name", suite_names())
+def test_every_shipped_suite_has_a_smoke_version_with_the_variants_it_declares(name: str) -> None:
+    smoke = load_suite(name).smoke()
+    assert list(smoke.variants) == list(load_suite(name).variants)
+    assert all(len(cell.specs) == 2 for cell in smoke.cells())
+    for cell in smoke.cells():
+        config = cell.specs[0].config
+        warm_up = config.get("warmup", config.get("learning_starts", 0))
+        assert warm_up < cell.specs[0].steps, f"{cell.variant} learns nothing"

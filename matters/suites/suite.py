@@ -1,0 +1,306 @@
+"""A suite: the declared grid of cells, its protocol and the questions that it answers."""
+
+import re
+import tomllib
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Annotated, Any, Self
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    model_validator,
+)
+
+from matters import algorithms
+from matters.suites.errors import InputError, dotted, from_validation, nearest, shown
+from matters.suites.spec import MAX_SEED, Evaluation, RunSpec
+from matters.suites.tasks import environments
+from matters.suites.variant import WARM_UP, Name, Variant, off_policy, shortened, variant
+
+QUESTIONS = (
+    "actor-critic-ladder",
+    "code-level-tricks",
+    "natural-ladder",
+    "published",
+    "reproduction",
+    "seeds",
+    "trick-factorial",
+    "trust-region",
+)
+"""The questions that a report can answer, by name."""
+
+SMOKE_SEEDS, SMOKE_STEPS, SMOKE_EVALUATION = 2, 4096, Evaluation(points=2, episodes=1)
+"""What a suite's smoke version has at most: two updates of most algorithms, in seconds a cell."""
+
+SMOKE_STEPS_OFF_POLICY = 512
+"""Instead, where a variant is off-policy: a gradient step for each step after the warm-up, which is half."""
+
+SHIPPED = Path(__file__).parent
+
+
+def _counted(value: Any) -> Any:
+    """An int n as the seeds 0 to n - 1; anything else as it is."""
+    if isinstance(value, bool) or not isinstance(value, int):
+        return value
+    if value <= 0:
+        raise ValueError("should be greater than 0")
+    return tuple(range(value))
+
+
+def _some(values: tuple[Any, ...]) -> tuple[Any, ...]:
+    if not values:
+        raise ValueError("should not be empty")
+    return values
+
+
+def _distinct(values: tuple[Any, ...]) -> tuple[Any, ...]:
+    for index, value in enumerate(values):
+        if value in values[:index]:
+            raise ValueError(f"{shown(value)} appears twice")
+    return values
+
+
+def _runnable(environment: str) -> str:
+    if reason := environments.objection(environment):
+        raise ValueError(reason)
+    return environment
+
+
+def _answerable(question: str) -> str:
+    if question not in QUESTIONS:
+        raise ValueError(f"unknown question{nearest(question, QUESTIONS)}")
+    return question
+
+
+Seed = Annotated[int, Field(strict=True, ge=0, le=MAX_SEED)]
+Margin = Annotated[float, Field(strict=True, gt=0, allow_inf_nan=False)]
+Text = Annotated[str, Field(strict=True, min_length=1)]
+Runnable = Annotated[str, Field(strict=True), AfterValidator(_runnable)]
+Answerable = Annotated[str, Field(strict=True), AfterValidator(_answerable)]
+
+
+@dataclass(frozen=True)
+class Cell:
+    """All seeds of one variant on one environment: one spec a seed, in the order of the suite's seeds."""
+
+    variant: str
+    environment: str
+    specs: tuple[RunSpec, ...]
+
+
+class Suite(BaseModel):
+    """A declared grid: variants × environments × seeds, the protocol, and the questions asked of it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: Name
+    title: Text
+    environments: Annotated[tuple[Runnable, ...], AfterValidator(_some), AfterValidator(_distinct)]
+    seeds: Annotated[
+        tuple[Seed, ...], BeforeValidator(_counted), AfterValidator(_some), AfterValidator(_distinct)
+    ]
+    steps: Annotated[int, Field(strict=True, gt=0, le=MAX_SEED)]
+    evaluation: Evaluation = Evaluation()
+    questions: Annotated[tuple[Answerable, ...], AfterValidator(_distinct)]
+    margin: Margin = Field(0.25, description="δ of a verdict on one environment, in normalised score")
+    aggregate_margin: Margin = Field(
+        0.10, description="δ of a verdict over environments, in normalised score"
+    )
+    variants: dict[str, Variant] = Field(min_length=1)
+    only: tuple[str, ...] = Field((), description="globs on variant/environment; empty for every cell")
+
+    @model_validator(mode="after")
+    def _evaluations_have_room(self) -> Self:
+        if self.evaluation.points > self.steps:
+            raise ValueError(f"evaluation.points = {self.evaluation.points}: more than steps = {self.steps}")
+        return self
+
+    @model_validator(mode="after")
+    def _policies_fit_their_actions(self) -> Self:
+        for name, environment in self._pairs():
+            variant = self.variants[name]
+            policy = getattr(variant.config, "policy", None)
+            if policy == "beta" and not environments.bounded(environment):
+                raise ValueError(
+                    f"{dotted('variants', name, 'config.policy')} = 'beta': needs bounded actions, which"
+                    f" {environment} has not; valid: gaussian"
+                )
+            off_policy = algorithms.load(variant.algorithm).KIND == "off-policy"
+            if off_policy and not environments.bounded(environment):
+                raise ValueError(
+                    f"{dotted('variants', name, 'algorithm')} = {variant.algorithm!r}: needs bounded actions,"
+                    f" which {environment} has not; valid: an on-policy algorithm"
+                )
+        return self
+
+    @model_validator(mode="after")
+    def _learning_begins(self) -> Self:
+        for name, _ in self._pairs():
+            for field in WARM_UP:
+                steps = getattr(self.variants[name].config, field, 0)
+                if steps >= self.steps:
+                    raise ValueError(
+                        f"{dotted('variants', name, 'config', field)} = {steps}: should be less than"
+                        f" steps = {self.steps}, or nothing would be learnt"
+                    )
+        return self
+
+    def cells(self) -> tuple[Cell, ...]:
+        """The cells in the declared order, variants before environments."""
+        return tuple(
+            Cell(name, environment, self._specs(self.variants[name], environment))
+            for name, environment in self._pairs()
+        )
+
+    def _pairs(self) -> list[tuple[str, str]]:
+        """Variant and environment of each cell."""
+        return [
+            (name, environment)
+            for name in self.variants
+            for environment in self.environments
+            if not self.only or any(_matches(pattern, name, environment) for pattern in self.only)
+        ]
+
+    def _specs(self, chosen: Variant, environment: str) -> tuple[RunSpec, ...]:
+        version = algorithms.load(chosen.algorithm).VERSION
+        config = chosen.config.model_dump(mode="json")
+        return tuple(
+            RunSpec(
+                algorithm=chosen.algorithm,
+                algorithm_version=version,
+                environment=environment,
+                config=config,
+                seed=seed,
+                steps=self.steps,
+                evaluation=self.evaluation,
+            )
+            for seed in self.seeds
+        )
+
+    def smoke(self) -> "Suite":
+        """The same cells in seconds each: whether all of it runs, and nothing about what it shows.
+
+        Two seeds, 4096 steps, two evaluations of one episode; a longer rollout is cut to those steps. Where a
+        variant is off-policy, 512 steps, and a longer warm-up is cut to half of them. The name is another
+        too, so that its report does not lie in the place of the suite's own.
+        """
+        most = SMOKE_STEPS_OFF_POLICY if any(map(off_policy, self.variants.values())) else SMOKE_STEPS
+        return Suite(
+            **{
+                **dict(self),
+                "name": f"{self.name}-smoke",
+                "title": f"{self.title} (smoke version, no finding)",
+                "seeds": self.seeds[:SMOKE_SEEDS],
+                "steps": max(SMOKE_EVALUATION.points, min(self.steps, most)),
+                "evaluation": SMOKE_EVALUATION,
+                "variants": {name: shortened(it, most) for name, it in self.variants.items()},
+            }
+        )
+
+    def restricted(
+        self, seeds: str | None = None, steps: int | None = None, only: str | None = None
+    ) -> "Suite":
+        """The same suite with other seeds, other steps or some of its cells; None leaves as declared.
+
+        `seeds`: "10" for 0 to 9, "3:5" for 3 and 4. `only`: globs on "variant/environment", separated by
+        commas; one without a slash is a variant. Raises InputError, also for a glob that matches no cell.
+        """
+        changes: dict[str, Any] = {}
+        if seeds is not None:
+            changes["seeds"] = parse_seeds(seeds)
+        if steps is not None:
+            changes["steps"] = steps
+        if only is not None:
+            changes["only"] = self._globs(only)
+        try:
+            return Suite(**{**dict(self), **changes})
+        except ValidationError as error:
+            raise from_validation(error, Suite) from None
+
+    def _globs(self, only: str) -> tuple[str, ...]:
+        cells = [(cell.variant, cell.environment) for cell in self.cells()]
+        globs = tuple(part.strip() for part in only.split(","))
+        for glob in globs:
+            if not any(_matches(glob, *cell) for cell in cells):
+                raise InputError(f"only = {glob!r}: no such cell{nearest(glob, map('/'.join, cells))}")
+        # A suite that is restricted already stays so: its cells are what both allow.
+        return (
+            tuple(f"{v}/{e}" for v, e in cells if any(_matches(g, v, e) for g in globs))
+            if self.only
+            else globs
+        )
+
+
+def _matches(glob: str, name: str, environment: str) -> bool:
+    return fnmatchcase(f"{name}/{environment}" if "/" in glob else name, glob)
+
+
+def parse_seeds(text: str) -> tuple[int, ...]:
+    """The seeds that "10" (0 to 9) or "3:5" (3 and 4) mean. Raises InputError."""
+    match = re.fullmatch(r"(?:(\d+):)?(\d+)", text.strip(), flags=re.ASCII)
+    first, end = (int(match[1] or 0), int(match[2])) if match else (0, 0)
+    if first >= end or end > MAX_SEED:
+        raise InputError(f"seeds = {text!r}: should be a number of seeds (10) or a range (3:5 is 3 and 4)")
+    return tuple(range(first, end))
+
+
+def suite_names() -> list[str]:
+    """The names of the shipped suites."""
+    return sorted(path.stem for path in SHIPPED.glob("*.toml"))
+
+
+def load_suite(name_or_path: str) -> Suite:
+    """The suite of that name in `suites/`, or in the TOML file of that path. Raises InputError."""
+    if name_or_path in suite_names():
+        return read(SHIPPED / f"{name_or_path}.toml")
+    path = Path(name_or_path)
+    if path.suffix == ".toml" or path.is_file():
+        return read(path)
+    raise InputError(f"suite = {name_or_path!r}: unknown suite{nearest(name_or_path, suite_names())}")
+
+
+def read(path: Path) -> Suite:
+    """The suite that a TOML file declares. Raises InputError that begins with the file, and line if known."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path}: not UTF-8: {error.reason} at byte {error.start}") from None
+    except OSError as error:
+        raise InputError(f"suite = {str(path)!r}: cannot be read: {error.strerror}") from None
+    try:
+        return suite(tomllib.loads(text))
+    except tomllib.TOMLDecodeError as error:
+        where = re.search(r" \(at (?:line (\d+), column \d+|end of document)\)$", str(error))
+        line = where[1] if where and where[1] else text.count("\n") + 1
+        message = str(error)[: where.start()] if where else str(error)
+        raise InputError(f"{path}:{line}: {message}") from None
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from None
+
+
+def suite(document: dict[str, Any]) -> Suite:
+    """The suite that a parsed TOML document declares: a table `suite` and a table `variants`."""
+    for key in document:
+        if key not in ("suite", "variants"):
+            raise InputError(f"{key}: unknown table{nearest(key, ('suite', 'variants'))}")
+    for key in ("suite", "variants"):
+        if not isinstance(document.get(key), dict) or not document[key]:
+            raise InputError(f"{key}: missing; a suite has the tables [suite] and [variants.NAME]")
+    header = document["suite"]
+    for key in ("variants", "only"):
+        if key in header:
+            raise InputError(f"suite.{key}: unknown field; variants are tables [variants.NAME]")
+    variants = {name: variant(name, table) for name, table in document["variants"].items()}
+    try:
+        return Suite(**header, variants=variants)
+    except ValidationError as error:
+        raise from_validation(error, Suite, "suite") from None
+
+
+__all__ = ["QUESTIONS", "Cell", "Suite", "Variant", "load_suite", "parse_seeds", "suite_names"]

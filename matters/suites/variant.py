@@ -1,0 +1,168 @@
+"""A variant: an algorithm with a complete config, under a name."""
+
+import json
+import math
+from collections.abc import Iterator, Mapping
+from types import NoneType, UnionType
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
+
+from pydantic import BaseModel, ConfigDict, Field, SerializeAsAny, ValidationError
+
+from matters import algorithms
+from matters.suites.errors import InputError, dotted, from_validation, nearest, shown
+
+Name = Annotated[str, Field(strict=True, pattern=r"^[A-Za-z0-9][A-Za-z0-9._+-]*$")]
+
+
+class Variant(BaseModel):
+    """An algorithm with a complete, validated config, under a name."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: Name
+    algorithm: str
+    config: SerializeAsAny[BaseModel]
+
+
+def variant(name: str, table: object) -> Variant:
+    """The variant that a TOML table declares: `algorithm`, optional `preset`, optional `config` over it.
+
+    Without `preset` it is the preset named like the algorithm. As TOML has no null, `false` switches off a
+    field that is otherwise a number or a word. Raises InputError that names the field by its dots, also for a
+    setting that the others leave without effect.
+    """
+    field = dotted("variants", name)
+    keys = _table(field, table)
+    for key in keys:
+        if key not in ("algorithm", "preset", "config"):
+            raise InputError(f"{field}.{key}: unknown field{nearest(key, ('algorithm', 'preset', 'config'))}")
+    if "algorithm" not in keys:
+        raise InputError(f"{field}.algorithm: missing{nearest('', algorithms.ALGORITHMS)}")
+    algorithm = _choice(f"{field}.algorithm", keys["algorithm"], algorithms.ALGORITHMS)
+    implementation = algorithms.load(algorithm)
+    preset = _choice(f"{field}.preset", keys.get("preset", algorithm), implementation.PRESETS)
+    changes = _table(f"{field}.config", keys.get("config", {}))
+    _refuse_unstorable(f"{field}.config", changes)
+    start: BaseModel = implementation.PRESETS[preset]
+    config = _overlaid(start, changes, f"{field}.config")
+    _refuse_idle(f"{field}.config", changes, config, implementation)
+    try:
+        return Variant(name=name, algorithm=algorithm, config=config)
+    except ValidationError as error:
+        raise from_validation(error, Variant, field) from None
+
+
+WARM_UP = ("warmup", "learning_starts")
+"""As ours and as Stable-Baselines3 call the steps before an off-policy algorithm learns."""
+
+
+def off_policy(chosen: Variant) -> bool:
+    """Whether it learns from a replay, a gradient step every few steps."""
+    return any(hasattr(chosen.config, field) for field in WARM_UP)
+
+
+def shortened(chosen: Variant, steps: int) -> Variant:
+    """The variant with rollouts of at most `steps` steps, all environments counted, or a warm-up of half."""
+    longest = max(1, steps // getattr(chosen.config, "environments", 1))
+    # As ours and as Stable-Baselines3 call the length of a rollout; its off-policy n_steps are far fewer.
+    limits = {"horizon": longest, "n_steps": longest} | dict.fromkeys(WARM_UP, max(1, steps // 2))
+    changes = {field: most for field, most in limits.items() if getattr(chosen.config, field, 0) > most}
+    if not changes:
+        return chosen
+    config = _overlaid(chosen.config, changes, dotted("variants", chosen.name, "config"))
+    return Variant(name=chosen.name, algorithm=chosen.algorithm, config=config)
+
+
+def merged(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    """`changes` over `base`: tables are merged at every depth, anything else is replaced."""
+    result = dict(base)
+    for key, value in changes.items():
+        below = result.get(key)
+        both = isinstance(below, Mapping) and isinstance(value, Mapping)
+        result[key] = merged(below, value) if both else value  # type: ignore[arg-type]
+    return result
+
+
+def _overlaid(start: BaseModel, changes: Mapping[str, Any], field: str) -> BaseModel:
+    """A new config of the same model: `start` with `changes` over it, validated from the ground."""
+    model = type(start)
+    values = _off_as_none(model, merged(start.model_dump(mode="json"), changes))
+    try:
+        # By way of JSON because strict validation of JSON knows that a list may be a tuple and 1 a float,
+        # but takes neither "1" for a number nor true for 1.
+        return model.model_validate_json(json.dumps(values), strict=True)
+    except ValidationError as error:
+        raise from_validation(error, model, field) from None
+
+
+def _off_as_none(model: type[BaseModel], values: Mapping[str, Any]) -> dict[str, Any]:
+    """`values` with None for `false` in the fields that may be None and may not be a bool."""
+    result = dict(values)
+    for name, field in model.model_fields.items():
+        members = _members(field.annotation)
+        if result.get(name) is False and NoneType in members and not {bool, False} & members:
+            result[name] = None
+        for member in members:
+            nested = isinstance(member, type) and issubclass(member, BaseModel)
+            if nested and isinstance(result.get(name), Mapping):
+                result[name] = _off_as_none(member, result[name])
+    return result
+
+
+def _members(annotation: Any) -> set[Any]:
+    """The members of a union: {float, NoneType} of `Annotated[float, …] | None`; literals as their values."""
+    origin, arguments = get_origin(annotation), get_args(annotation)
+    if origin is Annotated:
+        return _members(arguments[0])
+    if origin is Literal:
+        return set(arguments)
+    if origin in (Union, UnionType):
+        return set().union(*(_members(argument) for argument in arguments))
+    return {annotation}
+
+
+def _table(field: str, value: object) -> Mapping[str, Any]:
+    if not isinstance(value, Mapping):
+        raise InputError(f"{field} = {shown(value)}: should be a table")
+    return value
+
+
+def _choice(field: str, value: object, valid: Mapping[str, Any]) -> str:
+    if not isinstance(value, str):
+        raise InputError(f"{field} = {shown(value)}: should be a string{nearest('', valid)}")
+    if value not in valid:
+        raise InputError(f"{field} = {value!r}: unknown {field.rpartition('.')[2]}{nearest(value, valid)}")
+    return value
+
+
+def _refuse_idle(field: str, changes: Mapping[str, Any], config: BaseModel, implementation: Any) -> None:
+    """Refuse a setting that contradicts the others: one that they leave without effect, unless it is off."""
+    conditions = getattr(implementation, "IDLE", {})  # not every kind of algorithm has any
+    for name, value in _leaves(changes):
+        if value and name in conditions and conditions[name](config):
+            reason = implementation.INERT[name]
+            raise InputError(f"{field}.{name} = {shown(value)}: changes nothing, because {reason}")
+
+
+def _leaves(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """What a nested table sets, each by its dotted name."""
+    for key, value in values.items():
+        if isinstance(value, Mapping):
+            yield from _leaves(value, f"{prefix}{key}.")
+        else:
+            yield prefix + key, value
+
+
+def _refuse_unstorable(field: str, value: object) -> None:
+    """Refuse what TOML can write and JSON cannot: dates, infinities and nan."""
+    if isinstance(value, Mapping):
+        for key, item in value.items():
+            _refuse_unstorable(f"{field}.{key}", item)
+    elif isinstance(value, list):
+        for index, item in enumerate(value):
+            _refuse_unstorable(f"{field}[{index}]", item)
+    elif isinstance(value, float):
+        if not math.isfinite(value):
+            raise InputError(f"{field} = {value}: a number must be finite; false switches a field off")
+    elif not isinstance(value, str | int):
+        raise InputError(f"{field} = {value}: should be a number, a word, true, false or a table")

@@ -1,4 +1,0 @@
-"""What the runs mean: aggregates, intervals, comparisons, figures, questions, pages.
-
-The room knows nothing of how runs are made. Its one entry point is `reports.report.write_report`.
-"""

@@ -1,0 +1,1 @@
+"""What only developers need: planted answers, measurements, looks at pages. Not shipped."""

@@ -1,0 +1,171 @@
+"""How often intervals cover and tests err, simulated: runs from laws that are known, judged as pages judge.
+
+`testing.measure_coverage` writes the tables of it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import special, stats
+
+from matters.reports.statistics import comparisons as compare
+from matters.reports.statistics.aggregates import METRICS
+from matters.reports.statistics.intervals import (
+    TAILS,
+    contrasts,
+    generator,
+    mean_tail,
+    percentiles,
+    plain_tail,
+    resampled,
+)
+
+Array = NDArray[np.float64]
+
+REPLICATES, RESAMPLES = 2_000, 5_000
+TESTS = 40_000  # replicates where nothing is resampled
+CHUNK = 100  # replicates that share a draw of indices
+
+
+@dataclass(frozen=True)
+class Law:
+    """How runs are spread: a score is shift + factor × the quantile of a uniform share.
+
+    Every environment has its own factor, and its own shift for each number of environments.
+    """
+
+    title: str
+    quantile: Callable[[Array], Array]
+    factors: tuple[float, ...] = (1.0,) * 6
+    shifts: Mapping[int, tuple[float, ...]] = field(default_factory=lambda: {n: (0.0,) * n for n in range(7)})
+
+    def draw(self, rng: np.random.Generator, replicates: int, environments: int, seeds: int) -> list[Array]:
+        """Scores [replicates, seeds], one array an environment."""
+        return self._scores([rng.random((replicates, seeds)) for _ in range(environments)])
+
+    def truth(self, metric: str, environments: int) -> float:
+        """What the metric is of endlessly many runs."""
+        return float(METRICS[metric](self._scores([_evenly()] * environments)))
+
+    def deviation(self) -> float:
+        """Standard deviation of the runs of one environment."""
+        return float(self.quantile(_evenly()).std())
+
+    def _scores(self, shares: list[Array]) -> list[Array]:
+        places = zip(shares, self.shifts[len(shares)], self.factors, strict=False)
+        return [shift + factor * self.quantile(share) for share, shift, factor in places]
+
+
+def _evenly(count: int = 400_000) -> Array:
+    return np.asarray((np.arange(count) + 0.5) / count)
+
+
+def _collapses(share: Array) -> Array:
+    risen = 1 + 0.15 * special.ndtri(np.maximum(share - 0.1, 1e-12) / 0.9)
+    return np.where(share < 0.1, 0.0, risen)
+
+
+NORMAL = Law("Normal", special.ndtri)
+LAWS = (
+    NORMAL,
+    Law("Normal, spreads in the proportion 1 : 2 : 3", special.ndtri, factors=(1.0, 2.0, 3.0) * 2),
+    Law(
+        "Normal, environments two standard deviations apart",
+        special.ndtri,
+        shifts={1: (0.0,), 3: (-2.0, 0.0, 2.0), 6: (-5.0, -3.0, -1.0, 1.0, 3.0, 5.0)},
+    ),
+    Law("Exponential", lambda share: -np.log1p(-share)),
+    Law("One run in ten at 0, the others normal around 1 with a spread of 0.15", _collapses),
+)
+
+
+def of_bootstrap(
+    law: Law, seeds: int, environments: int, replicates: int = REPLICATES, resamples: int = RESAMPLES
+) -> tuple[dict[str, float], float]:
+    """How often the expanded percentile interval of each metric covers, and the plain one of the mean."""
+    rng = generator("coverage", "bootstrap", law.title, str(seeds), str(environments))
+    truth = np.array([[law.truth(name, environments)] for name in METRICS])
+    mean = list(METRICS).index("mean")
+    ours, plain = [], []
+    for _ in range(replicates // CHUNK):
+        samples = law.draw(rng, CHUNK, environments, seeds)
+        every = resampled(
+            samples, lambda drawn: np.stack([f(drawn) for f in METRICS.values()]), rng, resamples
+        )
+        tails = np.stack([TAILS.get(name, mean_tail)(samples, 0.95) for name in METRICS])
+        ours.append(_within(percentiles(every, tails), truth))
+        plain.append(_within(percentiles(every[mean], plain_tail(samples, 0.95)), truth[mean]))
+    shares = np.concatenate(ours, axis=1).mean(axis=1)
+    return dict(zip(METRICS, map(float, shares), strict=True)), float(np.mean(plain))
+
+
+def _within(bounds: tuple[Array, Array], truth: Array) -> NDArray[np.bool_]:
+    return np.asarray((bounds[0] <= truth) & (truth <= bounds[1]))
+
+
+def of_students(law: Law, seeds: int, environments: int, replicates: int = TESTS) -> tuple[float, float]:
+    """How often Student's intervals of a mean, and of a difference of means, hold the truth.
+
+    The second variant of the difference scores half of what one of the first would.
+    """
+    rng = generator("coverage", "student", law.title, str(seeds), str(environments))
+    x, y = (law.draw(rng, replicates, environments, seeds) for _ in range(2))
+    truth, share = law.truth("mean", environments), 1 / environments
+    weights = [share] * environments
+    one = contrasts(x, weights)
+    two = contrasts([*x, *(0.5 * sample for sample in y)], [*weights, *(-share for _ in weights)])
+    return _students(*one, truth), _students(*two, truth / 2)
+
+
+def _students(value: Array, error: Array, freedom: Array, truth: float) -> float:
+    return float(np.mean(np.abs(value - truth) <= special.stdtrit(freedom, 0.975) * error))
+
+
+def analytic(seeds: int, environments: int) -> float:
+    """What the plain percentile interval of the mean of equally variable normal environments covers.
+
+    P(|t| < 1.96 sqrt((n - 1) / n)) with M (n - 1) degrees of freedom: its standard error is too small, and it
+    takes a normal quantile. Source: Hesterberg 2015.
+    """
+    reach = stats.norm.ppf(0.975) * math.sqrt((seeds - 1) / seeds)
+    return float(1 - 2 * stats.t.sf(reach, environments * (seeds - 1)))
+
+
+def called_different(law: Law, seeds: int, environments: int, replicates: int = TESTS) -> tuple[float, float]:
+    """How often two groups of one law are called different in aggregate, and in any place after Holm."""
+    rng = generator("coverage", "alike", law.title, str(seeds), str(environments))
+    x, y = (law.draw(rng, replicates, environments, seeds) for _ in range(2))
+    share = 1 / environments
+    weights = [share] * environments + [-share] * environments
+    family = [compare.judged(*contrasts([*x, *y], weights), None)[0]]
+    if environments > 1:
+        family += [compare.judged(*contrasts(pair, (1, -1)), None)[0] for pair in zip(x, y, strict=True)]
+    p_values = np.stack(family, axis=-1)
+    anywhere = compare.holm_families(p_values).min(axis=-1) <= compare.ALPHA
+    return float(np.mean(p_values[:, 0] <= compare.ALPHA)), float(anywhere.mean())
+
+
+def called_equivalent(
+    law: Law, seeds: int, margin: float, gap: float, ratio: float = 1.0, replicates: int = TESTS
+) -> float:
+    """How often two groups are called equivalent whose means are `gap` apart.
+
+    `margin` and `gap` are in standard deviations of the first; `ratio` is the second's deviation over it.
+    """
+    rng = generator("coverage", "equivalent", law.title, str(seeds), str((margin, gap, ratio)))
+    centre, deviation = law.truth("mean", 1), law.deviation()
+    x, y = ((law.draw(rng, replicates, 1, seeds)[0] - centre) / deviation for _ in range(2))
+    return float(compare.judged(*contrasts([x + gap, ratio * y], (1, -1)), margin)[1].mean())
+
+
+def seen(law: Law, seeds: int, gap: float, replicates: int = TESTS) -> float:
+    """How often two groups are called different whose means are `gap` standard deviations apart."""
+    rng = generator("coverage", "seen", law.title, str(seeds), str(gap))
+    x, y = (law.draw(rng, replicates, 1, seeds)[0] / law.deviation() for _ in range(2))
+    p_values, _ = compare.judged(*contrasts([x + gap, y], (1, -1)), None)
+    return float(np.mean(p_values <= compare.ALPHA))
