@@ -1,6 +1,6 @@
 """The random policy's score on each MuJoCo task: `python -m testing.measure_random [--episodes N] [ID …]`.
 
-Prints lines to paste into `suites/tasks/environments.py`. Actions are uniform in the action space; episodes
+Prints lines to paste into `suites/tasks/yardsticks.py`. Actions are uniform in the action space; episodes
 and actions are seeded, so that the same packages on the same kind of processor give the same numbers.
 Tasks whose episodes always last 1000 steps take 10 to 30 seconds for 200 episodes on one core.
 """
@@ -11,13 +11,13 @@ import sys
 import numpy as np
 from gymnasium.spaces import Box
 
-from matters.suites.tasks import environments
+from matters.suites.tasks import environments, yardsticks
 
 EPISODES = 400
 SEED = 20_260_101
 
 
-def random_return(environment_id: str, episodes: int, seed: int = SEED) -> environments.Score:
+def random_return(environment_id: str, episodes: int, seed: int = SEED) -> yardsticks.Score:
     """Mean undiscounted return of uniform random actions over whole episodes, with its standard error."""
     starts, actions = np.random.SeedSequence(seed).spawn(2)
     generator = np.random.default_rng(actions)
@@ -37,13 +37,13 @@ def random_return(environment_id: str, episodes: int, seed: int = SEED) -> envir
         returns[episode] = total
     env.close()
     standard_error = float(returns.std(ddof=1) / np.sqrt(episodes))
-    return environments.Score(float(returns.mean()), standard_error, episodes, environments.RANDOM)
+    return yardsticks.Score(float(returns.mean()), standard_error, episodes, yardsticks.RANDOM)
 
 
 def main(arguments: list[str]) -> None:
     """Measure the named tasks, or all MuJoCo tasks of the table."""
     parser = argparse.ArgumentParser(prog="python -m testing.measure_random", description=__doc__)
-    parser.add_argument("ids", nargs="*", default=list(environments.MUJOCO))
+    parser.add_argument("ids", nargs="*", default=list(yardsticks.MUJOCO))
     parser.add_argument("--episodes", type=int, default=EPISODES)
     options = parser.parse_args(arguments)
     for environment_id in options.ids:

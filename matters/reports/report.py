@@ -84,7 +84,7 @@ def code_fingerprint() -> str:
         *sorted((results / "published").rglob("*.csv")),
     ]
     whole = hashlib.sha256()
-    for path in [*sorted(names), room.parent / "suites" / "tasks" / "environments.py", *others]:
+    for path in [*sorted(names), room.parent / "suites" / "tasks" / "yardsticks.py", *others]:
         if path.exists():
             whole.update(path.relative_to(room.parent).as_posix().encode() + b"\0" + path.read_bytes())
     return whole.hexdigest()

@@ -3,7 +3,8 @@ import pytest
 import torch
 
 from matters.harness.training.environments import Environments, restore, resumable, saved
-from matters.suites.tasks.environments import ENVIRONMENTS, MUJOCO, make
+from matters.suites.tasks.environments import make
+from matters.suites.tasks.yardsticks import ENVIRONMENTS, MUJOCO
 
 
 def played(environment, actions):

@@ -203,7 +203,7 @@ def incomplete(study: Study) -> Table:
 
 def constants(study: Study) -> Table:
     """What scores are normalised by."""
-    from matters.suites.tasks.environments import ENVIRONMENTS
+    from matters.suites.tasks.yardsticks import ENVIRONMENTS
 
     columns = ("environment", "random", "reference", "source")
     rows, data = [], []

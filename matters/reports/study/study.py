@@ -162,7 +162,7 @@ class Study:
 
 def known_constants(environments: Sequence[str]) -> dict[str, tuple[float, float]]:
     """(random, reference) of those environments for which `suites.tasks` has both, and they differ."""
-    from matters.suites.tasks.environments import ENVIRONMENTS
+    from matters.suites.tasks.yardsticks import ENVIRONMENTS
 
     constants = {}
     for name in environments:
@@ -182,7 +182,7 @@ def prepare(
     constants: Mapping[str, tuple[float, float]] | None = None,
     imported: Sequence[ForeignSet] = (),
 ) -> Study:
-    """Read a snapshot. `constants` defaults to the frozen ones of `matters.suites.tasks.environments`.
+    """Read a snapshot. `constants` defaults to the frozen ones of `matters.suites.tasks.yardsticks`.
 
     Raises InputError if a run is there twice.
     """

@@ -5,7 +5,7 @@ import pytest
 
 from matters.results.published import FOLDER, MEASURES, entries, read, task
 from matters.suites.errors import InputError
-from matters.suites.tasks.environments import MUJOCO
+from matters.suites.tasks.yardsticks import MUJOCO
 
 ROW = {
     "source": "A paper",

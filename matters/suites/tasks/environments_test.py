@@ -9,7 +9,8 @@ import pytest
 
 from matters.suites.errors import InputError
 from matters.suites.tasks import environments
-from matters.suites.tasks.environments import ENVIRONMENTS, MUJOCO, bounded, check, make, normalised
+from matters.suites.tasks.environments import bounded, check, make
+from matters.suites.tasks.yardsticks import ENVIRONMENTS, MUJOCO, normalised
 from testing.measure_random import main, random_return
 
 ROOT = Path(environments.__file__).parents[3]

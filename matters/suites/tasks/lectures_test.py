@@ -10,7 +10,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from matters.suites.errors import InputError
-from matters.suites.tasks import environments
+from matters.suites.tasks import environments, yardsticks
 from matters.suites.tasks.lectures import (
     HORIZON,
     Chain,
@@ -240,12 +240,12 @@ def test_no_gain_beats_the_best_episode_and_the_best_gain_nearly_reaches_it() ->
 
 
 def test_the_frozen_constants_are_the_exact_ones() -> None:
-    regulator = environments.ENVIRONMENTS["lecture/LQR-v0"]
+    regulator = yardsticks.ENVIRONMENTS["lecture/LQR-v0"]
     assert regulator.random is not None
     assert regulator.reference is not None
     assert regulator.random.value == pytest.approx(lqr_episode_return(0.0, 1 / np.sqrt(3)), abs=1e-4)
     assert regulator.reference.value == pytest.approx(lqr_best_episode_return(), abs=1e-5)
-    chain = environments.ENVIRONMENTS["lecture/Chain-v0"]
+    chain = yardsticks.ENVIRONMENTS["lecture/Chain-v0"]
     assert chain.random is not None
     assert chain.reference is not None
     # The first step is in the first state, and half of the others in each.

@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 from gymnasium.utils.env_checker import check_env
 
-from matters.suites.tasks import environments, probes
+from matters.suites.tasks import environments, probes, yardsticks
 
 NAMES = list(probes.TASKS)
 
@@ -52,7 +52,7 @@ def test_an_episode_ends_as_the_table_says(name: str) -> None:
     while not (terminated or truncated):
         _, _, terminated, truncated, _ = env.step(np.zeros(1, np.float32))
         steps += 1
-    assert steps == environments.ENVIRONMENTS[f"probe/{name}-v0"].horizon
+    assert steps == yardsticks.ENVIRONMENTS[f"probe/{name}-v0"].horizon
     assert (terminated, truncated) == ((False, True) if name == "Endless" else (True, False))
 
 

@@ -109,7 +109,7 @@ def bounds(variant: Any) -> list[Bound]:
 
 def actions(environment: str) -> int | None:
     """How many dimensions the environment's actions have, where that is known without making it."""
-    from matters.suites.tasks.environments import ENVIRONMENTS
+    from matters.suites.tasks.yardsticks import ENVIRONMENTS
 
     known = ENVIRONMENTS.get(environment)
     return None if known is None else known.action_size
