@@ -60,10 +60,10 @@ def fill(store: Store, suite: Suite) -> int:
     """Put every declared run into the store and return how many there are."""
     specs = {spec.run_id: spec for cell in suite.cells() for spec in cell.specs}
     for spec in specs.values():
-        claim = store.claim(spec)
-        if claim is not None:
-            with claim:
-                claim.finish(record(spec, max(1, suite.steps // 2048), suite.steps // 300), {"threads": 1})
+        lease = store.lease(spec)
+        if lease is not None:
+            with lease:
+                lease.finish(record(spec, max(1, suite.steps // 2048), suite.steps // 300), {"threads": 1})
     return len(specs)
 
 

@@ -59,10 +59,10 @@ def no_rows(types: dict[str, type]) -> Columns:
 def finished(store: Store, seed: int = 0, **changes: Any) -> str:
     """The id of a run that is done, put into the store."""
     spec = make_spec(seed)
-    claim = store.claim(spec)
-    assert claim is not None
-    with claim:
-        claim.finish(make_record(seed, **changes), PROVENANCE)
+    lease = store.lease(spec)
+    assert lease is not None
+    with lease:
+        lease.finish(make_record(seed, **changes), PROVENANCE)
     return spec.run_id
 
 

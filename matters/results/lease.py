@@ -60,7 +60,7 @@ def is_locked(path: Path) -> bool:
     return False
 
 
-class Claim:
+class Lease:
     """The exclusive right to train one run, and the only way to write its results.
 
     A context manager that releases on exit. `finish` and `fail` are final and release too: afterwards the
@@ -80,10 +80,10 @@ class Claim:
 
     def finish(self, record: Record, provenance: dict[str, Any]) -> None:
         """Write the results. The run is done once status.json, the last file, is in place; until then,
-        whatever happens, it can be claimed again.
+        whatever happens, it can be leased again.
 
         Raises InputError for a record that is not of the schema, ValueError for provenance that is not
-        JSON; both before anything is written. RuntimeError for a claim that is no longer held.
+        JSON; both before anything is written. RuntimeError for a lease that is no longer held.
         """
         self._require()
         check(record)
@@ -149,7 +149,7 @@ class Claim:
 
     def _require(self) -> None:
         if self._descriptor is None:
-            raise RuntimeError(f"run {self.spec.run_id}: this claim is finished or released")
+            raise RuntimeError(f"run {self.spec.run_id}: this lease is finished or released")
 
     def _write_status(self, fields: dict[str, Any]) -> None:
         status = {"schema_version": SCHEMA_VERSION, **fields}

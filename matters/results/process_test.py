@@ -37,13 +37,13 @@ def said(process: subprocess.Popen[str]) -> str:
     return process.stdout.readline().strip()
 
 
-def test_of_processes_that_claim_at_once_exactly_one_gets_each_run(tmp_path: Path) -> None:
-    # A fourth process asks for every status all the while, which must not cost anybody a claim.
+def test_of_processes_that_lease_at_once_exactly_one_gets_each_run(tmp_path: Path) -> None:
+    # A fourth process asks for every status all the while, which must not cost anybody a lease.
     runs = 60
-    claiming = f"""
+    leasing = f"""
 print("ready", flush=True)
 sys.stdin.readline()
-held = [(seed, claim) for seed in range({runs}) if (claim := store.claim(make_spec(seed))) is not None]
+held = [(seed, lease) for seed in range({runs}) if (lease := store.lease(make_spec(seed))) is not None]
 print(json.dumps([seed for seed, _ in held]), flush=True)
 sys.stdin.readline()
 """
@@ -54,28 +54,28 @@ while True:
     for run_id in ids:
         store.status(run_id)
 """
-    claimers = [start(claiming, tmp_path) for _ in range(3)]
+    lessees = [start(leasing, tmp_path) for _ in range(3)]
     asker = start(asking, tmp_path)
     try:
-        for process in (*claimers, asker):
+        for process in (*lessees, asker):
             assert said(process) == "ready"
-        for process in claimers:
+        for process in lessees:
             assert process.stdin is not None
             process.stdin.write("go\n")
             process.stdin.flush()
-        got = [json.loads(said(process)) for process in claimers]
+        got = [json.loads(said(process)) for process in lessees]
         assert sorted(seed for seeds in got for seed in seeds) == list(range(runs))
         store = Store.open(tmp_path)
         assert {store.status(make_spec(seed).run_id).state for seed in range(runs)} == {"running"}
     finally:
-        for process in (*claimers, asker):
+        for process in (*lessees, asker):
             process.kill()
             process.communicate()
     assert {store.status(make_spec(seed).run_id).state for seed in range(runs)} == {"missing"}
 
 
 def test_processes_that_make_one_store_at_once_all_get_it(tmp_path: Path) -> None:
-    code = "print(store.claim(make_spec(int(sys.argv[2]))) is not None)"
+    code = "print(store.lease(make_spec(int(sys.argv[2]))) is not None)"
     processes = [start(code, tmp_path / "new", seed) for seed in range(4)]
     assert [process.communicate()[0].strip() for process in processes] == ["True"] * 4
     assert len(Store.open(tmp_path / "new").run_ids()) == 4
@@ -84,9 +84,9 @@ def test_processes_that_make_one_store_at_once_all_get_it(tmp_path: Path) -> Non
 def test_a_killed_holder_leaves_a_missing_run_with_its_steps_and_checkpoint(tmp_path: Path) -> None:
     process = start(
         """
-claim = store.claim(make_spec())
-claim.checkpoint.write_bytes(b"half way")
-claim.progress(50)
+lease = store.lease(make_spec())
+lease.checkpoint.write_bytes(b"half way")
+lease.progress(50)
 print("training", flush=True)
 time.sleep(60)
 """,
@@ -95,13 +95,13 @@ time.sleep(60)
     assert said(process) == "training"
     store, run_id = Store.open(tmp_path), make_spec().run_id
     assert store.status(run_id) == Status("running", 50)
-    assert store.claim(make_spec()) is None
+    assert store.lease(make_spec()) is None
     process.send_signal(signal.SIGKILL)
     process.communicate()
     assert store.status(run_id) == Status("missing", 50)
-    claim = store.claim(make_spec())
-    assert claim is not None
-    assert claim.checkpoint.read_bytes() == b"half way"
+    lease = store.lease(make_spec())
+    assert lease is not None
+    assert lease.checkpoint.read_bytes() == b"half way"
 
 
 KILLED_AT_EVERY_LINE = """
@@ -129,14 +129,14 @@ def live(victim, kill_at=None):
                 os.kill(os.getpid(), signal.SIGKILL)
         return trace
     sys.settrace(trace if kill_at else None)
-    claim = victim.claim(spec, retry_failed=True)
+    lease = victim.lease(spec, retry_failed=True)
     for name, *arguments in calls:
-        getattr(claim, name)(*arguments)
+        getattr(lease, name)(*arguments)
     sys.settrace(None)
 
 def prepare(victim):
     if sys.argv[2] == "retry":
-        victim.claim(spec).fail("earlier", 10, PROVENANCE)
+        victim.lease(spec).fail("earlier", 10, PROVENANCE)
 
 def examine(victim):
     left = victim.status(spec.run_id).state

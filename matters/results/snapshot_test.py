@@ -27,10 +27,10 @@ SUITE = suite(
 
 def finish(store: Store, cell: int, run: int = 0, **changes: object) -> str:
     spec = SUITE.cells()[cell].specs[run]
-    claim = store.claim(spec)
-    assert claim is not None
-    with claim:
-        claim.finish(make_record(cell * 10 + run, **changes), PROVENANCE)
+    lease = store.lease(spec)
+    assert lease is not None
+    with lease:
+        lease.finish(make_record(cell * 10 + run, **changes), PROVENANCE)
     return spec.run_id
 
 
@@ -49,10 +49,10 @@ def test_there_is_one_row_a_declared_run_in_the_declared_order(store: Store) -> 
 
 def test_every_state_is_a_row_and_a_run_in_training_counts_as_missing(store: Store) -> None:
     done, diverged = finish(store, 0), finish(store, 1, diverged_at=60)
-    failing = store.claim(SUITE.cells()[2].specs[0])
+    failing = store.lease(SUITE.cells()[2].specs[0])
     assert failing is not None
     failing.fail("no memory", 10, PROVENANCE)
-    training = store.claim(SUITE.cells()[3].specs[0])
+    training = store.lease(SUITE.cells()[3].specs[0])
     assert training is not None
     training.progress(50)
     runs = snapshot(store, SUITE).runs.set_index("run_id")
@@ -97,9 +97,9 @@ def test_a_diagnostic_that_one_algorithm_has_is_nan_for_the_others(store: Store)
 
 def test_provenance_is_flat(store: Store) -> None:
     spec = SUITE.cells()[0].specs[0]
-    claim = store.claim(spec)
-    assert claim is not None
-    claim.finish(make_record(), {"population": [5, 3], "packages": {"torch": "2"}, "git": None})
+    lease = store.lease(spec)
+    assert lease is not None
+    lease.finish(make_record(), {"population": [5, 3], "packages": {"torch": "2"}, "git": None})
     provenance = snapshot(store, SUITE).provenance
     assert provenance.to_dict("records") == [
         {"run_id": spec.run_id, "population": "[5, 3]", "packages.torch": "2", "git": None}
@@ -173,10 +173,10 @@ def test_the_identity_changes_with_the_results_and_with_the_suite(store: Store) 
     finish(store, 0)
     after = snapshot(store, SUITE).identity
     assert after not in seen
-    claim = store.claim(SUITE.cells()[1].specs[0])
-    assert claim is not None
+    lease = store.lease(SUITE.cells()[1].specs[0])
+    assert lease is not None
     assert snapshot(store, SUITE).identity == after  # in training is missing
-    claim.fail("no", 1, PROVENANCE)
+    lease.fail("no", 1, PROVENANCE)
     assert snapshot(store, SUITE).identity not in {*seen, after}
 
 

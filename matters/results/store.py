@@ -24,7 +24,7 @@ import pyarrow.parquet
 import safetensors.numpy
 
 from matters.results import files
-from matters.results.lease import TABLES, Claim, is_locked, lock
+from matters.results.lease import TABLES, Lease, is_locked, lock
 from matters.results.schema import SCHEMA_VERSION, UPGRADES, Columns, Record, Status, digest, primary_endpoint
 from matters.results.status import (
     Damage,
@@ -41,7 +41,7 @@ RUN_ID = re.compile(r"[0-9a-f]{16}")
 
 
 @dataclass(frozen=True)
-class Problem:
+class Fault:
     """Something that `verify` found."""
 
     run_id: str
@@ -81,7 +81,7 @@ class Store:
         return cls(path)
 
     def run_ids(self) -> list[str]:
-        """The runs that have been claimed at least once, sorted."""
+        """The runs that have been leased at least once, sorted."""
         return [run_id for run_id in self._directories() if (self.path / run_id / "spec.json").exists()]
 
     def spec(self, run_id: str) -> RunSpec:
@@ -169,14 +169,14 @@ class Store:
             paths.append(directory / "status.json")
         return [read_failure(path) for path in paths]
 
-    def claim(self, spec: RunSpec, *, retry_failed: bool = False) -> Claim | None:
+    def lease(self, spec: RunSpec, *, retry_failed: bool = False) -> Lease | None:
         """The right to train the run; None if another holds it, or it is done, or it failed.
 
         With `retry_failed`, a failed run is begun anew, its failure kept as failure-N.json.
         """
         run_id = spec.run_id
         # Without the lock first: nobody should be refused because somebody looked at a final run.
-        if not self._claimable(run_id, retry_failed):
+        if not self._leasable(run_id, retry_failed):
             return None
         directory = self.path / run_id
         directory.mkdir(exist_ok=True)
@@ -184,18 +184,18 @@ class Store:
         descriptor = lock(directory / "lock")
         if descriptor is None:
             return None
-        claim = Claim(directory, spec, descriptor)
+        lease = Lease(directory, spec, descriptor)
         try:
-            if not self._claimable(run_id, retry_failed):
-                claim.release()
+            if not self._leasable(run_id, retry_failed):
+                lease.release()
                 return None
             self._prepare(directory, spec)
         except BaseException:
-            claim.release()
+            lease.release()
             raise
-        return claim
+        return lease
 
-    def verify(self, run_ids: Iterable[str] | None = None) -> list[Problem]:
+    def verify(self, run_ids: Iterable[str] | None = None) -> list[Fault]:
         """Rehash every file of every finished or failed run, and compute digests and scores again."""
         chosen = self._directories() if run_ids is None else list(run_ids)
         return [problem for run_id in chosen for problem in self._problems(run_id)]
@@ -217,7 +217,7 @@ class Store:
     def _status(self, run_id: str) -> dict[str, Any] | None:
         return read_status(f"{self.path}/{run_id}")
 
-    def _claimable(self, run_id: str, retry_failed: bool) -> bool:
+    def _leasable(self, run_id: str, retry_failed: bool) -> bool:
         try:
             fields = self._status(run_id)
         except Damage:
@@ -245,31 +245,29 @@ class Store:
         if not path.exists() or path.read_bytes() != text:
             files.write(path, text)
 
-    def _problems(self, run_id: str) -> list[Problem]:
+    def _problems(self, run_id: str) -> list[Fault]:
         directory = self.path / run_id
         try:
             fields = self._status(run_id)
         except (Damage, InputError) as error:
-            return [Problem(run_id, "status.json", str(error))]
+            return [Fault(run_id, "status.json", str(error))]
         if fields is None:
-            # A claim writes the status first: a directory with nothing else is one that was just made.
+            # A lease writes the status first: a directory with nothing else is one that was just made.
             begun = (directory / "spec.json").exists() or not directory.exists()
-            return [Problem(run_id, "status.json", "is missing")] if begun else []
+            return [Fault(run_id, "status.json", "is missing")] if begun else []
         if fields["state"] == "running":
             return []
         problems = []
         for name, expected in fields["files"].items():
             try:
                 if files.sha256((directory / name).read_bytes()) != expected:
-                    problems.append(Problem(run_id, name, "does not match its SHA-256 in status.json"))
+                    problems.append(Fault(run_id, name, "does not match its SHA-256 in status.json"))
             except OSError as error:
                 missing = isinstance(error, FileNotFoundError)
-                problems.append(
-                    Problem(run_id, name, "is missing" if missing else f"cannot be read: {error}")
-                )
+                problems.append(Fault(run_id, name, "is missing" if missing else f"cannot be read: {error}"))
         return problems or self._contradictions(run_id, fields)
 
-    def _contradictions(self, run_id: str, fields: dict[str, Any]) -> list[Problem]:
+    def _contradictions(self, run_id: str, fields: dict[str, Any]) -> list[Fault]:
         """Where files that are whole do not say what the status says."""
         try:
             self.spec(run_id)
@@ -277,13 +275,13 @@ class Store:
                 return []
             record = self.record(run_id)
         except InputError as error:
-            return [Problem(run_id, "spec.json", str(error))]
+            return [Fault(run_id, "spec.json", str(error))]
         if digest(record) != fields["digest"]:
-            return [Problem(run_id, "status.json", "its digest is not that of the record")]
+            return [Fault(run_id, "status.json", "its digest is not that of the record")]
         score, stated = primary_endpoint(record.evaluations), fields["score"]
         # Close, not equal: another processor may add in another order.
         if math.isfinite(score) if stated is None else not math.isclose(score, stated, rel_tol=1e-9):
-            return [Problem(run_id, "status.json", f"its score is not that of the evaluations, {score}")]
+            return [Fault(run_id, "status.json", f"its score is not that of the evaluations, {score}")]
         return []
 
 

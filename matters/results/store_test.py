@@ -12,7 +12,7 @@ from hypothesis.extra import numpy as hnp
 from matters.results import files
 from matters.results.conftest import PROVENANCE, finished, make_record, make_spec, no_rows
 from matters.results.schema import EPISODES, EVALUATIONS, Record, Status, digest, primary_endpoint
-from matters.results.store import Problem, Store
+from matters.results.store import Fault, Store
 from matters.suites.errors import InputError
 
 FINISHED = {
@@ -45,15 +45,15 @@ def same(one: Record, other: Record) -> bool:
 def test_a_run_is_missing_then_running_then_done(store: Store) -> None:
     spec, record = make_spec(), make_record()
     assert store.status(spec.run_id) == Status("missing", 0)
-    claim = store.claim(spec)
-    assert claim is not None
+    lease = store.lease(spec)
+    assert lease is not None
     assert store.status(spec.run_id) == Status("running", 0)
-    claim.progress(50)
+    lease.progress(50)
     assert store.status(spec.run_id) == Status("running", 50)
-    claim.finish(record, PROVENANCE)
+    lease.finish(record, PROVENANCE)
     score = primary_endpoint(record.evaluations)
     assert store.status(spec.run_id) == Status("done", 100, digest(record), score)
-    assert {path.name for path in claim.directory.iterdir()} == FINISHED
+    assert {path.name for path in lease.directory.iterdir()} == FINISHED
 
 
 def test_what_is_read_back_is_what_was_recorded(store: Store) -> None:
@@ -66,59 +66,59 @@ def test_what_is_read_back_is_what_was_recorded(store: Store) -> None:
     assert store.verify() == []
 
 
-def test_a_released_run_keeps_its_steps_and_its_checkpoint_and_can_be_claimed(store: Store) -> None:
-    with store.claim(make_spec()) as claim:  # type: ignore[union-attr]
-        claim.checkpoint.write_bytes(b"half way")
-        claim.progress(50)
+def test_a_released_run_keeps_its_steps_and_its_checkpoint_and_can_be_leased(store: Store) -> None:
+    with store.lease(make_spec()) as lease:  # type: ignore[union-attr]
+        lease.checkpoint.write_bytes(b"half way")
+        lease.progress(50)
     assert store.status(make_spec().run_id) == Status("missing", 50)
-    again = store.claim(make_spec())
+    again = store.lease(make_spec())
     assert again is not None
     assert again.checkpoint.read_bytes() == b"half way"
     again.finish(make_record(), PROVENANCE)
     assert not again.checkpoint.exists()
 
 
-def test_a_held_run_cannot_be_claimed_again_by_the_same_process_either(store: Store) -> None:
-    first = store.claim(make_spec())
+def test_a_held_run_cannot_be_leased_again_by_the_same_process_either(store: Store) -> None:
+    first = store.lease(make_spec())
     assert first is not None
-    assert store.claim(make_spec()) is None
+    assert store.lease(make_spec()) is None
     first.release()
-    assert store.claim(make_spec()) is not None
+    assert store.lease(make_spec()) is not None
 
 
-def test_a_finished_run_cannot_be_claimed_or_finished_again(store: Store) -> None:
-    claim = store.claim(make_spec())
-    assert claim is not None
-    claim.finish(make_record(), PROVENANCE)
+def test_a_finished_run_cannot_be_leased_or_finished_again(store: Store) -> None:
+    lease = store.lease(make_spec())
+    assert lease is not None
+    lease.finish(make_record(), PROVENANCE)
     with pytest.raises(RuntimeError, match="finished or released"):
-        claim.finish(make_record(1), PROVENANCE)
+        lease.finish(make_record(1), PROVENANCE)
     with pytest.raises(RuntimeError, match="finished or released"):
-        claim.fail("x", 1, {})
+        lease.fail("x", 1, {})
     with pytest.raises(RuntimeError, match="finished or released"):
-        claim.progress(1)
-    assert store.claim(make_spec()) is None
-    assert store.claim(make_spec(), retry_failed=True) is None
+        lease.progress(1)
+    assert store.lease(make_spec()) is None
+    assert store.lease(make_spec(), retry_failed=True) is None
     assert same(store.record(make_spec().run_id), make_record())
 
 
-def test_a_released_claim_writes_nothing(store: Store) -> None:
-    claim = store.claim(make_spec())
-    assert claim is not None
-    claim.release()
+def test_a_released_lease_writes_nothing(store: Store) -> None:
+    lease = store.lease(make_spec())
+    assert lease is not None
+    lease.release()
     with pytest.raises(RuntimeError, match="finished or released"):
-        claim.finish(make_record(), PROVENANCE)
+        lease.finish(make_record(), PROVENANCE)
 
 
-def test_a_record_that_is_refused_leaves_the_claim_as_it_was(store: Store) -> None:
-    claim = store.claim(make_spec())
-    assert claim is not None
-    before = sorted(claim.directory.iterdir())
+def test_a_record_that_is_refused_leaves_the_lease_as_it_was(store: Store) -> None:
+    lease = store.lease(make_spec())
+    assert lease is not None
+    before = sorted(lease.directory.iterdir())
     with pytest.raises(InputError, match="episodes"):
-        claim.finish(make_record(episodes={}), PROVENANCE)
+        lease.finish(make_record(episodes={}), PROVENANCE)
     with pytest.raises(ValueError, match="not JSON compliant"):
-        claim.finish(make_record(), {"x": float("inf")})
-    assert sorted(claim.directory.iterdir()) == before
-    claim.finish(make_record(), PROVENANCE)
+        lease.finish(make_record(), {"x": float("inf")})
+    assert sorted(lease.directory.iterdir()) == before
+    lease.finish(make_record(), PROVENANCE)
 
 
 def test_a_diverged_run_is_done_with_its_last_score(store: Store) -> None:
@@ -140,10 +140,10 @@ def test_a_run_that_diverged_before_its_first_evaluation_has_no_score(store: Sto
 
 
 def failed(store: Store, error: str, **options: Any) -> str:
-    claim = store.claim(make_spec(), **options)
-    assert claim is not None
-    claim.checkpoint.write_bytes(b"poison")
-    claim.fail(error, 40, PROVENANCE)
+    lease = store.lease(make_spec(), **options)
+    assert lease is not None
+    lease.checkpoint.write_bytes(b"poison")
+    lease.fail(error, 40, PROVENANCE)
     return make_spec().run_id
 
 
@@ -164,14 +164,14 @@ def test_a_bare_traceback_is_summed_up_by_its_last_line(store: Store) -> None:
 
 def test_a_failed_run_is_retried_only_on_request_from_its_beginning(store: Store) -> None:
     run_id = failed(store, "first")
-    assert store.claim(make_spec()) is None
-    claim = store.claim(make_spec(), retry_failed=True)
-    assert claim is not None
-    assert not claim.checkpoint.exists()
+    assert store.lease(make_spec()) is None
+    lease = store.lease(make_spec(), retry_failed=True)
+    assert lease is not None
+    assert not lease.checkpoint.exists()
     assert store.status(run_id) == Status("running", 0)
-    claim.fail("second", 50, PROVENANCE)
+    lease.fail("second", 50, PROVENANCE)
     assert [failure["error"] for failure in store.failures(run_id)] == ["first", "second"]
-    third = store.claim(make_spec(), retry_failed=True)
+    third = store.lease(make_spec(), retry_failed=True)
     assert third is not None
     third.finish(make_record(), PROVENANCE)
     assert store.status(run_id).state == "done"
@@ -259,12 +259,12 @@ def flip(path: Path, place: int) -> bytes:
 
 def test_verify_finds_a_flipped_byte_in_every_file(store: Store) -> None:
     failed(store, "first")
-    claim = store.claim(make_spec(), retry_failed=True)
-    assert claim is not None
-    claim.finish(make_record(), PROVENANCE)
+    lease = store.lease(make_spec(), retry_failed=True)
+    assert lease is not None
+    lease.finish(make_record(), PROVENANCE)
     names = (FINISHED | {"failure-1.json"}) - {"lock"}  # the lock has no bytes
     for name in sorted(names):
-        path = claim.directory / name
+        path = lease.directory / name
         size = path.stat().st_size
         for place in {0, 1, size // 3, size // 2, size - 2, size - 1}:
             whole = flip(path, place)
@@ -294,8 +294,8 @@ def test_verify_finds_a_flipped_byte_of_a_failed_run(store: Store) -> None:
 def test_verify_reports_a_missing_file(store: Store, name: str) -> None:
     run_id = finished(store)
     (store.path / run_id / name).unlink()
-    assert store.verify() == [Problem(run_id, name, "is missing")]
-    assert store.verify([run_id]) == [Problem(run_id, name, "is missing")]
+    assert store.verify() == [Fault(run_id, name, "is missing")]
+    assert store.verify([run_id]) == [Fault(run_id, name, "is missing")]
 
 
 def test_verify_computes_digest_and_score_again(store: Store) -> None:
@@ -326,11 +326,11 @@ def test_verify_of_a_run_that_is_not_there_says_so(store: Store) -> None:
 
 
 def test_unfinished_runs_are_not_problems(store: Store) -> None:
-    claim = store.claim(make_spec())
-    assert claim is not None
-    claim.progress(3)
+    lease = store.lease(make_spec())
+    assert lease is not None
+    lease.progress(3)
     assert store.verify() == []
-    claim.release()
+    lease.release()
     assert store.verify() == []
 
 
@@ -340,10 +340,10 @@ def test_a_damaged_status_is_a_failure_that_is_not_trained_over_unasked(store: S
     status = store.status(run_id)
     assert status.state == "failed"
     assert "damaged" in str(status.error)
-    assert store.claim(make_spec()) is None
+    assert store.lease(make_spec()) is None
     assert store.provenance(run_id) == {}
     assert "damaged" in store.failures(run_id)[0]["error"]
-    again = store.claim(make_spec(), retry_failed=True)
+    again = store.lease(make_spec(), retry_failed=True)
     assert again is not None
     again.finish(make_record(), PROVENANCE)
     assert store.status(run_id).state == "done"
@@ -361,7 +361,7 @@ def test_a_damaged_record_is_refused_with_a_pointer_to_verify(store: Store) -> N
 
 
 def test_only_finished_runs_have_records(store: Store) -> None:
-    with store.claim(make_spec()):  # type: ignore[union-attr]
+    with store.lease(make_spec()):  # type: ignore[union-attr]
         pass
     for run_id in (make_spec().run_id, "0" * 16):
         with pytest.raises(InputError, match="not finished"):
@@ -468,5 +468,5 @@ def test_a_run_of_a_newer_schema_is_refused_and_left_alone(store: Store) -> None
         with pytest.raises(InputError, match="written by a newer Matters: schema 2, this one reads 1"):
             use(run_id)
     with pytest.raises(InputError, match="newer"):
-        store.claim(make_spec(), retry_failed=True)
+        store.lease(make_spec(), retry_failed=True)
     assert len(store.verify()) == 1

@@ -48,8 +48,8 @@ def train(path):
     store = Store.open("runs", create=True)
     for cell in read(Path(path)).cells():
         for spec in cell.specs:
-            if (claim := store.claim(spec)) is not None:
-                claim.finish(make_record(spec.seed), PROVENANCE)
+            if (lease := store.lease(spec)) is not None:
+                lease.finish(make_record(spec.seed), PROVENANCE)
 
 
 @pytest.fixture

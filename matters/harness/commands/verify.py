@@ -17,13 +17,13 @@ def verify(
 ) -> None:
     """Rehash every file of every finished or imported run, and name what is not as it was written."""
     from matters.results.imported import runs as imported_runs
-    from matters.results.store import Problem, Store
+    from matters.results.store import Fault, Store
 
     opened = Store.open(store)
     chosen = [opened.resolve(run) for run in runs] if runs else None
     problems = opened.verify(chosen)
     if chosen is None:
-        problems += [Problem("imported", name, message) for name, message in imported_runs.problems(store)]
+        problems += [Fault("imported", name, message) for name, message in imported_runs.problems(store)]
     checked = len(opened.run_ids() if chosen is None else chosen)
     if json:
         print_json({"runs": checked, "problems": [vars(problem) for problem in problems]})

@@ -17,18 +17,18 @@ from safetensors.numpy import load_file, save
 from matters.algorithms.parts.population import generator_state, put_row, restore_generator, row
 from matters.harness.training import replay_file
 from matters.harness.training.environments import resumable
-from matters.harness.training.population import Training
+from matters.harness.training.population import Population
 from matters.harness.training.recorder import Recorder
 
 FORMAT = 2
 
 
-def possible(training: Training) -> bool:
+def possible(training: Population) -> bool:
     """Whether the environments can be saved exactly; if not, a run starts anew after an interruption."""
     return resumable(training.environments.environments[0][0])
 
 
-def take(training: Training, index: int, recorder: Recorder, path: Path) -> None:
+def take(training: Population, index: int, recorder: Recorder, path: Path) -> None:
     """Save all that the future of one seed of the population depends on, atomically."""
     rows = ends = 0
     if training.replay is not None:
@@ -74,7 +74,7 @@ def step_in(path: Path) -> int:
     return int(facts["step"]) if facts["format"] == FORMAT else 0
 
 
-def restore(training: Training, index: int, path: Path) -> Recorder:
+def restore(training: Population, index: int, path: Path) -> Recorder:
     """Put one seed of a population at step 0 where its checkpoint stands; returns what it had recorded."""
     arrays = load_file(path)
 

@@ -9,17 +9,17 @@ import torch
 
 from matters.algorithms.interface import Rollout
 from matters.harness.training import off_policy_loop
-from matters.harness.training.population import ROWS, EpisodeEnded, Event, Training, Updated
+from matters.harness.training.population import ROWS, EpisodeEnded, Event, Population, Updated
 
 
-def train(training: Training) -> Iterator[Event]:
+def train(training: Population) -> Iterator[Event]:
     """Go on from where the population stands until it has made all its steps."""
     if training.algorithm.KIND == "off-policy":
         return off_policy_loop.train(training)
     return train_on_policy(training)
 
 
-def train_on_policy(training: Training) -> Iterator[Event]:
+def train_on_policy(training: Population) -> Iterator[Event]:
     """Rollout and update in turn. Told are the metrics of every k-th update, and of the last."""
     algorithm, total = training.algorithm, training.total_updates
     assert algorithm.KIND == "on-policy"
@@ -38,7 +38,7 @@ def train_on_policy(training: Training) -> Iterator[Event]:
         yield Updated(training.step, metrics if told else {})
 
 
-def collect(training: Training) -> Generator[EpisodeEnded, None, Rollout]:
+def collect(training: Population) -> Generator[EpisodeEnded, None, Rollout]:
     """T steps of every environment. Yields episodes as they end; returns the rollout."""
     algorithm, config, environments = training.algorithm, training.config, training.environments
     problem = environments.problem

@@ -7,13 +7,13 @@ import torch
 from torch import Tensor
 
 from matters.algorithms.interface import Metrics
-from matters.harness.training.population import ROWS, EpisodeEnded, Event, Training, Updated
+from matters.harness.training.population import ROWS, EpisodeEnded, Event, Population, Updated
 from matters.suites.spec import RunSpec
 
 SHORTEST_BLOCK = 100
 
 
-def train(training: Training) -> Iterator[Event]:
+def train(training: Population) -> Iterator[Event]:
     """Step after step, with gradient steps between; in blocks, at whose ends the population may be left.
 
     Told of a block is the mean, over its updates, of each metric that some of them computed.
@@ -50,7 +50,7 @@ def block_end(spec: RunSpec, step: int) -> int:
     return min((step // length + 1) * length, -(-next_point * spec.steps // points))
 
 
-def step(training: Training) -> Iterator[EpisodeEnded]:
+def step(training: Population) -> Iterator[EpisodeEnded]:
     """One step of each seed's environment, kept in the replay. Yields the episodes that it ended."""
     algorithm, config, environments = training.algorithm, training.config, training.environments
     replay, problem, seen = training.replay, environments.problem, training.observation

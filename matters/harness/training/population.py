@@ -34,7 +34,7 @@ def streams(seed: int) -> Streams:
 
 
 @dataclass
-class Training:
+class Population:
     """All that a population's future depends on."""
 
     specs: list[RunSpec]
@@ -111,7 +111,7 @@ class Updated:
 Event = EpisodeEnded | Updated
 
 
-def begin(specs: list[RunSpec]) -> Training:
+def begin(specs: list[RunSpec]) -> Population:
     """A population at step 0. The specs differ in their seed only."""
     spec = specs[0]
     algorithm = load(spec.algorithm)
@@ -131,7 +131,7 @@ def begin(specs: list[RunSpec]) -> Training:
     state = algorithm.init(
         config, problem, [np.random.default_rng(source.initialisation) for source in sources]
     )
-    return Training(
+    return Population(
         specs=specs,
         algorithm=algorithm,
         config=config,

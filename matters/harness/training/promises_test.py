@@ -203,12 +203,12 @@ def test_p2_a_torn_checkpoint_is_never_read(tmp_path):
 
     with pytest.raises(Stopped):
         train_population(path, [one], stop, checkpoint_seconds=0)
-    claim = Store.open(path).claim(one)
-    assert claim is not None
-    with claim:
+    lease = Store.open(path).lease(one)
+    assert lease is not None
+    with lease:
         # What a kill in the middle of writing leaves: the part under its temporary name.
-        whole = claim.checkpoint.read_bytes()
-        claim.checkpoint.with_suffix(".partial").write_bytes(whole[: len(whole) // 2])
+        whole = lease.checkpoint.read_bytes()
+        lease.checkpoint.with_suffix(".partial").write_bytes(whole[: len(whole) // 2])
     assert digests(path, [one]) == uninterrupted
 
 

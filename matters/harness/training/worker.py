@@ -1,4 +1,4 @@
-"""One process's work: claim runs of a cell, train them together, write what came of each into the store."""
+"""One process's work: lease runs of a cell, train them together, write what came of each into the store."""
 
 import time
 import traceback
@@ -16,9 +16,9 @@ from matters.harness.scheduling.memory import keep_freed_memory
 from matters.harness.training import checkpoint, reference
 from matters.harness.training.evaluate import Evaluator, due
 from matters.harness.training.loop import train
-from matters.harness.training.population import EpisodeEnded, Training, Updated, begin, streams
+from matters.harness.training.population import EpisodeEnded, Population, Updated, begin, streams
 from matters.harness.training.recorder import Recorder
-from matters.results.lease import Claim
+from matters.results.lease import Lease
 from matters.results.provenance import provenance
 from matters.results.store import Store
 from matters.suites.spec import RunSpec
@@ -40,10 +40,10 @@ Emit = Callable[[Progress], None]
 
 @dataclass
 class Member:
-    """One seed of the population: its spec, its claim on the store, what it has recorded."""
+    """One seed of the population: its spec, its lease on the store, what it has recorded."""
 
     spec: RunSpec
-    claim: Claim
+    lease: Lease
     recorder: Recorder
 
 
@@ -68,14 +68,14 @@ def train_population(
     with ExitStack() as held:
         members = []
         for spec in specs:
-            claim = store.claim(spec, retry_failed=retry_failed)
-            if claim is None:
+            lease = store.lease(spec, retry_failed=retry_failed)
+            if lease is None:
                 emit(Progress((spec.run_id,), "skipped", 0, spec.steps))
                 continue
-            members.append(Member(spec, held.enter_context(claim), Recorder()))
+            members.append(Member(spec, held.enter_context(lease), Recorder()))
         by_step: dict[int, list[Member]] = {}
         for member in members:
-            by_step.setdefault(checkpoint.step_in(member.claim.checkpoint), []).append(member)
+            by_step.setdefault(checkpoint.step_in(member.lease.checkpoint), []).append(member)
         for group in by_step.values():
             if load(group[0].spec.algorithm).KIND == "reference":
                 for member in group:
@@ -94,7 +94,7 @@ def _guarded(members: list[Member], emit: Emit, work: Callable[[list[Member], Em
         for member in remaining:
             steps = int(member.recorder.episodes["step"][-1]) if member.recorder.episodes["step"] else 0
             summary = " ".join(f"{type(error).__name__}: {error}".split())
-            member.claim.fail(
+            member.lease.fail(
                 f"{summary}\n{traceback.format_exc()}",
                 steps=steps,
                 provenance=_provenance(members, time.monotonic() - started, steps),
@@ -108,10 +108,10 @@ def _train(members: list[Member], emit: Emit, checkpoint_seconds: float) -> None
     training = begin([member.spec for member in members])
     savable = checkpoint.possible(training)
     for index, member in enumerate(members):
-        if checkpoint.step_in(member.claim.checkpoint):
-            member.recorder = checkpoint.restore(training, index, member.claim.checkpoint)
+        if checkpoint.step_in(member.lease.checkpoint):
+            member.recorder = checkpoint.restore(training, index, member.lease.checkpoint)
         else:
-            checkpoint.forget(member.claim.checkpoint)
+            checkpoint.forget(member.lease.checkpoint)
     evaluator = Evaluator(training.specs, [streams(spec.seed).evaluation for spec in training.specs])
     started = saved = time.monotonic()
     first_step = training.step
@@ -148,21 +148,21 @@ def _train(members: list[Member], emit: Emit, checkpoint_seconds: float) -> None
         _finish(members, training, index, how, emit)
 
 
-def _save(members: list[Member], training: Training) -> str:
+def _save(members: list[Member], training: Population) -> str:
     """Take every member's checkpoint; returns what was in the way, in one line.
 
     Where one cannot be written, on a full disk say, the one before it stays and training goes on.
     """
     try:
         for index, member in enumerate(members):
-            checkpoint.take(training, index, member.recorder, member.claim.checkpoint)
-            member.claim.progress(training.step)
+            checkpoint.take(training, index, member.recorder, member.lease.checkpoint)
+            member.lease.progress(training.step)
     except OSError as error:
         return f"no checkpoint at step {training.step}: {error}"
     return ""
 
 
-def _evaluate(members: list[Member], training: Training, evaluator: Evaluator) -> None:
+def _evaluate(members: list[Member], training: Population, evaluator: Evaluator) -> None:
     """Play the evaluation points that this step has reached."""
     for point in due(training.specs[0], members[0].recorder.points, training.step):
         evaluated = evaluator(training.policy(), point)
@@ -176,7 +176,7 @@ def _evaluate(members: list[Member], training: Training, evaluator: Evaluator) -
 def _retire(
     rows: list[int],
     members: list[Member],
-    training: Training,
+    training: Population,
     evaluator: Evaluator,
     facts: dict[str, object],
     emit: Emit,
@@ -192,13 +192,13 @@ def _retire(
 
 
 def _finish(
-    members: list[Member], training: Training, index: int, facts: dict[str, object], emit: Emit
+    members: list[Member], training: Population, index: int, facts: dict[str, object], emit: Emit
 ) -> None:
     """Write the record of seed `index`, then take it off the list: until it is written it can still fail."""
     member = members[index]
     parameters = training.algorithm.parameters(training.state)
     policy = {name: tensor[index].numpy().copy() for name, tensor in parameters.items()}
-    member.claim.finish(member.recorder.record(policy), facts)
+    member.lease.finish(member.recorder.record(policy), facts)
     del members[index]
     diverged = member.recorder.diverged_at
     message = "" if diverged is None else f"diverged at step {diverged}"
@@ -215,12 +215,12 @@ def _train_reference(members: list[Member], emit: Emit) -> None:
     )
     steps = member.recorder.evaluations["step"][-1]  # the last point is the end
     facts = _provenance(members, time.monotonic() - started, steps)
-    member.claim.finish(member.recorder.record(policy), facts)
+    member.lease.finish(member.recorder.record(policy), facts)
     members.clear()
     emit(Progress(run_ids, "done", steps, total))
 
 
-def _announce(members: list[Member], training: Training, emit: Emit, message: str = "") -> None:
+def _announce(members: list[Member], training: Population, emit: Emit, message: str = "") -> None:
     ids = tuple(member.spec.run_id for member in members)
     emit(Progress(ids, "running", training.step, training.specs[0].steps, message))
 
