@@ -19,7 +19,7 @@ from stable_baselines3 import A2C, DDPG, PPO, SAC, TD3
 from matters.algorithms import load
 from matters.algorithms.interface import Frozen
 from matters.algorithms.reference import sb3_off_policy, sb3_on_policy
-from matters.harness.scheduling.memory import keep_freed_memory
+from matters.harness.training.allocator import keep_freed_memory
 from matters.harness.training.loop import train
 from matters.harness.training.population import Updated, begin
 from matters.suites.spec import Evaluation, RunSpec

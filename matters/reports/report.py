@@ -6,12 +6,15 @@ seconds that matplotlib and SciPy take to load; they are imported when there is 
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 import sys
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from matters.results.fingerprint import fingerprint
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,6 +25,16 @@ if TYPE_CHECKING:
     from matters.results.snapshot import Snapshot
 
 MANIFEST = "manifest.json"
+NOT_THE_PAGE: dict[str, str] = {
+    "matters": "the public interface: it asks for pages, and is not asked by them",
+    "matters.algorithms": "the table of algorithms: a page is of stored runs, whatever else there is by now",
+    "matters.algorithms.interface": "what a learning rule is; only the table imports it",
+    "matters.results.files": "how bytes get to the disk",
+    "matters.results.fingerprint": "how code is named",
+    "matters.results.lease": "who trains a run",
+    "matters.results.provenance": "what training notes; a page shows what was noted",
+}
+"""Modules that a report loads and that decide no byte of its page, each with the reason."""
 DEPENDENCIES = ("jinja2", "matplotlib", "numpy", "pandas", "rliable", "scipy", "statsmodels")
 
 
@@ -71,23 +84,15 @@ def report_key(identity: str, suite: Any, allow_missing: bool, command: str) -> 
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 
+@functools.cache
 def code_fingerprint() -> str:
-    """SHA-256 over this room's code and templates, and over what else it takes numbers from."""
-    room = Path(__file__).parent
-    names = [
-        path for path in room.rglob("*") if path.suffix in (".py", ".jinja") and "_test" not in path.stem
-    ]
-    results = room.parent / "results"
-    others = [
-        results / "snapshot.py",
-        results / "imported" / "tables.py",
-        *sorted((results / "published").rglob("*.csv")),
-    ]
-    whole = hashlib.sha256()
-    for path in [*sorted(names), room.parent / "suites" / "tasks" / "yardsticks.py", *others]:
-        if path.exists():
-            whole.update(path.relative_to(room.parent).as_posix().encode() + b"\0" + path.read_bytes())
-    return whole.hexdigest()
+    """The fingerprint of all that a page takes words, looks or numbers from."""
+    from matters.reports import questions
+
+    matters = Path(__file__).parents[1]
+    folders = {"*.jinja": matters / "reports", "*.csv": matters / "results" / "published"}
+    data = [path for pattern, folder in folders.items() for path in folder.rglob(pattern)]
+    return fingerprint([__name__, *questions.QUESTIONS.values()], without=NOT_THE_PAGE, data=data)
 
 
 def up_to_date(out: Path, key: str) -> bool:

@@ -385,3 +385,15 @@ def test_the_table_of_questions_is_the_folder_and_what_suites_accept():
     answers = {module.__name__ for module in modules if hasattr(module, "answer")} - {imported.__name__}
     assert set(QUESTIONS.values()) == answers
     assert set(QUESTIONS) == set(ACCEPTED)
+
+
+def test_all_that_a_report_loads_is_in_its_fingerprint_or_left_out_with_a_reason(tmp_path):
+    from matters.reports import questions
+    from matters.reports.report import NOT_THE_PAGE
+    from matters.results.fingerprint import closure
+
+    shown = "\nprint(json.dumps([name for name in sys.modules if name.split('.')[0] == 'matters']))"
+    loaded = set(json.loads(fresh(tmp_path / "page", "import json\n" + SCRIPT + shown).splitlines()[-1]))
+    needed = closure(["matters.reports.report", *questions.QUESTIONS.values()], without=NOT_THE_PAGE)
+    # What the planted answers need, the page does not: it would have a snapshot in their place.
+    assert loaded - set(needed) - set(NOT_THE_PAGE) == set()

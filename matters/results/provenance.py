@@ -1,7 +1,6 @@
 """Where a result comes from: the code, the packages, the machine and the circumstances of its training."""
 
 import functools
-import hashlib
 import platform
 import subprocess
 from datetime import UTC, datetime, timedelta
@@ -11,14 +10,6 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGE = "matters"
-TRAINING_CODE = (
-    "matters/algorithms/**/*.py",
-    "matters/harness/training/population.py",
-    "matters/harness/training/loop.py",
-    "matters/harness/training/off_policy_loop.py",
-    "matters/harness/training/evaluate.py",
-    "matters/harness/training/environments.py",
-)
 PACKAGES = (
     "matters", "torch", "numpy", "gymnasium", "mujoco", "stable-baselines3", "sb3-contrib",
     "scipy", "pandas", "pyarrow", "pydantic", "safetensors",
@@ -26,12 +17,18 @@ PACKAGES = (
 
 
 def provenance(
-    *, population: list[int], wall_seconds: float, steps_per_second: float, threads: int
+    *,
+    population: list[int],
+    wall_seconds: float,
+    steps_per_second: float,
+    threads: int,
+    training_code: str,
 ) -> dict[str, Any]:
     """What is worth knowing of a run that has just ended, as JSON values.
 
-    `population`: the seeds trained together, this run's own included. `wall_seconds` and
-    `steps_per_second`: of the whole population. `threads`: of the process.
+    `population`: the seeds trained together, this run's own included. `wall_seconds` and `steps_per_second`
+    are the whole population's, `threads` the process's. `training_code`: the fingerprint of the code that
+    trained it.
     """
     finished = datetime.now(UTC)
     return {
@@ -47,23 +44,8 @@ def provenance(
         "python": platform.python_version(),
         "packages": package_versions(),
         "git": git_state(),
-        "training_code": training_code(),
+        "training_code": training_code,
     }
-
-
-@functools.cache
-def training_code() -> str:
-    """SHA-256 of the source that decides what a run records: paths and contents, tests left out.
-
-    Read once a process, near its start, so that it is of the code that runs and not of a later edit.
-    """
-    sha = hashlib.sha256()
-    paths = {path for pattern in TRAINING_CODE for path in ROOT.glob(pattern)}
-    for path in sorted(paths):
-        if not path.name.endswith("_test.py") and path.name != "conftest.py":
-            data = path.read_bytes()
-            sha.update(f"{path.relative_to(ROOT).as_posix()} {len(data)}\n".encode() + data)
-    return sha.hexdigest()
 
 
 @functools.cache

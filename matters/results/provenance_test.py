@@ -5,12 +5,11 @@ from pathlib import Path
 import pytest
 
 from matters.results import provenance as module
-from matters.results.provenance import ROOT, TRAINING_CODE, git_state, provenance, training_code
+from matters.results.provenance import git_state, provenance
 
 
 @pytest.fixture(autouse=True)
 def _forget() -> None:
-    training_code.cache_clear()
     git_state.cache_clear()
 
 
@@ -28,50 +27,16 @@ def code(root: Path, **files: str) -> Path:
     return root
 
 
-def fingerprint(root: Path, monkeypatch: pytest.MonkeyPatch) -> str:
-    monkeypatch.setattr(module, "ROOT", root)
-    training_code.cache_clear()
-    return training_code()
-
-
 def test_provenance_is_json_with_everything_that_was_promised() -> None:
-    facts = provenance(population=[0, 1], wall_seconds=60.0, steps_per_second=123.456, threads=1)
+    facts = provenance(
+        population=[0, 1], wall_seconds=60.0, steps_per_second=123.456, threads=1, training_code="ab"
+    )
     assert json.loads(json.dumps(facts, allow_nan=False)) == facts
     assert facts["population"] == [0, 1]
     assert facts["steps_per_second"] == 123.5
     assert facts["processor"]
     assert {"torch", "numpy", "gymnasium", "mujoco", "stable-baselines3"} <= set(facts["packages"])
     assert facts["started"] < facts["finished"]
-
-
-def test_the_training_codes_files_exist() -> None:
-    # A renamed file would silently leave the fingerprint.
-    for pattern in TRAINING_CODE:
-        assert list(ROOT.glob(pattern)), pattern
-
-
-@pytest.mark.parametrize("changed", ["ppo", "schedules", "loop"])
-def test_the_fingerprint_changes_with_the_training_code(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, changed: str
-) -> None:
-    before = fingerprint(code(tmp_path / "a"), monkeypatch)
-    assert fingerprint(code(tmp_path / "b", **{changed: "x = 2\n"}), monkeypatch) != before
-
-
-def test_the_fingerprint_ignores_tests_the_command_line_and_where_it_lies(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    before = fingerprint(code(tmp_path / "a"), monkeypatch)
-    other = code(tmp_path / "elsewhere", cli="x = 2\n")
-    for name in ("matters/algorithms/ppo_test.py", "matters/algorithms/conftest.py"):
-        (other / name).write_text("assert True\n")
-    assert fingerprint(other, monkeypatch) == before
-
-
-def test_a_renamed_file_changes_the_fingerprint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    before = fingerprint(code(tmp_path), monkeypatch)
-    (tmp_path / "matters/algorithms/ppo.py").rename(tmp_path / "matters/algorithms/vpg.py")
-    assert fingerprint(tmp_path, monkeypatch) != before
 
 
 def git(root: Path, *arguments: str) -> str:

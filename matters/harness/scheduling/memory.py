@@ -37,20 +37,6 @@ LAYERS = 4
 """How often an off-policy batch's layers are counted: what they put out, its slope, and what comes of both
 (13 KB a transition seen of SAC with two hidden layers of 256)."""
 
-MAPPED = 31 * 2**20
-"""Just below the largest block, 32 MiB, whose freeing still moves glibc's thresholds."""
-
-
-def keep_freed_memory() -> None:
-    """Have the C library keep what is freed for the next tensor, in place of handing it back to the system.
-
-    Each off-policy gradient step allocates the same few megabytes anew. Handed back, they cost a page fault
-    for every 4 KiB: five hundred a step, a sixth of its time. glibc keeps blocks as large as the largest that
-    it has mapped and unmapped before (mallopt(3), M_MMAP_THRESHOLD), so one such block is enough. Other C
-    libraries are left as they are.
-    """
-    np.empty(MAPPED, dtype=np.uint8)
-
 
 def run_bytes(spec: RunSpec) -> int:
     """About how many bytes one more run adds to a process by its end."""

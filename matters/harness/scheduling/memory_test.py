@@ -147,7 +147,7 @@ def test_memory_that_is_freed_is_there_for_the_next_step():
     script = """
 import resource
 import numpy as np
-from matters.harness.scheduling.memory import keep_freed_memory
+from matters.harness.training.allocator import keep_freed_memory
 
 def faults():
     before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt

@@ -12,8 +12,9 @@ import torch
 
 from matters.algorithms import load
 from matters.algorithms.parts.population import finite
-from matters.harness.scheduling.memory import keep_freed_memory
 from matters.harness.training import checkpoint, reference
+from matters.harness.training.allocator import keep_freed_memory
+from matters.harness.training.code import training_code
 from matters.harness.training.evaluate import Evaluator, due
 from matters.harness.training.loop import train
 from matters.harness.training.population import EpisodeEnded, Population, Updated, begin, streams
@@ -231,4 +232,5 @@ def _provenance(members: list[Member], seconds: float, steps: int) -> dict[str, 
         wall_seconds=seconds,
         steps_per_second=steps * len(members) / seconds if seconds > 0 else 0.0,
         threads=torch.get_num_threads(),
+        training_code=training_code(members[0].spec.algorithm),
     )

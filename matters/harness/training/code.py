@@ -1,0 +1,37 @@
+"""Which code decides a run's bits: what the worker and the algorithm import, less what is listed here."""
+
+import functools
+
+from matters.algorithms import ALGORITHMS
+from matters.results.fingerprint import fingerprint
+
+ROOT = "matters.harness.training.worker"
+NOT_BITS: dict[str, str] = {
+    "matters": "the public interface: it calls the worker, and is not called by it",
+    "matters.algorithms": "the table of algorithms: a new line in it changes no run",
+    "matters.harness.training.code": "this list",
+    "matters.results.files": "how bytes get to the disk",
+    "matters.results.fingerprint": "how code is named",
+    "matters.results.lease": "who trains a run",
+    "matters.results.provenance": "what is noted beside a result",
+    "matters.results.status": "how a run stands",
+    "matters.results.store": "where a result lies",
+    "matters.suites.errors": "the words of a refusal",
+    "matters.suites.tasks.yardsticks": "what a page divides a return by",
+}
+"""Modules that a worker loads and that decide no bit of a run, each with the reason."""
+
+PACKAGES = ("gymnasium", "mujoco", "numpy", "torch")
+"""Others' packages whose versions decide bits, too."""
+REFERENCE_PACKAGES = ("sb3-contrib", "stable-baselines3")
+
+
+@functools.cache
+def training_code(algorithm: str) -> str:
+    """The fingerprint of all that decides the bits of a run of that algorithm.
+
+    Taken once per process, near its start, so that it is of the code that runs and not of a later edit.
+    """
+    module = ALGORITHMS[algorithm].partition(":")[0]
+    packages = PACKAGES + (REFERENCE_PACKAGES if ".reference." in module else ())
+    return fingerprint([ROOT, module], without=NOT_BITS, packages=packages)
