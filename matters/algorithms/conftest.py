@@ -1,6 +1,7 @@
 """A small world to learn in, for the tests of this room: a seed's numbers are drawn from that seed alone."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -8,8 +9,11 @@ import pytest
 import torch
 from torch import Tensor
 
+from matters.algorithms import experience
+from matters.algorithms.experience import rollout
 from matters.algorithms.interface import Frozen, Problem, Rollout, Transitions
 from matters.algorithms.parts import population
+from matters.algorithms.parts.replay import Replay
 
 PROBLEM = Problem(observation_size=5, action_size=3, action_low=(-0.5,) * 3, action_high=(0.5,) * 3)
 
@@ -39,6 +43,81 @@ def chance(own: Sequence[np.random.Generator], *shape: int) -> Tensor:
     return torch.from_numpy(np.stack([g.random(shape) < 0.125 for g in own]))
 
 
+@dataclass
+class Step:
+    """What one step of a `World` gave."""
+
+    observation: Tensor
+    successor: Tensor
+    reward: Tensor
+    terminated: Tensor
+    truncated: Tensor
+    episodes: bool
+
+
+class World:
+    """The reward is largest where the executed action follows the observation, and what comes next is drawn."""
+
+    def __init__(
+        self, seeds: Sequence[int], stream: int, environments: int, problem: Problem, *, time_limits: bool
+    ) -> None:
+        self.own = generators(seeds, stream)
+        self.shape = environments, problem.observation_size
+        self.problem = problem
+        self.time_limits = time_limits
+
+    def reset(self) -> Tensor:
+        self.observation = 3 * normal(self.own, *self.shape) + 1
+        return self.observation
+
+    def step(self, action: Tensor) -> Step:
+        reward = 1 - (action[..., 0] - 0.1 * self.observation[..., 0]) ** 2
+        terminated, truncated = chance(self.own, self.shape[0]), chance(self.own, self.shape[0])
+        truncated = truncated & ~terminated & self.time_limits
+        ended = terminated | truncated
+        last = normal(self.own, *self.shape)
+        after = self.reset()
+        successor = torch.where(ended[..., None], last, after)
+        return Step(after, successor, reward, terminated, truncated, bool(ended.any()))
+
+
+class Disturbed(Replay):
+    """A replay whose batches something happens to."""
+
+    def __init__(self, disturb: Callable[[Transitions], None], *sizes: int) -> None:
+        super().__init__(*sizes)
+        self.disturb = disturb
+
+    def sample(self, generators: Sequence[np.random.Generator], batch_size: int) -> Transitions:
+        batch = super().sample(generators, batch_size)
+        self.disturb(batch)
+        return batch
+
+
+@dataclass
+class Learner:
+    """A population in a small world."""
+
+    algorithm: Any
+    config: Any
+    state: Any
+    environments: World
+    observation: Tensor
+    action_generators: list[np.random.Generator]
+    minibatch_generators: list[np.random.Generator]
+    replay: Replay | None = None
+    step: int = 0
+
+
+def learner(
+    rule: Any, config: Any, state: Any, seeds: Sequence[int], world: World, replay: Replay | None = None
+) -> Learner:
+    """A population of these seeds that stands at the beginning of its first episodes."""
+    streams = generators(seeds, 301), generators(seeds, 302)
+    seen = rule.observe(state, config, world.reset(), learn=True)
+    return Learner(rule, config, state, world, seen, *streams, replay)
+
+
 def collect(
     rule: Any,
     state: Any,
@@ -49,34 +128,9 @@ def collect(
     problem: Problem = PROBLEM,
     time_limits: bool = True,
 ) -> Rollout:
-    """A rollout whose reward is largest where the executed action follows the raw observation."""
-    own = generators(seeds, 100 + update)
-    shape = (config.horizon, config.environments)
-    raw = 3 * normal(own, shape[0] + 1, shape[1], problem.observation_size) + 1
-    last = normal(own, *shape, problem.observation_size)
-    noise = normal(own, *shape, problem.action_size)
-    terminated, truncated = chance(own, *shape), chance(own, *shape)
-    truncated = truncated & ~terminated & time_limits
-    observations, successors, actions, rewards = [], [], [], []
-    observation = rule.observe(state, config, raw[:, 0], learn=True)
-    for t in range(config.horizon):
-        action = rule.act(state, config, observation, noise[:, t])
-        executed = rule.executed(config, problem, action)
-        observations.append(observation)
-        actions.append(action)
-        rewards.append(1 - (executed[..., 0] - 0.1 * raw[:, t, :, 0]) ** 2)
-        observation = rule.observe(state, config, raw[:, t + 1], learn=True)
-        unseen = rule.observe(state, config, last[:, t], learn=False)
-        ended = (terminated | truncated)[:, t, :, None]
-        successors.append(torch.where(ended, unseen, observation))
-    return Rollout(
-        observation=torch.stack(observations, 1),
-        successor=torch.stack(successors, 1),
-        action=torch.stack(actions, 1),
-        reward=torch.stack(rewards, 1),
-        terminated=terminated,
-        truncated=truncated,
-    )
+    """The rollout before that update."""
+    world = World(seeds, 100 + update, config.environments, problem, time_limits=time_limits)
+    return rollout(list(experience.collect(learner(rule, config, state, seeds, world))))
 
 
 def trained(
@@ -93,10 +147,10 @@ def trained(
     state = rule.init(config, problem, generators(seeds))
     order = generators(seeds, 1)
     for update in range(updates):
-        rollout = collect(rule, state, config, seeds, update, problem=problem, time_limits=time_limits)
+        seen = collect(rule, state, config, seeds, update, problem=problem, time_limits=time_limits)
         if disturb is not None:
-            disturb(rollout)
-        rule.update(state, config, rollout, order, progress=(update + updates) / (2 * updates))
+            disturb(seen)
+        rule.update(state, config, seen, order, progress=(update + updates) / (2 * updates))
     return state
 
 
@@ -120,33 +174,17 @@ def practised(
     steps: int = 13,
     problem: Problem = PROBLEM,
     time_limits: bool = True,
-    disturb: Callable[[Transitions], None] | None = None,
+    disturb: Callable[[Transitions], None] = lambda batch: None,
 ) -> Any:
-    """The state of a population after that many steps of the loop that the interface describes.
-
-    The reward is largest where the executed action follows the observation; the successor knows of neither.
-    """
+    """The state of a population after that many steps and the gradient steps that follow them."""
     state = rule.init(config, problem, generators(seeds))
-    own, draws, order = generators(seeds, 300), generators(seeds, 301), generators(seeds, 302)
-    replay: list[Transitions] = []
-    for step in range(1, steps + 1):
-        raw = rule.observe(state, config, 3 * normal(own, 1, problem.observation_size) + 1, learn=True)
-        noise = normal(own, 1, problem.action_size)
-        action = noise.tanh() if step <= config.warmup else rule.act(state, config, raw, noise)
-        done = rule.executed(config, problem, action)
-        terminated, truncated = chance(own, 1), chance(own, 1)
-        truncated = truncated & ~terminated & time_limits
-        reward = 1 - (done[..., 0] - 0.1 * raw[..., 0]) ** 2
-        successor = 3 * normal(own, 1, problem.observation_size) + 1
-        rule.ended(state, config, terminated | truncated)
-        replay.append(Transitions(raw, action, reward, terminated, truncated, successor))
-        del replay[: -config.buffer_size]
-        if step > config.warmup and step % config.train_every == 0:
-            for _ in range(config.gradient_steps):
-                batch = sampled(replay, config.batch_size, draws)
-                if disturb is not None:
-                    disturb(batch)
-                rule.update(state, config, batch, order)
+    world = World(seeds, 300, 1, problem, time_limits=time_limits)
+    sizes = len(seeds), min(config.buffer_size, steps), problem.observation_size, problem.action_size
+    here = learner(rule, config, state, seeds, world, Disturbed(disturb, *sizes))
+    for _ in range(steps):
+        experience.explore(here)
+        for _ in experience.due_updates(here):
+            pass
     return state
 
 
@@ -178,14 +216,6 @@ def bandit(seeds: Sequence[int], size: int, reward: Callable[[Tensor], Tensor]) 
     action = torch.from_numpy(np.stack([g.uniform(-1, 1, (size, 1)).astype(np.float32) for g in own]))
     nothing, ends = torch.ones(len(seeds), size, 1), torch.ones(len(seeds), size, dtype=torch.bool)
     return Transitions(nothing, action, reward(action)[..., 0], ends, ~ends, nothing)
-
-
-def sampled(replay: list[Transitions], size: int, own: Sequence[np.random.Generator]) -> Transitions:
-    """A batch from the transitions [S, 1, …] of each step, with replacement."""
-    index = torch.from_numpy(np.stack([g.integers(len(replay), size=size) for g in own]))
-    rows = torch.arange(len(index))[:, None]
-    kept = {name: torch.cat([vars(step)[name] for step in replay], dim=1) for name in vars(replay[0])}
-    return Transitions(**{name: tensor[rows, index] for name, tensor in kept.items()})
 
 
 def bits(state: Any, index: int) -> dict[str, bytes]:

@@ -13,8 +13,6 @@ from matters.algorithms.knobs_test import Inert, Knob, difference, with_values
 OU = {"exploration": "ornstein-uhlenbeck"}
 FIXED = {"learn_temperature": False}
 
-# `buffer_size`, `warmup`, `train_every` and `gradient_steps` are the loop's; that the real one heeds them is
-# tested in harness/off_policy_promises_test.py.
 SHARED = {
     "batch_size": Knob(5),
     "buffer_size": Knob(9),
@@ -38,7 +36,8 @@ DETERMINISTIC = SHARED | {
 }
 
 KNOBS: dict[str, dict[str, Knob]] = {
-    "ddpg": DETERMINISTIC,
+    # Its first targets are near 0, whatever they bootstrap from, unless the last layer is drawn like the others.
+    "ddpg": DETERMINISTIC | {"tricks.time_limit_terminal": Knob(True, {"last_layer": None})},
     "td3": DETERMINISTIC
     | {
         "tricks.clipped_double_q": Knob(False),

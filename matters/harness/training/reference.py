@@ -10,7 +10,7 @@ from torch import Tensor
 
 from matters.algorithms import load
 from matters.harness.training.evaluate import Evaluator, due
-from matters.harness.training.off_policy_loop import block_end
+from matters.harness.training.loop import block_end
 from matters.harness.training.population import streams
 from matters.harness.training.recorder import Recorder
 from matters.suites.spec import RunSpec

@@ -8,8 +8,7 @@ import torch
 
 from matters.algorithms.interface import Frozen
 from matters.harness.training import population as module
-from matters.harness.training.loop import train
-from matters.harness.training.off_policy_loop import block_end, means
+from matters.harness.training.loop import block_end, means, train
 from matters.harness.training.population import ROWS, EpisodeEnded, Updated, begin
 from matters.suites.spec import Evaluation, RunSpec
 

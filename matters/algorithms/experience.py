@@ -1,0 +1,141 @@
+"""How a learning rule comes by its experience: what is done step by step, whoever steps the environments.
+
+on-policy:    `collect` a rollout, then one `update`
+off-policy:   `explore` one step and keep it in the replay, then the `due_updates`
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol, runtime_checkable
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from matters.algorithms.interface import Metrics, Problem, Rollout
+from matters.algorithms.parts.replay import Replay
+
+
+@runtime_checkable
+class EnvStep(Protocol):
+    """What one step of all environments gave."""
+
+    observation: Float[Tensor, "S N O"]
+    """What to act on next: after an episode's end, the next one's first observation."""
+    successor: Float[Tensor, "S N O"]
+    """What the step led to: at an episode's end its last observation."""
+    reward: Float[Tensor, "S N"]
+    terminated: Bool[Tensor, "S N"]
+    truncated: Bool[Tensor, "S N"]
+    episodes: Any
+    """What is known of the episodes that ended in this step; false where none did."""
+
+
+@runtime_checkable
+class Environments(Protocol):
+    """N environments of each seed."""
+
+    problem: Problem
+
+    def step(self, action: Float[Tensor, "S N A"], /) -> Any:
+        """An `EnvStep` with these actions; where an episode ends, the next one begins at once."""
+
+
+@runtime_checkable
+class Learner(Protocol):
+    """A population that acts and learns: one generator of each kind per seed."""
+
+    algorithm: Any
+    config: Any
+    state: Any
+    environments: Any
+    observation: Tensor
+    """[S, N, O], what the policy acts on next."""
+    action_generators: list[np.random.Generator]
+    minibatch_generators: list[np.random.Generator]
+    replay: Replay | None
+    step: int
+    """Environment steps taken so far by each seed."""
+
+
+@dataclass
+class Experience:
+    """One step as the policy saw it."""
+
+    observation: Float[Tensor, "S N O"]
+    action: Float[Tensor, "S N A"]
+    successor: Float[Tensor, "S N O"]
+    """The true one: at an episode's end its last observation."""
+    step: EnvStep
+
+
+def collect(learner: Learner) -> Iterator[Experience]:
+    """T steps of every environment, one after the other."""
+    config = learner.config
+    shape = (config.horizon, config.environments, learner.environments.problem.action_size)
+    noise = _stacked(own.standard_normal(shape, dtype=np.float32) for own in learner.action_generators)
+    for t in range(config.horizon):
+        action = learner.algorithm.act(learner.state, config, learner.observation, noise[:, t])
+        yield _take_step(learner, action)
+
+
+def rollout(steps: Sequence[Experience]) -> Rollout:
+    """What `collect` gave, as one."""
+    return Rollout(
+        observation=torch.stack([one.observation for one in steps], 1),
+        successor=torch.stack([one.successor for one in steps], 1),
+        action=torch.stack([one.action for one in steps], 1),
+        reward=torch.stack([one.step.reward for one in steps], 1),
+        terminated=torch.stack([one.step.terminated for one in steps], 1),
+        truncated=torch.stack([one.step.truncated for one in steps], 1),
+    )
+
+
+def explore(learner: Learner) -> Experience:
+    """One step of each seed's environment, kept in the replay; actions are uniform during the warm-up."""
+    config, replay, generators = learner.config, learner.replay, learner.action_generators
+    assert replay is not None
+    shape = (1, learner.environments.problem.action_size)
+    if learner.step < config.warmup:
+        action = _stacked(2 * own.random(shape, dtype=np.float32) - 1 for own in generators)
+    else:
+        noise = _stacked(own.standard_normal(shape, dtype=np.float32) for own in generators)
+        action = learner.algorithm.act(learner.state, config, learner.observation, noise)
+    one = _take_step(learner, action)
+    ends = one.step.terminated, one.step.truncated
+    parts = (one.observation, one.action, one.step.reward, *ends, one.successor)
+    replay.add(*(part[:, 0] for part in parts))
+    learner.algorithm.ended(learner.state, config, ends[0] | ends[1])
+    return one
+
+
+def due_updates(learner: Learner) -> Iterator[Metrics]:
+    """The gradient steps that follow the step just taken, if any do; yields what each measured.
+
+    Counted as Stable-Baselines3's learning_starts and train_freq are.
+    """
+    config, replay = learner.config, learner.replay
+    assert replay is not None
+    if learner.step <= config.warmup or learner.step % config.train_every:
+        return
+    for _ in range(config.gradient_steps):
+        batch = replay.sample(learner.minibatch_generators, config.batch_size)
+        yield learner.algorithm.update(learner.state, config, batch, learner.minibatch_generators)
+
+
+def _take_step(learner: Learner, action: Float[Tensor, "S N A"]) -> Experience:
+    """Execute the action, and look at what comes next."""
+    algorithm, state, config = learner.algorithm, learner.state, learner.config
+    seen, environments = learner.observation, learner.environments
+    step: EnvStep = environments.step(algorithm.executed(config, environments.problem, action))
+    learner.step += seen.shape[1]
+    learner.observation = algorithm.observe(state, config, step.observation, learn=True)
+    if not step.episodes:
+        return Experience(seen, action, learner.observation, step)
+    # The last observation of an episode is seen through the moments of now, but is not learnt from.
+    return Experience(seen, action, algorithm.observe(state, config, step.successor, learn=False), step)
+
+
+def _stacked(rows: Iterable[np.ndarray]) -> Tensor:
+    return torch.from_numpy(np.stack(list(rows)))
