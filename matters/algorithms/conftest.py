@@ -56,7 +56,7 @@ class Step:
 
 
 class World:
-    """The reward is largest where the executed action follows the observation, and what comes next is drawn."""
+    """The reward is largest where the executed action follows the observation; the rest is drawn."""
 
     def __init__(
         self, seeds: Sequence[int], stream: int, environments: int, problem: Problem, *, time_limits: bool

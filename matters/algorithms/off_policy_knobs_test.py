@@ -36,7 +36,7 @@ DETERMINISTIC = SHARED | {
 }
 
 KNOBS: dict[str, dict[str, Knob]] = {
-    # Its first targets are near 0, whatever they bootstrap from, unless the last layer is drawn like the others.
+    # Its first critics are near 0 everywhere, unless their last layers are drawn like the others.
     "ddpg": DETERMINISTIC | {"tricks.time_limit_terminal": Knob(True, {"last_layer": None})},
     "td3": DETERMINISTIC
     | {
