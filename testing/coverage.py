@@ -3,8 +3,6 @@
 `testing.measure_coverage` writes the tables of it.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field

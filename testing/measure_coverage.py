@@ -3,8 +3,6 @@
 Writes docs/coverage.md, or FILE, in about ten minutes on one core. Exits with 1 if a promise is broken.
 """
 
-from __future__ import annotations
-
 import argparse
 import math
 import sys

@@ -4,8 +4,6 @@ Scores are placed, not drawn: a cell of n runs has exactly the mean and the stan
 for. So a test that plants an answer finds it every time.
 """
 
-from __future__ import annotations
-
 import hashlib
 import json
 from collections.abc import Mapping, Sequence

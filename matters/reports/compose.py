@@ -1,23 +1,19 @@
 """What a report says, computed once: the page, the Markdown and the JSON are three views of it."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from matters.reports import questions
-from matters.reports.page import curve_figures, forests, tables
+from matters.reports.page import curve_figures, forests, rank_figures, tables
 from matters.reports.page.formatting import plural, thousands
 from matters.reports.page.protocol import protocol
-from matters.reports.page.section import Section, Table
-from matters.reports.page.style import Drawing
+from matters.reports.page.section import Drawing, Facts, Part, Section, Table, Text
 from matters.reports.questions import imported
 from matters.reports.statistics.intervals import MINIMUM_FOR_CLAIM
 from matters.reports.study import areas_under_curves, curves, rank_intervals
-from matters.reports.study.aggregate_scores import AggregateScore, aggregate_scores
-from matters.reports.study.pairwise import AGGREGATE
-from matters.reports.study.study import Study
+from matters.reports.study.aggregate_scores import aggregate_scores
+from matters.reports.study.study import AGGREGATE, Study
 
 Progress = Callable[[str, int, int], None]
 """Told what comes next, and how many of how many parts are done."""
@@ -25,48 +21,37 @@ Progress = Callable[[str, int, int], None]
 
 @dataclass(frozen=True)
 class Content:
-    """All of a report."""
+    """All of a report: the answers to its questions, then the parts that stand in every report, in order."""
 
     title: str
     summary: str
     notices: tuple[str, ...]
     sections: tuple[Section, ...]
-    cells: Table
-    run_scores: Drawing
-    curves: tuple[Drawing, ...]
+    parts: tuple[Part, ...]
     figure_data: Mapping[str, Sequence[Mapping[str, Any]]]  # by the name of the CSV file
-    areas: Table | None
-    scores: tuple[AggregateScore, ...]
-    aggregate_table: Table | None
-    aggregate_drawing: Drawing | None
-    ranks: Table | None
-    rank_drawing: Drawing | None
-    profiles: tuple[Drawing, ...]
-    aggregate_notes: tuple[str, ...]
-    diagnostics: tuple[Drawing, ...]
-    diagnostic_notes: tuple[str, ...]
-    incomplete: Table
     protocol: tuple[tuple[str, str], ...]
-    constants: Table | None
-    provenance: Table
-    runs: Table
     command: str
 
     @property
     def drawings(self) -> tuple[Drawing, ...]:
         """Every drawing, in the order of the page."""
         asked = [drawing for section in self.sections for drawing in section.drawings]
-        rest = [self.run_scores, *self.curves, self.aggregate_drawing, self.rank_drawing, *self.profiles]
-        rest += self.diagnostics
-        return (*asked, *(drawing for drawing in rest if drawing is not None))
+        return (*asked, *(block for block in self._blocks if isinstance(block, Drawing)))
 
     @property
     def tables(self) -> tuple[Table, ...]:
-        """Every table, in the order of the page."""
+        """Every table that has rows, in the order of the page."""
         asked = [table for section in self.sections for table in section.tables]
-        rest = [self.cells, self.areas, self.aggregate_table, self.ranks]
-        rest += [self.constants, self.provenance, self.runs]
-        return (*asked, *(table for table in rest if table is not None))
+        return (*asked, *(table for table in self.standard if table.rows))
+
+    @property
+    def standard(self) -> tuple[Table, ...]:
+        """The tables that stand in every report, those without rows too."""
+        return tuple(block for block in self._blocks if isinstance(block, Table))
+
+    @property
+    def _blocks(self) -> list[Drawing | Table | Text | Facts]:
+        return [block for part in self.parts for block in part.blocks]
 
 
 def compose(study: Study, command: str, progress: Progress = lambda *_: None) -> Content:
@@ -103,44 +88,66 @@ def compose(study: Study, command: str, progress: Progress = lambda *_: None) ->
         if (curve := curves.performance_profile(study, variant)) is not None
     ]
     now("the figure of run scores")
-    run_scores = forests.run_scores(study)
+    run_scores = replace(forests.run_scores(study), data="runs")
     now("the figure of learning curves")
-    drawn_curves = tuple(curve_figures.learning_curves(study, found))
+    drawn_curves = [
+        replace(one, data="learning-curves") for one in curve_figures.learning_curves(study, found)
+    ]
     now("the figures of aggregates")
-    drawn_scores = forests.aggregates(study, scores) if scores else None
-    drawn_ranks = rank_intervals.rank_drawing(ranked) if ranked else None
-    profiles = tuple(curve_figures.profiles(study, shares))
+    drawn_scores = [replace(forests.aggregates(study, scores), data="aggregates")] if scores else []
+    drawn_ranks = [replace(rank_figures.rank_drawing(ranked), data="ranks")] if ranked else []
+    profiles = [replace(one, data="performance-profiles") for one in curve_figures.profiles(study, shares)]
     now("the figures of diagnostics")
-    diagnostics = tuple(curve_figures.diagnostics(study, traces))
+    diagnostics = curve_figures.diagnostics(study, traces)
+    # Of many only the first is open.
+    diagnostics = [replace(one, folded=k > 0 and len(diagnostics) > 3) for k, one in enumerate(diagnostics)]
     now("the pages")
+    facts = protocol(study)
+    parts = (
+        Part("scores", "Scores per environment", (run_scores, tables.cells(study)), "Scores"),
+        Part(
+            "curves",
+            "Learning curves",
+            (*drawn_curves, tables.area_table(under)) if drawn_curves else (),
+            "Learning curves",
+        ),
+        Part(
+            "aggregates",
+            "Aggregate scores",
+            (
+                *map(Text, _aggregate_notes(study, blocked)),
+                *drawn_scores,
+                tables.aggregate_table(scores),
+                *drawn_ranks,
+                tables.rank_table(ranked),
+                *profiles,
+            ),
+            "Aggregates",
+        ),
+        Part(
+            "diagnostics",
+            "Training diagnostics",
+            (*diagnostics, *_diagnostic_notes(study, traces)) if diagnostics else (),
+            "Diagnostics",
+            headings=True,
+        ),
+        Part("incomplete", "Failed, diverged and missing runs", (tables.incomplete(study),)),
+        Part("protocol", "Protocol", (Facts(facts), tables.constants(study)), "Protocol"),
+        Part("provenance", "Provenance", (tables.provenance(study),), "Provenance"),
+        Part("runs", "Runs", (tables.run_list(study),), "Runs"),
+    )
     return Content(
         title=study.suite.title,
         summary=_summary(study),
         notices=_notices(study),
         sections=tuple(sections),
-        cells=tables.cells(study),
-        run_scores=run_scores,
-        curves=drawn_curves,
+        parts=tuple(part for part in parts if part.blocks),
         figure_data={
             "learning-curves": curves.curve_rows(study, found),
             "performance-profiles": curves.profile_rows(shares),
             **curves.trace_rows(traces),
         },
-        areas=areas_under_curves.area_table(under) if under else None,
-        scores=tuple(scores),
-        aggregate_table=tables.aggregate_table(scores) if scores else None,
-        aggregate_drawing=drawn_scores,
-        ranks=rank_intervals.rank_table(ranked) if ranked else None,
-        rank_drawing=drawn_ranks,
-        profiles=profiles,
-        aggregate_notes=_aggregate_notes(study, blocked),
-        diagnostics=diagnostics,
-        diagnostic_notes=_diagnostic_notes(study, {(key, variant) for key, variant, _, _ in traces}),
-        incomplete=tables.incomplete(study),
-        protocol=protocol(study),
-        constants=tables.constants(study) if study.comparable else None,
-        provenance=tables.provenance(study),
-        runs=tables.run_list(study),
+        protocol=facts,
         command=command,
     )
 
@@ -235,10 +242,12 @@ def _aggregate_notes(study: Study, blocked: dict[str, str]) -> tuple[str, ...]:
     return tuple(notes)
 
 
-def _diagnostic_notes(study: Study, found: set[tuple[str, str]]) -> tuple[str, ...]:
+def _diagnostic_notes(study: Study, traces: Sequence[tuple[str, str, str, curves.Trace]]) -> list[Text]:
+    found = {(key, variant) for key, variant, _, _ in traces}
     notes = []
     for key, what in curves.DIAGNOSTICS.items():
         without = [f"`{variant}`" for variant in study.variants if (key, variant) not in found]
         if without:
-            notes.append(f"{what[0].upper()}{what[1:]} is not recorded for {', '.join(without)}.")
-    return tuple(notes)
+            text = f"{what[0].upper()}{what[1:]} is not recorded for {', '.join(without)}."
+            notes.append(Text(text, small=True))
+    return notes

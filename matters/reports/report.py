@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from matters.reports.compose import Content, Progress
-    from matters.reports.page.style import Drawing
+    from matters.reports.page.section import Drawing
     from matters.results.imported.runs import ForeignSet
     from matters.results.snapshot import Snapshot
 
@@ -35,7 +35,7 @@ NOT_THE_PAGE: dict[str, str] = {
     "matters.results.provenance": "what training notes; a page shows what was noted",
 }
 """Modules that a report loads and that decide no byte of its page, each with the reason."""
-DEPENDENCIES = ("jinja2", "matplotlib", "numpy", "pandas", "rliable", "scipy", "statsmodels")
+DEPENDENCIES = ("jinja2", "matplotlib", "numpy", "pandas", "rliable", "scipy")
 
 
 def write_report(
@@ -122,7 +122,8 @@ def _files(content: Content, suite: Any, identity: str, allow_missing: bool) -> 
     from matters.reports.page import render
     from matters.reports.page.style import style, swatch
 
-    variants = dict.fromkeys(run["variant"] for run in content.runs.data)
+    runs = next(table for table in content.standard if table.name == "runs")
+    variants = dict.fromkeys(run["variant"] for run in runs.data)
     swatches = {variant: swatch(style(k)) for k, variant in enumerate(variants)}
     texts = {
         "index.html": render.page("index.html.jinja", report=content, identity=identity, swatches=swatches),
@@ -147,8 +148,6 @@ def _figure_files(drawing: Drawing) -> dict[str, bytes]:
 
 
 def _facts(content: Content, suite: Any, identity: str, allow_missing: bool) -> dict[str, Any]:
-    from matters.reports.page.tables import aggregate_data
-
     tables = _tables(content)
     return {
         "suite": suite.name,
@@ -163,11 +162,7 @@ def _facts(content: Content, suite: Any, identity: str, allow_missing: bool) -> 
             "aggregate_margin": suite.aggregate_margin,
             "steps": suite.steps,
         },
-        "constants": content.constants.data if content.constants else [],
-        "cells": content.cells.data,
-        "aggregates": [aggregate_data(score) for score in content.scores],
-        "areas": content.areas.data if content.areas else [],
-        "ranks": content.ranks.data if content.ranks else [],
+        **{table.key or table.name: table.data for table in content.standard},
         "comparisons": [
             row
             for section in content.sections
@@ -203,8 +198,6 @@ def _facts(content: Content, suite: Any, identity: str, allow_missing: bool) -> 
         ],
         "lacks": {section.question: section.lacks for section in content.sections},
         "curves": content.figure_data["learning-curves"],
-        "provenance": content.provenance.data,
-        "runs": content.runs.data,
     }
 
 

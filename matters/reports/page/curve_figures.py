@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 
 from matters.reports.page.formatting import number
-from matters.reports.page.style import Drawing, crowds, small_multiples, style
+from matters.reports.page.section import Drawing
+from matters.reports.page.style import crowds, small_multiples, style
 from matters.reports.statistics.intervals import MINIMUM_FOR_CLAIM, MINIMUM_FOR_INTERVAL
 from matters.reports.study.curves import DIAGNOSTICS, Array, Curve, Trace
-from matters.reports.study.pairwise import AGGREGATE
-from matters.reports.study.study import Study
+from matters.reports.study.study import AGGREGATE, Study
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from matters.reports.page.formatting import number, signed
+from matters.reports.page.section import Drawing
 from matters.reports.page.style import (
     COLOURS,
     GRID,
@@ -16,7 +17,6 @@ from matters.reports.page.style import (
     MARGIN_SHADE,
     MOST_LINES,
     SOFT,
-    Drawing,
     small_multiples,
     style,
 )
@@ -27,8 +27,8 @@ from matters.reports.statistics.intervals import (
     mean_interval,
 )
 from matters.reports.study.aggregate_scores import AggregateScore
-from matters.reports.study.pairwise import AGGREGATE, Comparison
-from matters.reports.study.study import Study
+from matters.reports.study.pairwise import Comparison
+from matters.reports.study.study import AGGREGATE, Study
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -1,7 +1,5 @@
 """Numbers as words and tables show them: one rule a kind of number."""
 
-from __future__ import annotations
-
 import math
 
 from matters.reports.statistics.intervals import Interval

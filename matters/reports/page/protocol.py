@@ -1,7 +1,5 @@
 """What a reader must know of how the numbers came about, as pairs of a name and a text."""
 
-from __future__ import annotations
-
 from matters.reports.page.formatting import number, plural, thousands
 from matters.reports.statistics.intervals import (
     CURVE_RESAMPLES,
@@ -9,8 +7,7 @@ from matters.reports.statistics.intervals import (
     MINIMUM_FOR_INTERVAL,
     RESAMPLES,
 )
-from matters.reports.study.pairwise import AGGREGATE
-from matters.reports.study.study import Study
+from matters.reports.study.study import AGGREGATE, Study
 
 
 def protocol(study: Study) -> tuple[tuple[str, str], ...]:

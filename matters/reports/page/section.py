@@ -1,12 +1,8 @@
 """What a question hands to the page: the answer first, then verdicts, figure, tables and method."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
-
-from matters.reports.page.style import Drawing
+from typing import Any, ClassVar
 
 # Answers that claim nothing, so that nobody has to be told that they do not.
 MOST_VERDICTS = 9  # that a page opens with
@@ -14,11 +10,39 @@ SILENT = ("blocked", "too few seeds", "inconclusive", "no test")
 
 
 @dataclass(frozen=True)
+class Panel:
+    """One small figure of the page: inline SVG and what it says to those who do not see it."""
+
+    svg: str
+    alt: str
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """A figure: its panels for the page, and the whole of it as files."""
+
+    kind: ClassVar = "figure"
+
+    name: str
+    title: str
+    caption: str
+    panels: tuple[Panel, ...]
+    svg: bytes
+    pdf: bytes
+    variants: tuple[str, ...] = ()  # those that need a legend
+    data: str = ""  # the CSV file with its numbers, where it is not the table below
+    folded: bool = False  # behind its title on the page, as one of many
+
+
+@dataclass(frozen=True)
 class Table:
     """A table twice: `rows` as the page shows them, `data` as the CSV file and report.json hold them.
 
-    Texts may hold `code` in backticks. `numeric` names the columns that are set right-aligned.
+    Texts may hold `code` in backticks. `numeric` names the columns that are set right-aligned. The page says
+    `empty` in place of a table without rows, and hides the rows behind `fold`, if it is given.
     """
+
+    kind: ClassVar = "table"
 
     name: str
     caption: str
@@ -26,6 +50,43 @@ class Table:
     rows: tuple[tuple[str, ...], ...]
     data: tuple[Mapping[str, Any], ...]
     numeric: frozenset[str] = frozenset()
+    key: str = ""  # what report.json calls it, if not by its name
+    empty: str = ""
+    fold: str = ""
+
+
+@dataclass(frozen=True)
+class Text:
+    """A paragraph among figures and tables; a small one says something of what is above it."""
+
+    kind: ClassVar = "text"
+
+    text: str
+    small: bool = False
+
+
+@dataclass(frozen=True)
+class Facts:
+    """Pairs of a name and a text."""
+
+    kind: ClassVar = "facts"
+
+    pairs: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True)
+class Part:
+    """A part of the page that stands in every report: its blocks from top to bottom.
+
+    `menu` is its entry in the page's menu, if it has one; with `headings` each figure has its title above it.
+    A part without blocks is left out.
+    """
+
+    anchor: str
+    title: str
+    blocks: tuple[Drawing | Table | Text | Facts, ...]
+    menu: str = ""
+    headings: bool = False
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from matters.reports.page.formatting import number
-from matters.reports.page.style import SOFT, Drawing, small_multiples
+from matters.reports.page.section import Drawing
+from matters.reports.page.style import SOFT, small_multiples
 from matters.reports.page.style import style as look_of
 from matters.reports.statistics.intervals import deviation
 

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from matters.reports.page.section import Drawing, Panel
 from matters.reports.page.svg_panels import cut
 
 if TYPE_CHECKING:
@@ -66,29 +67,6 @@ def crowds(names: Sequence[str]) -> list[tuple[str, ...]]:
     groups = max(1, -(-len(names) // MOST_LINES))
     ends = [round(k * len(names) / groups) for k in range(groups + 1)]
     return [tuple(names[low:high]) for low, high in pairwise(ends)]
-
-
-@dataclass(frozen=True)
-class Panel:
-    """One small figure of the page: inline SVG and what it says to those who do not see it."""
-
-    svg: str
-    alt: str
-
-
-@dataclass(frozen=True)
-class Drawing:
-    """A figure: its panels for the page, and the whole of it as files."""
-
-    name: str
-    title: str
-    caption: str
-    panels: tuple[Panel, ...]
-    svg: bytes
-    pdf: bytes
-    variants: tuple[str, ...] = ()  # those that need a legend
-    data: str = ""  # the CSV file with its numbers, where it is not the table below
-    folded: bool = False  # behind its title on the page, as one of many
 
 
 def small_multiples(

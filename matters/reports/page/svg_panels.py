@@ -1,7 +1,5 @@
 """One drawing's SVG cut into its panels, so that nothing has to be drawn twice."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Sequence
 from xml.etree import ElementTree

@@ -1,7 +1,5 @@
 """The tables of the page that are not a question's own."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -12,8 +10,9 @@ from matters.reports.page.formatting import DASH, interval_text, number, thousan
 from matters.reports.page.section import Table
 from matters.reports.statistics.intervals import deviation
 from matters.reports.study.aggregate_scores import AggregateScore
-from matters.reports.study.pairwise import AGGREGATE
-from matters.reports.study.study import Study
+from matters.reports.study.areas_under_curves import Area
+from matters.reports.study.rank_intervals import Ranks
+from matters.reports.study.study import AGGREGATE, Study
 
 # Facts of a run that differ between any two runs, or say nothing of how its numbers came about.
 PERSONAL = ("run_id", "started", "finished", "wall_seconds", "steps_per_second", "population")
@@ -123,6 +122,71 @@ def aggregate_data(score: AggregateScore) -> dict[str, Any]:
     }
 
 
+def area_table(found: Sequence[Area]) -> Table:
+    """A row a place and variant."""
+    columns = ("where", "variant", "area", "95 % interval", "n")
+    return Table(
+        name="area-under-curve",
+        key="areas",
+        caption="Area under each run’s evaluation curve divided by its span: the mean return over training, "
+        "a secondary endpoint. In raw return per environment (mean, Student’s interval), as IQM of "
+        "normalised scores in aggregate (bootstrap).",
+        columns=columns,
+        rows=tuple(
+            (
+                one.where,
+                f"`{one.variant}`",
+                number(one.value, one.where),
+                interval_text(one.interval, one.where),
+                str(one.n),
+            )
+            for one in found
+        ),
+        data=tuple(
+            {
+                "where": one.where,
+                "variant": one.variant,
+                "area": one.value,
+                "low": one.interval.low if one.interval else None,
+                "high": one.interval.high if one.interval else None,
+                "n": one.n,
+            }
+            for one in found
+        ),
+        numeric=frozenset(columns[2:]),
+    )
+
+
+def rank_table(ranks: Ranks | None) -> Table:
+    """One row per variant, in the order of its mean rank."""
+    ranks = ranks or Ranks((), np.empty((0, 0)))
+    order = np.argsort(ranks.expected, kind="stable")
+    columns = ("variant", "mean rank", *(f"rank {k + 1}" for k in range(len(order))))
+    return Table(
+        name="ranks",
+        caption="How often each variant takes each rank by the IQM of normalised scores, over bootstrap "
+        "resamples of the runs within each environment. A description of these runs, not a test.",
+        columns=columns,
+        rows=tuple(
+            (
+                f"`{ranks.variants[v]}`",
+                f"{ranks.expected[v]:.2f}",
+                *(f"{share:.3f}" for share in ranks.shares[v]),
+            )
+            for v in order
+        ),
+        data=tuple(
+            {
+                "variant": ranks.variants[v],
+                "mean_rank": float(ranks.expected[v]),
+                **{f"rank_{k + 1}": float(share) for k, share in enumerate(ranks.shares[v])},
+            }
+            for v in order
+        ),
+        numeric=frozenset(columns[1:]),
+    )
+
+
 def run_list(study: Study) -> Table:
     """Every declared run with its identity."""
     columns = ("run", "variant", "environment", "seed", "state", "score", "digest")
@@ -164,6 +228,7 @@ def run_list(study: Study) -> Table:
         )
     return Table(
         name="runs",
+        fold=f"All {len(rows)} runs with their identities",
         caption="Every number above comes from these runs. "
         + (
             "A run’s identity and digest are of what was read from its file."
@@ -194,6 +259,7 @@ def incomplete(study: Study) -> Table:
     return Table(
         name="incomplete",
         caption="Runs that failed, diverged, have no score, or were never finished.",
+        empty="No run failed, diverged or is missing; every one has a score.",
         columns=every.columns,
         rows=tuple(every.rows[k] for k in picked),
         data=tuple(every.data[k] for k in picked),
@@ -248,6 +314,7 @@ def provenance(study: Study) -> Table:
     return Table(
         name="provenance",
         caption="As recorded with the runs.",
+        empty="No run has recorded any.",
         columns=("fact", "value"),
         rows=tuple(rows),
         data=tuple(data),

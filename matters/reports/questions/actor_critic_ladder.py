@@ -4,8 +4,6 @@ DDPG → TD3 → SAC, with DDPG in TD3's sizes between the first two where it is
 one by one as in table 2 of its paper: each put into that DDPG alone, and each taken out of TD3 alone.
 """
 
-from __future__ import annotations
-
 from matters.reports.page.section import Section
 from matters.reports.questions import ladder
 from matters.reports.questions.ladder import Ladder, Rung, Step

@@ -4,8 +4,6 @@ The paper's layout has five variants: PPO and TRPO+ with the tricks, PPO-M and T
 without clipping. The contrasts that the variants at hand allow are answered, the others are named.
 """
 
-from __future__ import annotations
-
 from matters.reports.page.formatting import interval_text, number, plural, signed
 from matters.reports.page.section import Section, Table
 from matters.reports.questions.pairwise_section import (

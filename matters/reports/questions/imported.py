@@ -1,14 +1,11 @@
 """Imported results beside ours: shown with the file they came from, never pooled and never tested."""
 
-from __future__ import annotations
-
 import numpy as np
 
 from matters.reports.page import side_by_side
 from matters.reports.page.formatting import DASH, number, plural, short_steps, thousands
-from matters.reports.page.section import Section, Table
+from matters.reports.page.section import Drawing, Section, Table
 from matters.reports.page.side_by_side import Mark
-from matters.reports.page.style import Drawing
 from matters.reports.statistics.intervals import deviation
 from matters.reports.study.study import Study
 from matters.results.imported.runs import RETURNS_OF, ForeignRun, ForeignSet

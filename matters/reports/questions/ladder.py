@@ -3,19 +3,16 @@
 Only adjacent steps are tested: they are what the papers claim, and a small family loses little to correction.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from matters.reports.page.formatting import DASH, plural, signed
-from matters.reports.page.section import Section, Table
-from matters.reports.page.style import Drawing
+from matters.reports.page.section import Drawing, Section, Table
 from matters.reports.questions.pairwise_section import comparison_table, early, margins, tests, verdicts
 from matters.reports.statistics.comparisons import Word
-from matters.reports.study.pairwise import AGGREGATE, Comparison, compare_pairs
-from matters.reports.study.study import Study
+from matters.reports.study.pairwise import Comparison, compare_pairs
+from matters.reports.study.study import AGGREGATE, Study
 
 ESTIMAND = (
     "The difference of mean primary endpoints between a rung and the one below it, per environment in raw "

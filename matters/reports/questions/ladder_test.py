@@ -11,8 +11,7 @@ from hypothesis import strategies as st
 from matters.reports import questions
 from matters.reports.questions import actor_critic_ladder, ladder, natural_ladder
 from matters.reports.questions.ladder import steps
-from matters.reports.study.pairwise import AGGREGATE
-from matters.reports.study.study import prepare
+from matters.reports.study.study import AGGREGATE, prepare
 from matters.suites.suite import load_suite, suite
 from testing.planted import CONSTANTS, Plant, planted, planted_suite
 

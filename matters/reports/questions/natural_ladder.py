@@ -4,8 +4,6 @@ VPG → NPG → TNPG → TRPO → PPO. PPO comes as two rungs, the algorithm and
 found that the second may be the larger step.
 """
 
-from __future__ import annotations
-
 from matters.reports.page.section import Section
 from matters.reports.questions import ladder
 from matters.reports.questions.ladder import Ladder, Rung

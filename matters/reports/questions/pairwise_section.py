@@ -1,13 +1,12 @@
 """What questions about pairs share: their table, their verdicts, and the one-line answer."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Sequence
 
 from matters.reports.page.formatting import DASH, interval_text, number, p_text, percent, signed
 from matters.reports.page.section import Table, Verdict
-from matters.reports.study.pairwise import AGGREGATE, Comparison, seeds_text, sentence
-from matters.reports.study.study import Study
+from matters.reports.page.sentences import seeds_text, sentence
+from matters.reports.study.pairwise import Comparison
+from matters.reports.study.study import AGGREGATE, Study
 
 COLUMNS = (
     "comparison",

@@ -4,8 +4,6 @@ Published numbers come from other versions of the environments, other budgets an
 across them would have an answer and no meaning, so there is none: a table and a figure name what differs.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 from matters.reports.page import side_by_side

@@ -1,7 +1,5 @@
 """Are ours equivalent to Stable-Baselines3's? Two one-sided tests of every `X-sb3` against `sb3-X`."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 from matters.reports.page.formatting import number, percent, plural, thousands
@@ -16,8 +14,8 @@ from matters.reports.questions.pairwise_section import (
 )
 from matters.reports.statistics.intervals import MINIMUM_FOR_INTERVAL
 from matters.reports.study.aa_control import Control, split_control
-from matters.reports.study.pairwise import AGGREGATE, Comparison, compare_pairs
-from matters.reports.study.study import Study
+from matters.reports.study.pairwise import Comparison, compare_pairs
+from matters.reports.study.study import AGGREGATE, Study
 
 QUESTION = "reproduction"
 TITLE = "Do ours reproduce Stable-Baselines3?"

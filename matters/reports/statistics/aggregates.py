@@ -6,8 +6,6 @@ The definitions are those of Agarwal et al., "Deep RL at the Edge of the Statist
 equal `rliable.metrics` wherever all environments have the same number of runs.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 
 import numpy as np

@@ -5,8 +5,6 @@ time point without the rest of its run. How often the intervals cover is measure
 `testing.coverage`.
 """
 
-from __future__ import annotations
-
 import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass

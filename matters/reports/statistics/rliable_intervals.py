@@ -5,8 +5,6 @@ generator, so the call is made under a scoped global seed. It also needs the sam
 environment, and resamples each time point by itself: it is never used for curves or differences.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 

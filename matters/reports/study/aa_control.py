@@ -1,7 +1,5 @@
 """The A/A control: a reference compared with itself, over random splits of its runs in two halves."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -10,8 +8,7 @@ from numpy.typing import NDArray
 
 from matters.reports.statistics import comparisons as compare
 from matters.reports.statistics.intervals import MINIMUM_FOR_INTERVAL, contrasts
-from matters.reports.study.pairwise import AGGREGATE
-from matters.reports.study.study import Study
+from matters.reports.study.study import AGGREGATE, Study
 
 Array = NDArray[np.float64]
 

@@ -1,7 +1,5 @@
 """Aggregate scores of each variant: every metric with our interval and, beside it, rliable's."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 

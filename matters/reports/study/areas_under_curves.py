@@ -1,19 +1,14 @@
 """The secondary endpoint: the area under each run's curve, a mean return over training."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from matters.reports.page.formatting import interval_text, number
-from matters.reports.page.section import Table
 from matters.reports.statistics import aggregates
 from matters.reports.statistics.intervals import MINIMUM_FOR_INTERVAL, Interval, bootstrap, contrast, iqm_tail
 from matters.reports.study.curves import run_matrix
-from matters.reports.study.pairwise import AGGREGATE
-from matters.reports.study.study import Study
+from matters.reports.study.study import AGGREGATE, Study
 
 Array = NDArray[np.float64]
 
@@ -59,37 +54,3 @@ def areas(study: Study) -> list[Area]:
         found.append(Area(variant, AGGREGATE, float(aggregates.iqm(samples)), interval, fewest))
     order = {name: k for k, name in enumerate((AGGREGATE, *study.environments))}
     return sorted(found, key=lambda area: order[area.where])
-
-
-def area_table(found: list[Area]) -> Table:
-    """A row a place and variant."""
-    columns = ("where", "variant", "area", "95 % interval", "n")
-    return Table(
-        name="area-under-curve",
-        caption="Area under each run’s evaluation curve divided by its span: the mean return over training, "
-        "a secondary endpoint. In raw return per environment (mean, Student’s interval), as IQM of "
-        "normalised scores in aggregate (bootstrap).",
-        columns=columns,
-        rows=tuple(
-            (
-                one.where,
-                f"`{one.variant}`",
-                number(one.value, one.where),
-                interval_text(one.interval, one.where),
-                str(one.n),
-            )
-            for one in found
-        ),
-        data=tuple(
-            {
-                "where": one.where,
-                "variant": one.variant,
-                "area": one.value,
-                "low": one.interval.low if one.interval else None,
-                "high": one.interval.high if one.interval else None,
-                "n": one.n,
-            }
-            for one in found
-        ),
-        numeric=frozenset(columns[2:]),
-    )

@@ -1,7 +1,5 @@
 """Learning curves with whole-run bands, and diagnostics over training."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 

@@ -6,10 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from matters.reports.study.rank_intervals import (
-    Ranks,
-    rank_drawing,
     rank_probabilities,
-    rank_table,
     shares_of_ranks,
 )
 from matters.reports.study.study import prepare
@@ -59,16 +56,3 @@ def test_ranks_need_two_whole_variants_with_five_runs():
     assert rank_probabilities(gap) is None
     known = {("a", "Unknown-v0"): Plant(0.5, 0.1), ("b", "Unknown-v0"): Plant(0.6, 0.1)}
     assert rank_probabilities(study(known)) is None
-
-
-def test_table_and_figure_have_the_best_first():
-    ranks = Ranks(("worse", "better"), np.array([[0.2, 0.8], [0.8, 0.2]]))
-    table = rank_table(ranks)
-    assert [row[0] for row in table.rows] == ["`better`", "`worse`"]
-    assert table.data[0] == {
-        "variant": "better",
-        "mean_rank": pytest.approx(1.2),
-        "rank_1": 0.8,
-        "rank_2": 0.2,
-    }
-    assert "better 80 %, worse 20 %" in rank_drawing(ranks).panels[0].alt

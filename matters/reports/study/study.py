@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
 Array = NDArray[np.float64]
 
+AGGREGATE = "aggregate"
+"""The place of a number that is taken over all comparable environments together."""
+
 
 @dataclass(frozen=True)
 class CellScores:
@@ -98,6 +101,11 @@ class Study:
     def left_out(self) -> tuple[str, ...]:
         """The environments without normalising constants."""
         return tuple(name for name in self.environments if name not in self.constants)
+
+    @property
+    def places(self) -> tuple[str, ...]:
+        """The aggregate, if it is over several environments, and every environment."""
+        return (*([AGGREGATE] if len(self.comparable) > 1 else []), *self.environments)
 
     def cell(self, variant: str, environment: str) -> CellScores:
         """The cell, empty if nothing was declared for it."""

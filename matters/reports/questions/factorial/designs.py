@@ -1,7 +1,5 @@
 """Two-level designs among a suite's variants: found from their configs, and the contrasts that they allow."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass

@@ -12,20 +12,11 @@ from scipy import stats
 
 from matters.reports.page.curve_figures import LEFT
 from matters.reports.page.formatting import interval_text, number, signed
-from matters.reports.page.style import (
-    COLOURS,
-    HOLLOW,
-    INK,
-    MARGIN_SHADE,
-    SOFT,
-    Drawing,
-    small_multiples,
-    style,
-)
+from matters.reports.page.section import Drawing
+from matters.reports.page.style import COLOURS, HOLLOW, INK, MARGIN_SHADE, SOFT, small_multiples, style
 from matters.reports.questions.factorial.designs import Design
 from matters.reports.questions.factorial.effects import Effect
-from matters.reports.study.pairwise import AGGREGATE
-from matters.reports.study.study import Study
+from matters.reports.study.study import AGGREGATE, Study
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

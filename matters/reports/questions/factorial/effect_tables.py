@@ -1,7 +1,5 @@
 """Tables of a two-level design: its effects, and its cells."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 from matters.reports.page.formatting import DASH, interval_text, number, p_text, signed

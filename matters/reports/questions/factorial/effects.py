@@ -1,17 +1,16 @@
 """Main effects and interactions of a two-level design: estimates, families of tests, and their words."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 from dataclasses import astuple, dataclass, replace
 
 from matters.reports.page.formatting import interval_text, number, plural, signed
+from matters.reports.page.sentences import place_text, turned, why_no_claim
 from matters.reports.questions.factorial.designs import Design, Term
 from matters.reports.statistics import comparisons as compare
-from matters.reports.statistics.intervals import MINIMUM_FOR_CLAIM, MINIMUM_FOR_INTERVAL, Interval
-from matters.reports.study.pairwise import AGGREGATE, remarks
-from matters.reports.study.study import Study
+from matters.reports.statistics.intervals import MINIMUM_FOR_CLAIM, MINIMUM_FOR_INTERVAL
+from matters.reports.study.pairwise import remarks
+from matters.reports.study.study import AGGREGATE, Study
 
 FREEDOM = 2 * (MINIMUM_FOR_INTERVAL - 1)
 """Pooled degrees of freedom that an interval needs: as many as two cells of five runs have."""
@@ -54,18 +53,13 @@ class Effect:
         return " × ".join(f"`{factor}`" for factor in self.term)
 
 
-def places(study: Study) -> tuple[str, ...]:
-    """Where effects are estimated: over all comparable environments, if there are several, and on each."""
-    return (*([AGGREGATE] if len(study.comparable) > 1 else []), *study.environments)
-
-
 def estimate(study: Study, question: str, design: Design) -> list[Effect]:
     """Every effect in every place, place by place.
 
     Holm's correction over all main effects, Holm's over all interactions of two, Benjamini and Hochberg's
     over the higher ones, which are exploratory.
     """
-    raw = [_effect(study, question, design, term, where) for where in places(study) for term in design.terms]
+    raw = [_effect(study, question, design, term, where) for where in study.places for term in design.terms]
     judged = list(raw)
     for family in (1, 2, 3):
         tested = [k for k, one in enumerate(raw) if min(one.order, 3) == family and one.found is not None]
@@ -131,11 +125,6 @@ def _judged(one: Effect, adjusted_p: float, family: int) -> Effect:
     return replace(one, word=word, adjusted_p=adjusted_p, notes=(*one.notes, *notes), seeds_needed=needed)
 
 
-def place_text(where: str) -> str:
-    """How a sentence about a place begins."""
-    return "In aggregate" if where == AGGREGATE else f"On {where}"
-
-
 def sentence(one: Effect, conditional: tuple[float, float] | None = None) -> str:
     """The verdict on one effect that has an interval; what is no claim begins by saying so.
 
@@ -145,15 +134,9 @@ def sentence(one: Effect, conditional: tuple[float, float] | None = None) -> str
     if one.order > 2:
         text = f"Exploratory: {text[0].lower()}{text[1:]}"
     elif not one.claim:
-        text = f"{why_no_claim(one)}: {text[0].lower()}{text[1:]}"
+        seeds = f"{plural(one.runs, 'seed')} a cell, and a claim needs {MINIMUM_FOR_CLAIM}"
+        text = f"{why_no_claim(one.runs, one.gaps, seeds)}: {text[0].lower()}{text[1:]}"
     return " ".join([text, *one.notes])
-
-
-def why_no_claim(one: Effect) -> str:
-    """Why a verdict is an indication only."""
-    if one.runs < MINIMUM_FOR_CLAIM:
-        return f"Indication ({plural(one.runs, 'seed')} a cell, and a claim needs {MINIMUM_FOR_CLAIM})"
-    return f"Indication (runs are left out: {one.gaps})"
 
 
 def _finding(one: Effect, conditional: tuple[float, float] | None) -> str:
@@ -170,7 +153,7 @@ def _finding(one: Effect, conditional: tuple[float, float] | None) -> str:
         if main:
             lead = f"{one.name} {'raises' if value > 0 else 'lowers'} the score by {size}{unit}"
             wide, narrow = (
-                interval_text(_turned(each, value), where) for each in (found.interval95, found.interval90)
+                interval_text(turned(each, value), where) for each in (found.interval95, found.interval90)
             )
         else:
             lead = f"{' and '.join(one.name.split(' × '))} interact ({what})"
@@ -198,10 +181,6 @@ def _conditional_text(one: Effect, conditional: tuple[float, float]) -> str:
     first, second = (f"`{factor}`" for factor in one.term)
     without, along = (signed(value, one.where) for value in conditional)
     return f"The effect of {first} is {without} with {second} off and {along} with it on."
-
-
-def _turned(interval: Interval, sign: float) -> Interval:
-    return interval if sign > 0 else Interval(-interval.high, -interval.low, interval.level)
 
 
 def unanswered(effects: Sequence[Effect], names: str) -> str:

@@ -11,8 +11,7 @@ from matters.reports import questions
 from matters.reports.questions.factorial.designs import find
 from matters.reports.questions.factorial.effects import FREEDOM, estimate
 from matters.reports.statistics import comparisons as compare
-from matters.reports.study.pairwise import AGGREGATE
-from matters.reports.study.study import prepare
+from matters.reports.study.study import AGGREGATE, prepare
 from matters.suites.design import design
 from testing.planted import CONSTANTS, Plant, planted
 

@@ -3,13 +3,11 @@
 The design is found among the suite's variants: all combinations of some tricks, or one trick at a time.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 from matters.reports.page.formatting import plural, signed
-from matters.reports.page.section import Section, Verdict
-from matters.reports.page.style import Drawing
+from matters.reports.page.section import Drawing, Section, Verdict
+from matters.reports.page.sentences import place_text
 from matters.reports.questions.factorial import designs, effect_figures
 from matters.reports.questions.factorial.designs import Design
 from matters.reports.questions.factorial.effect_tables import cell_table, effect_table
@@ -17,16 +15,13 @@ from matters.reports.questions.factorial.effects import (
     FREEDOM,
     Effect,
     estimate,
-    place_text,
-    places,
     sentence,
     unanswered,
 )
 from matters.reports.questions.pairwise_section import early, margins
 from matters.reports.statistics.comparisons import Word
 from matters.reports.statistics.intervals import MINIMUM_FOR_CLAIM
-from matters.reports.study.pairwise import AGGREGATE
-from matters.reports.study.study import Study
+from matters.reports.study.study import AGGREGATE, Study
 
 QUESTION = "trick-factorial"
 TITLE = "Which tricks matter, and do they interact?"
@@ -233,7 +228,7 @@ def _caveats(study: Study, design: Design, found: Sequence[Effect]) -> tuple[str
     outside = [f"`{name}`" for name in study.variants if name not in design.variants]
     if outside:
         lines.append(f"Not part of the design: {', '.join(outside)}.")
-    if len(places(study)) > 1 and AGGREGATE not in places(study):
+    if len(study.places) > 1 and AGGREGATE not in study.places:
         known = f"only {study.comparable[0]} has" if study.comparable else "no environment has"
         lines.append(f"No aggregate over environments: {known} normalising constants.")
     if any(one.scale is None for one in found):
@@ -262,7 +257,7 @@ def _drawings(study: Study, design: Design, found: Sequence[Effect]) -> tuple[Dr
     if any(one.value is not None for one in found):
         drawings.append(effect_figures.effects(QUESTION, design, found))
     if full and any(
-        all(one.value is not None for one in found if one.where == where) for where in places(study)
+        all(one.value is not None for one in found if one.where == where) for where in study.places
     ):
         drawings.append(effect_figures.half_normal(design, found))
     if full:

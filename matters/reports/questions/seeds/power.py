@@ -4,8 +4,6 @@ The draws take the runs at hand for the distribution that all runs come from. Wi
 is in every number.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -143,3 +141,35 @@ def wrong_signs(full: Mapping[str, float], means: Mapping[str, Array]) -> dict[s
         ]
         shares[one] = math.fsum(wrong) / len(wrong) if wrong else None
     return shares
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A place with what N seeds would show there, by variant: `outlooks[n][variant]`."""
+
+    where: str
+    n: int
+    margin: float | None
+    unit: str
+    outlooks: dict[int, dict[str, Outlook]]
+    wrong: dict[int, dict[str, float | None]]
+    spread: Spread
+    claim: bool
+
+    def mean(self, n: int, what: str) -> float | None:
+        """The mean over variants of one number."""
+        values = [getattr(one, what) for one in self.outlooks[n].values()]
+        return None if any(value is None for value in values) else math.fsum(values) / len(values)
+
+    def mean_wrong(self, n: int) -> float | None:
+        """The mean over variants of how often a pair comes out the wrong way round."""
+        values = [share for share in self.wrong[n].values() if share is not None]
+        return math.fsum(values) / len(values) if values else None
+
+    def needed(self, deviation: float) -> tuple[int, int]:
+        """Seeds a variant to find a difference of the margin and to show equivalence, at 80 % power."""
+        assert self.margin is not None
+        return (
+            compare.seeds_for_difference(deviation, self.margin),
+            compare.seeds_for_equivalence(deviation, self.margin),
+        )

@@ -16,8 +16,7 @@ from matters.reports.questions.seeds.power import (
 )
 from matters.reports.statistics import comparisons as compare
 from matters.reports.statistics.intervals import contrast
-from matters.reports.study.pairwise import AGGREGATE
-from matters.reports.study.study import prepare
+from matters.reports.study.study import AGGREGATE, prepare
 from testing.planted import CONSTANTS, Plant, placed, planted, planted_suite
 
 HOPPER, WALKER, UNKNOWN = "Hopper-v5", "Walker2d-v5", "Unknown-v0"

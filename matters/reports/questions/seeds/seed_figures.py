@@ -6,15 +6,14 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from matters.reports.page.curve_figures import LEFT
-from matters.reports.page.style import SOFT, Drawing, small_multiples, style
-from matters.reports.questions.factorial.effects import place_text
-from matters.reports.questions.seeds.power import GRID, Outlook
+from matters.reports.page.section import Drawing
+from matters.reports.page.sentences import place_text
+from matters.reports.page.style import SOFT, small_multiples, style
+from matters.reports.questions.seeds.power import GRID, Outlook, Plan
 from matters.reports.study.study import Study
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-
-    from matters.reports.questions.seeds.seeds import Plan
 
 Pick = Callable[[Outlook], float | None]
 # Title, which number of an outlook (a wrong order is none of one variant), and the level to look for.

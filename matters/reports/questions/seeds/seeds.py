@@ -1,21 +1,18 @@
 """How many seeds does an answer need? What fewer or more runs would show, drawn from the runs at hand."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from matters.reports.page.formatting import number, percent, plural, thousands
 from matters.reports.page.section import Section, Table, Verdict
-from matters.reports.questions.factorial.effects import place_text, places
+from matters.reports.page.sentences import place_text
 from matters.reports.questions.pairwise_section import margins
 from matters.reports.questions.seeds.power import (
     DRAWS,
     GRID,
     Array,
     Outlook,
-    Spread,
+    Plan,
     drawn,
     outlook,
     pooled_spread,
@@ -24,8 +21,7 @@ from matters.reports.questions.seeds.power import (
 from matters.reports.questions.seeds.seed_figures import seed_curves
 from matters.reports.statistics import comparisons as compare
 from matters.reports.statistics.intervals import MINIMUM_FOR_CLAIM, MINIMUM_FOR_INTERVAL
-from matters.reports.study.pairwise import AGGREGATE
-from matters.reports.study.study import Study
+from matters.reports.study.study import AGGREGATE, Study
 
 QUESTION = "seeds"
 TITLE = "How many seeds does an answer need?"
@@ -49,41 +45,9 @@ METHOD = (
 )
 
 
-@dataclass(frozen=True)
-class Plan:
-    """A place with what N seeds would show there, by variant: `outlooks[n][variant]`."""
-
-    where: str
-    n: int
-    margin: float | None
-    unit: str
-    outlooks: dict[int, dict[str, Outlook]]
-    wrong: dict[int, dict[str, float | None]]
-    spread: Spread
-    claim: bool
-
-    def mean(self, n: int, what: str) -> float | None:
-        """The mean over variants of one number."""
-        values = [getattr(one, what) for one in self.outlooks[n].values()]
-        return None if any(value is None for value in values) else math.fsum(values) / len(values)
-
-    def mean_wrong(self, n: int) -> float | None:
-        """The mean over variants of how often a pair comes out the wrong way round."""
-        values = [share for share in self.wrong[n].values() if share is not None]
-        return math.fsum(values) / len(values) if values else None
-
-    def needed(self, deviation: float) -> tuple[int, int]:
-        """Seeds a variant to find a difference of the margin and to show equivalence, at 80 % power."""
-        assert self.margin is not None
-        return (
-            compare.seeds_for_difference(deviation, self.margin),
-            compare.seeds_for_equivalence(deviation, self.margin),
-        )
-
-
 def answer(study: Study) -> Section:
     """Plan every place; the first of them, the aggregate if there is one, gives the short answer."""
-    plans = [plan for where in places(study) if (plan := _plan(study, where)) is not None]
+    plans = [plan for where in study.places if (plan := _plan(study, where)) is not None]
     text, word = _answer(study, plans)
     several = len(study.variants) > 1
     return Section(
@@ -215,7 +179,7 @@ def _verdict(plan: Plan) -> Verdict:
 def _lacks(study: Study, plans: Sequence[Plan]) -> tuple[str, ...]:
     lines = [
         f"{place_text(where)}, nothing to plan by: fewer than two variants have {MINIMUM_FOR_INTERVAL} runs."
-        for where in places(study)
+        for where in study.places
         if plans and where not in [plan.where for plan in plans]
     ]
     fewest = min((plan.n for plan in plans), default=0)

@@ -10,7 +10,8 @@ import numpy as np
 import pandas as pd
 
 from matters.reports.page.curve_figures import LEFT, over_training, wide
-from matters.reports.page.style import COLOURS, SOFT, Drawing, small_multiples, style
+from matters.reports.page.section import Drawing
+from matters.reports.page.style import COLOURS, SOFT, small_multiples, style
 from matters.reports.questions.trust_region.bounds import Bound, Quantity, actions
 from matters.reports.statistics import aggregates
 from matters.reports.statistics.intervals import MINIMUM_FOR_INTERVAL, bootstrap_curve

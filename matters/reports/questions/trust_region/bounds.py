@@ -4,8 +4,6 @@ Recorded are the mean KL(old ‖ new) of the rollout, summed over the action's d
 π_new/π_old. A bound is turned into these units before it is held against them.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal

@@ -4,13 +4,10 @@ After figure 2 of Engstrom et al. 2020: PPO's clipping bounds no ratio, and what
 other things than the bound. Nothing is tested here; every share and mean has its interval.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 
 from matters.reports.page.formatting import DASH, interval_text, number, plural
-from matters.reports.page.section import Section, Table, Verdict
-from matters.reports.page.style import Drawing
+from matters.reports.page.section import Drawing, Section, Table, Verdict
 from matters.reports.questions.trust_region.bounds import Array, Bound, Quantity, bounds
 from matters.reports.questions.trust_region.updates import (
     Finding,

@@ -1,7 +1,5 @@
 """How far the updates of each cell went, a number a run, and what that says of a bound."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from matters.reports import questions
-from matters.reports.study.pairwise import AGGREGATE, compare_pairs, sentence
-from matters.reports.study.study import prepare
+from matters.reports.page.sentences import sentence
+from matters.reports.study.pairwise import compare_pairs
+from matters.reports.study.study import AGGREGATE, prepare
 from testing.planted import CONSTANTS, Plant, planted, planted_suite
 
 HOPPER, WALKER, PENDULUM = "Hopper-v5", "Walker2d-v5", "InvertedPendulum-v5"

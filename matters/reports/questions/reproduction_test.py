@@ -5,8 +5,7 @@ import pytest
 
 from matters.reports import questions
 from matters.reports.study.aa_control import split_control
-from matters.reports.study.pairwise import AGGREGATE
-from matters.reports.study.study import prepare
+from matters.reports.study.study import AGGREGATE, prepare
 from testing.planted import CONSTANTS, Plant, planted, planted_suite
 
 HOPPER, WALKER, UNKNOWN = "Hopper-v5", "Walker2d-v5", "Unknown-v0"
