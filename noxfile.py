@@ -31,7 +31,7 @@ def lint(session: nox.Session) -> None:
     session.install(*CONSTRAINED, "ruff", "import-linter")
     session.run("ruff", "check", ".")
     session.run("ruff", "format", "--check", ".")
-    session.run("lint-imports")
+    session.run("python", "-m", "testing.lint_imports")
 
 
 @nox.session

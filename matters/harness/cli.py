@@ -22,7 +22,7 @@ from matters.harness.commands import (
     status,
     verify,
 )
-from matters.harness.terminal.console import remark
+from matters.harness.terminal.console import warn
 from matters.suites.errors import InputError
 
 app = typer.Typer(
@@ -68,13 +68,13 @@ def call(arguments: list[str]) -> int:
     try:
         return int(app(arguments, prog_name="matters", standalone_mode=False) or 0)
     except typer.TyperException as error:
-        remark(error.format_message())
+        warn(error.format_message())
         return 2
     except InputError as error:
-        remark(str(error))
+        warn(str(error))
         return 2
     except typer.Abort:
-        remark("stopped")
+        warn("stopped")
         return 1
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from matters.harness.commands.options import DEFAULT_STORE, AllowMissing, Json, Out, Smoke, StoreDirectory
-from matters.harness.commands.run import Executor, RetryFailed, Workers, carry_out
+from matters.harness.commands.run import Executor, RetryFailed, Workers, run_suite
 from matters.suites.errors import InputError
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ def ablate(
         raise InputError("--one-in and --one-out are two designs: choose one")
     kind: Kind = "one-in" if one_in else "one-out" if one_out else "full"
     declared = design(algorithm, tricks, environments=env, seeds=seeds, steps=steps, preset=preset, kind=kind)
-    carry_out(
+    run_suite(
         declared.smoke() if smoke else declared,
         store=store,
         workers=workers,

@@ -1,5 +1,6 @@
 """`matters reproduce`: train a run again and compare digests."""
 
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
@@ -7,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from matters.harness.commands.options import DEFAULT_STORE, Json, RunId, StoreDirectory
-from matters.harness.terminal.console import notes, print_json, remark
+from matters.harness.terminal.console import notes, print_json, warn
 from matters.suites.errors import InputError
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ def reproduce(run_id: RunId, store: StoreDirectory = DEFAULT_STORE, json: Json =
     try:
         digest, error, again = _train_again(spec)
     except KeyboardInterrupt:
-        remark("stopped: nothing was compared")
+        warn("stopped: nothing was compared")
         raise typer.Exit(1) from None
     same = digest == before.digest
     changed = [] if same else _changed(opened.provenance(found), again)
@@ -66,7 +67,9 @@ def _check_version(spec: "RunSpec") -> None:
 
 def _train_again(spec: "RunSpec") -> tuple[str | None, str | None, dict[str, Any]]:
     """The digest, or what went wrong, and the provenance of a fresh run of the spec."""
-    from matters.harness.scheduling.fill_store import complete
+    from matters.harness.scheduling import executors
+    from matters.harness.scheduling.fill_store import fill_store
+    from matters.harness.terminal import display
     from matters.results.store import Store
     from matters.suites.suite import Cell
 
@@ -74,7 +77,14 @@ def _train_again(spec: "RunSpec") -> tuple[str | None, str | None, dict[str, Any
         directory = Path(folder) / "runs"
         fresh = Store.open(directory, create=True)
         cell = Cell(spec.algorithm, spec.environment, (spec,))
-        outcome = complete(fresh, directory, [cell], 1, notes())
+        outcome = fill_store(
+            fresh,
+            [cell],
+            1,
+            execute=executors.load("local"),
+            watch=partial(display.progress, console=notes()),
+            say=notes().print,
+        )
         if outcome.lost:
             return None, outcome.lost[0].reason, {}
         status = fresh.status(spec.run_id)

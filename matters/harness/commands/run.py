@@ -23,7 +23,7 @@ from matters.harness.commands.options import (
     reproducing_command,
 )
 from matters.harness.scheduling import executors
-from matters.harness.terminal.console import notes, print_json, remark
+from matters.harness.terminal.console import notes, print_json, warn
 from matters.suites.errors import InputError
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ def run(
     json: Json = False,
 ) -> None:
     """Train what the store lacks, then report."""
-    carry_out(
+    run_suite(
         choose(suite, seeds, steps, only, smoke),
         store=store,
         workers=workers,
@@ -62,7 +62,7 @@ def run(
     )
 
 
-def carry_out(
+def run_suite(
     declared: "Suite",
     *,
     store: Path,
@@ -76,16 +76,15 @@ def carry_out(
 ) -> None:
     """Train what the store lacks of a suite, write its report, and say what came of it.
 
-    `command` is what to type for the same again. Exits with 1 if runs failed or are missing.
-
-    Raises:
-        InputError: one of the options cannot be used; nothing has been written.
+    `command` is what to type for the same again. Exits with 1 if runs failed or are missing. Raises
+    InputError for an option that cannot be used, before anything is written.
     """
-    executors.check(executor)
+    execute = executors.load(executor)
     crew = _workers(workers)
     place = report_directory(out, store, declared.name)
 
-    from matters.harness.scheduling.fill_store import check_memory, complete
+    from matters.harness.scheduling.fill_store import check_memory, fill_store
+    from matters.harness.terminal import display
     from matters.results.store import Store
 
     if not store.exists():
@@ -93,9 +92,17 @@ def carry_out(
         check_memory(declared.cells(), crew)
     opened = Store.open(store, create=True)
     try:
-        outcome = complete(opened, store, declared.cells(), crew, notes(), retry_failed=retry_failed)
+        outcome = fill_store(
+            opened,
+            declared.cells(),
+            crew,
+            execute=execute,
+            watch=partial(display.progress, console=notes()),
+            say=notes().print,
+            retry_failed=retry_failed,
+        )
     except KeyboardInterrupt:
-        remark("stopped; the same command goes on from the last checkpoints")
+        warn("stopped; the same command goes on from the last checkpoints")
         raise typer.Exit(1) from None
 
     if outcome.trained:
@@ -112,9 +119,9 @@ def carry_out(
     states = taken.runs["state"].value_counts()
     counts = {state: int(states.get(state, 0)) for state in ("done", "failed", "missing")}
     if counts["failed"]:
-        remark(f"{counts['failed']} runs failed: `matters show RUN_ID` says why, --retry-failed tries again")
+        warn(f"{counts['failed']} runs failed: `matters show RUN_ID` says why, --retry-failed tries again")
     if outcome.lost:
-        remark(f"{counts['missing']} runs are missing, their workers were lost: the same command goes on")
+        warn(f"{counts['missing']} runs are missing, their workers were lost: the same command goes on")
     if json:
         facts = {"suite": declared.name, "store": str(store), "trained": outcome.trained}
         print_json({**facts, **counts, "report": str(page)})

@@ -39,7 +39,9 @@ OFTEN = """
 import sys
 from functools import partial
 from pathlib import Path
-from matters.harness.scheduling.fill_store import complete
+from matters.harness.scheduling.executors.local import execute
+from matters.harness.scheduling.fill_store import fill_store
+from matters.harness.terminal import display
 from matters.harness.terminal.console import notes
 from matters.harness.training.worker import train_population
 from matters.results.store import Store
@@ -51,7 +53,9 @@ def trainer(directory, retry_failed):
 if __name__ == "__main__":
     directory = Path(sys.argv[2])
     store = Store.open(directory, create=True)
-    complete(store, directory, load_suite(sys.argv[1]).cells(), int(sys.argv[3]), notes(), trainer=trainer)
+    watch = partial(display.progress, console=notes())
+    cells, workers = load_suite(sys.argv[1]).cells(), int(sys.argv[3])
+    fill_store(store, cells, workers, execute=execute, make_train=trainer, watch=watch, say=print)
 """
 
 

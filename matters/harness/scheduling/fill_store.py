@@ -2,21 +2,24 @@
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import closing
+from contextlib import AbstractContextManager, closing
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rich.console import Console
-
-from matters.harness.scheduling.executors.local import Lost, Train, execute
-from matters.harness.scheduling.packing import Kind, plan
-from matters.harness.terminal import display
+from matters.harness.scheduling.executors.interface import Execute, Lost, Train
+from matters.harness.scheduling.packing import Kind, Task, plan
 
 if TYPE_CHECKING:
+    from matters.harness.training.worker import Progress
     from matters.results.store import Store
     from matters.suites.suite import Cell
+
+Watch = Callable[[Sequence[Task]], AbstractContextManager[Callable[["Progress | Lost"], None]]]
+"""Shows tasks while they are trained; the context takes each piece of news as it comes."""
+MakeTrain = Callable[[Path, bool], Train]
+"""From the store's directory and `retry_failed`."""
 
 POLL_SECONDS = 1.0
 """How often to ask whether another process has finished the runs that it holds."""
@@ -24,45 +27,34 @@ POLL_SECONDS = 1.0
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came of it.
-
-    Attributes:
-        trained: how many runs were trained here, failed ones included.
-        lost: the tasks that ended without a result, with the reason.
-    """
+    """What came of it."""
 
     trained: int
+    """How many runs were trained here, failed ones included."""
     lost: tuple[Lost, ...]
+    """The tasks that ended without a result, each with the reason."""
 
 
-def complete(
+def fill_store(
     store: "Store",
-    directory: Path,
     cells: "Sequence[Cell]",
     workers: int,
-    console: Console,
     *,
+    execute: Execute,
+    make_train: MakeTrain | None = None,
+    watch: Watch,
+    say: Callable[[str], object],
     retry_failed: bool = False,
-    trainer: Callable[[Path, bool], Train] | None = None,
 ) -> Outcome:
     """Train every run of the cells that is missing, or failed if that is asked for.
 
     Runs that another process is training are waited for, and taken over should it die. So on return each
-    run is done or failed, except those of the tasks that were lost here.
-
-    Args:
-        store: the store that runs are looked up in.
-        directory: where that store is; workers open it themselves.
-        cells: what is to be there.
-        workers: processes at a time.
-        console: where progress is shown.
-        retry_failed: train failed runs once more.
-        trainer: makes the function that workers call, from the directory and `retry_failed`.
-
-    Raises:
-        InputError: there is not enough memory for one of the runs; nothing is trained.
+    run is done or failed, except those of the tasks that were lost here. `workers` processes work at a time;
+    `make_train`, which tests replace, makes what they call. `watch` shows the news
+    of some tasks while they are trained, and `say` a line. Raises InputError if there is not enough memory
+    for one of the runs; then nothing is trained.
     """
-    make = _population_trainer if trainer is None else trainer
+    train = (make_train or population_trainer)(store.path, retry_failed)
     lost: list[Lost] = []
     tried: set[str] = set()
     trained = 0
@@ -77,9 +69,9 @@ def complete(
         }
         if pending:
             tasks = plan(cells, pending, workers, _kind, _limits(cells, pending, workers))
-            events = execute(tasks, make(directory, retry_failed), workers)
+            events = execute(tasks, train, workers)
             tried |= pending.keys()
-            with display.progress(tasks, console) as show, closing(events):
+            with watch(tasks) as show, closing(events):
                 for event in events:
                     show(event)
                     if isinstance(event, Lost):
@@ -91,7 +83,7 @@ def complete(
                         trained += len(event.run_ids)
         elif held := sum(status.state == "running" for status in states.values()):
             if not said_so:
-                console.print(f"waiting for what another process is training: {held} of {len(states)} runs")
+                say(f"waiting for what another process is training: {held} of {len(states)} runs")
                 said_so = True
             time.sleep(POLL_SECONDS)
         else:
@@ -99,11 +91,7 @@ def complete(
 
 
 def check_memory(cells: "Sequence[Cell]", workers: int) -> None:
-    """Refuse cells of which not even one run would fit into a worker's memory.
-
-    Raises:
-        InputError: in one line, with what the run needs and what would help.
-    """
+    """Raise InputError for cells of which not even one run would fit into a worker's memory."""
     _limits(cells, {spec.run_id: 0 for cell in cells for spec in cell.specs}, workers)
 
 
@@ -125,7 +113,8 @@ def _kind(algorithm: str) -> Kind:
     return "off-policy reference" if "buffer_size" in found.Config.model_fields else "reference"
 
 
-def _population_trainer(directory: Path, retry_failed: bool) -> Train:
+def population_trainer(directory: Path, retry_failed: bool) -> Train:
+    """What a worker calls to train a task's runs into the store in `directory`."""
     from matters.harness.training.worker import train_population
 
     return partial(train_population, directory, retry_failed=retry_failed)

@@ -10,7 +10,9 @@ from pathlib import Path
 from rich.console import Console
 
 from matters.harness.scheduling import fill_store as module
-from matters.harness.scheduling.fill_store import complete
+from matters.harness.scheduling.executors.local import execute
+from matters.harness.scheduling.fill_store import fill_store
+from matters.harness.terminal import display
 from matters.suites.spec import Evaluation, RunSpec
 
 
@@ -33,10 +35,10 @@ class FakeStatus:
 class FakeStore:
     """A file for each run that holds its state."""
 
-    directory: Path
+    path: Path
 
     def status(self, run_id):
-        path = self.directory / run_id
+        path = self.path / run_id
         return FakeStatus(path.read_text() if path.exists() else "missing")
 
 
@@ -101,7 +103,16 @@ def begun(directory):
 def finish(directory, cells, workers=1, **options):
     console = Console(file=io.StringIO(), width=200)
     before = begun(directory)
-    outcome = complete(FakeStore(directory), directory, cells, workers, console, trainer=trainer, **options)
+    outcome = fill_store(
+        FakeStore(directory),
+        cells,
+        workers,
+        execute=execute,
+        make_train=trainer,
+        watch=partial(display.progress, console=console),
+        say=console.print,
+        **options,
+    )
     trained = begun(directory)
     assert outcome.trained == len(trained) - len(before) - len(outcome.lost)
     return outcome.lost, trained, console.file.getvalue()

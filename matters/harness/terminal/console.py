@@ -21,7 +21,7 @@ def notes() -> Console:
     return Console(stderr=True, highlight=False)
 
 
-def remark(line: str) -> None:
+def warn(line: str) -> None:
     """One line about the work, not a fact that it found."""
     typer.echo(f"matters: {' '.join(line.split())}", err=True)
 

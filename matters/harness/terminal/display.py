@@ -13,7 +13,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from matters.harness.scheduling.executors.local import Lost
+from matters.harness.scheduling.executors.interface import Lost
 from matters.harness.scheduling.packing import Task
 
 if TYPE_CHECKING:

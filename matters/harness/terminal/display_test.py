@@ -4,7 +4,7 @@ from dataclasses import dataclass
 import pytest
 from rich.console import Console
 
-from matters.harness.scheduling.executors.local import Lost
+from matters.harness.scheduling.executors.interface import Lost
 from matters.harness.scheduling.packing import Task
 from matters.harness.terminal.display import Tally, duration, progress
 from matters.suites.spec import Evaluation, RunSpec

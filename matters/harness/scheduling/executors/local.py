@@ -12,19 +12,17 @@ import sys
 import threading
 import traceback
 from collections import deque
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
 from typing import TYPE_CHECKING
 
+from matters.harness.scheduling.executors.interface import Lost, Train
 from matters.harness.scheduling.packing import Task
-from matters.suites.spec import RunSpec
 
 if TYPE_CHECKING:
     from matters.harness.training.worker import Progress
-
-Train = Callable[[list[RunSpec], Callable[["Progress"], None]], None]
 
 # Read when a numerical library is loaded, so they are set before a worker loads any.
 ONE_THREAD = {
@@ -33,14 +31,6 @@ ONE_THREAD = {
     "OPENBLAS_NUM_THREADS": "1",
     "NUMEXPR_NUM_THREADS": "1",
 }
-
-
-@dataclass(frozen=True)
-class Lost:
-    """A task that ended without a result of its own: its worker died, or raised what no run is blamed for."""
-
-    task: Task
-    reason: str
 
 
 @dataclass(frozen=True)

@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from matters.harness.scheduling.executors import check
-from matters.harness.scheduling.executors.local import Lost, execute
+from matters.harness.scheduling.executors import load
+from matters.harness.scheduling.executors.interface import Lost
+from matters.harness.scheduling.executors.local import execute
 from matters.harness.scheduling.packing import Task
 from matters.suites.errors import InputError
 from matters.suites.spec import Evaluation, RunSpec
@@ -150,6 +151,6 @@ def test_a_loaded_executor_has_no_torch_before_its_threads_are_set():
 )
 def test_executors_that_cannot_be_used_are_refused_in_one_line(name, says):
     with pytest.raises(InputError, match=says) as refused:
-        check(name)
+        load(name)
     assert "\n" not in str(refused.value)
-    assert check("local") is None
+    assert load("local") is execute
