@@ -8,6 +8,8 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from matters.results.numerics import holds, in_use, processor
+
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGE = "matters"
 PACKAGES = (
@@ -23,13 +25,17 @@ def provenance(
     steps_per_second: float,
     threads: int,
     training_code: str,
+    portable: bool,
 ) -> dict[str, Any]:
     """What is worth knowing of a run that has just ended, as JSON values.
 
     `population`: the seeds trained together, this run's own included. `wall_seconds` and `steps_per_second`
     are the whole population's, `threads` the process's. `training_code`: the fingerprint of the code that
-    trained it.
+    trained it. `portable`: whether the algorithm computes by portable operations alone; its `bits` are
+    portable where the process held the libraries to them, too. Portable bits are compared wherever packages
+    and C library are the same, others on the same kind of processor only.
     """
+    used, chip = in_use(), processor()
     finished = datetime.now(UTC)
     return {
         "finished": finished.isoformat(timespec="seconds"),
@@ -38,7 +44,10 @@ def provenance(
         "steps_per_second": round(steps_per_second, 1),
         "population": population,
         "threads": threads,
-        "processor": processor(),
+        "processor": chip["model"],
+        "vendor": chip["vendor"],
+        "bits": "portable" if portable and holds(used) else "processor",
+        "numerics": {**used, "features": " ".join(chip["flags"])},
         "machine": platform.machine(),
         "platform": platform.platform(),
         "python": platform.python_version(),
@@ -80,15 +89,3 @@ def _git(*arguments: str) -> str | None:
     except (OSError, subprocess.SubprocessError):
         return None
     return done.stdout.strip()
-
-
-@functools.cache
-def processor() -> str:
-    """The processor's model, as far as the system tells."""
-    try:
-        for line in Path("/proc/cpuinfo").read_text().splitlines():
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
-    except OSError:
-        pass
-    return platform.processor() or platform.machine()

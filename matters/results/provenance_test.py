@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from matters.results import provenance as module
+from matters.results.numerics import holds, in_use
 from matters.results.provenance import git_state, provenance
 
 
@@ -29,12 +30,19 @@ def code(root: Path, **files: str) -> Path:
 
 def test_provenance_is_json_with_everything_that_was_promised() -> None:
     facts = provenance(
-        population=[0, 1], wall_seconds=60.0, steps_per_second=123.456, threads=1, training_code="ab"
+        population=[0, 1],
+        wall_seconds=60.0,
+        steps_per_second=123.456,
+        threads=1,
+        training_code="ab",
+        portable=True,
     )
     assert json.loads(json.dumps(facts, allow_nan=False)) == facts
     assert facts["population"] == [0, 1]
     assert facts["steps_per_second"] == 123.5
     assert facts["processor"]
+    assert facts["bits"] == ("portable" if holds(in_use()) else "processor")
+    assert facts["numerics"]["libc"]
     assert {"torch", "numpy", "gymnasium", "mujoco", "stable-baselines3"} <= set(facts["packages"])
     assert facts["started"] < facts["finished"]
 

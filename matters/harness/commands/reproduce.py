@@ -49,7 +49,7 @@ def reproduce(run_id: RunId, store: StoreDirectory = DEFAULT_STORE, json: Json =
         typer.echo(f"{found}: failed this time: {error}")
     else:
         typer.echo(f"{found}: DIFFERENT\n  recorded {before.digest}\n  again    {digest}")
-        for line in changed or ["packages, processor and training code are as they were"]:
+        for line in changed or ["packages, C library, processor and training code are as they were"]:
             typer.echo(f"  {line}")
     if not same:
         raise typer.Exit(1)
@@ -91,10 +91,30 @@ def _train_again(spec: "RunSpec") -> tuple[str | None, str | None, dict[str, Any
         return status.digest, status.error, fresh.provenance(spec.run_id)
 
 
+ALWAYS = ("bits", "python", "packages", "training_code", "numerics.libc")
+"""Facts of the provenance that a digest may differ for, whatever the bits."""
+NOT_PORTABLE = ("processor", "vendor", "numerics")
+"""Those that decide bits only where they are not portable."""
+
+
 def _changed(before: dict[str, Any], after: dict[str, Any]) -> list[str]:
-    """What of packages, processor and training code is not as it was: what a digest may differ for."""
+    """What is not as it was: what the digest may differ for.
+
+    Portable bits depend on packages, training code and C library; others on the processor, too, and on the
+    loops that the libraries picked.
+    """
+    portable = before.get("bits") == after.get("bits") == "portable"
+    then, now = _flat(before), _flat(after)
     return [
-        f"{name}: {before.get(name)} then, {after.get(name)} now"
-        for name in sorted(before.keys() | after.keys())
-        if before.get(name) != after.get(name)
+        f"{name}: {then.get(name)} then, {now.get(name)} now"
+        for name in sorted(then.keys() | now.keys())
+        if name.startswith(ALWAYS if portable else ALWAYS + NOT_PORTABLE) and then.get(name) != now.get(name)
     ]
+
+
+def _flat(facts: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Nested facts under dotted names."""
+    flat: dict[str, Any] = {}
+    for name, value in facts.items():
+        flat |= _flat(value, f"{prefix}{name}.") if isinstance(value, dict) else {prefix + name: value}
+    return flat

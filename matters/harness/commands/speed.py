@@ -7,8 +7,8 @@ from typing import Annotated
 import typer
 
 from matters.harness.commands.options import Json
-from matters.harness.scheduling.executors.local import ONE_THREAD
 from matters.harness.terminal.console import print_json, print_table
+from matters.results.numerics import worker_environment
 from matters.suites.errors import InputError, nearest
 
 
@@ -19,8 +19,8 @@ def speed(
     json: Json = False,
 ) -> None:
     """Measure training speed, in turn with Stable-Baselines3's, on one core."""
-    # NumPy's products, too, are to have one thread; it asks once, when it is loaded.
-    os.environ.update(ONE_THREAD)
+    # As a worker has it; the libraries ask once, when they are loaded.
+    os.environ.update(worker_environment(os.environ))
     from matters.harness import speed as measuring
 
     for name in names or ():

@@ -12,6 +12,7 @@ NOT_BITS: dict[str, str] = {
     "matters.harness.training.code": "this list",
     "matters.results.files": "how bytes get to the disk",
     "matters.results.fingerprint": "how code is named",
+    "matters.results.numerics": "what is noted of the libraries, and what a worker is started with",
     "matters.results.lease": "who trains a run",
     "matters.results.provenance": "what is noted beside a result",
     "matters.results.status": "how a run stands",

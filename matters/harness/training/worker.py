@@ -233,4 +233,5 @@ def _provenance(members: list[Member], seconds: float, steps: int) -> dict[str, 
         steps_per_second=steps * len(members) / seconds if seconds > 0 else 0.0,
         threads=torch.get_num_threads(),
         training_code=training_code(members[0].spec.algorithm),
+        portable=False,  # as long as rules compute by MKL, whose bits are the vendor's
     )

@@ -1,4 +1,4 @@
-"""Tasks on this machine: one process per worker, one thread per process.
+"""Tasks on this machine: one process per worker, one thread per process, the loops that portable bits need.
 
 Workers are spawned, never forked, so that each has its own torch, and they die with their parent, even
 when it is killed with no chance to say goodbye. What a dead worker leaves behind is sound: the kernel
@@ -12,7 +12,8 @@ import sys
 import threading
 import traceback
 from collections import deque
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
@@ -20,17 +21,10 @@ from typing import TYPE_CHECKING
 
 from matters.harness.scheduling.executors.interface import Lost, Train
 from matters.harness.scheduling.packing import Task
+from matters.results.numerics import worker_environment
 
 if TYPE_CHECKING:
     from matters.harness.training.worker import Progress
-
-# Read when a numerical library is loaded, so they are set before a worker loads any.
-ONE_THREAD = {
-    "OMP_NUM_THREADS": "1",
-    "MKL_NUM_THREADS": "1",
-    "OPENBLAS_NUM_THREADS": "1",
-    "NUMEXPR_NUM_THREADS": "1",
-}
 
 
 @dataclass(frozen=True)
@@ -96,12 +90,26 @@ def _hire(task: Task, train: Train) -> _Worker:
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe()
     process = context.Process(target=_work, args=(theirs,), daemon=True)
-    process.start()
+    with _environment(worker_environment(os.environ)):
+        process.start()
     # Our copy would keep the pipe open after the worker's death, and its end is how we learn of that.
     theirs.close()
     worker = _Worker(process, ours, task)
     _assign(worker, train)
     return worker
+
+
+@contextmanager
+def _environment(variables: Mapping[str, str]) -> Iterator[None]:
+    """What a process that is started meanwhile takes for its environment."""
+    before = dict(os.environ)
+    os.environ.update(variables)
+    try:
+        yield
+    finally:
+        for name in variables.keys() - before.keys():
+            del os.environ[name]
+        os.environ.update(before)
 
 
 def _assign(worker: _Worker, train: Train) -> None:
@@ -122,13 +130,11 @@ def _death(process: SpawnProcess) -> str:
 
 def _work(connection: Connection) -> None:
     """The life of a worker: take a task, train it, say so, until there is no more."""
-    os.environ.update(ONE_THREAD)
     # Ctrl-C reaches the whole group; the parent decides what it means.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_die_with_parent, daemon=True).start()
     while True:
         try:
-            # Unpickling imports what `train` needs, hence after the environment is set.
             train, specs = connection.recv()
         except EOFError:
             return

@@ -14,6 +14,7 @@ from matters.harness.scheduling.executors import load
 from matters.harness.scheduling.executors.interface import Lost
 from matters.harness.scheduling.executors.local import execute
 from matters.harness.scheduling.packing import Task
+from matters.results.numerics import worker_environment
 from matters.suites.errors import InputError
 from matters.suites.spec import Evaluation, RunSpec
 
@@ -154,3 +155,17 @@ def test_executors_that_cannot_be_used_are_refused_in_one_line(name, says):
         load(name)
     assert "\n" not in str(refused.value)
     assert load("local") is execute
+
+
+def report_environment(specs, emit):
+    started_with = Path("/proc/self/environ").read_bytes().decode().split("\0")
+    emit(dict(variable.partition("=")[::2] for variable in started_with if variable))
+
+
+def test_a_worker_starts_with_its_settings_and_leaves_the_callers_alone(monkeypatch):
+    monkeypatch.setenv("ATEN_CPU_CAPABILITY", "default")
+    monkeypatch.delenv("OPENBLAS_CORETYPE", raising=False)
+    before = dict(os.environ)
+    (started_with,) = execute([task(0)], report_environment, 1)
+    assert worker_environment(before).items() <= started_with.items()
+    assert os.environ == before
