@@ -8,10 +8,11 @@ from pydantic import BaseModel, ValidationError
 
 
 class InputError(ValueError):
-    """Input that cannot be used. The message is one line."""
+    """Input that cannot be used. The message is one line, without characters that steer a terminal."""
 
     def __init__(self, message: str) -> None:
-        super().__init__(" ".join(message.split()))
+        line = " ".join(message.split())
+        super().__init__("".join(c if c.isprintable() else repr(c)[1:-1] for c in line))
 
 
 def nearest(word: object, valid: Iterable[str]) -> str:

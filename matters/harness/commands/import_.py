@@ -1,25 +1,44 @@
 """`matters import`: others' results into the store, marked as of a foreign protocol."""
 
+import re
+from collections import Counter
+from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from matters.harness.commands.options import DEFAULT_STORE, Json, StoreDirectory
 from matters.harness.terminal.console import print_json
+from matters.suites.errors import InputError, shown
+
+if TYPE_CHECKING:
+    from matters.results.imported.runs import ForeignRun
+
+MOST_SEEDS = 1_000_000
 
 Files = Annotated[
-    list[Path],
+    list[Path] | None,
     typer.Argument(
-        metavar="FILE…",
-        help="A CSV (variant, environment, seed, step, return), Stable-Baselines3's evaluations.npz or "
-        "monitor.csv, or a TensorBoard event file. Of all but a CSV, a file is one run.",
+        metavar="FILE|FOLDER…",
+        help="Results of others, recognised by their content: Stable-Baselines3's evaluations.npz, monitors "
+        "and progress.csv, TensorBoard's event files, the logs of Spinning Up, RLlib, Baselines, garage, "
+        "CleanRL and others, W&B's export, any CSV. A folder is searched; one training is one run.",
         show_default=False,
     ),
 ]
 Name = Annotated[
     str, typer.Option("--name", metavar="NAME", help="What to call these results.", show_default=False)
+]
+Pattern = Annotated[
+    str | None,
+    typer.Option(
+        "--from",
+        metavar="PATTERN",
+        help="In place of files: one run per match, as '{variant}/{environment}_s{seed}/progress.txt'. The "
+        "last part may be a folder.",
+    ),
 ]
 Variant = Annotated[
     str | None, typer.Option(metavar="NAME", help="The variant, where the file does not say it.")
@@ -28,12 +47,35 @@ Environment = Annotated[
     str | None, typer.Option("--env", metavar="E", help="The environment, where the file does not say it.")
 ]
 Seeds = Annotated[
-    str | None, typer.Option(metavar="N|A:B", help="A seed a file, where the files do not say it.")
+    str | None,
+    typer.Option(metavar="S|S,S,…|A:B", help="One seed per run, in order, where the files do not say it."),
 ]
 Tag = Annotated[
     str | None,
+    typer.Option(metavar="TAG", help="TensorBoard's scalar, where it is none that known programs use."),
+]
+StepColumn = Annotated[str | None, typer.Option("--step", metavar="COLUMN", help="The column of steps.")]
+ReturnColumn = Annotated[
+    str | None, typer.Option("--return", metavar="COLUMN", help="The column of returns.")
+]
+SeedColumn = Annotated[str | None, typer.Option("--seed", metavar="COLUMN", help="The column of seeds.")]
+Every = Annotated[
+    int | None,
+    typer.Option(min=1, metavar="N", help="Steps from one row to the next, of files that have no steps."),
+]
+
+
+class UnitOf(StrEnum):
+    """What one run is."""
+
+    file = "file"
+    folder = "folder"
+
+
+Unit = Annotated[
+    UnitOf | None,
     typer.Option(
-        metavar="TAG", help="TensorBoard's scalar.  [default: eval/mean_reward, else rollout/ep_rew_mean]"
+        metavar="file|folder", help="What one run is, where a folder has several monitors or event files."
     ),
 ]
 
@@ -54,30 +96,44 @@ ReturnsOf = Annotated[
 
 
 def import_(
-    files: Files,
     name: Name,
+    files: Files = None,
+    pattern: Pattern = None,
     variant: Variant = None,
     env: Environment = None,
     seeds: Seeds = None,
+    step: StepColumn = None,
+    returned: ReturnColumn = None,
+    seed: SeedColumn = None,
+    every: Every = None,
     tag: Tag = None,
     returns: ReturnsOf = None,
+    unit: Unit = None,
     store: StoreDirectory = DEFAULT_STORE,
     json: Json = False,
 ) -> None:
     """Read results of others into the store. `matters report --imported NAME` shows them, apart from ours."""
+    if bool(files) == (pattern is not None):
+        raise InputError(
+            "file: name files or folders, or a pattern with --from" + (", not both" if files else "")
+        )
     from matters.results.imported import runs
-    from matters.results.imported.readers import Said, read
+    from matters.results.imported.reading import Said, read
     from matters.results.store import Store
-    from matters.suites.suite import parse_seeds
 
     said = Said(
         variant=variant,
         environment=env,
-        seeds=None if seeds is None else parse_seeds(seeds),
+        seeds=None if seeds is None else _seeds(seeds),
         tag=tag,
         returns_of=None if returns is None else returns.value,
+        step=step,
+        returns=returned,
+        seed=seed,
+        every=every,
+        unit=None if unit is None else unit.value,
     )
-    found = read(files, said)
+    found = read(files or (), said, pattern)
     new = runs.additions(store, name, found)
     Store.open(store, create=True)
     runs.save(store, name, new)
@@ -87,8 +143,19 @@ def import_(
         "returns_of": found[0].returns_of,
         "imported": len(new),
         "already_there": len(found) - len(new),
+        "notes": _notes(found),
         "runs": [
-            {"run_id": run.run_id, "variant": run.variant, "environment": run.environment, "seed": run.seed}
+            {
+                "run_id": run.run_id,
+                "variant": run.variant,
+                "environment": run.environment,
+                "seed": run.seed,
+                "steps": run.steps[-1],
+                "points": len(run.steps),
+                "diverged_at": run.diverged_at,
+                "file": run.file,
+                "notes": list(run.notes),
+            }
             for run in found
         ],
     }
@@ -98,6 +165,40 @@ def import_(
     cells = len({(run.variant, run.environment) for run in found})
     there = f", {len(found) - len(new)} were there" if len(new) < len(found) else ""
     typer.echo(
-        f"{len(new)} runs imported in {cells} cells{there}: a foreign protocol, returns of "
-        f"{runs.RETURNS_OF[found[0].returns_of]}\nmatters report --imported {name}"
+        f"{_counted(len(new), 'run')} imported in {_counted(cells, 'cell')}{there}: a foreign protocol, "
+        f"returns of {runs.RETURNS_OF[found[0].returns_of]}"
     )
+    for note in _notes(found):
+        typer.echo(f"  {note}")
+    typer.echo(f"matters report --imported {name}")
+
+
+def _seeds(text: str) -> tuple[int, ...]:
+    """The seeds that "11307,2" (these two), "3:5" (3 and 4) or "7" (that one) mean. Raises InputError."""
+    from matters.suites.spec import MAX_SEED
+
+    match = re.fullmatch(r"(\d{1,19}):(\d{1,19})", text.strip(), flags=re.ASCII)
+    if match:
+        first, end = int(match[1]), int(match[2])
+        if first < end <= min(first + MOST_SEEDS, MAX_SEED):
+            return tuple(range(first, end))
+    elif re.fullmatch(r"\d{1,19}(\s*,\s*\d{1,19})*", text.strip(), flags=re.ASCII):
+        found = tuple(int(part) for part in text.split(","))
+        if max(found) <= MAX_SEED:
+            return found
+    raise InputError(
+        f"--seeds {shown(text)}: should be a seed (7), seeds (11307,2) or a range (3:5 is 3 and 4)"
+    )
+
+
+def _notes(found: "Sequence[ForeignRun]") -> list[str]:
+    """Every note once, with the number of runs that it is of."""
+    counts = Counter(note for run in found for note in run.notes)
+    return [
+        f"{note} ({_counted(count, 'run')})" if len(found) > 1 else note for note, count in counts.items()
+    ]
+
+
+def _counted(number: int, noun: str) -> str:
+    """ "1 run", "2 runs"."""
+    return f"{number} {noun}{'' if number == 1 else 's'}"

@@ -12,17 +12,18 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from matters.results import files
+from matters.results.imported.curve import ReturnsOf
 from matters.suites.errors import InputError, nearest
 from matters.suites.spec import canonical_json, identity
 
 FOLDER = "imported"
-FORMAT = 1
+FORMAT = 2
+"""2 has `diverged_at` and `notes`, which a run of format 1 lacks."""
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]*")
 
-ReturnsOf = Literal["evaluation", "training", "unstated"]
 RETURNS_OF: dict[ReturnsOf, str] = {
     "evaluation": "evaluation episodes",
     "training": "training episodes",
@@ -35,7 +36,10 @@ RETURNS_OF: dict[ReturnsOf, str] = {
 class ForeignRun:
     """One run as it was read: `returns[k]` at `steps[k]` environment steps, steps rising.
 
-    `file` is the name of the file it was read from, `sha256` the hash of that file's bytes.
+    Training episodes may end at one step. `file` is the name of the file it was read from, `sha256` the hash
+    of that file's bytes; of several files that are one run, the folder's name and the hash of their hashes.
+    `diverged_at` is the step from which on no return is finite, None for a sound run. `notes` say what was
+    left out, and what was taken from where.
     """
 
     variant: str
@@ -46,6 +50,8 @@ class ForeignRun:
     returns: tuple[float, ...]
     file: str
     sha256: str
+    diverged_at: int | None = None
+    notes: tuple[str, ...] = ()
 
     @property
     def key(self) -> tuple[str, str, int]:
@@ -54,9 +60,13 @@ class ForeignRun:
 
     @property
     def content(self) -> str:
-        """What was read, as canonical JSON: without the file, whose name says nothing about the run."""
+        """What was read, as canonical JSON: without the file, whose name says nothing about the run.
+
+        A sound run's has no `diverged_at`, so that it is the same run as when there was no such field.
+        """
         facts = asdict(self)
-        return canonical_json({name: facts[name] for name in facts if name not in ("file", "sha256")})
+        left_out = ("file", "sha256", "notes", *(("diverged_at",) if self.diverged_at is None else ()))
+        return canonical_json({name: facts[name] for name in facts if name not in left_out})
 
     @property
     def run_id(self) -> str:
@@ -109,8 +119,8 @@ def load(store: Path, name: str) -> ForeignSet:
 def additions(store: Path, name: str, runs: Sequence[ForeignRun]) -> list[ForeignRun]:
     """Which of these runs the set, new or not, does not have yet.
 
-    Raises InputError for a name that cannot be used, for two runs of one variant, environment and seed, and
-    for returns of another kind than the set has.
+    Raises InputError for a name that cannot be used, for two runs of one variant, environment and seed, for
+    one run under two seeds, and for returns of another kind than the set has.
     """
     if not NAME.fullmatch(name):
         raise InputError(f"name = {name!r}: should be letters, digits and . _ + -")
@@ -132,7 +142,22 @@ def additions(store: Path, name: str, runs: Sequence[ForeignRun]) -> list[Foreig
                 f"{run.file}: a second run of variant {run.variant}, environment {run.environment}, "
                 f"seed {run.seed}, the first is from {other.file}; give it another seed, variant or --name"
             )
+    _refuse_copies([*before, *new.values()])
     return list(new.values())
+
+
+def _refuse_copies(runs: Sequence[ForeignRun]) -> None:
+    """One file, or one curve to the last digit, under two seeds is a copied file: the commonest slip."""
+    seen: dict[tuple[object, ...], ForeignRun] = {}
+    for run in runs:
+        curve = (run.variant, run.environment, run.steps, run.returns)
+        # At a task's ceiling two seeds may well have the same returns throughout.
+        other = seen.setdefault(curve, run) if len(set(run.returns)) > 1 else run
+        if other is not run:
+            raise InputError(
+                f"{run.file}: seed {run.seed} of variant {run.variant} on {run.environment} has the steps "
+                f"and returns of seed {other.seed}, from {other.file}: one run under two seeds; leave it out"
+            )
 
 
 def save(store: Path, name: str, runs: Sequence[ForeignRun]) -> None:
@@ -163,8 +188,10 @@ def _runs(folder: Path) -> Iterable[ForeignRun]:
             version = fields.pop("format")
             if version > FORMAT:
                 raise InputError(f"{path}: written by a newer Matters: format {version}")
+            if version == 1:
+                fields |= {"diverged_at": None, "notes": []}
             fields = {name: fields[name] for name in ForeignRun.__dataclass_fields__}
-            fields |= {"steps": tuple(fields["steps"]), "returns": tuple(fields["returns"])}
+            fields |= {name: tuple(fields[name]) for name in ("steps", "returns", "notes")}
             run = ForeignRun(**fields)
         except (ValueError, KeyError, TypeError) as error:
             if isinstance(error, InputError):

@@ -15,9 +15,10 @@ def make(
     variant: str = "ppo",
     seed: int = 0,
     steps: tuple[int, ...] = (100, 200, 300),
-    returns: tuple[float, ...] = (1.0, 2.0, 4.0),
+    returns: tuple[float, ...] | None = None,
     returns_of: ReturnsOf = "evaluation",
 ) -> ForeignRun:
+    returns = (1.0, 2.0, 4.0 + seed) if returns is None else returns
     return ForeignRun(variant, "Hopper-v4", seed, returns_of, steps, returns, "a.csv", "0" * 64)
 
 
@@ -94,7 +95,7 @@ def test_a_changed_byte_is_found(tmp_path: Path, change: bytes) -> None:
 def test_a_newer_format_is_not_misread(tmp_path: Path) -> None:
     kept(tmp_path, make())
     (path,) = (tmp_path / "imported" / "lab").iterdir()
-    path.write_bytes(path.read_bytes().replace(b'"format": 1', b'"format": 2'))
+    path.write_bytes(path.read_bytes().replace(b'"format": 2', b'"format": 3'))
     with pytest.raises(InputError, match="written by a newer Matters"):
         imported_runs.load(tmp_path, "lab")
 

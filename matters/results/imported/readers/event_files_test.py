@@ -3,11 +3,11 @@ from pathlib import Path
 
 import pytest
 
-from matters.results.imported.event_files import _masked_crc, scalars
+from matters.results.imported.readers.event_files import _masked_crc, scalars
 from matters.suites.errors import InputError
 
 # Written by TensorBoard 2.21's EventFileWriter; the numbers are those that its EventAccumulator reads.
-REAL = (Path(__file__).parents[1] / "testdata" / "foreign" / "events.out.tfevents.1").read_bytes()
+REAL = (Path(__file__).parents[2] / "testdata" / "foreign" / "events.out.tfevents.1").read_bytes()
 
 
 def of(tag: str) -> list[tuple[int, float]]:

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from matters.results.imported.readers import Said, read
+from matters.results.imported.reading import Said, read
 from matters.suites.errors import InputError
 
 # monitor.csv and evaluations.npz are Stable-Baselines3's own, of one short run of PPO.
@@ -85,28 +85,28 @@ def test_tensorboards_returns_are_found_and_another_tag_can_be_chosen() -> None:
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        ("", "is empty; expected is a header with variant, environment, seed, step, return"),
-        ("variant,environment,seed,step,return\n", ":1: has a header and no row"),
-        (TABLE.replace("return", "returns", 1), ":1: no column 'return'; did you mean 'returns'?"),
-        (TABLE.replace("seed", "step", 1), ":1: no column 'seed'"),
-        (TABLE.replace("environment,seed,step", "environment,seed,seed"), ":1: column 'seed' appears twice"),
-        (TABLE.replace("0,2000,20", "0,2000,nan"), ":3: return = 'nan': should be finite"),
-        (TABLE.replace("0,2000,20", "0,2000,inf"), ":3: return = 'inf': should be finite"),
+        ("", "is empty"),
+        ("variant,environment,seed,step,return\n", "has a header and no row"),
+        (TABLE.replace("return", "score", 1), "none is known to have its returns (--return COLUMN)"),
+        (TABLE.replace("seed", "step", 1), ":1: column 'step' appears twice"),
+        (TABLE.replace("environment,seed,step", "environment,seed,seed"), "none is known to have its steps"),
+        (TABLE.replace("0,1000,10.5", "0,1500,nan\nppo,Hopper-v4,0,1000,3"), ":2: return = nan at step 1500"),
+        (TABLE.replace("0,2000,20", "0,2000,1e308"), ":3: return = 1e+308: should be at most 1e+100"),
         (TABLE.replace("0,2000,20", "0,2000,"), ":3: return = '': should be a number"),
         (TABLE.replace("0,2000,20", "0,2000,high"), ":3: return = 'high': should be a number"),
-        (TABLE.replace("0,2000,20", "0,2e3x,20"), ":3: step = '2e3x': should be a whole number"),
-        (TABLE.replace("0,2000,20", "0,-5,20"), ":3: step = '-5': should be a whole number of 0 or more"),
+        (TABLE.replace("0,2000,20", "0,2e3x,20"), ":3: step = '2e3x': should be a number"),
+        (TABLE.replace("0,2000,20", "0,-5,20"), ":3: step = -5: should be a whole number of 0 or more"),
         (TABLE.replace("0,2000,20", "0.5,2000,20"), ":3: seed = '0.5': should be a whole number"),
-        (TABLE.replace("0,2000,20", "0,9223372036854775808,20"), ":3: step = '9223372036854775808'"),
+        (TABLE.replace("0,2000,20", "0,9223372036854775808,20"), ":3: step = 9.2233720368547758e+18: should"),
         (TABLE.replace("0,2000,20", "0,2000,20,1"), ":3: 6 cells, the header has 5"),
         (TABLE.replace("0,2000,20", "0,2000"), ":3: 4 cells, the header has 5"),
         (TABLE.replace("sac,", "my $ac,"), ":6: variant = 'my $ac': should be letters"),
         (TABLE.replace("sac,Hopper-v4", "sac,"), ":6: environment = '': should be an id"),
-        (TABLE + "ppo,Hopper-v4,1,1000,5\n", ":7: a second return of variant ppo, environment Hopper-v4"),
-        (TABLE + "ppo,Hopper-v4,1,1000,5\n", "step 1000, the first is in line 5"),
+        (TABLE + "ppo,Hopper-v4,1,1000,5\n", ":7: a second return at step 1000"),
+        (TABLE + "ppo,Hopper-v4,1,1000,5\n", ", the first is in line 5; should be one"),
         (TABLE.encode("utf-16"), "is not UTF-8"),
-        ('variant,environment,seed,step,return\n"ppo,Hopper', "not a CSV"),
-        ("#{}\nr,l,t\n1,2,3\n", "does not say what run it is: --variant, --env, --seeds needed"),
+        ('variant,environment,seed,step,return\n"ppo,Hopper', "has a header and no row"),
+        ("#{}\nr,l,t\n1,2,3\n", "a monitor, which does not say what run it is: --variant, --env,"),
     ],
 )  # fmt: skip
 def test_a_csv_that_cannot_be_used_is_one_line_with_the_file_and_the_line(
@@ -129,12 +129,14 @@ MONITOR = '#{"env_id": "Hopper-v4"}\nr,l,t\n1.5,10,0.1\n2.5,20,0.2\n'
         ("# a comment\nr,l,t\n1,2,3\n", ":1: should be the JSON"),
         ("#[1]\nr,l,t\n1,2,3\n", ":1: should be the JSON"),
         (MONITOR.replace("r,l,t", "r,t"), ":2: no column 'l'"),
-        (MONITOR.replace("2.5,20", "nan,20"), ":4: r = 'nan': should be finite"),
+        (MONITOR.replace("1.5,10", "high,10"), ":3: r = 'high': should be a number"),
         (MONITOR.replace("2.5,20", "2.5,long"), ":4: l = 'long'"),
-        (MONITOR.replace("2.5,20,0.2", "2.5"), ":4: 1 cells, the header has 3"),
-        (MONITOR.replace("2.5,20", "2.5,0"), "has two returns at step 10"),
+        (MONITOR.replace("1.5,10,0.1", "2.5"), ":3: 1 cells, the header has 3"),
         (MONITOR.replace("\n1.5,10,0.1\n2.5,20,0.2", ""), "has no finished episode"),
-        (MONITOR.replace("Hopper-v4", "Walker2d-v4"), "is of environment Walker2d-v4, --env says Hopper-v4"),
+        (
+            MONITOR.replace("Hopper-v4", "Walker2d-v4"),
+            "is of environment Walker2d-v4, --env or the pattern says Hopper-v4",
+        ),
     ],
 )
 def test_a_monitor_file_that_cannot_be_used_is_one_line(tmp_path: Path, text: str, says: str) -> None:
@@ -158,13 +160,20 @@ class Bomb:
         (npz(timesteps=np.arange(3)), "no array 'results'"),
         (npz(timesteps=np.arange(3), result=np.ones((3, 2))), "no array 'results'; did you mean 'result'?"),
         (npz(timesteps=np.arange(3), results=np.ones((2, 5))), "timesteps (3,) and results (2, 5)"),
-        (npz(timesteps=np.arange(3), results=np.ones(3)), "should be [K] and [K, episodes]"),
+        (npz(timesteps=np.arange(3), results=np.ones((3, 1, 1))), "should be [K] and [K, episodes]"),
         (npz(timesteps=np.arange(0), results=np.ones((0, 5))), "K above 0"),
-        (npz(timesteps=np.arange(3.0), results=np.ones((3, 1))), "timesteps are float64"),
+        (npz(timesteps=np.arange(3) + 0.5, results=np.ones((3, 1))), "step = 0.5: should be a whole number"),
         (npz(timesteps=np.arange(3), results=np.array([["a"]] * 3)), "results <U1"),
-        (npz(timesteps=np.arange(3) - 1, results=np.ones((3, 1))), "timesteps = -1"),
-        (npz(timesteps=np.array([5, 5]), results=np.ones((2, 1))), "has two returns at step 5"),
-        (npz(timesteps=np.arange(2), results=np.array([[1, 2], [3, np.nan]])), "results[1, 1] = nan"),
+        (
+            npz(timesteps=np.arange(3) - 1, results=np.ones((3, 1))),
+            "step = -1: should be a whole number of 0 or more",
+        ),
+        (npz(timesteps=np.array([5, 5]), results=np.ones((2, 1))), "a second return at step 5"),
+        (
+            npz(timesteps=np.arange(3), results=np.array([[1], [np.nan], [3]])),
+            "return = nan at step 1, between",
+        ),
+        (npz(timesteps=np.array([1, 2, 1, 2]), results=np.ones((4, 1))), "two trainings in one file"),
         (npz(timesteps=np.arange(1), results=np.array([[Bomb()]], dtype=object)), "they could run code"),
     ],
 )
@@ -180,8 +189,12 @@ def test_an_npz_that_cannot_be_used_is_one_line_and_runs_nothing(
     ("name", "said", "says"),
     [
         ("events*", Said("ppo", "Hopper-v4", (0,), tag="train/los"), "did you mean 'train/loss'"),
-        ("events*", Said("ppo", seeds=(0,)), "--env needed"),
-        ("monitor.csv", Said("ppo", seeds=(0, 1)), "2 seeds for 1 files"),
+        (
+            "events*",
+            Said("ppo", seeds=(0,)),
+            "TensorBoard's event file, which does not say what run it is: --env needed",
+        ),
+        ("monitor.csv", Said("ppo", seeds=(0, 1)), "2 seeds for 1 run; one per run"),
         ("monitor.csv", Said("ppo", seeds=(0,), tag="x"), "--tag is of TensorBoard's files"),
     ],
 )
@@ -193,14 +206,17 @@ def test_options_that_do_not_fit_the_file_are_one_line(name: str, said: Said, sa
 
 
 def test_a_file_of_another_kind_or_none_is_one_line(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"results\.json: unknown format; known are a CSV"):
+    with pytest.raises(InputError, match=r"results\.json: is JSON, but"):
         read([written(tmp_path, json.dumps({}), "results.json")], RUN)
     with pytest.raises(InputError, match="cannot be read: No such file"):
         read([tmp_path / "absent.csv"], Said())
-    with pytest.raises(InputError, match="cannot be read: Is a directory"):
+    with pytest.raises(InputError, match=r"no file of results: .*results\.json: is JSON, but no list"):
+        read([tmp_path], Said())
+    (tmp_path / "results.json").unlink()
+    with pytest.raises(InputError, match=r"no file of results in it; .* holds nothing"):
         read([tmp_path], Said())
 
 
 def test_an_option_that_a_column_says_already_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=":1: variant is given twice, as a column and as an option"):
+    with pytest.raises(InputError, match="is of variant sac, --variant or the pattern says ppo"):
         read([written(tmp_path, TABLE)], Said(variant="ppo"))

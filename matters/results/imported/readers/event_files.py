@@ -19,11 +19,12 @@ _FLOAT, _DOUBLE = 1, 2  # TensorFlow's names for dtypes
 
 @dataclass(frozen=True)
 class Scalar:
-    """One value of one tag."""
+    """One value of one tag; `time` is when it was written, in seconds since 1970."""
 
     tag: str
     step: int
     value: float
+    time: float = 0.0
 
 
 def scalars(data: bytes) -> list[Scalar]:
@@ -34,19 +35,26 @@ def scalars(data: bytes) -> list[Scalar]:
     found = []
     try:
         for record in _records(data):
-            step, values = 0, []
+            step, time, values = 0, 0.0, []
             for number, value in _fields(record):
-                if number == 2:
+                if number == 1:
+                    time = struct.unpack("<d", value)[0]
+                elif number == 2:
                     step = _signed(value)
                 elif number == 5:
                     values += [summary for field, summary in _fields(value) if field == 1]
             for summary in values:
                 tag, number_ = _value(summary)
                 if number_ is not None:
-                    found.append(Scalar(tag, step, number_))
+                    found.append(Scalar(tag, step, number_, time))
     except (IndexError, struct.error, UnicodeDecodeError, TypeError, AttributeError):
         raise InputError("is damaged: not an event of TensorBoard") from None
     return found
+
+
+def starts_as_events(data: bytes) -> bool:
+    """Whether the length of a first record is there, and matches its checksum."""
+    return len(data) >= 12 and int.from_bytes(data[8:12], "little") == _masked_crc(data[:8])
 
 
 def _records(data: bytes) -> Iterator[bytes]:
