@@ -60,6 +60,32 @@ def quickstart(session: nox.Session) -> None:
     session.run("matters", "verify", "--store", str(store))
 
 
+@nox.session(default=False, python=["3.11", "3.12", "3.13"])
+def wheel(session: nox.Session) -> None:
+    """A wheel alone, far from the checkout, beside strangers with the names of our rooms: quickstart runs."""
+    session.install(*CONSTRAINED, "build", "hatchling")
+    place = Path(session.create_tmp()).resolve()
+    shutil.rmtree(place, ignore_errors=True)
+    built = place / "built"
+    session.run("python", "-m", "build", "--wheel", "--no-isolation", "--outdir", str(built), ".")
+    for room in ("algorithms", "results", "harness", "reports"):
+        folder = place / room
+        (folder / room).mkdir(parents=True)
+        (folder / room / "__init__.py").write_text('WHOSE = "a stranger\'s"\n')
+        (folder / "pyproject.toml").write_text(
+            '[build-system]\nrequires = ["hatchling"]\nbuild-backend = "hatchling.build"\n'
+            f'[project]\nname = "{room}"\nversion = "99"\n'
+        )
+        session.run("python", "-m", "build", "--wheel", "--no-isolation", "--outdir", str(built), str(folder))
+    session.install(*CONSTRAINED, *(str(path) for path in built.glob("*.whl")))
+    checks = Path("testing", "check_wheel.py").resolve()
+    session.chdir(place)
+    session.env.update(ONE_THREAD)
+    session.run("python", str(checks))
+    session.run("python", "-m", "matters", "--version")
+    session.run("python", "-m", "matters", "run", "quickstart", "--smoke", "--store", str(place / "runs"))
+
+
 @nox.session(default=False)
 def parity(session: nox.Session) -> None:
     """One update of ours and one of Stable-Baselines3, from the same start, give the same parameters."""
