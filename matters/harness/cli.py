@@ -20,6 +20,7 @@ from matters.harness.commands import (
     show,
     speed,
     status,
+    upgrade,
     verify,
 )
 from matters.harness.terminal.console import warn
@@ -42,6 +43,7 @@ app.command()(parity.parity)
 app.command()(speed.speed)
 app.command()(reproduce.reproduce)
 app.command()(verify.verify)
+app.command()(upgrade.upgrade)
 app.command(name="list")(listing.list_)
 app.command()(show.show)
 

@@ -16,7 +16,15 @@ import pyarrow.parquet
 import safetensors.numpy
 
 from matters.results import files
-from matters.results.schema import SCHEMA_VERSION, Columns, Record, check, digest, primary_endpoint
+from matters.results.schema import (
+    SCHEMA_VERSION,
+    Columns,
+    Record,
+    check,
+    digest_of,
+    part_hashes,
+    primary_endpoint,
+)
 from matters.suites.spec import RunSpec
 
 TABLES = ("episodes", "evaluations", "updates")
@@ -78,9 +86,10 @@ class Lease:
         self._require()
         self._write_status({"state": "running", "steps": steps})
 
-    def finish(self, record: Record, provenance: dict[str, Any]) -> None:
-        """Write the results. The run is done once status.json, the last file, is in place; until then,
-        whatever happens, it can be leased again.
+    def finish(self, record: Record, provenance: dict[str, Any], *, steps: int | None = None) -> None:
+        """Write the results of a run that took so many steps, as many as asked if nothing is said. The run is
+        done once status.json, the last file, is in place; until then, whatever happens, it can be leased
+        again.
 
         Raises InputError for a record that is not of the schema, ValueError for provenance that is not
         JSON; both before anything is written. RuntimeError for a lease that is no longer held.
@@ -92,14 +101,16 @@ class Lease:
             contents[f"{table}.parquet"] = _parquet(getattr(record, table))
         contents["policy.safetensors"] = _safetensors(record.policy)
         score = primary_endpoint(record.evaluations)
-        diverged = record.diverged_at is not None
+        parts = part_hashes(record)
+        taken = self.spec.steps if steps is None else steps
         for name, data in contents.items():
             files.write(self.directory / name, data)
         self._write_status(
             {
                 "state": "done",
-                "steps": record.diverged_at if diverged else self.spec.steps,
-                "digest": digest(record),
+                "steps": taken if record.diverged_at is None else record.diverged_at,
+                "digest": digest_of(parts, record.diverged_at),
+                "parts": parts,
                 "score": score if math.isfinite(score) else None,
                 "diverged_at": record.diverged_at,
                 "files": self._hashes(contents),

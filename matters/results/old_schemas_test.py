@@ -1,3 +1,4 @@
+import json
 import os
 import shutil
 from pathlib import Path
@@ -5,17 +6,30 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from matters.algorithms import load
+from matters.results import spec_file, upgrade
 from matters.results import store as store_module
-from matters.results.schema import SCHEMA_VERSION, UPGRADES, Status, digest
+from matters.results.conftest import PROVENANCE, make_record, make_spec
+from matters.results.lease import lock
+from matters.results.schema import SCHEMA_VERSION, UPGRADES, Status, digest_1
 from matters.results.store import Store
+from matters.suites.baselines import baselines, flattened
 
 TESTDATA = Path(store_module.__file__).parent / "testdata"
 DONE, DIVERGED, FAILED, INTERRUPTED = (
-    "45dae19f7e10a201",
-    "530a066228f0d5e7",
-    "466976c2e6f28668",
-    "d8aba2d6fa7ddef5",
+    "b8a27518372ecf9e",
+    "3f1be6095fcf2f3a",
+    "e95d6f35bbe06e2c",
+    "3e05315e286cdc9a",
 )
+"""The ids that the runs of schema 1 have now."""
+FORMER = {
+    DONE: "45dae19f7e10a201",
+    DIVERGED: "530a066228f0d5e7",
+    FAILED: "466976c2e6f28668",
+    INTERRUPTED: "d8aba2d6fa7ddef5",
+}
+"""The ids that they had then."""
 ONE = TESTDATA / "schema-1"
 
 
@@ -55,7 +69,7 @@ def test_a_store_of_schema_1_says_what_it_said_when_it_was_saved() -> None:
 
 def test_a_record_of_schema_1_has_its_numbers() -> None:
     record = Store.open(ONE).record(DONE)
-    assert digest(record) == Store.open(ONE).status(DONE).digest
+    assert digest_1(record) == Store.open(ONE).status(DONE).digest
     assert record.episodes["step"].tolist() == list(range(1, 9))
     assert record.evaluations["point"].tolist() == [1, 1, 2, 2, 3, 3, 4, 4]
     assert record.updates["clip_fraction"].tolist() == [0.1, 0.2, 0.3]
@@ -81,3 +95,109 @@ def test_a_store_that_is_read_is_not_written_to(tmp_path: Path) -> None:
     assert {path: path.stat().st_mtime_ns for path in copy.rglob("*")} == before
     for directory, _, _ in os.walk(copy):
         os.chmod(directory, 0o755)
+
+
+# ---- old names
+
+
+@pytest.fixture
+def old(tmp_path: Path) -> Store:
+    shutil.copytree(ONE, tmp_path / "store")
+    return Store.open(tmp_path / "store")
+
+
+def test_the_baselines_by_which_schema_1_is_read_are_those_of_the_fields() -> None:
+    for algorithm, table in json.loads(spec_file.SCHEMA_1_BASELINES.read_text()).items():
+        now, known = baselines(load(algorithm).Config), flattened(table)
+        assert {name: now[name] for name in known} == known
+
+
+def test_a_run_is_found_by_both_of_its_names(old: Store) -> None:
+    for run_id, former in FORMER.items():
+        assert old.resolve(run_id) == old.resolve(former) == old.resolve(former[:6]) == run_id
+        assert old.spec(run_id).run_id == run_id
+        assert old.directory(run_id).name == former
+
+
+def test_an_older_program_would_refuse_the_store_once_it_is_written_to(old: Store) -> None:
+    lease = old.lease(make_spec())
+    assert lease is not None
+    lease.finish(make_record(), PROVENANCE)
+    fields = json.loads((old.path / "store.json").read_bytes())
+    assert fields == {"schema_version": SCHEMA_VERSION, "oldest_schema": 1}
+    again = Store.open(old.path)
+    assert again.run_ids() == sorted([*FORMER, make_spec().run_id])
+    assert again.verify() == []
+
+
+def test_finished_runs_are_not_trained_again_and_unfinished_ones_go_on_under_their_new_names(
+    old: Store,
+) -> None:
+    assert old.lease(old.spec(DONE)) is None
+    assert old.lease(old.spec(FAILED)) is None
+    interrupted = old.spec(INTERRUPTED)
+    lease = old.lease(interrupted)
+    assert lease is not None
+    assert old.lease(interrupted) is None
+    assert not (old.path / FORMER[INTERRUPTED]).exists()
+    lease.finish(make_record(), PROVENANCE)
+    again = old.lease(old.spec(FAILED), retry_failed=True)
+    assert again is not None
+    again.finish(make_record(), PROVENANCE)
+    opened = Store.open(old.path)
+    assert {run_id: opened.status(run_id).state for run_id in opened.run_ids()} == dict.fromkeys(
+        FORMER, "done"
+    )
+    assert [failure["error"] for failure in opened.failures(FAILED)] == ["ValueError: no"]
+    assert opened.resolve(FORMER[INTERRUPTED]) == INTERRUPTED
+    assert opened.verify() == []
+
+
+def test_an_upgrade_renames_and_changes_no_record(old: Store) -> None:
+    before = {run_id: (old.status(run_id), old.provenance(run_id)) for run_id in FORMER}
+    episodes = (old.directory(DONE) / "episodes.parquet").read_bytes()
+    assert upgrade.rename_all(old.path, FORMER.values()) == []
+    new = Store.open(old.path)
+    assert {path.name for path in old.path.iterdir()} == {*FORMER, "store.json"}
+    assert json.loads((old.path / "store.json").read_bytes()) == {"schema_version": SCHEMA_VERSION}
+    assert {run_id: (new.status(run_id), new.provenance(run_id)) for run_id in FORMER} == before
+    assert (new.directory(DONE) / "episodes.parquet").read_bytes() == episodes
+    assert [new.resolve(former) for former in FORMER.values()] == list(FORMER)
+    assert new.verify() == []
+
+
+def test_an_upgrade_that_was_killed_leaves_every_run_whole(
+    old: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Killed(BaseException):
+        pass
+
+    remove = shutil.rmtree
+
+    def killed(path: Path, *_: object, ignore_errors: bool = False) -> None:
+        if not ignore_errors:
+            raise Killed
+        remove(path, ignore_errors=True)  # what an earlier attempt left behind
+
+    for place in ("os.link", "files.write", "os.rename", "shutil.rmtree"):
+        with monkeypatch.context() as patch:
+            patch.setattr(f"matters.results.upgrade.{place}", killed)
+            with pytest.raises(Killed):
+                upgrade.rename_all(old.path, [FORMER[DONE]])
+        opened = Store.open(old.path)
+        assert opened.run_ids() == sorted(FORMER)
+        assert opened.verify() == []
+    assert (old.path / DONE).exists()
+    assert (old.path / FORMER[DONE]).exists()
+    assert upgrade.rename_all(old.path, FORMER.values()) == []
+    assert {path.name for path in old.path.iterdir()} == {*FORMER, "store.json"}
+    assert Store.open(old.path).verify() == []
+
+
+def test_a_run_that_is_being_trained_is_left_alone(old: Store) -> None:
+    descriptor = lock(old.path / FORMER[INTERRUPTED] / "lock")
+    assert descriptor is not None
+    assert upgrade.rename_all(old.path, FORMER.values()) == [FORMER[INTERRUPTED]]
+    assert json.loads((old.path / "store.json").read_bytes())["oldest_schema"] == 1
+    os.close(descriptor)
+    assert upgrade.rename_all(old.path, Store.open(old.path).former_names.values()) == []

@@ -3,7 +3,7 @@
 import hashlib
 import json
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from matters.suites.errors import InputError, nearest
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 Columns = dict[str, NDArray[Any]]
 """A table: columns of equal length. Or, of a policy, arrays of any shape."""
@@ -27,8 +27,8 @@ EPISODES: dict[str, type] = {
     "terminated": np.bool_,
 }
 EVALUATIONS: dict[str, type] = {
-    "point": np.int64,  # 1 to K
-    "step": np.int64,  # steps really made
+    "point": np.int64,  # 0, the untrained policy, to K; records of schema 1 have no point 0
+    "step": np.int64,  # steps taken when the policy was kept
     "episode": np.int64,
     "return": np.float64,
     "length": np.int64,
@@ -67,8 +67,10 @@ class Status:
     error: str | None = None
 
 
-UPGRADES: dict[int, Callable[[Record], Record]] = {}
-"""By schema version: what lifts a record that was read from it to the next version."""
+UPGRADES: dict[int, Callable[[Record], Record]] = {1: lambda record: record}
+"""By schema version: what lifts a record that was read from it to the next version.
+
+1 to 2: the columns are the same. That the untrained policy was not evaluated stays visible."""
 
 
 def check(record: Record) -> None:
@@ -101,12 +103,46 @@ def _check_table(table: str, columns: Columns, types: Mapping[str, type]) -> Non
         raise InputError(f"{table}: columns of different lengths, {sorted(lengths)}")
 
 
-def digest(record: Record) -> str:
-    """SHA-256 over what was recorded of the learning: episodes, evaluations, policy, divergence.
+PARTS = ("episodes", "evaluations", "updates", "parameters")
+"""What a record's digest is made of."""
 
-    Names, types, shapes and little-endian bytes, in the order of the names. Updates are left out (how they
-    are reported may change), and so are times and hosts.
-    """
+
+def part_hashes(record: Record, parts: Iterable[str] = PARTS) -> dict[str, str]:
+    """The SHA-256 of each part of a record: names, types, shapes and little-endian bytes, by name."""
+    tables = {
+        "episodes": record.episodes,
+        "evaluations": record.evaluations,
+        "updates": record.updates,
+        "parameters": record.policy,
+    }
+    return {part: _table_hash(tables[part]) for part in parts}
+
+
+def digest_of(parts: Mapping[str, str], diverged_at: int | None) -> str:
+    """The digest of a record from the hashes of its parts, so that it can be checked without all of them."""
+    named = [[part, parts[part]] for part in PARTS]
+    return hashlib.sha256(json.dumps(["matters record", 2, diverged_at, named]).encode()).hexdigest()
+
+
+def digest(record: Record) -> str:
+    """SHA-256 over what was recorded of the learning: its parts and divergence, neither times nor hosts."""
+    return digest_of(part_hashes(record), record.diverged_at)
+
+
+def _table_hash(columns: Columns) -> str:
+    sha = hashlib.sha256()
+    for name in sorted(columns):
+        little = columns[name].astype(columns[name].dtype.newbyteorder("<"))
+        if little.dtype.kind == "f":
+            # One nan of its many bit patterns: which of them comes out depends on the processor.
+            little = np.where(np.isnan(little), little.dtype.type(np.nan), little)
+        sha.update(json.dumps([name, little.dtype.str, little.shape]).encode() + b"\n")
+        sha.update(little.tobytes())
+    return sha.hexdigest()
+
+
+def digest_1(record: Record) -> str:
+    """The digest that a store of schema 1 holds: all in one, and without the updates."""
     sha = hashlib.sha256(json.dumps(["matters record", 1, record.diverged_at]).encode() + b"\n")
     tables = {"episodes": record.episodes, "evaluations": record.evaluations, "policy": record.policy}
     for table, columns in tables.items():
@@ -120,10 +156,11 @@ def digest(record: Record) -> str:
 def primary_endpoint(evaluations: Columns) -> float:
     """Mean evaluation return over the last tenth of the points (rounded up), at least the last two.
 
-    The points are those recorded, so that a diverged run has the score of the evaluations it had.
-    nan without any.
+    The points are those recorded, so that a diverged run has the score of the evaluations it had; point 0,
+    the untrained policy, is none of them. nan without any.
     """
     points = np.unique(evaluations["point"])
+    points = points[points > 0]
     if not len(points):
         return math.nan
     first = points[-max(2, -(-len(points) // 10)) :][0]

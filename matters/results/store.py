@@ -1,6 +1,6 @@
-"""The store: one directory a run, readable by people, safe against kill -9 and two processes at once.
+"""The store: one directory per run, readable by people, safe against kill -9 and two processes at once.
 
-    <store>/store.json                 the schema's version
+    <store>/store.json                 the schema's version; what this copy of a store leaves out
     <store>/<run_id>/spec.json         what the run is
                      status.json       how it stands; when final, with the SHA-256 of every other file
                      episodes.parquet evaluations.parquet updates.parquet policy.safetensors provenance.json
@@ -9,6 +9,7 @@
                      checkpoint.*      while it is not finished
 
 Everything is written under another name and renamed, status.json last. Loading runs no code from the files.
+Runs of schema 1 lie in directories with the names that they had then, see `matters.results.upgrade`.
 """
 
 import json
@@ -17,15 +18,27 @@ import os
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
 
 import pyarrow.parquet
 import safetensors.numpy
 
-from matters.results import files
+from matters.results import files, spec_file, upgrade
 from matters.results.lease import TABLES, Lease, is_locked, lock
-from matters.results.schema import SCHEMA_VERSION, UPGRADES, Columns, Record, Status, digest, primary_endpoint
+from matters.results.schema import (
+    PARTS,
+    SCHEMA_VERSION,
+    UPGRADES,
+    Columns,
+    Record,
+    Status,
+    digest_1,
+    digest_of,
+    part_hashes,
+    primary_endpoint,
+)
 from matters.results.status import (
     Damage,
     earlier_failures,
@@ -35,9 +48,10 @@ from matters.results.status import (
     refuse_newer,
 )
 from matters.suites.errors import InputError, nearest
-from matters.suites.spec import Evaluation, RunSpec, canonical_json, identity
+from matters.suites.spec import RunSpec
 
 RUN_ID = re.compile(r"[0-9a-f]{16}")
+POLICY = "policy.safetensors"
 
 
 @dataclass(frozen=True)
@@ -54,6 +68,12 @@ class Store:
     """A directory of runs. Made by `Store.open`."""
 
     path: Path
+    schema: int = SCHEMA_VERSION
+    """The version of the newest runs in it."""
+    oldest_schema: int = SCHEMA_VERSION
+    """The version of the oldest runs in it."""
+    without: frozenset[str] = frozenset()
+    """Files of finished runs that this copy of a store leaves out, such as policy.safetensors."""
 
     @classmethod
     def open(cls, path: Path | str, *, create: bool = False) -> Self:
@@ -69,38 +89,45 @@ class Store:
                 files.write(marker, files.json_bytes({"schema_version": SCHEMA_VERSION}))
             if create and not os.access(path, os.W_OK | os.X_OK):
                 raise InputError(f"store = {str(path)!r}: not writable")
-            version = json.loads(marker.read_bytes())["schema_version"]
+            fields = json.loads(marker.read_bytes())
+            version = fields["schema_version"]
+            without = frozenset(fields.get("without", ()))
+            oldest = fields.get("oldest_schema", version)
         except OSError as error:
             wanted = "not writable" if create else "cannot be read"
             raise InputError(f"store = {str(path)!r}: {wanted}: {error.strerror}") from None
-        except (ValueError, KeyError, TypeError) as error:
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
             if isinstance(error, InputError):
                 raise
             raise InputError(f"store = {str(path)!r}: store.json is damaged") from None
         refuse_newer(f"store = {str(path)!r}", version)
-        return cls(path)
+        return cls(path, version, oldest, without)
 
     def run_ids(self) -> list[str]:
         """The runs that have been leased at least once, sorted."""
-        return [run_id for run_id in self._directories() if (self.path / run_id / "spec.json").exists()]
+        now = {name: run_id for run_id, name in self._former.items()}
+        names = [name for name in self._directories() if os.path.exists(f"{self.path}/{name}/spec.json")]
+        return sorted({now.get(name, name) for name in names})
+
+    def directory(self, run_id: str) -> Path:
+        """Where the run lies, or would lie."""
+        former = self._former.get(run_id)
+        if former is None or (self.path / run_id).exists():
+            return self.path / run_id
+        return self.path / former
 
     def spec(self, run_id: str) -> RunSpec:
-        """What the run is. Raises InputError if its spec is missing, or does not hash to this id."""
+        """What the run is. Raises InputError if its spec is missing, or is not of this id."""
+        directory = self.directory(run_id)
         try:
-            with open(f"{self.path}/{run_id}/spec.json", "rb") as file:
-                fields = json.load(file)
-            found = identity(canonical_json(fields))
-            if found != run_id:
-                raise InputError(f"run = {run_id!r}: spec.json does not match, it is of run {found!r}")
-            # The hash says that this was validated once; to do it again takes seconds for ten thousand.
-            evaluation = Evaluation.model_construct(**fields.pop("evaluation"))
-            return RunSpec.model_construct(**fields, evaluation=evaluation)
+            spec, named, _ = spec_file.read(f"{directory}/spec.json")
         except FileNotFoundError:
             raise InputError(f"run = {run_id!r}: not in the store") from None
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
-            if isinstance(error, InputError):
-                raise
-            raise InputError(f"run = {run_id!r}: spec.json is damaged") from None
+        except Damage as damage:
+            raise InputError(f"run = {run_id!r}: spec.json {damage}") from None
+        if named != directory.name:
+            raise InputError(f"run = {run_id!r}: spec.json does not match, it is of run {named!r}")
+        return spec
 
     def status(self, run_id: str) -> Status:
         """How the run stands; "missing" also for a run that the store has never seen.
@@ -114,7 +141,7 @@ class Store:
         if fields is None:
             return Status("missing", 0)
         state = fields["state"]
-        if state == "running" and not is_locked(self.path / run_id / "lock"):
+        if state == "running" and not is_locked(self.directory(run_id) / "lock"):
             state = "missing"
         return Status(
             state,
@@ -126,14 +153,16 @@ class Store:
         )
 
     def record(self, run_id: str) -> Record:
-        """What a finished run recorded. Raises InputError for any other run."""
-        directory = self.path / run_id
+        """What a finished run recorded, without a policy where the copy leaves it out. Raises InputError for
+        any other run.
+        """
+        directory = self.directory(run_id)
         try:
             fields = self._status(run_id)
             if fields is None or fields["state"] != "done":
                 raise InputError(f"run = {run_id!r}: not finished, so that it has no record")
             tables = {table: _columns(directory / f"{table}.parquet") for table in TABLES}
-            policy = safetensors.numpy.load((directory / "policy.safetensors").read_bytes())
+            policy = {} if self._left_out(directory, POLICY) else _arrays(directory / POLICY)
         except InputError:
             raise
         except Exception as error:  # whatever a parser makes of damaged bytes
@@ -150,7 +179,7 @@ class Store:
             if fields.get("state") == "failed":
                 return dict(fields["provenance"])
             if fields.get("state") == "done":
-                return dict(json.loads((self.path / run_id / "provenance.json").read_bytes()))
+                return dict(json.loads((self.directory(run_id) / "provenance.json").read_bytes()))
         except Damage:
             pass
         except (OSError, ValueError) as error:
@@ -163,7 +192,7 @@ class Store:
 
     def failures(self, run_id: str) -> list[dict[str, Any]]:
         """Every failure of the run, oldest first: `error`, `traceback`, `steps`, `provenance`."""
-        directory = self.path / run_id
+        directory = self.directory(run_id)
         paths = earlier_failures(directory)
         if self.status(run_id).state == "failed":
             paths.append(directory / "status.json")
@@ -178,18 +207,26 @@ class Store:
         # Without the lock first: nobody should be refused because somebody looked at a final run.
         if not self._leasable(run_id, retry_failed):
             return None
-        directory = self.path / run_id
-        directory.mkdir(exist_ok=True)
-        files.sync_directory(self.path)
-        descriptor = lock(directory / "lock")
+        if self.schema < SCHEMA_VERSION:
+            upgrade.mark(self.path, SCHEMA_VERSION, older=True)
+        directory = self.directory(run_id)
+        if directory.name == run_id:
+            directory.mkdir(exist_ok=True)
+            files.sync_directory(self.path)
+        try:
+            descriptor = lock(directory / "lock")
+        except FileNotFoundError:  # of schema 1, and renamed this instant by somebody who now has the lease
+            return None
         if descriptor is None:
             return None
-        lease = Lease(directory, spec, descriptor)
+        lease = Lease(self.path / run_id, spec, descriptor)
         try:
             if not self._leasable(run_id, retry_failed):
                 lease.release()
                 return None
-            self._prepare(directory, spec)
+            if directory.name != run_id:
+                upgrade.rename(self.path, directory.name)
+            self._prepare(lease.directory, spec)
         except BaseException:
             lease.release()
             raise
@@ -197,14 +234,23 @@ class Store:
 
     def verify(self, run_ids: Iterable[str] | None = None) -> list[Fault]:
         """Rehash every file of every finished or failed run, and compute digests and scores again."""
-        chosen = self._directories() if run_ids is None else list(run_ids)
-        return [problem for run_id in chosen for problem in self._problems(run_id)]
+        if run_ids is None:
+            now = {name: run_id for run_id, name in self._former.items()}
+            run_ids = sorted({now.get(name, name) for name in self._directories()})
+        return [fault for run_id in run_ids for fault in self._faults(run_id)]
 
     def resolve(self, prefix: str) -> str:
-        """The one run whose id begins with `prefix`. Raises InputError if there is none, or are several."""
-        found = [run_id for run_id in self.run_ids() if run_id.startswith(prefix.lower())]
+        """The one run whose id, or whose id of schema 1, begins with `prefix`.
+
+        Raises InputError if there is none, or are several.
+        """
+        run_ids = self.run_ids()
+        found = [run_id for run_id in run_ids if run_id.startswith(prefix.lower())]
+        if prefix and not found:
+            former = {run_id: self._former_id(run_id) for run_id in run_ids}
+            found = [run_id for run_id in run_ids if (former[run_id] or "").startswith(prefix.lower())]
         if not prefix or not found:
-            raise InputError(f"run = {prefix!r}: no such run in the store{_near(prefix, self.run_ids())}")
+            raise InputError(f"run = {prefix!r}: no such run in the store{_near(prefix, run_ids)}")
         if len(found) > 1:
             shown = ", ".join(found[:4]) + (", …" if len(found) > 4 else "")
             raise InputError(f"run = {prefix!r}: stands for {len(found)} runs: {shown}")
@@ -214,8 +260,26 @@ class Store:
         with os.scandir(self.path) as entries:
             return sorted(entry.name for entry in entries if RUN_ID.fullmatch(entry.name) and entry.is_dir())
 
+    @property
+    def former_names(self) -> dict[str, str]:
+        """The directories that still have the names of schema 1, by the ids that their runs have now."""
+        return dict(self._former)
+
+    @cached_property
+    def _former(self) -> dict[str, str]:
+        return {} if self.oldest_schema > 1 else upgrade.former_names(self.path, self._directories())
+
+    def _former_id(self, run_id: str) -> str | None:
+        try:
+            return spec_file.read(f"{self.directory(run_id)}/spec.json")[2]
+        except (FileNotFoundError, Damage):
+            return None
+
+    def _left_out(self, directory: Path, name: str) -> bool:
+        return name in self.without and not (directory / name).exists()
+
     def _status(self, run_id: str) -> dict[str, Any] | None:
-        return read_status(f"{self.path}/{run_id}")
+        return read_status(str(self.directory(run_id)))
 
     def _leasable(self, run_id: str, retry_failed: bool) -> bool:
         try:
@@ -240,13 +304,10 @@ class Store:
         if failed or not status.exists():
             fields = {"schema_version": SCHEMA_VERSION, "state": "running", "steps": 0}
             files.write(status, files.sealed(fields))
-        text = files.json_bytes(spec.model_dump(mode="json"))
-        path = directory / "spec.json"
-        if not path.exists() or path.read_bytes() != text:
-            files.write(path, text)
+        spec_file.write(directory, spec)
 
-    def _problems(self, run_id: str) -> list[Fault]:
-        directory = self.path / run_id
+    def _faults(self, run_id: str) -> list[Fault]:
+        directory = self.directory(run_id)
         try:
             fields = self._status(run_id)
         except (Damage, InputError) as error:
@@ -255,34 +316,45 @@ class Store:
             # A lease writes the status first: a directory with nothing else is one that was just made.
             begun = (directory / "spec.json").exists() or not directory.exists()
             return [Fault(run_id, "status.json", "is missing")] if begun else []
-        if fields["state"] == "running":
-            return []
-        problems = []
-        for name, expected in fields["files"].items():
+        faults = []
+        for name, expected in fields.get("files", {}).items():
             try:
                 if files.sha256((directory / name).read_bytes()) != expected:
-                    problems.append(Fault(run_id, name, "does not match its SHA-256 in status.json"))
+                    faults.append(Fault(run_id, name, "does not match its SHA-256 in status.json"))
             except OSError as error:
                 missing = isinstance(error, FileNotFoundError)
-                problems.append(Fault(run_id, name, "is missing" if missing else f"cannot be read: {error}"))
-        return problems or self._contradictions(run_id, fields)
+                if not (missing and name in self.without):
+                    faults.append(
+                        Fault(run_id, name, "is missing" if missing else f"cannot be read: {error}")
+                    )
+        return faults or self._contradictions(run_id, fields)
 
     def _contradictions(self, run_id: str, fields: dict[str, Any]) -> list[Fault]:
         """Where files that are whole do not say what the status says."""
+        directory = self.directory(run_id)
         try:
-            self.spec(run_id)
-            if fields["state"] == "failed" or fields["schema_version"] < SCHEMA_VERSION:
+            if fields["state"] != "running" or (directory / "spec.json").exists():
+                self.spec(run_id)
+            if fields["state"] != "done":
                 return []
             record = self.record(run_id)
         except InputError as error:
             return [Fault(run_id, "spec.json", str(error))]
-        if digest(record) != fields["digest"]:
+        if self._digest(directory, record, fields) != fields["digest"]:
             return [Fault(run_id, "status.json", "its digest is not that of the record")]
         score, stated = primary_endpoint(record.evaluations), fields["score"]
         # Close, not equal: another processor may add in another order.
         if math.isfinite(score) if stated is None else not math.isclose(score, stated, rel_tol=1e-9):
             return [Fault(run_id, "status.json", f"its score is not that of the evaluations, {score}")]
         return []
+
+    def _digest(self, directory: Path, record: Record, fields: dict[str, Any]) -> str:
+        """The record's digest, as its schema computes it; what the copy leaves out is taken as stated."""
+        if fields["schema_version"] == 1:
+            return fields["digest"] if self._left_out(directory, POLICY) else digest_1(record)
+        stated = {"parameters": fields["parts"]["parameters"]} if self._left_out(directory, POLICY) else {}
+        parts = part_hashes(record, [part for part in PARTS if part not in stated]) | stated
+        return digest_of(parts, record.diverged_at)
 
 
 def _refuse_to_create(path: Path, *, create: bool) -> None:
@@ -303,6 +375,10 @@ def _columns(path: Path) -> Columns:
     with pyarrow.parquet.ParquetFile(path) as file:
         table = file.read(use_threads=False)
     return {name: table.column(name).to_numpy().copy() for name in table.column_names}
+
+
+def _arrays(path: Path) -> Columns:
+    return dict(safetensors.numpy.load(path.read_bytes()))
 
 
 def _near(prefix: str, run_ids: list[str]) -> str:

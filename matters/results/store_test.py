@@ -11,7 +11,16 @@ from hypothesis.extra import numpy as hnp
 
 from matters.results import files
 from matters.results.conftest import PROVENANCE, finished, make_record, make_spec, no_rows
-from matters.results.schema import EPISODES, EVALUATIONS, Record, Status, digest, primary_endpoint
+from matters.results.schema import (
+    EPISODES,
+    EVALUATIONS,
+    SCHEMA_VERSION,
+    Record,
+    Status,
+    digest,
+    digest_of,
+    primary_endpoint,
+)
 from matters.results.store import Fault, Store
 from matters.suites.errors import InputError
 
@@ -357,6 +366,37 @@ def test_a_damaged_record_is_refused_with_a_pointer_to_verify(store: Store) -> N
             store.provenance(run_id) if name.startswith("prov") else store.record(run_id)
 
 
+def test_a_copy_that_leaves_out_the_parameters_is_still_verified(store: Store) -> None:
+    run_id = finished(store)
+    path = store.path / run_id
+    (path / "policy.safetensors").unlink()
+    assert store.verify() == [Fault(run_id, "policy.safetensors", "is missing")]
+    marker = {"schema_version": SCHEMA_VERSION, "without": ["policy.safetensors"]}
+    (store.path / "store.json").write_text(json.dumps(marker))
+    copy = Store.open(store.path)
+    assert copy.verify() == []
+    assert copy.record(run_id).policy == {}
+    fields = json.loads((path / "status.json").read_bytes())
+    del fields["checksum"]
+    wrong = {**fields["parts"], "updates": "0" * 64}
+    for change in (
+        {"parts": {**fields["parts"], "parameters": "0" * 64}},
+        {"digest": digest_of(wrong, None)},
+    ):
+        (path / "status.json").write_bytes(files.sealed({**fields, **change}))
+        assert [fault.message for fault in copy.verify()] == ["its digest is not that of the record"]
+
+
+def test_verify_finds_a_flipped_byte_in_the_spec_of_an_unfinished_run(store: Store) -> None:
+    with store.lease(make_spec()) as lease:  # type: ignore[union-attr]
+        path = lease.directory / "spec.json"
+    for place in range(0, path.stat().st_size, 9):
+        whole = flip(path, place)
+        assert [fault.file for fault in store.verify()] == ["spec.json"]
+        path.write_bytes(whole)
+    assert store.verify() == []
+
+
 # ---- looking runs up
 
 
@@ -374,9 +414,9 @@ def test_a_spec_that_is_missing_or_damaged_is_refused(store: Store) -> None:
     run_id = finished(store)
     with pytest.raises(InputError, match="not in the store"):
         store.spec("0" * 16)
-    for text, message in (("{", "is damaged"), ("[]", "does not match"), ("{}", "does not match")):
+    for text in ("{", "[]", "{}", '{"schema_version": 2}'):
         (store.path / run_id / "spec.json").write_text(text)
-        with pytest.raises(InputError, match=message):
+        with pytest.raises(InputError, match=r"spec\.json is damaged"):
             store.spec(run_id)
 
 
@@ -409,7 +449,7 @@ def test_other_things_in_the_directory_are_not_runs(store: Store) -> None:
 def test_a_store_is_made_and_opened_again(tmp_path: Path) -> None:
     path = tmp_path / "deep" / "store"
     made = Store.open(path, create=True)
-    assert json.loads((path / "store.json").read_text()) == {"schema_version": 1}
+    assert json.loads((path / "store.json").read_text()) == {"schema_version": SCHEMA_VERSION}
     assert Store.open(path) == Store.open(str(path), create=True) == made
 
 
@@ -456,16 +496,16 @@ def test_a_place_that_cannot_be_written_is_refused(tmp_path: Path, monkeypatch: 
 
 @pytest.mark.parametrize("create", [False, True])
 def test_a_store_of_a_newer_schema_is_refused(tmp_path: Path, create: bool) -> None:
-    (tmp_path / "store.json").write_text('{"schema_version": 2}')
-    refuse(tmp_path, "written by a newer Matters: schema 2, this one reads 1", create=create)
+    (tmp_path / "store.json").write_text('{"schema_version": 3}')
+    refuse(tmp_path, "written by a newer Matters: schema 3, this one reads 2", create=create)
 
 
 def test_a_run_of_a_newer_schema_is_refused_and_left_alone(store: Store) -> None:
     run_id = finished(store)
     path = store.path / run_id / "status.json"
-    path.write_text(json.dumps({**json.loads(path.read_text()), "schema_version": 2, "new": "field"}))
+    path.write_text(json.dumps({**json.loads(path.read_text()), "schema_version": 3, "new": "field"}))
     for use in (store.status, store.record, store.provenance):
-        with pytest.raises(InputError, match="written by a newer Matters: schema 2, this one reads 1"):
+        with pytest.raises(InputError, match="written by a newer Matters: schema 3, this one reads 2"):
             use(run_id)
     with pytest.raises(InputError, match="newer"):
         store.lease(make_spec(), retry_failed=True)

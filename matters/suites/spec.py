@@ -5,13 +5,13 @@ import json
 import math
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 MAX_SEED = 2**63 - 1
 """Seeds are stored as int64."""
 
 
-def _json_value(value: Any, name: str = "config") -> Any:
+def json_value(value: Any, name: str = "config") -> Any:
     """A deep copy with JSON's types only. Raises ValueError that names the first value that has none."""
     if value is None or isinstance(value, bool | int | str):
         return value
@@ -20,9 +20,9 @@ def _json_value(value: Any, name: str = "config") -> Any:
             raise ValueError(f"{name} = {value}: a number must be finite")
         return value
     if isinstance(value, list | tuple):
-        return [_json_value(item, f"{name}[{index}]") for index, item in enumerate(value)]
+        return [json_value(item, f"{name}[{index}]") for index, item in enumerate(value)]
     if isinstance(value, dict) and all(isinstance(key, str) for key in value):
-        return {key: _json_value(item, f"{name}.{key}") for key, item in value.items()}
+        return {key: json_value(item, f"{name}.{key}") for key, item in value.items()}
     raise ValueError(f"{name} = {value!r}: not a JSON value")
 
 
@@ -49,7 +49,8 @@ class RunSpec(BaseModel):
     """All that a run's result depends on. The variant's name is not in it: names do not change results.
 
     `config` is the complete config as JSON values, dumped from the validated model, so that what was
-    written as 1 in a float field is 1.0 here and has one identity.
+    written as 1 in a float field is 1.0 here. `departures` is what of it is not as the baselines of its
+    fields say (see `matters.suites.baselines`), and alone part of the identity; without it, the whole config.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
@@ -57,16 +58,35 @@ class RunSpec(BaseModel):
     algorithm: str
     algorithm_version: int
     environment: str
-    config: Annotated[dict[str, Any], BeforeValidator(_json_value)]
+    config: Annotated[dict[str, Any], BeforeValidator(json_value)]
+    departures: Annotated[dict[str, Any], BeforeValidator(json_value)] = Field({})
     seed: int = Field(ge=0, le=MAX_SEED)
     steps: int = Field(gt=0)
     evaluation: Evaluation
 
-    def canonical(self) -> str:
-        """The spec as canonical JSON, which its identity is the hash of."""
-        return canonical_json(self.model_dump(mode="json"))
+    @model_validator(mode="before")
+    @classmethod
+    def _all_of_it_departs(cls, fields: Any) -> Any:
+        if isinstance(fields, dict) and "config" in fields and "departures" not in fields:
+            return {**fields, "departures": fields["config"]}
+        return fields
+
+    @property
+    def training_id(self) -> str:
+        """The name of the training, however long it is and however it is evaluated."""
+        return identity(canonical_json(self._training()))
 
     @property
     def run_id(self) -> str:
-        """The name of the run: first 16 hex digits of the SHA-256 of the canonical JSON."""
-        return identity(self.canonical())
+        """The name of the run: of the training, its steps and its evaluation."""
+        evaluation = {"points": self.evaluation.points, "episodes": self.evaluation.episodes}
+        return identity(canonical_json({**self._training(), "steps": self.steps, "evaluation": evaluation}))
+
+    def _training(self) -> dict[str, Any]:
+        return {
+            "algorithm": self.algorithm,
+            "algorithm_version": self.algorithm_version,
+            "environment": self.environment,
+            "departures": self.departures,
+            "seed": self.seed,
+        }

@@ -18,6 +18,7 @@ from pydantic import (
 )
 
 from matters import algorithms
+from matters.suites.baselines import baselines, departures
 from matters.suites.errors import InputError, dotted, from_validation, nearest, shown
 from matters.suites.spec import MAX_SEED, Evaluation, RunSpec
 from matters.suites.tasks import environments
@@ -170,12 +171,14 @@ class Suite(BaseModel):
     def _specs(self, chosen: Variant, environment: str) -> tuple[RunSpec, ...]:
         version = algorithms.load(chosen.algorithm).VERSION
         config = chosen.config.model_dump(mode="json")
+        departing = departures(config, baselines(type(chosen.config)))
         return tuple(
             RunSpec(
                 algorithm=chosen.algorithm,
                 algorithm_version=version,
                 environment=environment,
                 config=config,
+                departures=departing,
                 seed=seed,
                 steps=self.steps,
                 evaluation=self.evaluation,

@@ -199,7 +199,7 @@ def _finish(
     member = members[index]
     parameters = training.algorithm.parameters(training.state)
     policy = {name: tensor[index].numpy().copy() for name, tensor in parameters.items()}
-    member.lease.finish(member.recorder.record(policy), facts)
+    member.lease.finish(member.recorder.record(policy), facts, steps=training.step)
     del members[index]
     diverged = member.recorder.diverged_at
     message = "" if diverged is None else f"diverged at step {diverged}"
@@ -216,7 +216,7 @@ def _train_reference(members: list[Member], emit: Emit) -> None:
     )
     steps = member.recorder.evaluations["step"][-1]  # the last point is the end
     facts = _provenance(members, time.monotonic() - started, steps)
-    member.lease.finish(member.recorder.record(policy), facts)
+    member.lease.finish(member.recorder.record(policy), facts, steps=steps)
     members.clear()
     emit(Progress(run_ids, "done", steps, total))
 

@@ -44,7 +44,7 @@ def suite(found: ForeignSet, questions: Sequence[str] = ()) -> ForeignSuite:
 def score(run: ForeignRun) -> float:
     """The mean of the last tenth of the run's returns (rounded up), at least the last two."""
     returns = np.array(run.returns)
-    return primary_endpoint({"point": np.arange(len(returns)), "return": returns})
+    return primary_endpoint({"point": np.arange(1, len(returns) + 1), "return": returns})
 
 
 def cells(found: ForeignSet) -> dict[tuple[str, str], list[ForeignRun]]:
