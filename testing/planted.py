@@ -66,6 +66,7 @@ def planted_suite(
         questions=tuple(questions),
         margin=0.25,
         aggregate_margin=0.10,
+        design=None,
         variants={name: SimpleNamespace(name=name, algorithm="ppo") for name in variants},
     )
 

@@ -1,94 +1,112 @@
-"""Two-level designs over named tricks, as suites: every combination of them, or one trick at a time."""
+"""Two-level designs over named tricks: every combination of them, or one trick at a time.
+
+`[suite.design]` in a suite's TOML and `matters ablate` both make a `Design`; it is kept in the suite, so that
+a page need not guess from configs what was meant.
+"""
 
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass
-from hashlib import sha256
+from collections.abc import Mapping, Sequence
 from itertools import product
-from typing import Any, Literal, get_args
+from typing import Annotated, Any, Literal, get_args
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from matters import algorithms
 from matters.suites.errors import InputError, from_validation, nearest
-from matters.suites.suite import Suite, parse_seeds
 from matters.suites.variant import Variant, variant
 
 Kind = Literal["full", "one-in", "one-out"]
 
-QUESTION = "trick-factorial"
 MOST_FACTORS = 6
 """A full design has at most 2⁶ cells."""
 
-LONGEST_NAME, LONGEST_LABEL = 100, 32
+LONGEST_LABEL = 32
 
 
-@dataclass(frozen=True)
-class Factor:
-    """A trick and the value that is its high level; its low level is off, the trick's default."""
+class Factor(BaseModel):
+    """A trick with its two levels: off, which is its default, and on."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
     trick: str
-    on: Any
     off: Any
-    given: bool = False
+    on: Any
+    given: bool = Field(False, description="whether the value of `on` was written, as in trick=value")
+
+
+class Design(BaseModel):
+    """Variants of one algorithm that differ in nothing but the levels of some tricks.
+
+    `cells` has the variants' names in the order of `patterns(len(factors), kind)`.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    kind: Kind
+    algorithm: str
+    preset: str
+    factors: tuple[Factor, ...]
+    cells: tuple[str, ...]
+
+
+class Declared(BaseModel):
+    """The table `[suite.design]`, as it is written."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    algorithm: str
+    preset: str | None = None
+    tricks: Annotated[list[str], Field(min_length=1)]
+    kind: Kind = "full"
+
+
+def declared(table: object) -> tuple[Design, dict[str, Variant]]:
+    """The design that a table `[suite.design]` declares, and its variants. Raises InputError."""
+    field = "suite.design"
+    if not isinstance(table, Mapping):
+        raise InputError(f"{field}: should be a table, with algorithm and tricks")
+    try:
+        written = Declared.model_validate(table)
+    except ValidationError as error:
+        raise from_validation(error, Declared, field) from None
+    return design(written.algorithm, written.tricks, preset=written.preset, kind=written.kind, field=field)
 
 
 def design(
     algorithm: str,
-    tricks: str,
+    tricks: Sequence[str],
     *,
-    environments: str,
-    seeds: str,
-    steps: int,
     preset: str | None = None,
     kind: Kind = "full",
-) -> Suite:
-    """The suite of a two-level design over `tricks`, the rest as in `preset`.
+    field: str,
+) -> tuple[Design, dict[str, Variant]]:
+    """A two-level design over `tricks`, the rest as in `preset`, and its variants by name.
 
-    Args:
-        algorithm: one that has tricks.
-        tricks: names separated by commas. A trick that is a number or a word is on with its value in the
-            preset, else with that of the algorithm's first preset that has it on, else with `trick=value`.
-        environments: ids separated by commas.
-        seeds: "10" for 0 to 9, "3:5" for 3 and 4.
-        steps: steps a run.
-        preset: default is the preset named like the algorithm.
-        kind: "full" has all 2^k combinations; "one-in" has all named tricks off, and each alone on; "one-out"
-            has all on, and each alone off.
-
-    Raises:
-        InputError: something of it cannot be used.
+    A trick that is a number or a word is on with its value in the preset, else with that of the algorithm's
+    first preset that has it on, else with the value of `trick=value`. Without `preset` it is the preset named
+    like the algorithm. `kind` "full" has all 2^k combinations; "one-in" has all named tricks off, and each
+    alone on; "one-out" has all on, and each alone off. Raises InputError that begins with `field`, or with
+    the option of `matters ablate` where `field` is empty.
     """
-    config = _config_with_tricks(algorithm)
+    prefix = f"{field}." if field else "--"
+    config = _config_with_tricks(algorithm, f"{field}.algorithm" if field else "algorithm")
     presets = algorithms.load(algorithm).PRESETS
     base = algorithm if preset is None else preset
     if base not in presets:
-        raise InputError(f"--preset {base!r}: unknown preset of {algorithm}{nearest(base, presets)}")
-    factors = _factors(algorithm, config, base, tricks)
+        raise InputError(f"{prefix}preset {base!r}: unknown preset of {algorithm}{nearest(base, presets)}")
+    factors = _factors(algorithm, config, base, tricks, f"{prefix}tricks")
     if kind == "full" and len(factors) > MOST_FACTORS:
         raise InputError(
-            f"--tricks: {len(factors)} tricks make {2 ** len(factors)} cells, at most {2**MOST_FACTORS} are "
-            f"allowed; --one-in or --one-out needs {len(factors) + 1}"
+            f"{prefix}tricks: {len(factors)} tricks make {2 ** len(factors)} cells, at most "
+            f"{2**MOST_FACTORS} are allowed; one-in or one-out needs {len(factors) + 1}"
         )
-    names = tuple(factor.trick for factor in factors)
-    labels = _labels(names)
+    labels = _labels(tuple(factor.trick for factor in factors))
     variants = {}
     for pattern in patterns(len(factors), kind):
         name = _cell_name(labels, pattern, kind)
         variants[name] = _cell(name, algorithm, base, factors, pattern)
-    places = tuple(part.strip() for part in environments.split(","))
-    try:
-        return Suite(
-            name=_name(base, kind, factors, places),
-            title=_title(base, kind, names),
-            environments=places,
-            seeds=parse_seeds(seeds),
-            steps=steps,
-            questions=(QUESTION,),
-            variants=variants,
-        )
-    except ValidationError as error:
-        raise from_validation(error, Suite) from None
+    made = Design(kind=kind, algorithm=algorithm, preset=base, factors=factors, cells=tuple(variants))
+    return made, variants
 
 
 def patterns(count: int, kind: Kind) -> list[tuple[bool, ...]]:
@@ -100,10 +118,10 @@ def patterns(count: int, kind: Kind) -> list[tuple[bool, ...]]:
     return [(base,) * count, *alone]
 
 
-def _config_with_tricks(algorithm: str) -> type[BaseModel]:
+def _config_with_tricks(algorithm: str, field: str) -> type[BaseModel]:
     if algorithm not in algorithms.ALGORITHMS:
         raise InputError(
-            f"algorithm = {algorithm!r}: unknown algorithm{nearest(algorithm, algorithms.ALGORITHMS)}"
+            f"{field} = {algorithm!r}: unknown algorithm{nearest(algorithm, algorithms.ALGORITHMS)}"
         )
     config: type[BaseModel] = algorithms.load(algorithm).Config
     if "tricks" not in config.model_fields:
@@ -112,27 +130,29 @@ def _config_with_tricks(algorithm: str) -> type[BaseModel]:
             for name in algorithms.ALGORITHMS
             if "tricks" in algorithms.load(name).Config.model_fields  # references have none
         ]
-        raise InputError(f"algorithm = {algorithm!r}: has no tricks; those that have: {', '.join(able)}")
+        raise InputError(f"{field} = {algorithm!r}: has no tricks; those that have: {', '.join(able)}")
     return config
 
 
-def _factors(algorithm: str, config: type[BaseModel], preset: str, text: str) -> tuple[Factor, ...]:
+def _factors(
+    algorithm: str, config: type[BaseModel], preset: str, tricks: Sequence[str], field: str
+) -> tuple[Factor, ...]:
     fields = _fields(config)
     found: dict[str, Factor] = {}
-    for part in text.split(","):
+    for part in tricks:
         trick, has_value, value = (piece.strip() for piece in part.partition("="))
         if trick not in fields:
-            raise InputError(f"--tricks {trick!r}: {algorithm} has no such trick{nearest(trick, fields)}")
+            raise InputError(f"{field} {trick!r}: {algorithm} has no such trick{nearest(trick, fields)}")
         if trick in found:
-            raise InputError(f"--tricks {trick!r}: appears twice")
+            raise InputError(f"{field} {trick!r}: appears twice")
         off = fields[trick].default
         if has_value:
             on = _parsed(value)
             if on is None or on is False or on == off:
-                raise InputError(f"--tricks {part.strip()!r}: that is off, and off is the other level")
+                raise InputError(f"{field} {part.strip()!r}: that is off, and off is the other level")
         else:
-            on = _on(algorithm, preset, trick, fields[trick])
-        found[trick] = Factor(trick, on, off, bool(has_value))
+            on = _on(algorithm, preset, trick, fields[trick], field)
+        found[trick] = Factor(trick=trick, off=off, on=on, given=bool(has_value))
     return tuple(found.values())
 
 
@@ -151,17 +171,17 @@ def _parsed(text: str) -> Any:
     return value if value is None or isinstance(value, bool | int | float) else text
 
 
-def _on(algorithm: str, preset: str, trick: str, field: Any) -> Any:
+def _on(algorithm: str, preset: str, trick: str, info: Any, field: str) -> Any:
     presets = algorithms.load(algorithm).PRESETS
     for config in (presets[preset], *presets.values()):
         value = getattr(config.tricks, trick)
-        if value != field.default:
+        if value != info.default:
             return value
-    if field.annotation is bool or bool in get_args(field.annotation):
+    if info.annotation is bool or bool in get_args(info.annotation):
         return True
     raise InputError(
-        f"--tricks {trick!r}: no preset of {algorithm} has it on; give its value, as in {trick}=VALUE "
-        f"({field.description})"
+        f"{field} {trick!r}: no preset of {algorithm} has it on; give its value, as in {trick}=VALUE "
+        f"({info.description})"
     )
 
 
@@ -196,24 +216,4 @@ def _cell_name(labels: tuple[str, ...], pattern: tuple[bool, ...], kind: Kind) -
     return "+".join(label for label, on in zip(labels, pattern, strict=True) if on) or "none"
 
 
-def _name(preset: str, kind: Kind, factors: tuple[Factor, ...], environments: tuple[str, ...]) -> str:
-    """A name for files, the same for the same design whatever its seeds and steps."""
-    tricks = "+".join(f.trick + (str(f.on) if f.given else "") for f in factors)
-    parts = [f"ablate-{preset}", *([] if kind == "full" else [kind]), tricks, *environments]
-    whole = "-".join(part.replace("/", ".") for part in parts)
-    if len(whole) <= LONGEST_NAME:
-        return whole
-    return f"ablate-{preset}-{kind}-{len(factors)}-tricks-{sha256(whole.encode()).hexdigest()[:8]}"
-
-
-def _title(preset: str, kind: Kind, tricks: tuple[str, ...]) -> str:
-    listed = f"{', '.join(tricks[:-1])} and {tricks[-1]}" if 1 < len(tricks) <= 4 else tricks[0]
-    many = listed if len(tricks) <= 4 else f"{len(tricks)} tricks"
-    if kind == "one-in":
-        return f"What does each of {many} do for {preset} alone?"
-    if kind == "one-out":
-        return f"What does {preset} lose without each of {many}?"
-    return f"What {'does' if len(tricks) == 1 else 'do'} {many} do for {preset}?"
-
-
-__all__ = ["MOST_FACTORS", "QUESTION", "Kind", "design", "patterns"]
+__all__ = ["MOST_FACTORS", "Design", "Factor", "Kind", "declared", "design", "patterns"]

@@ -5,6 +5,7 @@ from functools import cached_property
 
 from pydantic import BaseModel, ConfigDict, SerializeAsAny
 
+from matters.suites.design import Design
 from matters.suites.errors import InputError, shown
 from matters.suites.spec import Evaluation, RunSpec
 from matters.suites.suite import Cell, Suite
@@ -56,6 +57,11 @@ class Joint(BaseModel):
     def questions(self) -> tuple[str, ...]:
         """Every question that one of them asks."""
         return tuple(dict.fromkeys(name for suite in self.suites for name in suite.questions))
+
+    @property
+    def design(self) -> Design | None:
+        """The first design that one of them declares."""
+        return next((suite.design for suite in self.suites if suite.design), None)
 
     @cached_property
     def variants(self) -> dict[str, Variant]:

@@ -43,7 +43,7 @@ def test_implementation_matters_has_engstroms_five_variants_which_differ_by_step
 
 def test_ppo_tricks_is_the_full_factorial_of_engstroms_four_over_ppo() -> None:
     factors = ("value_clip", "reward_scaling", "orthogonal_init", "anneal_lr")
-    words = ("vclip", "scale", "ortho", "anneal")
+    words = ("value", "reward", "orthogonal", "anneal")
     chosen = load_suite("ppo-tricks")
     full: Any = algorithms.load("ppo").PRESETS["ppo"]
     assert chosen.variants["+".join(words)].config == full

@@ -19,6 +19,7 @@ from pydantic import (
 
 from matters import algorithms
 from matters.suites.baselines import baselines, departures
+from matters.suites.design import Design, declared
 from matters.suites.errors import InputError, dotted, from_validation, nearest, shown
 from matters.suites.spec import MAX_SEED, Evaluation, RunSpec
 from matters.suites.tasks import environments
@@ -112,6 +113,9 @@ class Suite(BaseModel):
     margin: Margin = Field(0.25, description="δ of a verdict on one environment, in normalised score")
     aggregate_margin: Margin = Field(
         0.10, description="δ of a verdict over environments, in normalised score"
+    )
+    design: Design | None = Field(
+        None, description="the two-level design among the variants, if there is one"
     )
     variants: dict[str, Variant] = Field(min_length=1)
     only: tuple[str, ...] = Field((), description="globs on variant/environment; empty for every cell")
@@ -288,20 +292,31 @@ def read(path: Path) -> Suite:
 
 
 def suite(document: dict[str, Any]) -> Suite:
-    """The suite that a parsed TOML document declares: a table `suite` and a table `variants`."""
+    """The suite that a parsed TOML document declares: a table `suite` and a table `variants`.
+
+    With `[suite.design]` the variants are those of the design, and any others beside it.
+    """
     for key in document:
         if key not in ("suite", "variants"):
             raise InputError(f"{key}: unknown table{nearest(key, ('suite', 'variants'))}")
-    for key in ("suite", "variants"):
-        if not isinstance(document.get(key), dict) or not document[key]:
-            raise InputError(f"{key}: missing; a suite has the tables [suite] and [variants.NAME]")
-    header = document["suite"]
+    header = document.get("suite")
+    if not isinstance(header, dict) or not header:
+        raise InputError("suite: missing; a suite has the tables [suite] and [variants.NAME]")
     for key in ("variants", "only"):
         if key in header:
             raise InputError(f"suite.{key}: unknown field; variants are tables [variants.NAME]")
-    variants = {name: variant(name, table) for name, table in document["variants"].items()}
+    tables = document.get("variants", {})
+    if not isinstance(tables, dict) or not (tables or "design" in header):
+        raise InputError("variants: missing; a suite has the tables [suite] and [variants.NAME]")
+    design, variants = declared(header["design"]) if "design" in header else (None, {})
+    for name, table in tables.items():
+        if name in variants:
+            raise InputError(
+                f"{dotted('variants', name)}: is a cell of the design already; give it another name"
+            )
+        variants[name] = variant(name, table)
     try:
-        return Suite(**header, variants=variants)
+        return Suite(**{**header, "design": design}, variants=variants)
     except ValidationError as error:
         raise from_validation(error, Suite, "suite") from None
 

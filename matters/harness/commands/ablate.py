@@ -55,12 +55,14 @@ def ablate(
     json: Json = False,
 ) -> None:
     """Run and report the factorial of some tricks: main effects and interactions, with intervals."""
-    from matters.suites.design import design
+    from matters.suites.ablation import ablation
 
     if one_in and one_out:
         raise InputError("--one-in and --one-out are two designs: choose one")
     kind: Kind = "one-in" if one_in else "one-out" if one_out else "full"
-    declared = design(algorithm, tricks, environments=env, seeds=seeds, steps=steps, preset=preset, kind=kind)
+    declared = ablation(
+        algorithm, tricks, environments=env, seeds=seeds, steps=steps, preset=preset, kind=kind
+    )
     run_suite(
         declared.smoke() if smoke else declared,
         store=store,

@@ -1,7 +1,6 @@
-"""Two-level designs among a suite's variants: found from their configs, and the contrasts that they allow."""
+"""What of a suite's declared two-level design is at hand, and the contrasts that it allows."""
 
-import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import combinations, product
 from typing import Any, Literal
@@ -75,124 +74,59 @@ def is_off(value: Any) -> bool:
     return value is None or value is False
 
 
-def find(variants: Mapping[str, Any]) -> Design | None:
-    """The largest two-level design among variants; a full one goes before one trick at a time.
+def at_hand(declared: Any, present: Collection[str]) -> Design | None:
+    """The largest design that the variants at hand make of the one declared; a full one goes first.
 
-    Needs at least two cells. Of designs of the same size the first declared is taken.
+    Where cells are missing, tricks are held at one level: of a full design over four, three may be left at
+    one level of the fourth, or one at a time. None without two cells.
     """
-    groups: dict[str, dict[Corner, str]] = {}
-    for name, chosen in variants.items():
-        split = _split(chosen)
-        if split is not None:
-            rest, corner = split
-            groups.setdefault(rest, {}).setdefault(corner, name)
-    found = [
-        design for rest, group in groups.items() for design in (*_cubes(rest, group), *_stars(rest, group))
-    ]
-    return max(found, key=_size, default=None)
-
-
-Corner = tuple[tuple[str, Any], ...]
-"""The tricks of a variant, (name, value) in the order of the model."""
-
-
-def _size(design: Design) -> tuple[bool, int]:
-    return design.kind == "full" and len(design.factors) > 1, len(design.factors)
-
-
-def _split(chosen: Any) -> tuple[str, Corner] | None:
-    """What a variant is apart from its tricks, as JSON with the algorithm's name, and its tricks."""
-    config = getattr(chosen, "config", None)
-    if config is None:
+    if declared is None:
         return None
-    values = config.model_dump(mode="json")
-    tricks = values.pop("tricks", None)
-    if tricks is None:
+    from matters.suites.design import patterns
+
+    order = patterns(len(declared.factors), declared.kind)
+    cells = {pattern: name for pattern, name in zip(order, declared.cells, strict=True) if name in present}
+    found = [*(_cubes(cells) if declared.kind == "full" else ()), *_stars(cells, declared.kind)]
+    if not found:
         return None
-    return json.dumps([chosen.algorithm, values], sort_keys=True), tuple(tricks.items())
-
-
-def _cubes(rest: str, group: Mapping[Corner, str]) -> Iterator[Design]:
-    seen = set()
-    for one, other in combinations(group, 2):
-        levels = _levels(one, other)
-        if 2 ** len(levels) > len(group) or not levels:
-            continue
-        fixed = tuple((trick, value) for trick, value in one if trick not in levels)
-        key = (fixed, tuple(levels.items()))
-        if key in seen:
-            continue
-        seen.add(key)
-        corners = {
-            pattern: _corner(one, levels, pattern) for pattern in product((False, True), repeat=len(levels))
-        }
-        if all(corner in group for corner in corners.values()):
-            cells = {pattern: group[corner] for pattern, corner in corners.items()}
-            yield _ordered("full", rest, levels, cells, list(group.values()))
-
-
-def _stars(rest: str, group: Mapping[Corner, str]) -> Iterator[Design]:
-    for base in group:
-        arms: dict[str, tuple[tuple[Any, Any], Corner]] = {}
-        for other in group:
-            levels = _levels(base, other)
-            if len(levels) == 1:
-                ((trick, pair),) = levels.items()
-                arms.setdefault(trick, (pair, other))
-        for kind, end in (("one-in", 0), ("one-out", 1)):
-            # All tricks of the base at the same end: low to put each in, high to take each out.
-            fitting = {t: (pair, o) for t, (pair, o) in arms.items() if pair[end] == dict(base)[t]}
-            if len(fitting) < 2:
-                continue
-            levels = {trick: pair for trick, (pair, _) in fitting.items()}
-            cells = {(bool(end),) * len(levels): group[base]}
-            for k, (_, other) in enumerate(fitting.values()):
-                cells[tuple(bool(end) ^ (j == k) for j in range(len(levels)))] = group[other]
-            yield _ordered(kind, rest, levels, cells, list(group.values()))  # type: ignore[arg-type]
-
-
-def _levels(one: Corner, other: Corner) -> dict[str, tuple[Any, Any]]:
-    """The tricks in which two variants differ, with their levels: off before on, small before large."""
-    return {
-        trick: _low_and_high(value, dict(other)[trick]) for trick, value in one if value != dict(other)[trick]
-    }
-
-
-def _low_and_high(one: Any, other: Any) -> tuple[Any, Any]:
-    def rank(value: Any) -> tuple[bool, float, str]:
-        number = float(value) if isinstance(value, int | float) else 0.0
-        return not is_off(value), number, str(value)
-
-    low, high = sorted((one, other), key=rank)
-    return low, high
-
-
-def _corner(start: Corner, levels: Mapping[str, tuple[Any, Any]], pattern: Pattern) -> Corner:
-    chosen = {trick: pair[on] for (trick, pair), on in zip(levels.items(), pattern, strict=True)}
-    return tuple((trick, chosen.get(trick, value)) for trick, value in start)
-
-
-def _ordered(
-    kind: Kind,
-    rest: str,
-    levels: Mapping[str, tuple[Any, Any]],
-    cells: Mapping[Pattern, str],
-    declared: Sequence[str],
-) -> Design:
-    """The design with its tricks in the order in which the suite first has each alone (on, or off)."""
-    tricks = list(levels)
-    base = kind == "one-out"
-
-    def place(k: int) -> int:
-        return declared.index(cells[tuple(base ^ (j == k) for j in range(len(tricks)))])
-
-    order = sorted(range(len(tricks)), key=place)
-    # Yates' order, the first trick changing fastest: none, a, b, ab, c, …
-    turned = {tuple(pattern[k] for k in order): name for pattern, name in cells.items()}
+    kind, free, chosen = max(found, key=lambda one: (one[0] == "full" and len(one[1]) > 1, len(one[1])))
+    factors = [declared.factors[k] for k in free]
     return Design(
         kind=kind,
-        algorithm=json.loads(rest)[0],
-        factors=tuple(tricks[k] for k in order),
-        levels=tuple(levels[tricks[k]] for k in order),
-        cells={pattern: turned[pattern] for pattern in sorted(turned, key=lambda pattern: pattern[::-1])},
+        algorithm=declared.algorithm,
+        factors=tuple(factor.trick for factor in factors),
+        levels=tuple((factor.off, factor.on) for factor in factors),
+        cells={tuple(pattern[k] for k in free): cells[pattern] for pattern in chosen},
     )
+
+
+Part = tuple[Kind, tuple[int, ...], list[Pattern]]
+"""The kind of a smaller design, the places of its tricks among those declared, and its cells."""
+
+
+def _cubes(cells: Mapping[Pattern, str]) -> Iterator[Part]:
+    """All levels of some tricks, the others held where one cell has them; larger designs first."""
+    count = len(next(iter(cells), ()))
+    for size in range(count, 0, -1):
+        for free in combinations(range(count), size):
+            for held in cells:
+                # In Yates' order, so the first trick changes fastest.
+                chosen = [_with(held, free, levels[::-1]) for levels in product((False, True), repeat=size)]
+                if chosen[0] == held and all(pattern in cells for pattern in chosen):
+                    yield "full", free, chosen
+
+
+def _stars(cells: Mapping[Pattern, str], declared: Kind) -> Iterator[Part]:
+    """One trick at a time, from all off or from all on; of one that was declared so its own base alone."""
+    count = len(next(iter(cells), ()))
+    ends: dict[Kind, bool] = {"one-in": False, "one-out": True}
+    for kind, end in ends.items():
+        base = (end,) * count
+        arms = {k: arm for k in range(count) if (arm := _with(base, (k,), (not end,))) in cells}
+        if base in cells and arms and declared in (kind, "full"):
+            yield kind, tuple(arms), [base, *arms.values()]
+
+
+def _with(pattern: Pattern, places: tuple[int, ...], levels: Pattern) -> Pattern:
+    changed = dict(zip(places, levels, strict=True))
+    return tuple(changed.get(k, level) for k, level in enumerate(pattern))

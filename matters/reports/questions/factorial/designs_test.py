@@ -1,16 +1,14 @@
 """Two-level designs: what is one, and worked numbers from a textbook."""
 
 from itertools import product
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from matters.algorithms import load
-from matters.reports.questions.factorial.designs import Design, find
-from matters.suites.design import design
+from matters.reports.questions.factorial.designs import Design, at_hand
+from matters.suites.ablation import ablation
 from matters.suites.suite import load_suite
 
 # Montgomery, Design and Analysis of Experiments: filtration rate of a pilot plant, 2⁴ without replicates.
@@ -31,14 +29,7 @@ def cube(count):
 
 def suite(tricks=FOUR, algorithm="ppo", **options):
     places = {"environments": "Hopper-v5", "seeds": "2", "steps": 1000}
-    return design(algorithm, tricks, **(places | options))
-
-
-def variant(**tricks):
-    config = load("ppo").PRESETS["ppo"]
-    return SimpleNamespace(
-        algorithm="ppo", config=config.model_copy(update={"tricks": config.tricks.model_copy(update=tricks)})
-    )
+    return ablation(algorithm, tricks, **(places | options))
 
 
 def test_montgomerys_filtration_rates_have_montgomerys_effects():
@@ -77,30 +68,27 @@ def test_high_and_low_cells_come_in_pairs_that_differ_in_the_first_trick_alone()
             assert differing == [term[0]]
 
 
-def test_a_full_factorial_is_found_whatever_the_order_of_its_variants_with_its_tricks_as_declared():
-    declared = suite().variants
-    found = find(declared)
+def test_all_cells_at_hand_are_the_design_as_it_was_declared():
+    declared = suite()
+    found = at_hand(declared.design, tuple(reversed(declared.variants)))
     assert (found.kind, found.factors) == ("full", tuple(FOUR.split(",")))
-    assert found.variants == tuple(declared)
+    assert found.variants == tuple(declared.variants)
     assert found.cells[False, True, False, True] == "reward+anneal"
-    turned = find(dict(reversed(declared.items())))
-    assert set(turned.factors) == set(found.factors)
-    on = {turned.factors.index(trick) for trick in ("reward_scaling", "anneal_lr")}
-    assert turned.cells[tuple(k in on for k in range(4))] == "reward+anneal"
 
 
-def test_the_shipped_suite_is_found_as_what_it_is():
-    shipped = load_suite("ppo-tricks")
-    found = find(shipped.variants)
-    assert (found.factors, set(found.variants)) == (tuple(FOUR.split(",")), set(shipped.variants))
-    configs = {name: one.config for name, one in shipped.variants.items()}
-    ours = suite().variants.values()
-    assert [configs[name] for name in found.variants] == [one.config for one in ours]
+@pytest.mark.parametrize("kind", ["full", "one-in", "one-out"])
+def test_the_levels_of_a_cell_are_those_of_its_variant(kind):
+    declared = suite(kind=kind)
+    found = at_hand(declared.design, declared.variants)
+    for pattern, name in found.cells.items():
+        for trick, pair, on in zip(found.factors, found.levels, pattern, strict=True):
+            assert getattr(declared.variants[name].config.tricks, trick) == pair[on]
 
 
 @pytest.mark.parametrize("kind", ["one-in", "one-out"])
-def test_one_trick_at_a_time_is_found_and_gives_main_effects_alone(kind):
-    found = find(suite(kind=kind).variants)
+def test_one_trick_at_a_time_gives_main_effects_alone(kind):
+    declared = suite(kind=kind)
+    found = at_hand(declared.design, declared.variants)
     assert (found.kind, found.factors) == (kind, tuple(FOUR.split(",")))
     assert found.terms == tuple((trick,) for trick in FOUR.split(","))
     pair = (("value",), ("none",)) if kind == "one-in" else (("all",), ("all-value",))
@@ -108,32 +96,33 @@ def test_one_trick_at_a_time_is_found_and_gives_main_effects_alone(kind):
 
 
 def test_a_number_has_its_off_level_low():
-    found = find(suite("reward_clip=5,adam_epsilon,log_std_init=0").variants)
-    assert found.levels == ((None, 5.0), (None, 1e-5), (None, 0.0))
-
-
-def test_other_variants_do_not_hide_the_design():
-    extra = load_suite("quickstart").variants
-    found = find({**extra, **suite("value_clip,anneal_lr").variants})
-    assert (found.kind, found.factors) == ("full", ("value_clip", "anneal_lr"))
-    assert len(found.variants) == 4
+    declared = suite("reward_clip=5,adam_epsilon,log_std_init=0")
+    assert at_hand(declared.design, declared.variants).levels == ((None, 5.0), (None, 1e-5), (None, 0.0))
 
 
 def test_a_missing_corner_leaves_what_is_still_complete():
-    three = dict(suite("value_clip,anneal_lr,reward_scaling").variants)
-    three.popitem()
-    found = find(three)
-    assert (found.kind, len(found.factors)) == ("full", 2)
+    declared = suite("value_clip,anneal_lr,reward_scaling")
+    *rest, _ = declared.variants
+    found = at_hand(declared.design, rest)
+    assert (found.kind, found.factors) == ("full", ("value_clip", "anneal_lr"))
+    assert found.variants == ("none", "value", "anneal", "value+anneal")
 
 
-def test_variants_that_differ_in_more_than_tricks_are_no_design():
-    assert find(load_suite("quickstart").variants) is None
-    assert find({}) is None
-    assert find({"a": SimpleNamespace(algorithm="ppo"), "b": variant()}) is None
-    other = load("ppo").PRESETS["ppo"].model_copy(update={"clip": 0.1})
-    assert find({"a": variant(), "b": SimpleNamespace(algorithm="ppo", config=other)}) is None
+def test_of_cells_with_one_trick_each_one_at_a_time_is_left():
+    found = at_hand(suite().design, ["none", "value", "orthogonal", "anneal"])
+    assert (found.kind, found.factors) == ("one-in", ("value_clip", "orthogonal_init", "anneal_lr"))
+    without = at_hand(suite(kind="one-out").design, ["all", "all-value", "all-anneal"])
+    assert (without.kind, without.factors) == ("one-out", ("value_clip", "anneal_lr"))
 
 
 def test_one_trick_alone_is_the_smallest_design():
-    found = find({"off": variant(value_clip=False), "on": variant()})
-    assert found.contrast(("value_clip",)) == (("on",), ("off",))
+    found = at_hand(suite().design, ["none", "value"])
+    assert found.contrast(("value_clip",)) == (("value",), ("none",))
+
+
+def test_without_a_declared_design_or_without_two_of_its_cells_there_is_none():
+    assert load_suite("quickstart").design is None
+    assert at_hand(None, ["ppo", "ppo-m"]) is None
+    assert at_hand(suite().design, []) is None
+    assert at_hand(suite().design, ["value", "reward+anneal"]) is None
+    assert at_hand(suite(kind="one-in").design, ["value", "anneal"]) is None

@@ -8,11 +8,11 @@ from scipy import stats
 from statsmodels.stats.multitest import multipletests
 
 from matters.reports import questions
-from matters.reports.questions.factorial.designs import find
+from matters.reports.questions.factorial.designs import at_hand
 from matters.reports.questions.factorial.effects import FREEDOM, estimate
 from matters.reports.statistics import comparisons as compare
 from matters.reports.study.study import AGGREGATE, prepare
-from matters.suites.design import design
+from matters.suites.ablation import ablation
 from testing.planted import CONSTANTS, Plant, planted
 
 HOPPER, WALKER = "Hopper-v5", "Walker2d-v5"
@@ -23,7 +23,7 @@ def study(mean, tricks="value_clip,anneal_lr", places=(HOPPER,), n=10, sd=0.1, *
     """A study whose cell means are `mean(tricks of the variant)`; `holes` replaces some cells."""
     kind = options.pop("kind", "full")
     constants = options.pop("constants", CONSTANTS)
-    suite = design("ppo", tricks, environments=",".join(places), seeds=str(n), steps=50_000, kind=kind)
+    suite = ablation("ppo", tricks, environments=",".join(places), seeds=str(n), steps=50_000, kind=kind)
     cells = {
         (name, place): (holes or {}).get((name, place), Plant(mean(one.config.tricks), sd, n))
         for name, one in suite.variants.items()
@@ -36,7 +36,7 @@ def study(mean, tricks="value_clip,anneal_lr", places=(HOPPER,), n=10, sd=0.1, *
 def estimated(prepared):
     return {
         (one.where, "×".join(one.term)): one
-        for one in estimate(prepared, QUESTION, find(prepared.suite.variants))
+        for one in estimate(prepared, QUESTION, at_hand(prepared.suite.design, prepared.variants))
     }
 
 
@@ -86,7 +86,9 @@ def test_agreement_with_least_squares_where_variances_are_equal():
     import statsmodels.api as sm
 
     prepared = study(lambda t: 0.3 + 0.2 * t.value_clip, n=5)
-    cells = [prepared.cell(v, HOPPER).scores for v in find(prepared.suite.variants).variants]
+    cells = [
+        prepared.cell(v, HOPPER).scores for v in at_hand(prepared.suite.design, prepared.variants).variants
+    ]
     a, b = np.repeat([-1, 1, -1, 1], 5), np.repeat([-1, -1, 1, 1], 5)
     fit = sm.OLS(np.concatenate(cells), np.column_stack([np.ones(20), a, b, a * b])).fit()
     found = estimated(prepared)

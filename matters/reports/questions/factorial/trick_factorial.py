@@ -1,6 +1,6 @@
 """Which tricks matter, and do they interact? Main effects and interactions of a two-level design.
 
-The design is found among the suite's variants: all combinations of some tricks, or one trick at a time.
+The design is the one that the suite declares: all combinations of some tricks, or one trick at a time.
 """
 
 from collections.abc import Sequence
@@ -26,8 +26,8 @@ from matters.reports.study.study import AGGREGATE, Study
 QUESTION = "trick-factorial"
 TITLE = "Which tricks matter, and do they interact?"
 NEEDS = (
-    "Variants of one algorithm that differ only in tricks, two levels of each: all combinations, or a base "
-    "and each trick alone put in or taken out."
+    "A design in the suite, `[suite.design]`: variants of one algorithm that differ only in tricks, two "
+    "levels of each: all combinations, or a base and each trick alone put in or taken out."
 )
 ESTIMAND = (
     "The effect of a trick is the mean primary endpoint with it on minus that with it off, averaged over all "
@@ -50,11 +50,10 @@ METHOD = (
 
 
 def answer(study: Study) -> Section:
-    """Find the design, estimate its effects, and answer from the aggregate or from each environment."""
-    known = {name: study.suite.variants[name] for name in study.variants if name in study.suite.variants}
-    design = designs.find(known)
+    """Estimate the effects of the design at hand, and answer from the aggregate or from each environment."""
+    design = designs.at_hand(study.suite.design, study.variants)
     found = [] if design is None else estimate(study, QUESTION, design)
-    text, word, claim = (_no_design(), "blocked", False) if design is None else _answer(found)
+    text, word, claim = (_no_design(study), "blocked", False) if design is None else _answer(found)
     first, more = _verdicts(found)
     full = design is None or design.kind == "full"
     return Section(
@@ -76,11 +75,10 @@ def answer(study: Study) -> Section:
     )
 
 
-def _no_design() -> str:
-    return (
-        "Nothing to compare: among the variants at hand no two levels of tricks, the rest equal, make a "
-        "complete design."
-    )
+def _no_design(study: Study) -> str:
+    if study.suite.design is None:
+        return "Nothing to compare: the suite declares no design (`[suite.design]` with the tricks’ names)."
+    return "Nothing to compare: the cells at hand make no complete design."
 
 
 def _rest(design: Design | None) -> str:
