@@ -115,6 +115,13 @@ def pages(session: nox.Session) -> None:
 
 
 @nox.session(default=False)
+def imports(session: nox.Session) -> None:
+    """700 monitors are imported, and 400 runs of 400 points reported, within a minute each."""
+    install_matters(session)
+    session.run("python", "-m", "testing.measure_imports", *session.posargs)
+
+
+@nox.session(default=False)
 def speed(session: nox.Session) -> None:
     """Steps/s beside Stable-Baselines3, measured in one script (minutes; wants a quiet machine)."""
     install_matters(session)

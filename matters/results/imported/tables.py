@@ -88,7 +88,7 @@ def _status(run: ForeignRun) -> dict[str, Any]:
         "steps": run.steps[-1],
         "digest": run.digest,
         "score": score(run),
-        "diverged_at": None,
+        "diverged_at": run.diverged_at,
         "error": None,
     }
 
