@@ -39,9 +39,8 @@ def write_table(path: Path, rng: np.random.Generator) -> None:
     for number in range(RUNS):
         variant, environment, seed = ("a", "b")[number % 2], names[number // 2 % 4], number // 8
         curve = 3000 * np.linspace(0, 1, POINTS) * (1 + 0.1 * rng.normal()) + rng.normal(0, 50, POINTS)
-        lines += [
-            f"{variant},{environment},{seed},{step * 2500},{value:.4f}\n" for step, value in enumerate(curve, 1)
-        ]
+        run = f"{variant},{environment},{seed}"
+        lines += [f"{run},{step * 2500},{value:.4f}\n" for step, value in enumerate(curve, 1)]
     path.write_text("".join(lines))
 
 
