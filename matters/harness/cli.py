@@ -11,6 +11,7 @@ import typer
 
 from matters.harness.commands import (
     ablate,
+    export,
     import_,
     listing,
     parity,
@@ -38,6 +39,7 @@ app.command()(run.run)
 app.command()(status.status)
 app.command()(report.report)
 app.command(name="import")(import_.import_)
+app.command()(export.export)
 app.command()(ablate.ablate)
 app.command()(parity.parity)
 app.command()(speed.speed)

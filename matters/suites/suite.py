@@ -272,6 +272,12 @@ def load_suite(name_or_path: str) -> Suite:
     raise InputError(f"suite = {name_or_path!r}: unknown suite{nearest(name_or_path, suite_names())}")
 
 
+def toml_of(name_or_path: str) -> str:
+    """The text that declares the suite which `load_suite` loads under this name."""
+    shipped = SHIPPED / f"{name_or_path}.toml"
+    return (shipped if name_or_path in suite_names() else Path(name_or_path)).read_text(encoding="utf-8")
+
+
 def read(path: Path) -> Suite:
     """The suite that a TOML file declares. Raises InputError that begins with the file, and line if known."""
     try:

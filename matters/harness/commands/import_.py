@@ -1,6 +1,7 @@
 """`matters import`: others' results into the store, marked as of a foreign protocol."""
 
 import re
+import shlex
 from collections import Counter
 from collections.abc import Sequence
 from enum import StrEnum
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from matters.harness.commands.options import DEFAULT_STORE, Json, StoreDirectory
-from matters.harness.terminal.console import print_json
+from matters.harness.terminal.console import notes, print_json
 from matters.suites.errors import InputError, shown
 
 if TYPE_CHECKING:
@@ -29,7 +30,8 @@ Files = Annotated[
     ),
 ]
 Name = Annotated[
-    str, typer.Option("--name", metavar="NAME", help="What to call these results.", show_default=False)
+    str | None,
+    typer.Option("--name", metavar="NAME", help="What to call these results; a bundle needs none."),
 ]
 Pattern = Annotated[
     str | None,
@@ -96,8 +98,8 @@ ReturnsOf = Annotated[
 
 
 def import_(
-    name: Name,
     files: Files = None,
+    name: Name = None,
     pattern: Pattern = None,
     variant: Variant = None,
     env: Environment = None,
@@ -112,11 +114,26 @@ def import_(
     store: StoreDirectory = DEFAULT_STORE,
     json: Json = False,
 ) -> None:
-    """Read results of others into the store. `matters report --imported NAME` shows them, apart from ours."""
+    """Read results into the store: a bundle of `matters export`, or files that other programs wrote.
+
+    Runs of a bundle are runs like ours. Results of others get a name: `matters report --imported NAME` shows
+    them, apart from ours.
+    """
+    from matters.results.bundle import is_bundle
+
+    bundles = [path for path in files or () if is_bundle(path)]
+    if bundles:
+        alone = len(files or ()) == 1 and name is None and pattern is None
+        if not alone:
+            raise InputError(f"{bundles[0]}: is a bundle; import it by itself, without --name or --from")
+        import_bundle(bundles[0], store, json=json)
+        return
     if bool(files) == (pattern is not None):
         raise InputError(
             "file: name files or folders, or a pattern with --from" + (", not both" if files else "")
         )
+    if name is None:
+        raise InputError("--name: missing; say what to call these results")
     from matters.results.imported import runs
     from matters.results.imported.reading import Said, read
     from matters.results.store import Store
@@ -171,6 +188,50 @@ def import_(
     for note in _notes(found):
         typer.echo(f"  {note}")
     typer.echo(f"matters report --imported {name}")
+
+
+def import_bundle(path: Path, store: Path, *, json: bool) -> None:
+    """Put a bundle's runs into the store, keep its suite beside them, and say how to report it."""
+    from matters.harness.terminal.progress_bar import stages
+    from matters.results.bundle import unpack
+    from matters.suites.suite import suite_names
+
+    with stages(notes(), work="import") as tell:
+        found = unpack(path, store, tell)
+    study = found.manifest.suite
+    known = study.name
+    if study.name not in suite_names():
+        known = str(_keep_suite(store, study.name, study.toml))
+    command = shlex.join(["matters", "report", known, *study.narrowed, "--store", str(store)])
+    missing = study.declared - len(found.manifest.runs)
+    if json:
+        print_json(
+            {
+                "suite": study.name,
+                "imported": len(found.added),
+                "already_there": len(found.already_there),
+                "missing": missing,
+                "without": found.manifest.without,
+                "runs": [run.run_id for run in found.manifest.runs],
+                "report": command,
+            }
+        )
+        return
+    there = f", {len(found.already_there)} were there" if found.already_there else ""
+    lacks = f"; it lacks {missing} of {_counted(study.declared, 'declared run')}" if missing else ""
+    typer.echo(f"{_counted(len(found.added), 'run')} of suite {study.name} imported{there}{lacks}\n{command}")
+
+
+def _keep_suite(store: Path, name: str, toml: str) -> Path:
+    """Write the declaration of a suite that is not shipped into the store, under its name."""
+    from matters.results import files
+
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,99}", name):
+        raise InputError(f"suite = {shown(name)}: should be letters, digits and . _ + -")
+    path = store / "suites" / f"{name}.toml"
+    path.parent.mkdir(exist_ok=True)
+    files.write(path, toml.encode())
+    return path
 
 
 def _seeds(text: str) -> tuple[int, ...]:

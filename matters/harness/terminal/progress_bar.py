@@ -16,7 +16,9 @@ Tell = Callable[[str, int, int], None]
 
 
 @contextmanager
-def stages(console: Console, clock: Callable[[], float] = time.monotonic) -> Iterator[Tell]:
+def stages(
+    console: Console, clock: Callable[[], float] = time.monotonic, work: str = "report"
+) -> Iterator[Tell]:
     """Show the progress of work while the context is open. Short work says nothing in a pipe or a file."""
     if console.is_terminal:
         columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
@@ -30,6 +32,6 @@ def stages(console: Console, clock: Callable[[], float] = time.monotonic) -> Ite
         nonlocal said
         if clock() - said >= QUIET_SECONDS:
             said = clock()
-            console.print(Text(f"report: {what} ({done} of {total})"), soft_wrap=True)
+            console.print(Text(f"{work}: {what} ({done} of {total})"), soft_wrap=True)
 
     yield tell

@@ -45,6 +45,16 @@ def test_a_csv_holds_many_runs_in_any_order(tmp_path: Path) -> None:
     assert {run.file for run in runs} == {"curves.csv"}
 
 
+def test_returns_are_read_to_the_last_bit(tmp_path: Path) -> None:
+    values = np.random.default_rng(0).normal(0, 1000, 300).tolist()
+    rows = "".join(f"{step},{value!r}\n" for step, value in enumerate(values))
+    (run,) = read([written(tmp_path, "step,return\n" + rows)], RUN)
+    assert run.returns == tuple(values)
+    wide = written(tmp_path, "".join(f"{value!r} {-value!r}\n" for value in values), "wide.txt")
+    runs = read([wide], Said("ppo", "Hopper-v4", (0, 1), every=10))
+    assert [run.returns for run in runs] == [tuple(values), tuple(-value for value in values)]
+
+
 def test_options_stand_for_columns_that_a_csv_lacks(tmp_path: Path) -> None:
     path = written(tmp_path, "step,return,loss\n1e3,1,0\n2000.0,2,0\n")
     (run,) = read([path], Said(variant="ppo", environment="Hopper-v4", seeds=(7,), returns_of="training"))

@@ -15,7 +15,7 @@ from matters.suites.errors import InputError, shown
 SEPARATORS = ("\t", ";", ",", "|")
 MAX_ROWS = 2_000_000
 MAX_COLUMNS = 20_000
-NOT_FINITE = {"nan", "inf", "-inf", "+inf", "infinity", "-infinity", "+infinity", "none", "null"}
+NOT_MEASURED = ("", "none", "null")
 
 
 @dataclass(frozen=True)
@@ -102,21 +102,35 @@ def frame(text: Text, columns: list[str]) -> "pd.DataFrame":
 
 
 def numbers(column: "pd.Series[str]", name: str) -> Array:
-    """The column as floats; nan for an empty cell too. Raises InputError for a cell that is no number."""
-    values: Array = pd.to_numeric(column, errors="coerce").to_numpy(dtype=float)
-    unread = np.isnan(values)
-    if unread.any():
-        for row in np.flatnonzero(unread):
-            cell = column.iloc[row]
-            if cell and cell.lower() not in NOT_FINITE:
-                raise InputError(f":{column.index[row]}: {name} = {shown(cell)}: should be a number")
-    return np.asarray(values)
+    """The column as floats, to the last bit as Python reads them; nan for an empty cell and for words such as
+    None.
+
+    Raises InputError for a cell that is no number.
+    """
+    cells = column.where(~column.str.lower().isin(NOT_MEASURED), "nan").to_numpy(dtype=str)
+    try:
+        # Not pandas.to_numeric, whose last bit may be another.
+        return np.asarray(cells.astype(float))
+    except ValueError:
+        row = next(row for row, cell in enumerate(cells) if not _is_number(cell))
+        cell = column.iloc[row]
+        raise InputError(f":{column.index[row]}: {name} = {shown(cell)}: should be a number") from None
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
 
 
 def matrix(text: Text) -> Array:
     """All cells of a file without a header, as floats [rows, columns]."""
     try:
-        found = pd.read_csv(io.StringIO(text.text), sep=text.separator, header=None, dtype=float)
+        found = pd.read_csv(
+            io.StringIO(text.text), sep=text.separator, header=None, dtype=float, float_precision="round_trip"
+        )
     except (pd.errors.ParserError, ValueError) as error:
         raise InputError(_reason(str(error), text)) from None
     return np.asarray(found.to_numpy())

@@ -1,0 +1,207 @@
+"""`unpack`: the runs of a bundle into a store, each checked before the store sees it.
+
+A bundle comes from somebody else. Its files are neither run nor unpickled. They are written under names of a
+fixed form into a folder of their own, no more bytes than the manifest announces and the disk has room for,
+and are verified there as a store is. Only then do they go into the store, each run under its lease.
+"""
+
+import hashlib
+import os
+import secrets
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyarrow.parquet
+
+from matters.results import files
+from matters.results.bundle import manifest as form
+from matters.results.schema import SCHEMA_VERSION
+from matters.results.store import Store
+from matters.suites.errors import InputError
+
+SPARE_BYTES = 64 * 2**20
+MAX_TABLE_BYTES = 2**31
+"""Of one table of one run, in memory."""
+
+Progress = Callable[[str, int, int], None]
+
+
+@dataclass(frozen=True)
+class Unpacked:
+    """A bundle's manifest, the ids of the runs that were added, and of those that were already there."""
+
+    manifest: form.Manifest
+    added: tuple[str, ...]
+    already_there: tuple[str, ...]
+
+
+def unpack(path: Path, store: Path, progress: Progress = lambda *_: None) -> Unpacked:
+    """Put the runs of the bundle at `path` into the store at `store`, new or not.
+
+    Raises InputError, with the store as it was, for a bundle that is damaged, for a run with other results
+    than it has in the store, and for a bundle without parameters where the store has them.
+    """
+    manifest = form.read(path)
+    _check_without(manifest, path, store)
+    _check_sizes(manifest, path, store)
+    for number, (name, content) in enumerate(manifest.shards.items()):
+        progress("checking shards", number, len(manifest.shards))
+        _check_hash(path, name, content)
+    store.absolute().parent.mkdir(parents=True, exist_ok=True)
+    staged = store.absolute().parent / f".{store.name}.{os.getpid()}-{secrets.token_hex(4)}.import.tmp"
+    try:
+        checked = _staged(manifest, path, staged, progress)
+        return _merged(manifest, path, checked, store, progress)
+    finally:
+        shutil.rmtree(staged, ignore_errors=True)
+
+
+def _check_without(manifest: form.Manifest, path: Path, store: Path) -> None:
+    """A store in which files may be missing cannot tell a lost one: it has to be one of its own."""
+    if not manifest.without or not (store / "store.json").exists():
+        return
+    if not set(manifest.without) <= Store.open(store).without:
+        raise InputError(
+            f"{path}: is without {', '.join(manifest.without)}, and {store} is a store with them; import it "
+            "into a store of its own with --store DIR"
+        )
+
+
+def _check_sizes(manifest: form.Manifest, path: Path, store: Path) -> None:
+    """What the manifest announces is no more than the shards hold, and than there is room for, twice."""
+    total = sum(content.bytes for run in manifest.runs for content in run.files.values())
+    held = sum(content.bytes for content in manifest.shards.values())
+    if total > held:
+        raise InputError(f"{path}: announces {total} bytes of runs in {held} bytes of shards")
+    room = next(one for one in (store, *store.absolute().parents) if one.exists())
+    free = shutil.disk_usage(room).free
+    if 2 * total + SPARE_BYTES > free:
+        raise InputError(
+            f"{path}: needs {(2 * total + SPARE_BYTES) >> 20} MiB to be imported, {room} has {free >> 20} MiB"
+        )
+
+
+def _check_hash(path: Path, name: str, content: form.Content) -> None:
+    sha, size = hashlib.sha256(), 0
+    with form.opened(path, name) as file:
+        while block := file.read(2**20):
+            sha.update(block)
+            size += len(block)
+            if size > content.bytes:
+                break
+    if size != content.bytes or sha.hexdigest() != content.sha256:
+        raise InputError(f"{path}: {name} is damaged: it does not match its SHA-256 in the manifest")
+
+
+def _staged(manifest: form.Manifest, path: Path, staged: Path, progress: Progress) -> Store:
+    """A store of the bundle's runs alone, verified."""
+    staged.mkdir()
+    marker = {"schema_version": manifest.schema_version, "without": manifest.without}
+    files.write(staged / "store.json", files.json_bytes(marker))
+    checked = Store.open(staged)
+    expected = {(run.run_id, name): content for run in manifest.runs for name, content in run.files.items()}
+    for run_id, name, data in _rows(manifest, path):
+        content = expected.pop((run_id, name), None)
+        if content is None:
+            raise InputError(
+                f"{path}: holds {name!r} of run {run_id!r}, which its manifest does not announce once"
+            )
+        if len(data) != content.bytes or files.sha256(data) != content.sha256:
+            raise InputError(f"{path}: {name} of run {run_id} does not match its SHA-256 in the manifest")
+        place = staged / run_id
+        place.mkdir(exist_ok=True)
+        (place / name).write_bytes(data)
+    if expected:
+        run_id, name = next(iter(expected))
+        raise InputError(f"{path}: lacks {name} of run {run_id}, and {len(expected) - 1} more files")
+    for number, run in enumerate(manifest.runs):
+        progress("verifying runs", number, len(manifest.runs))
+        _check_run(checked, run, path)
+    return checked
+
+
+def _rows(manifest: form.Manifest, path: Path) -> Iterator[tuple[str, str, bytes]]:
+    """Run, file and content of each row of each shard, one at a time."""
+    for name in manifest.shards:
+        with form.opened(path, name) as file:
+            try:
+                with pyarrow.parquet.ParquetFile(file, pre_buffer=False) as shard:
+                    if not shard.schema_arrow.equals(form.ROWS):
+                        raise InputError(f"{path}: {name} should have the columns run_id, file and content")
+                    _refuse_packed(shard, f"{path}: {name}")
+                    for batch in shard.iter_batches(batch_size=1, use_threads=False):
+                        row = batch.to_pylist()[0]
+                        yield row["run_id"], row["file"], row["content"]
+            except InputError:
+                raise
+            except Exception as error:  # whatever a parser makes of damaged bytes
+                raise InputError(f"{path}: {name} cannot be read: {type(error).__name__}") from None
+
+
+def _refuse_packed(shard: "pyarrow.parquet.ParquetFile", where: str) -> None:
+    """Pages that are neither compressed nor looked up hold no more than their own bytes."""
+    facts = shard.metadata
+    for group in range(facts.num_row_groups):
+        for column in range(facts.num_columns):
+            chunk = facts.row_group(group).column(column)
+            if chunk.compression != "UNCOMPRESSED" or chunk.has_dictionary_page:
+                raise InputError(f"{where} is compressed; a bundle's shards are plain")
+
+
+def _check_run(checked: Store, run: form.Run, path: Path) -> None:
+    for table in sorted((checked.path / run.run_id).glob("*.parquet")):
+        try:
+            facts = pyarrow.parquet.read_metadata(table)
+            size = sum(facts.row_group(k).total_byte_size for k in range(facts.num_row_groups))
+        except Exception as error:  # whatever a parser makes of damaged bytes
+            raise InputError(f"{path}: run {run.run_id}: {table.name}: {type(error).__name__}") from None
+        if max(size, 8 * facts.num_rows * facts.num_columns) > MAX_TABLE_BYTES:
+            raise InputError(
+                f"{path}: run {run.run_id}: {table.name} unpacks to more than {MAX_TABLE_BYTES >> 20} MiB"
+            )
+    faults = checked.verify([run.run_id])
+    if faults:
+        raise InputError(f"{path}: run {run.run_id}: {faults[0].file} {faults[0].message}")
+    status = checked.status(run.run_id)
+    if (status.state, status.digest) != (run.state, run.digest):
+        raise InputError(f"{path}: run {run.run_id}: the manifest says other than its status.json")
+
+
+def _merged(manifest: form.Manifest, path: Path, checked: Store, store: Path, progress: Progress) -> Unpacked:
+    exists = (store / "store.json").exists()
+    before = Store.open(store) if exists else None
+    statuses = {run.run_id: before.status(run.run_id) for run in manifest.runs} if before else {}
+    for run in manifest.runs:
+        ours = statuses.get(run.run_id)
+        if ours is not None and ours.state == run.state == "done" and ours.digest != run.digest:
+            raise InputError(
+                f"{path}: run {run.run_id} has digest {run.digest}, in {store} it has {ours.digest}: two "
+                "results of one run; see matters reproduce"
+            )
+    target = Store.open(store, create=True)
+    if not exists and manifest.without:
+        marker = {"schema_version": SCHEMA_VERSION, "without": manifest.without}
+        files.write(store / "store.json", files.json_bytes(marker))
+    added: list[str] = []
+    there: list[str] = []
+    for number, run in enumerate(manifest.runs):
+        progress("importing runs", number, len(manifest.runs))
+        ours = statuses.get(run.run_id)
+        kept = ours is not None and ours.state in ("done", run.state)
+        (there if kept or not _take(target, checked, run) else added).append(run.run_id)
+    return Unpacked(manifest, tuple(added), tuple(there))
+
+
+def _take(target: Store, checked: Store, run: form.Run) -> bool:
+    """Copy a run's files under its lease, status.json last; False if another process is training it."""
+    lease = target.lease(checked.spec(run.run_id), retry_failed=True)
+    if lease is None:
+        return False
+    with lease:
+        for name in sorted(run.files, key=lambda name: name == "status.json"):
+            files.write(lease.directory / name, (checked.path / run.run_id / name).read_bytes())
+        for checkpoint in lease.directory.glob("checkpoint.*"):
+            checkpoint.unlink()
+    return True
