@@ -185,6 +185,40 @@ def test_show_tells_spec_status_provenance_and_evaluations(matters):
     assert "environment: InvertedPendulum-v5" in out
 
 
+@pytest.mark.parametrize(
+    ("name", "options"), [("bundle", []), ("bundle.zip", ["--without-parameters"])], ids=["folder", "archive"]
+)
+def test_a_bundle_exported_moved_and_imported_is_reported_verified_shown_and_reproduced(
+    matters, place, tmp_path, name, options
+):
+    """The page has the same bytes, and a run the same digest, also where the parameters are left out."""
+    made, moved, new = tmp_path / name, tmp_path / "elsewhere" / name, ("--store", str(tmp_path / "new"))
+    code, out, _ = matters("export", "TINY", "--store", "STORE", "--out", str(made), *options, "--json")
+    assert (code, json.loads(out)["runs"], json.loads(out)["missing"]) == (0, 4, 0)
+    moved.parent.mkdir()
+    made.rename(moved)
+    code, out, _ = matters("import", str(moved), *new, "--json")
+    found = json.loads(out)
+    assert (code, found["imported"], found["missing"]) == (0, 4, 0)
+    assert found["report"] == f"matters report {tmp_path}/new/suites/tiny.toml --store {tmp_path}/new"
+    assert (tmp_path / "new" / "suites" / "tiny.toml").read_text() == TINY
+    assert matters("import", str(moved), *new)[1].startswith("0 runs of suite tiny imported, 4 were there\n")
+    assert matters("report", "TINY", "--store", "STORE", "--out", str(tmp_path / "first"))[0] == 0
+    assert matters("report", "TINY", *new, "--out", str(tmp_path / "second"))[0] == 0
+    pages = [
+        {path.relative_to(out): path.read_bytes() for path in out.rglob("*.*")}
+        for out in (tmp_path / "first", tmp_path / "second")
+    ]
+    assert pages[0] == pages[1]
+    assert Path("index.html") in pages[0]
+    assert matters("verify", *new)[:2] == (0, "4 runs checked, 0 problems\n")
+    run_id = found["runs"][0]
+    shown = json.loads(matters("show", run_id, *new, "--json")[1])
+    assert shown == json.loads(matters("show", run_id, "--store", "STORE", "--json")[1])
+    if options:  # once is enough
+        assert matters("reproduce", run_id, *new)[0] == 0
+
+
 def test_verify_finds_a_flipped_byte(matters, place, tmp_path):
     """P8."""
     assert matters("verify", "--store", "STORE")[0] == 0

@@ -165,6 +165,10 @@ def test_several_suites_are_one_report_with_the_cells_of_all(matters):
     [
         (("import", "lab.csv"), "--name"),
         (("import", "--name", "lab"), "file"),
+        (("import", "lab.csv", "--name", "lab", "--from", "{variant}"), "not both"),
+        (("import", "--from", "{seed}.csv", "--name", "lab"), "nothing matches"),
+        (("import", "lab.csv", "--name", "lab", "--every", "0"), "0 is not in the range"),
+        (("export", "one.toml", "--out", "b", "--store", "absent"), "store = 'absent': does not exist"),
         (("import", "absent.csv", "--name", "lab"), "absent.csv: cannot be read"),
         (("import", "lab.csv", "lab.csv", "--name", "lab"), "lab.csv: is given twice"),
         (("import", "lab.csv", "--name", "a/b"), "name = 'a/b'"),
