@@ -63,7 +63,7 @@ ReturnColumn = Annotated[
 SeedColumn = Annotated[str | None, typer.Option("--seed", metavar="COLUMN", help="The column of seeds.")]
 Every = Annotated[
     int | None,
-    typer.Option(min=1, metavar="N", help="Steps from one row to the next, of files that have no steps."),
+    typer.Option(metavar="N", help="Steps from one row to the next, of files that have no steps."),
 ]
 
 
@@ -132,6 +132,8 @@ def import_(
         raise InputError(
             "file: name files or folders, or a pattern with --from" + (", not both" if files else "")
         )
+    if every is not None and every < 1:
+        raise InputError(f"--every {every}: at least 1 is needed")
     if name is None:
         raise InputError("--name: missing; say what to call these results")
     from matters.results.imported import runs

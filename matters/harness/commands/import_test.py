@@ -167,7 +167,7 @@ def test_several_suites_are_one_report_with_the_cells_of_all(matters):
         (("import", "--name", "lab"), "file"),
         (("import", "lab.csv", "--name", "lab", "--from", "{variant}"), "not both"),
         (("import", "--from", "{seed}.csv", "--name", "lab"), "nothing matches"),
-        (("import", "lab.csv", "--name", "lab", "--every", "0"), "0 is not in the range"),
+        (("import", "lab.csv", "--name", "lab", "--every", "0"), "--every 0: at least 1 is needed"),
         (("export", "one.toml", "--out", "b", "--store", "absent"), "store = 'absent': does not exist"),
         (("import", "absent.csv", "--name", "lab"), "absent.csv: cannot be read"),
         (("import", "lab.csv", "lab.csv", "--name", "lab"), "lab.csv: is given twice"),
