@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from matters.reports import questions
-from matters.reports.page import curve_figures, forests, rank_figures, tables
+from matters.reports.page import curve_figures, forests, rank_figures, tables, variant_tables
 from matters.reports.page.formatting import plural, thousands
 from matters.reports.page.protocol import protocol
 from matters.reports.page.section import Drawing, Facts, Part, Section, Table, Text
@@ -132,6 +132,12 @@ def compose(study: Study, command: str, progress: Progress = lambda *_: None) ->
             headings=True,
         ),
         Part("incomplete", "Failed, diverged and missing runs", (tables.incomplete(study),)),
+        Part(
+            "variants",
+            "What the variants are",
+            tuple(it for it in (variant_tables.bases(study), variant_tables.settings(study)) if it.rows),
+            "Variants",
+        ),
         Part("protocol", "Protocol", (Facts(facts), tables.constants(study)), "Protocol"),
         Part("provenance", "Provenance", (tables.provenance(study),), "Provenance"),
         Part("runs", "Runs", (tables.run_list(study),), "Runs"),

@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -12,8 +12,10 @@ import pandas as pd
 from matters.results.schema import Columns, Record, Status
 from matters.results.store import Store
 from matters.suites.joint import Joint
+from matters.suites.settings import flat
 from matters.suites.suite import Suite
 
+SETTINGS = ["variant", "environment", "setting", "value"]
 KEYS = ["run_id", "variant", "environment", "seed"]
 MOST_UPDATES = 2_000
 """Rows of `updates` a run: an actor-critic that updates every five steps has 200 000 in a million."""
@@ -33,6 +35,8 @@ class Snapshot:
     a run with more than MOST_UPDATES, neighbours are one row, with the last one's step and the mean of each
     diagnostic (of one called `max_…` the largest).
     `provenance`: run_id and flat columns, such as `packages.torch`, of finished and failed runs.
+    `settings`: what each cell was trained with, SETTINGS: the dotted name and the value as JSON, from a
+    stored spec of the cell, or from the declared one where none is stored.
     """
 
     identity: str
@@ -41,15 +45,17 @@ class Snapshot:
     episodes: pd.DataFrame
     updates: pd.DataFrame
     provenance: pd.DataFrame
+    settings: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=SETTINGS))
 
 
 def snapshot(store: Store, suite: Suite | Joint, progress: Reading = lambda *_: None) -> Snapshot:
     """The results that the store has for the suite now."""
     runs: list[dict[str, Any]] = []
-    evaluations, episodes, updates, provenance = [], [], [], []
+    evaluations, episodes, updates, provenance, settings = [], [], [], [], []
     cells = suite.cells()
     declared = sum(len(cell.specs) for cell in cells)
     for cell in cells:
+        trained_with = cell.specs[0]
         for spec in cell.specs:
             progress(len(runs), declared)
             keys = {
@@ -61,6 +67,7 @@ def snapshot(store: Store, suite: Suite | Joint, progress: Reading = lambda *_: 
             status = _settled(store.status(spec.run_id))
             runs.append({**keys, **asdict(status)})
             if status.state in ("done", "failed"):
+                trained_with = store.spec(spec.run_id)
                 provenance.append({"run_id": spec.run_id, **_flat(store.provenance(spec.run_id))})
             if status.state == "done":
                 record = store.record(spec.run_id)
@@ -69,6 +76,10 @@ def snapshot(store: Store, suite: Suite | Joint, progress: Reading = lambda *_: 
                     (keys, {name: record.episodes[name] for name in ("step", "return", "length")})
                 )
                 updates.append((keys, _thinned(record.updates)))
+        settings += [
+            (cell.variant, cell.environment, name, json.dumps(value))
+            for name, value in {"algorithm": trained_with.algorithm, **flat(trained_with.config)}.items()
+        ]
     return Snapshot(
         identity=_identity(suite, runs),
         runs=run_table(runs),
@@ -76,6 +87,7 @@ def snapshot(store: Store, suite: Suite | Joint, progress: Reading = lambda *_: 
         episodes=joined(episodes, {"step": "int64", "return": "float64", "length": "int64"}),
         updates=joined(updates, {"step": "int64"}),
         provenance=pd.DataFrame(provenance, columns=None if provenance else ["run_id"]),
+        settings=pd.DataFrame(settings, columns=SETTINGS),
     )
 
 

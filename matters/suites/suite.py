@@ -130,7 +130,7 @@ class Suite(BaseModel):
     def _policies_fit_their_actions(self) -> Self:
         for name, environment in self._pairs():
             variant = self.variants[name]
-            policy = getattr(variant.config, "policy", None)
+            policy = getattr(variant.on(environment), "policy", None)
             if policy == "beta" and not environments.bounded(environment):
                 raise ValueError(
                     f"{dotted('variants', name, 'config.policy')} = 'beta': needs bounded actions, which"
@@ -146,9 +146,9 @@ class Suite(BaseModel):
 
     @model_validator(mode="after")
     def _learning_begins(self) -> Self:
-        for name, _ in self._pairs():
+        for name, environment in self._pairs():
             for field in WARM_UP:
-                steps = getattr(self.variants[name].config, field, 0)
+                steps = getattr(self.variants[name].on(environment), field, 0)
                 if steps >= self.steps:
                     raise ValueError(
                         f"{dotted('variants', name, 'config', field)} = {steps}: should be less than"
@@ -174,8 +174,9 @@ class Suite(BaseModel):
 
     def _specs(self, chosen: Variant, environment: str) -> tuple[RunSpec, ...]:
         version = algorithms.load(chosen.algorithm).VERSION
-        config = chosen.config.model_dump(mode="json")
-        departing = departures(config, baselines(type(chosen.config)))
+        own = chosen.on(environment)
+        config = own.model_dump(mode="json")
+        departing = departures(config, baselines(type(own)))
         return tuple(
             RunSpec(
                 algorithm=chosen.algorithm,
@@ -321,6 +322,10 @@ def suite(document: dict[str, Any]) -> Suite:
                 f"{dotted('variants', name)}: is a cell of the design already; give it another name"
             )
         variants[name] = variant(name, table)
+        for environment in table.get("environments", {}):
+            if environment not in (known := header.get("environments", ())):
+                field = dotted("variants", name, "environments", environment)
+                raise InputError(f"{field}: not an environment of the suite{nearest(environment, known)}")
     try:
         return Suite(**{**header, "design": design}, variants=variants)
     except ValidationError as error:

@@ -22,20 +22,33 @@ class Variant(BaseModel):
     name: Name
     algorithm: str
     config: SerializeAsAny[BaseModel]
+    environments: dict[str, SerializeAsAny[BaseModel]] = Field(
+        {}, description="whole configs of the environments that have settings of their own"
+    )
+
+    def on(self, environment: str) -> BaseModel:
+        """The config on an environment."""
+        return self.environments.get(environment, self.config)
+
+
+KEYS = ("algorithm", "preset", "config", "environments")
+RELEASED = "-released"
 
 
 def variant(name: str, table: object) -> Variant:
     """The variant that a TOML table declares: `algorithm`, optional `preset`, optional `config` over it.
 
-    Without `preset` it is the preset named like the algorithm. As TOML has no null, `false` switches off a
-    field that is otherwise a number or a word. Raises InputError that names the field by its dots, also for a
-    setting that the others leave without effect.
+    A table `environments` has, by environment, what is set over all that there alone. A released preset has
+    such settings from its source. Without `preset` it is the preset named like the algorithm. As TOML has no
+    null, `false` switches off a field that is otherwise a number or a word. Raises InputError that names the
+    field by its dots, also for a setting that the others leave without effect, and for a released preset's
+    name on something else.
     """
     field = dotted("variants", name)
     keys = _table(field, table)
     for key in keys:
-        if key not in ("algorithm", "preset", "config"):
-            raise InputError(f"{field}.{key}: unknown field{nearest(key, ('algorithm', 'preset', 'config'))}")
+        if key not in KEYS:
+            raise InputError(f"{field}.{key}: unknown field{nearest(key, KEYS)}")
     if "algorithm" not in keys:
         raise InputError(f"{field}.algorithm: missing{nearest('', algorithms.ALGORITHMS)}")
     algorithm = _choice(f"{field}.algorithm", keys["algorithm"], algorithms.ALGORITHMS)
@@ -46,8 +59,24 @@ def variant(name: str, table: object) -> Variant:
     start: BaseModel = implementation.PRESETS[preset]
     config = _overlaid(start, changes, f"{field}.config")
     _refuse_idle(f"{field}.config", changes, config, implementation)
+    places = {
+        environment: _overlaid(released, changes, f"{field}.config")
+        for environment, released in getattr(implementation, "PER_TASK", {}).get(preset, {}).items()
+    }
+    for environment, table in _table(f"{field}.environments", keys.get("environments", {})).items():
+        where = dotted(field, "environments", environment)
+        own = _table(where, table)
+        _refuse_unstorable(where, own)
+        places[environment] = _overlaid(places.get(environment, config), own, where)
+        _refuse_idle(where, own, places[environment], implementation)
+    if name.endswith(RELEASED) and (
+        name not in implementation.PRESETS or preset != name or changes or "environments" in keys
+    ):
+        raise InputError(
+            f"{field}: a name that ends in {RELEASED!r} is for a released preset as it is; take another name"
+        )
     try:
-        return Variant(name=name, algorithm=algorithm, config=config)
+        return Variant(name=name, algorithm=algorithm, config=config, environments=places)
     except ValidationError as error:
         raise from_validation(error, Variant, field) from None
 
@@ -61,16 +90,29 @@ def off_policy(chosen: Variant) -> bool:
     return any(hasattr(chosen.config, field) for field in WARM_UP)
 
 
+def without_effect(algorithm: str, config: BaseModel) -> set[str]:
+    """The settings, by dotted name, that the others of a config leave without effect."""
+    conditions = getattr(algorithms.load(algorithm), "IDLE", {})
+    return {name for name, holds in conditions.items() if holds(config)}
+
+
 def shortened(chosen: Variant, steps: int) -> Variant:
     """The variant with rollouts of at most `steps` steps, all environments counted, or a warm-up of half."""
-    longest = max(1, steps // getattr(chosen.config, "environments", 1))
-    # As ours and as Stable-Baselines3 call the length of a rollout; its off-policy n_steps are far fewer.
-    limits = {"horizon": longest, "n_steps": longest} | dict.fromkeys(WARM_UP, max(1, steps // 2))
-    changes = {field: most for field, most in limits.items() if getattr(chosen.config, field, 0) > most}
-    if not changes:
-        return chosen
-    config = _overlaid(chosen.config, changes, dotted("variants", chosen.name, "config"))
-    return Variant(name=chosen.name, algorithm=chosen.algorithm, config=config)
+    field = dotted("variants", chosen.name, "config")
+
+    def cut(config: BaseModel) -> BaseModel:
+        longest = max(1, steps // getattr(config, "environments", 1))
+        # As ours and as Stable-Baselines3 call the length of a rollout; its off-policy n_steps are far fewer.
+        limits = {"horizon": longest, "n_steps": longest} | dict.fromkeys(WARM_UP, max(1, steps // 2))
+        changes = {field: most for field, most in limits.items() if getattr(config, field, 0) > most}
+        return _overlaid(config, changes, field) if changes else config
+
+    return Variant(
+        name=chosen.name,
+        algorithm=chosen.algorithm,
+        config=cut(chosen.config),
+        environments={name: cut(config) for name, config in chosen.environments.items()},
+    )
 
 
 def merged(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:

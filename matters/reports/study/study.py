@@ -80,6 +80,7 @@ class Study:
     evaluations: pd.DataFrame
     updates: pd.DataFrame
     provenance: pd.DataFrame
+    settings: pd.DataFrame
     imported: tuple[ForeignSet, ...] = ()
 
     @property
@@ -213,6 +214,7 @@ def prepare(
         evaluations=snapshot.evaluations,
         updates=snapshot.updates,
         provenance=snapshot.provenance,
+        settings=snapshot.settings,
         imported=tuple(imported),
     )
 
