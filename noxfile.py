@@ -101,6 +101,13 @@ def learning(session: nox.Session) -> None:
 
 
 @nox.session(default=False)
+def native(session: nox.Session) -> None:
+    """Native tasks are Gymnasium's bit for bit over thousands of steps, under trained policies, too."""
+    install_matters(session)
+    session.run("pytest", "-m", "native", *session.posargs)
+
+
+@nox.session(default=False)
 def coverage(session: nox.Session) -> None:
     """Intervals cover and tests err as often as they say; writes docs/coverage.md (ten minutes)."""
     install_matters(session)

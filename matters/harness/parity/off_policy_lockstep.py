@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from matters.algorithms.interface import Transitions
 from matters.algorithms.reference import sb3_off_policy
 from matters.harness.parity.on_policy_lockstep import ENVIRONMENT, EPISODE_LIMIT, Recorded, Tape, in_precision
-from matters.harness.training.environments import problem
+from matters.harness.training.simulators import problem
 from matters.suites.tasks.environments import make
 
 COLLECTED = 400  # transitions with uniform actions

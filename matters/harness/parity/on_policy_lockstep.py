@@ -19,7 +19,7 @@ from torch import Tensor
 from matters.algorithms.interface import Frozen, OnPolicy, Rollout, Transitions
 from matters.algorithms.parts import actor_critic
 from matters.algorithms.reference import sb3_on_policy
-from matters.harness.training.environments import problem
+from matters.harness.training.simulators import problem
 from matters.suites.tasks.environments import make
 
 ENVIRONMENT = "Hopper-v5"

@@ -12,7 +12,7 @@ from matters.algorithms import load
 from matters.algorithms.interface import Problem
 from matters.algorithms.parts import population
 from matters.algorithms.parts.replay import bytes_when_full
-from matters.harness.training.environments import problem
+from matters.harness.training.simulators import problem
 from matters.suites.errors import InputError
 from matters.suites.spec import RunSpec
 from matters.suites.tasks.environments import make

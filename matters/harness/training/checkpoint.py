@@ -16,16 +16,16 @@ from safetensors.numpy import load_file, save
 
 from matters.algorithms.parts.population import generator_state, put_row, restore_generator, row
 from matters.harness.training import replay_file
-from matters.harness.training.environments import resumable
 from matters.harness.training.population import Population
 from matters.harness.training.recorder import Recorder
+from matters.suites.tasks.native import native
 
-FORMAT = 2
+FORMAT = 3
 
 
 def possible(training: Population) -> bool:
     """Whether the environments can be saved exactly; if not, a run starts anew after an interruption."""
-    return resumable(training.environments.environments[0][0])
+    return training.environments.simulators.resumable
 
 
 def take(training: Population, index: int, recorder: Recorder, path: Path) -> None:
@@ -36,6 +36,7 @@ def take(training: Population, index: int, recorder: Recorder, path: Path) -> No
         rows, ends = replay_file.append(training.replay, index, path)
     facts = {
         "format": FORMAT,
+        "native": training.environments.simulators.native,
         "step": training.step,
         "rows": rows,
         "ends": ends,
@@ -64,14 +65,24 @@ def take(training: Population, index: int, recorder: Recorder, path: Path) -> No
     temporary.replace(path)
 
 
-def step_in(path: Path) -> int:
-    """At which step the run's checkpoint was taken; 0 where there is none, or an old one."""
-    if not path.exists():
+def step_in(path: Path, environment_id: str) -> int:
+    """At which step the run's checkpoint was taken; 0 where there is none, or one that is refused."""
+    if not path.exists() or refusal(path, environment_id):
         return 0
-    # The facts alone: the rest of the file, the environments above all, is much larger.
-    with safe_open(path, framework="numpy") as file:
-        facts = _facts({"loop:facts": file.get_tensor("loop:facts")})
-    return int(facts["step"]) if facts["format"] == FORMAT else 0
+    return int(_facts(path)["step"])
+
+
+def refusal(path: Path, environment_id: str) -> str:
+    """Why a run starts anew although there is a checkpoint, in one line; empty if it does not."""
+    if not path.exists():
+        return ""
+    facts = _facts(path)
+    if facts["format"] != FORMAT:
+        return f"its checkpoint is of format {facts['format']}, not {FORMAT}: it starts anew"
+    if facts["native"] != (native(environment_id) is not None):
+        how = "natively" if facts["native"] else "through Gymnasium"
+        return f"its checkpoint was stepped {how}, which {environment_id} no longer is: it starts anew"
+    return ""
 
 
 def restore(training: Population, index: int, path: Path) -> Recorder:
@@ -81,7 +92,7 @@ def restore(training: Population, index: int, path: Path) -> Recorder:
     def part(mark: str) -> dict[str, np.ndarray]:
         return {name[len(mark) :]: value for name, value in arrays.items() if name.startswith(mark)}
 
-    facts = _facts(arrays)
+    facts = _facts(path)
     put_row(training.state, index, part("state:"))
     training.environments.put_row(index, part("environments:"))
     training.observation[index] = torch.from_numpy(arrays["loop:observation"])
@@ -99,6 +110,8 @@ def forget(path: Path) -> None:
     replay_file.discard(path)
 
 
-def _facts(arrays: dict[str, np.ndarray]) -> dict[str, int | str]:
-    facts: dict[str, int | str] = json.loads(arrays["loop:facts"].tobytes())
+def _facts(path: Path) -> dict[str, int | str]:
+    """What is known of a checkpoint without the rest of its file, which is much larger."""
+    with safe_open(path, framework="numpy") as file:
+        facts: dict[str, int | str] = json.loads(file.get_tensor("loop:facts").tobytes())
     return facts

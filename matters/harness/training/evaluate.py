@@ -9,8 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from matters.harness.training.environments import simulators
 from matters.suites.spec import RunSpec
-from matters.suites.tasks.environments import make
 
 Policy = Callable[[Tensor], Tensor]
 """Raw observations [S, E, O] to actions [S, E, A] as the environment gets them."""
@@ -34,8 +34,12 @@ class Evaluator:
     def __init__(self, specs: list[RunSpec], streams: list[np.random.SeedSequence]) -> None:
         """For runs of one cell; `streams` are their evaluation streams."""
         episodes, points = specs[0].evaluation.episodes, specs[0].evaluation.points
-        count = min(episodes, TOGETHER)
-        self.environments = [[make(spec.environment) for _ in range(count)] for spec in specs]
+        self.groups = [range(episodes)[first : first + TOGETHER] for first in range(0, episodes, TOGETHER)]
+        self.simulators = {
+            size: simulators(specs[0].environment, len(specs) * size)
+            for size in {len(group) for group in self.groups}
+        }
+        """For each number of episodes that is played side by side."""
         self.seeds = [
             stream.generate_state(points * episodes).reshape(points, episodes) for stream in streams
         ]
@@ -43,10 +47,7 @@ class Evaluator:
     def __call__(self, policy: Policy, point: int) -> Evaluated:
         """Play the episodes of evaluation point `point` (1 is the first)."""
         seeds = np.stack([points[point - 1] for points in self.seeds])
-        played = [
-            self._play(policy, seeds[:, first : first + TOGETHER])
-            for first in range(0, seeds.shape[1], TOGETHER)
-        ]
+        played = [self._play(policy, seeds[:, group.start : group.stop]) for group in self.groups]
         return Evaluated(
             np.concatenate([part.returns for part in played], 1),
             np.concatenate([part.lengths for part in played], 1),
@@ -58,27 +59,24 @@ class Evaluator:
         One that is over leaves its last observation in the batch until all are, so that no seed's bits depend
         on how long the others take.
         """
-        playing = [
-            (s, e, self.environments[s][e]) for s in range(seeds.shape[0]) for e in range(seeds.shape[1])
-        ]
-        first = [environment.reset(seed=int(seeds[s, e]))[0] for s, e, environment in playing]
-        observation = np.array(first, dtype=np.float32).reshape(*seeds.shape, -1)
-        returns, lengths = np.zeros(seeds.shape), np.zeros(seeds.shape, dtype=np.int64)
-        while playing:
-            action = policy(torch.from_numpy(observation)).numpy()
-            still = []
-            for s, e, environment in playing:
-                observation[s, e], reward, terminated, truncated, _ = environment.step(action[s, e])
-                returns[s, e] += float(reward)
-                lengths[s, e] += 1
-                if not (terminated or truncated):
-                    still.append((s, e, environment))
-            playing = still
-        return Evaluated(returns, lengths)
+        playground = self.simulators[seeds.shape[1]]
+        playing = np.arange(seeds.size)
+        returns, lengths = np.zeros(seeds.size), np.zeros(seeds.size, dtype=np.int64)
+        observation = playground.reset(playing.tolist(), seeds.ravel().tolist())
+        while len(playing):
+            seen = observation.astype(np.float32).reshape(*seeds.shape, -1)
+            action = policy(torch.from_numpy(seen)).numpy()
+            stepped = playground.step(action.reshape(seeds.size, -1), playing.tolist())
+            returns[playing] += stepped.reward[playing]
+            lengths[playing] += 1
+            observation = stepped.observation
+            playing = playing[~(stepped.terminated | stepped.truncated)[playing]]
+        return Evaluated(returns.reshape(seeds.shape), lengths.reshape(seeds.shape))
 
     def keep(self, rows: list[int]) -> None:
         """Go on with some of the seeds only."""
-        self.environments = [self.environments[row] for row in rows]
+        for size, row_major in self.simulators.items():
+            row_major.keep([row * size + episode for row in rows for episode in range(size)])
         self.seeds = [self.seeds[row] for row in rows]
 
 

@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 
 from matters.algorithms import load
+from matters.harness.training import checkpoint
+from matters.harness.training.native import Native
 from matters.harness.training.worker import train_population
 from matters.results.store import Store
 from matters.suites.spec import Evaluation, RunSpec
@@ -210,6 +212,41 @@ def test_p2_a_torn_checkpoint_is_never_read(tmp_path):
         whole = lease.checkpoint.read_bytes()
         lease.checkpoint.with_suffix(".partial").write_bytes(whole[: len(whole) // 2])
     assert digests(path, [one]) == uninterrupted
+
+
+@pytest.mark.parametrize(
+    ("owner", "name", "value", "reason"),
+    [
+        (checkpoint, "FORMAT", 2, "its checkpoint is of format 2, not 3: it starts anew"),
+        (
+            Native,
+            "native",
+            False,
+            "its checkpoint was stepped through Gymnasium, which Hopper-v5 no longer is: it starts anew",
+        ),
+    ],
+)
+def test_p2_a_checkpoint_that_does_not_fit_is_refused_in_one_line_and_the_run_trained_anew(
+    tmp_path, monkeypatch, owner, name, value, reason
+):
+    one = spec("ppo", "ppo", 0)
+    uninterrupted = digests(tmp_path / "whole", [one])
+    path, news = tmp_path / "old", []
+    Store.open(path, create=True)
+
+    def stop(progress):
+        if progress.steps == 192:
+            raise Stopped
+
+    monkeypatch.setattr(owner, name, value)
+    with pytest.raises(Stopped):
+        train_population(path, [one], stop, checkpoint_seconds=0)
+    monkeypatch.undo()
+    train_population(path, [one], news.append, checkpoint_seconds=0)
+    assert [(told.state, told.steps, told.message) for told in news if told.message] == [
+        ("running", 0, reason)
+    ]
+    assert Store.open(path).status(one.run_id).digest == uninterrupted[0]
 
 
 def test_p4_an_error_becomes_the_record_of_the_runs_that_were_training(tmp_path, monkeypatch):

@@ -76,7 +76,10 @@ def train_population(
             members.append(Member(spec, held.enter_context(lease), Recorder()))
         by_step: dict[int, list[Member]] = {}
         for member in members:
-            by_step.setdefault(checkpoint.step_in(member.lease.checkpoint), []).append(member)
+            path, environment = member.lease.checkpoint, member.spec.environment
+            if refusal := checkpoint.refusal(path, environment):
+                emit(Progress((member.spec.run_id,), "running", 0, member.spec.steps, refusal))
+            by_step.setdefault(checkpoint.step_in(path, environment), []).append(member)
         for group in by_step.values():
             if load(group[0].spec.algorithm).KIND == "reference":
                 for member in group:
@@ -109,7 +112,7 @@ def _train(members: list[Member], emit: Emit, checkpoint_seconds: float) -> None
     training = begin([member.spec for member in members])
     savable = checkpoint.possible(training)
     for index, member in enumerate(members):
-        if checkpoint.step_in(member.lease.checkpoint):
+        if checkpoint.step_in(member.lease.checkpoint, member.spec.environment):
             member.recorder = checkpoint.restore(training, index, member.lease.checkpoint)
         else:
             checkpoint.forget(member.lease.checkpoint)

@@ -1,0 +1,141 @@
+"""Simulations through Gymnasium, one environment for each: whatever it holds, with its wrappers."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import is_dataclass
+from typing import Any
+
+import gymnasium
+import mujoco
+import numpy as np
+from numpy.typing import NDArray
+
+from matters.harness.training.native import mjdata
+from matters.harness.training.simulators import Stepped, problem
+from matters.suites.tasks.environments import make
+
+PLAIN = (bool, int, float, str, type(None), np.bool_, np.integer, np.floating)
+
+SAVED = (*PLAIN, np.ndarray, np.random.Generator, mujoco.MjData)
+"""What of an environment's attributes `saved` holds."""
+
+CONSTANT = {
+    "env",
+    "spec",
+    "metadata",
+    "mujoco_renderer",
+    "observation_structure",
+    "_saved_kwargs",
+    "_ezpickle_kwargs",
+}
+"""Attributes of other types that Gymnasium's wrappers and MuJoCo tasks have and never change."""
+
+
+class ThroughGymnasium:
+    """M environments, stepped one after another."""
+
+    native = False
+
+    def __init__(self, environment_id: str, count: int) -> None:
+        self.environments = [make(environment_id) for _ in range(count)]
+        self.problem = problem(self.environments[0])
+        self.resumable = resumable(self.environments[0])
+        self.observation = np.empty((count, self.problem.observation_size), dtype=np.float32)
+
+    def reset(self, which: Sequence[int], seeds: Sequence[int] | None = None) -> NDArray[np.floating]:
+        """Begin episodes in some of them."""
+        for place, index in enumerate(which):
+            seed = None if seeds is None else int(seeds[place])
+            self.observation[index], _ = self.environments[index].reset(seed=seed)
+        return self.observation
+
+    def step(self, action: NDArray[np.float32], which: Sequence[int] | None = None) -> Stepped:
+        """One step of some of them, or of all."""
+        count = len(self.environments)
+        reward = np.zeros(count)
+        terminated, truncated = np.zeros(count, dtype=np.bool_), np.zeros(count, dtype=np.bool_)
+        for index in range(count) if which is None else which:
+            (
+                self.observation[index],
+                reward[index],
+                terminated[index],
+                truncated[index],
+                _,
+            ) = self.environments[index].step(action[index])
+        return Stepped(self.observation, reward, terminated, truncated)
+
+    def keep(self, which: Sequence[int]) -> None:
+        """Go on with some of them only."""
+        self.environments = [self.environments[index] for index in which]
+        self.observation = self.observation[list(which)]
+
+    def saved(self, index: int) -> dict[str, np.ndarray]:
+        """See `saved`."""
+        return saved(self.environments[index])
+
+    def restore(self, index: int, arrays: dict[str, np.ndarray]) -> None:
+        """See `restore`."""
+        restore(self.environments[index], arrays)
+
+
+def resumable(environment: gymnasium.Env[Any, Any]) -> bool:
+    """Whether `saved` holds all that the environment's future depends on, as far as its attributes tell.
+
+    An environment that keeps anything else in its attributes starts anew after an interruption.
+    """
+    return all(
+        isinstance(value, SAVED)
+        or name in CONSTANT
+        or isinstance(value, gymnasium.Space | tuple | mujoco.MjModel)
+        or (is_dataclass(value) and vars(type(value))["__dataclass_params__"].frozen)
+        for layer in _layers(environment)
+        for name, value in vars(layer).items()
+    )
+
+
+def saved(environment: gymnasium.Env[Any, Any]) -> dict[str, np.ndarray]:
+    """An environment's numbers, generators and MuJoCo data, as arrays by name.
+
+    `mj_getState` would not do: rewards of Ant and Humanoid read kinematics that are one substep old. MjData's
+    own serialisation holds them. It is bytes, read back by MuJoCo; nothing here is unpickled.
+    """
+    arrays: dict[str, np.ndarray] = {}
+    plain: dict[str, Any] = {}
+    for depth, layer in enumerate(_layers(environment)):
+        for name, value in vars(layer).items():
+            key = f"{depth}.{name}"
+            if isinstance(value, mujoco.MjData):
+                arrays[key] = np.frombuffer(value.__getstate__(), dtype=np.uint8)
+            elif isinstance(value, np.random.Generator):
+                plain[key] = {"generator": value.bit_generator.state}
+            elif isinstance(value, np.ndarray):
+                arrays[key] = value.copy()
+            elif isinstance(value, PLAIN):
+                plain[key] = value.item() if isinstance(value, np.generic) else value
+    arrays["plain"] = np.frombuffer(json.dumps(plain).encode(), dtype=np.uint8)
+    return arrays
+
+
+def restore(environment: gymnasium.Env[Any, Any], arrays: dict[str, np.ndarray]) -> None:
+    """Put an environment where `saved` found it."""
+    environment.reset(seed=0)  # so that its generator and data exist
+    plain = json.loads(arrays["plain"].tobytes())
+    for depth, layer in enumerate(_layers(environment)):
+        for name, value in list(vars(layer).items()):
+            key = f"{depth}.{name}"
+            if isinstance(value, mujoco.MjData):
+                mujoco.mj_copyData(value, layer.model, mjdata(arrays[key]))
+            elif isinstance(value, np.random.Generator):
+                value.bit_generator.state = plain[key]["generator"]
+            elif key in plain:
+                setattr(layer, name, plain[key])
+            elif key in arrays:
+                setattr(layer, name, arrays[key].copy())
+
+
+def _layers(environment: gymnasium.Env[Any, Any]) -> list[Any]:
+    """The wrappers from the outside in, then the environment itself."""
+    layers: list[Any] = [environment]
+    while layers[-1] is not environment.unwrapped:
+        layers.append(layers[-1].env)
+    return layers
