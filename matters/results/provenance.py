@@ -26,14 +26,17 @@ def provenance(
     threads: int,
     training_code: str,
     portable: bool,
+    own: tuple[str, ...] = (),
 ) -> dict[str, Any]:
     """What is worth knowing of a run that has just ended, as JSON values.
 
     `population`: the seeds trained together, this run's own included. `wall_seconds` and `steps_per_second`
     are the whole population's, `threads` the process's. `training_code`: the fingerprint of the code that
-    trained it. `portable`: whether the algorithm computes by portable operations alone; its `bits` are
-    portable where the process held the libraries to them, too. Portable bits are compared wherever packages
-    and C library are the same, others on the same kind of processor only.
+    trained it. `own`: modules from elsewhere that it needed, whose packages are noted with the others.
+
+    `portable`: whether the algorithm computes by portable operations alone; its `bits` are portable where the
+    process held the libraries to them, too. Portable bits are compared wherever packages and C library are
+    the same, others on the same kind of processor only.
     """
     used, chip = in_use(), processor()
     finished = datetime.now(UTC)
@@ -51,7 +54,7 @@ def provenance(
         "machine": platform.machine(),
         "platform": platform.platform(),
         "python": platform.python_version(),
-        "packages": package_versions(),
+        "packages": package_versions() | versions_of(own),
         "git": git_state(),
         "training_code": training_code,
     }
@@ -67,6 +70,13 @@ def package_versions() -> dict[str, str]:
         except metadata.PackageNotFoundError:
             continue
     return found
+
+
+def versions_of(modules: tuple[str, ...]) -> dict[str, str]:
+    """The installed packages that modules come from, with their versions; one outside any is left out."""
+    homes = metadata.packages_distributions() if modules else {}
+    names = {name for module in modules for name in homes.get(module.partition(".")[0], ())}
+    return {name: metadata.version(name) for name in sorted(names)}
 
 
 @functools.cache

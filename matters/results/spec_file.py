@@ -35,6 +35,7 @@ def content(spec: RunSpec, former_id: str | None = None) -> bytes:
         "algorithm": spec.algorithm,
         "algorithm_version": spec.algorithm_version,
         "environment": spec.environment,
+        **({"environment_settings": spec.environment_settings} if spec.environment_settings else {}),
         "seed": spec.seed,
         "departures": spec.departures,
         "steps": spec.steps,
@@ -65,9 +66,13 @@ def read(path: str) -> tuple[RunSpec, str, str | None]:
         if not files.intact(data):
             raise Damage("is damaged: it does not match its checksum")
         # The checksum says that this was validated once; to do it again takes seconds for ten thousand.
-        names = [name for name in RunSpec.model_fields if name != "evaluation"]
+        names = [name for name in RunSpec.model_fields if name not in ("evaluation", "environment_settings")]
         evaluation = Evaluation.model_construct(**fields["evaluation"])
-        spec = RunSpec.model_construct(**{name: fields[name] for name in names}, evaluation=evaluation)
+        spec = RunSpec.model_construct(
+            **{name: fields[name] for name in names},
+            environment_settings=fields.get("environment_settings", {}),
+            evaluation=evaluation,
+        )
         if spec.run_id != fields["run_id"]:
             raise Damage(f"does not match: it says run {fields['run_id']!r} and is of run {spec.run_id!r}")
         return spec, spec.run_id, fields.get("former_id")

@@ -51,6 +51,8 @@ class RunSpec(BaseModel):
     `config` is the complete config as JSON values, dumped from the validated model, so that what was
     written as 1 in a float field is 1.0 here. `departures` is what of it is not as the baselines of its
     fields say (see `matters.suites.baselines`), and alone part of the identity; without it, the whole config.
+    `environment_settings` is how the environment differs from what its id alone makes, empty where it does
+    not; see `matters.suites.tasks.settings`.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
@@ -58,6 +60,7 @@ class RunSpec(BaseModel):
     algorithm: str
     algorithm_version: int
     environment: str
+    environment_settings: Annotated[dict[str, Any], BeforeValidator(json_value)] = Field({})
     config: Annotated[dict[str, Any], BeforeValidator(json_value)]
     departures: Annotated[dict[str, Any], BeforeValidator(json_value)] = Field({})
     seed: int = Field(ge=0, le=MAX_SEED)
@@ -83,10 +86,12 @@ class RunSpec(BaseModel):
         return identity(canonical_json({**self._training(), "steps": self.steps, "evaluation": evaluation}))
 
     def _training(self) -> dict[str, Any]:
+        settings = {"environment_settings": self.environment_settings} if self.environment_settings else {}
         return {
             "algorithm": self.algorithm,
             "algorithm_version": self.algorithm_version,
             "environment": self.environment,
+            **settings,
             "departures": self.departures,
             "seed": self.seed,
         }

@@ -2,6 +2,7 @@
 
 import re
 import tomllib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -14,6 +15,7 @@ from pydantic import (
     ConfigDict,
     Field,
     ValidationError,
+    ValidationInfo,
     model_validator,
 )
 
@@ -23,6 +25,7 @@ from matters.suites.design import Design, declared
 from matters.suites.errors import InputError, dotted, from_validation, nearest, shown
 from matters.suites.spec import MAX_SEED, Evaluation, RunSpec
 from matters.suites.tasks import environments
+from matters.suites.tasks.settings import Own
 from matters.suites.variant import WARM_UP, Name, Variant, off_policy, shortened, variant
 
 QUESTIONS = (
@@ -68,8 +71,9 @@ def _distinct(values: tuple[Any, ...]) -> tuple[Any, ...]:
     return values
 
 
-def _runnable(environment: str) -> str:
-    if reason := environments.objection(environment):
+def _runnable(environment: str, info: ValidationInfo) -> str:
+    own = info.data.get("own", {}).get(environment)
+    if reason := environments.objection(*((own.id, own.settings) if own else (environment,))):
         raise ValueError(reason)
     return environment
 
@@ -103,6 +107,7 @@ class Suite(BaseModel):
 
     name: Name
     title: Text
+    own: dict[str, Own] = Field({}, description="environments that are not just an id, by their names")
     environments: Annotated[tuple[Runnable, ...], AfterValidator(_some), AfterValidator(_distinct)]
     seeds: Annotated[
         tuple[Seed, ...], BeforeValidator(_counted), AfterValidator(_some), AfterValidator(_distinct)
@@ -131,13 +136,14 @@ class Suite(BaseModel):
         for name, environment in self._pairs():
             variant = self.variants[name]
             policy = getattr(variant.on(environment), "policy", None)
-            if policy == "beta" and not environments.bounded(environment):
+            made = self._made(environment)
+            if policy == "beta" and not environments.bounded(*made):
                 raise ValueError(
                     f"{dotted('variants', name, 'config.policy')} = 'beta': needs bounded actions, which"
                     f" {environment} has not; valid: gaussian"
                 )
             off_policy = algorithms.load(variant.algorithm).KIND == "off-policy"
-            if off_policy and not environments.bounded(environment):
+            if off_policy and not environments.bounded(*made):
                 raise ValueError(
                     f"{dotted('variants', name, 'algorithm')} = {variant.algorithm!r}: needs bounded actions,"
                     f" which {environment} has not; valid: an on-policy algorithm"
@@ -172,8 +178,14 @@ class Suite(BaseModel):
             if not self.only or any(_matches(pattern, name, environment) for pattern in self.only)
         ]
 
+    def _made(self, environment: str) -> tuple[str, dict[str, Any]]:
+        """The id of an environment of that name, and how it differs from what the id alone makes."""
+        own = self.own.get(environment)
+        return (own.id, own.settings) if own else (environment, {})
+
     def _specs(self, chosen: Variant, environment: str) -> tuple[RunSpec, ...]:
         version = algorithms.load(chosen.algorithm).VERSION
+        environment_id, settings = self._made(environment)
         own = chosen.on(environment)
         config = own.model_dump(mode="json")
         departing = departures(config, baselines(type(own)))
@@ -181,7 +193,8 @@ class Suite(BaseModel):
             RunSpec(
                 algorithm=chosen.algorithm,
                 algorithm_version=version,
-                environment=environment,
+                environment=environment_id,
+                environment_settings=settings,
                 config=config,
                 departures=departing,
                 seed=seed,
@@ -309,12 +322,13 @@ def suite(document: dict[str, Any]) -> Suite:
     header = document.get("suite")
     if not isinstance(header, dict) or not header:
         raise InputError("suite: missing; a suite has the tables [suite] and [variants.NAME]")
-    for key in ("variants", "only"):
+    for key in ("variants", "only", "own"):
         if key in header:
             raise InputError(f"suite.{key}: unknown field; variants are tables [variants.NAME]")
     tables = document.get("variants", {})
     if not isinstance(tables, dict) or not (tables or "design" in header):
         raise InputError("variants: missing; a suite has the tables [suite] and [variants.NAME]")
+    places = _places(header)
     design, variants = declared(header["design"]) if "design" in header else (None, {})
     for name, table in tables.items():
         if name in variants:
@@ -323,13 +337,32 @@ def suite(document: dict[str, Any]) -> Suite:
             )
         variants[name] = variant(name, table)
         for environment in table.get("environments", {}):
-            if environment not in (known := header.get("environments", ())):
+            if environment not in (known := places.get("environments", ())):
                 field = dotted("variants", name, "environments", environment)
                 raise InputError(f"{field}: not an environment of the suite{nearest(environment, known)}")
     try:
-        return Suite(**{**header, "design": design}, variants=variants)
+        return Suite(**{**header, **places, "design": design}, variants=variants)
     except ValidationError as error:
         raise from_validation(error, Suite, "suite") from None
+
+
+def _places(header: Mapping[str, Any]) -> dict[str, Any]:
+    """The environments of a suite's header by name, and those among them that are tables."""
+    listed = header.get("environments")
+    if not isinstance(listed, list):
+        return {}
+    names, own = [], {}
+    for index, entry in enumerate(listed):
+        name = entry
+        if isinstance(entry, dict):
+            try:
+                made = Own.model_validate(entry)
+            except ValidationError as error:
+                raise from_validation(error, Own, f"suite.environments[{index}]") from None
+            name = made.called
+            own[name] = made
+        names.append(name)
+    return {"environments": names, "own": own}
 
 
 __all__ = ["QUESTIONS", "Cell", "Suite", "Variant", "load_suite", "parse_seeds", "suite_names"]

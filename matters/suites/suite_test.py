@@ -447,7 +447,7 @@ class Unbounded(gymnasium.Env[Any, Any]):
 def unbounded(monkeypatch: pytest.MonkeyPatch) -> str:
     monkeypatch.setattr(gymnasium.envs.registration, "registry", dict(gymnasium.registry))
     monkeypatch.setattr(gymnasium, "registry", gymnasium.envs.registration.registry)
-    gymnasium.register("test/Unbounded-v0", entry_point=Unbounded)
+    gymnasium.register("test/Unbounded-v0", entry_point=Unbounded, max_episode_steps=10)
     return "test/Unbounded-v0"
 
 

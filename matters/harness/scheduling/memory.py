@@ -1,5 +1,6 @@
 """How much memory training takes, estimated before it begins, so that what is trained at a time fits."""
 
+import json
 import os
 from collections.abc import Iterable
 from functools import cache
@@ -14,7 +15,7 @@ from matters.algorithms.parts import population
 from matters.algorithms.parts.replay import bytes_when_full
 from matters.harness.training.simulators import problem
 from matters.suites.errors import InputError
-from matters.suites.spec import RunSpec
+from matters.suites.spec import RunSpec, canonical_json
 from matters.suites.tasks.environments import make
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ def run_bytes(spec: RunSpec) -> int:
     """About how many bytes one more run adds to a process by its end."""
     algorithm = load(spec.algorithm)
     config: Any = algorithm.Config.model_validate(spec.config, strict=False)
-    sizes = _problem(spec.environment)
+    sizes = _problem(spec.environment, canonical_json(spec.environment_settings))
     if algorithm.KIND == "reference":
         return RUN + _reference_replay(config, spec, sizes)
     state = algorithm.init(config, sizes, [np.random.default_rng(0)])
@@ -123,8 +124,8 @@ def _reference_replay(config: Any, spec: RunSpec, sizes: Problem) -> int:
 
 
 @cache
-def _problem(environment_id: str) -> Problem:
-    environment = make(environment_id)
+def _problem(environment_id: str, settings: str) -> Problem:
+    environment = make(environment_id, json.loads(settings))
     try:
         return problem(environment)
     finally:

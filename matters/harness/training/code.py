@@ -28,11 +28,14 @@ REFERENCE_PACKAGES = ("sb3-contrib", "stable-baselines3")
 
 
 @functools.cache
-def training_code(algorithm: str) -> str:
+def training_code(algorithm: str, own: tuple[str, ...] = ()) -> str:
     """The fingerprint of all that decides the bits of a run of that algorithm.
+
+    `own`: modules that come from elsewhere, an environment's say; what they import of their own packages
+    counts, too.
 
     Taken once per process, near its start, so that it is of the code that runs and not of a later edit.
     """
     module = ALGORITHMS[algorithm].partition(":")[0]
     packages = PACKAGES + (REFERENCE_PACKAGES if ".reference." in module else ())
-    return fingerprint([ROOT, module], without=NOT_BITS, packages=packages)
+    return fingerprint([ROOT, module, *own], without=NOT_BITS, packages=packages)

@@ -1,6 +1,8 @@
 """Environments of a population: S × N of them, stepped together, saved and restored exactly."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -38,19 +40,30 @@ class Transition:
     """The episodes that ended in this step, each with its seed's row."""
 
 
-def simulators(environment_id: str, count: int) -> Simulators:
-    """So many simulations of an environment: native where that is possible, otherwise through Gymnasium."""
-    task = native(environment_id)
-    return ThroughGymnasium(environment_id, count) if task is None else Native(environment_id, task, count)
+def simulators(environment_id: str, count: int, settings: Mapping[str, Any] | None = None) -> Simulators:
+    """So many simulations of an environment: native where that is possible, otherwise through Gymnasium.
+
+    `settings` is how it differs from what its id alone makes; with any it is not native.
+    """
+    task = None if settings else native(environment_id)
+    if task is None:
+        return ThroughGymnasium(environment_id, count, settings)
+    return Native(environment_id, task, count)
 
 
 class Environments:
     """S × N environments of one kind. A row's environments know nothing of the other rows'."""
 
-    def __init__(self, environment_id: str, streams: list[np.random.SeedSequence], count: int) -> None:
+    def __init__(
+        self,
+        environment_id: str,
+        streams: list[np.random.SeedSequence],
+        count: int,
+        settings: Mapping[str, Any] | None = None,
+    ) -> None:
         """Make `count` environments for each seed stream, which seeds their first reset and no later one."""
         self.shape = len(streams), count
-        self.simulators = simulators(environment_id, len(streams) * count)
+        self.simulators = simulators(environment_id, len(streams) * count, settings)
         self.seeds = [stream.generate_state(count) for stream in streams]
         self.problem = self.simulators.problem
         self.returns = np.zeros(self.shape)

@@ -36,7 +36,7 @@ class Evaluator:
         episodes, points = specs[0].evaluation.episodes, specs[0].evaluation.points
         self.groups = [range(episodes)[first : first + TOGETHER] for first in range(0, episodes, TOGETHER)]
         self.simulators = {
-            size: simulators(specs[0].environment, len(specs) * size)
+            size: simulators(specs[0].environment, len(specs) * size, specs[0].environment_settings)
             for size in {len(group) for group in self.groups}
         }
         """For each number of episodes that is played side by side."""

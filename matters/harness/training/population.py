@@ -122,6 +122,7 @@ def begin(specs: list[RunSpec]) -> Population:
         spec.environment,
         [source.training for source in sources],
         config.environments if algorithm.KIND == "on-policy" else 1,
+        spec.environment_settings,
     )
     problem = environments.problem
     replay = None

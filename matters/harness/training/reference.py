@@ -80,7 +80,7 @@ def train(spec: RunSpec, recorder: Recorder, notify: Callable[[int], None]) -> d
                 )
         notify(step)
 
-    environment = RecordedEpisodes(make(spec.environment), recorder)
+    environment = RecordedEpisodes(make(spec.environment, spec.environment_settings), recorder)
     return algorithm.train(
         config,
         environment,

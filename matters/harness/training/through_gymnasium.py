@@ -1,7 +1,7 @@
 """Simulations through Gymnasium, one environment for each: whatever it holds, with its wrappers."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import is_dataclass
 from typing import Any
 
@@ -36,8 +36,8 @@ class ThroughGymnasium:
 
     native = False
 
-    def __init__(self, environment_id: str, count: int) -> None:
-        self.environments = [make(environment_id) for _ in range(count)]
+    def __init__(self, environment_id: str, count: int, settings: Mapping[str, Any] | None = None) -> None:
+        self.environments = [make(environment_id, settings) for _ in range(count)]
         self.problem = problem(self.environments[0])
         self.resumable = resumable(self.environments[0])
         self.observation = np.empty((count, self.problem.observation_size), dtype=np.float32)

@@ -23,6 +23,7 @@ from matters.results.lease import Lease
 from matters.results.provenance import provenance
 from matters.results.store import Store
 from matters.suites.spec import RunSpec
+from matters.suites.tasks.settings import modules
 
 
 @dataclass(frozen=True)
@@ -230,11 +231,14 @@ def _announce(members: list[Member], training: Population, emit: Emit, message: 
 
 
 def _provenance(members: list[Member], seconds: float, steps: int) -> dict[str, object]:
+    spec = members[0].spec
+    own = modules(spec.environment, spec.environment_settings)
     return provenance(
         population=[member.spec.seed for member in members],
         wall_seconds=seconds,
         steps_per_second=steps * len(members) / seconds if seconds > 0 else 0.0,
         threads=torch.get_num_threads(),
-        training_code=training_code(members[0].spec.algorithm),
+        training_code=training_code(spec.algorithm, own),
+        own=own,
         portable=False,  # as long as rules compute by MKL, whose bits are the vendor's
     )

@@ -281,6 +281,8 @@ def constants(study: Study) -> Table:
         if known is not None and known.random is not None and known.reference is not None:
             sources = [known.random.source, known.reference.source]
             errors = [known.random.standard_error, known.reference.standard_error]
+        elif (own := getattr(study.suite, "own", {}).get(name)) is not None:
+            sources = [f"given by the suite: {own.source}"]
         texts = [
             number(value) + (f" ± {number(errors[k])}" if errors else "")
             for k, value in enumerate((random, reference))

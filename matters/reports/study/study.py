@@ -183,6 +183,12 @@ def known_constants(environments: Sequence[str]) -> dict[str, tuple[float, float
     return constants
 
 
+def _given(suite: Any) -> dict[str, tuple[float, float]]:
+    """(random, reference) of the suite's own environments that come with both."""
+    own = getattr(suite, "own", {})
+    return {name: made.constants for name, made in own.items() if made.constants is not None}
+
+
 def prepare(
     suite: Any,
     snapshot: Snapshot,
@@ -191,7 +197,8 @@ def prepare(
     constants: Mapping[str, tuple[float, float]] | None = None,
     imported: Sequence[ForeignSet] = (),
 ) -> Study:
-    """Read a snapshot. `constants` defaults to the frozen ones of `matters.suites.tasks.yardsticks`.
+    """Read a snapshot. `constants` defaults to the frozen ones, and to those that a suite gives of its own
+    environments.
 
     Raises InputError if a run is there twice.
     """
@@ -209,7 +216,7 @@ def prepare(
         variants=tuple(dict.fromkeys(runs["variant"])),
         environments=environments,
         cells=cells,
-        constants=known_constants(environments) if constants is None else constants,
+        constants=known_constants(environments) | _given(suite) if constants is None else constants,
         runs=runs,
         evaluations=snapshot.evaluations,
         updates=snapshot.updates,

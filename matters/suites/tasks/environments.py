@@ -1,7 +1,7 @@
 """The environments: how one is made, and what is checked of it before anything runs."""
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -10,6 +10,7 @@ from gymnasium.spaces import Box
 
 from matters.suites.errors import InputError, nearest
 from matters.suites.tasks import lectures, probes
+from matters.suites.tasks.settings import wrapped
 from matters.suites.tasks.yardsticks import ENVIRONMENTS
 
 SUPPORTED = "supported: Box observations and Box actions, each a vector"
@@ -17,10 +18,20 @@ lectures.register()
 probes.register()
 
 
-def make(environment_id: str) -> gymnasium.Env[Any, Any]:
-    """Make an environment, without the message that MuJoCo has for the authors of Gymnasium's models."""
+def make(environment_id: str, settings: Mapping[str, Any] | None = None) -> gymnasium.Env[Any, Any]:
+    """Make an environment, without the message that MuJoCo has for the authors of Gymnasium's models.
+
+    `settings` is how it differs from what its id alone makes (`settings.Own.settings`).
+    """
+    chosen = settings or {}
     with _without_known_deprecation():
-        return gymnasium.make(environment_id, disable_env_checker=True)
+        environment = gymnasium.make(
+            environment_id,
+            max_episode_steps=chosen.get("max_episode_steps"),
+            disable_env_checker=True,
+            **chosen.get("kwargs", {}),
+        )
+        return wrapped(environment, tuple(chosen.get("wrappers", ())))
 
 
 @contextmanager
@@ -50,40 +61,46 @@ def _without_known_deprecation() -> Iterator[None]:
         mujoco.set_mju_user_warning(previous)
 
 
-def check(environment_id: str) -> None:
+def check(environment_id: str, settings: Mapping[str, Any] | None = None) -> None:
     """Raise InputError for an environment that cannot be run."""
-    if reason := objection(environment_id):
+    if reason := objection(environment_id, settings):
         raise InputError(f"environment = {environment_id!r}: {reason}")
 
 
-def objection(environment_id: str) -> str | None:
+def objection(environment_id: str, settings: Mapping[str, Any] | None = None) -> str | None:
     """Why an environment cannot be run; None if it can.
 
-    What is in ENVIRONMENTS is not made. Other ids of Gymnasium's registry are made once, to see their
-    spaces; they have no normalising constants.
+    What is in ENVIRONMENTS is not made. Any other of Gymnasium's registry, `module:Name-v0` of a module that
+    registers its own, and what has settings, is made once, to see its spaces and its time limit.
     """
-    if environment_id in ENVIRONMENTS:
+    if environment_id in ENVIRONMENTS and not settings:
         return None
-    if environment_id not in gymnasium.registry:
-        return f"unknown environment{nearest(environment_id, ENVIRONMENTS)}"
+    if ":" not in environment_id and environment_id not in gymnasium.registry:
+        near = nearest(environment_id, ENVIRONMENTS)
+        return f"unknown environment{near}; one of your own is 'module:Name-v0', whose import registers it"
     try:
-        env = make(environment_id)
+        env = make(environment_id, settings)
     except Exception as error:  # whatever a third party's constructor raises
-        return f"cannot be made: {error}"
+        return f"cannot be made: {type(error).__name__}: {error}"
     try:
         for kind, space in (("observations", env.observation_space), ("actions", env.action_space)):
             if not isinstance(space, Box) or len(space.shape) != 1:
                 return f"{kind} are {space}; {SUPPORTED}"
+        if env.spec is None or env.spec.max_episode_steps is None:
+            return (
+                "has no time limit, so that an evaluation might never end; give it one: "
+                f"{{ id = {environment_id!r}, name = …, max_episode_steps = … }}"
+            )
     finally:
         env.close()
     return None
 
 
-def bounded(environment_id: str) -> bool:
+def bounded(environment_id: str, settings: Mapping[str, Any] | None = None) -> bool:
     """Whether every action has a lower and an upper bound. All in ENVIRONMENTS have; others are made once."""
-    if environment_id in ENVIRONMENTS:
+    if environment_id in ENVIRONMENTS and not settings:
         return True
-    env = make(environment_id)
+    env = make(environment_id, settings)
     try:
         return isinstance(env.action_space, Box) and env.action_space.is_bounded()
     finally:
