@@ -9,6 +9,7 @@ Mnih et al. 2016, "Asynchronous methods for deep reinforcement learning", algori
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Literal
 
 import numpy as np
@@ -16,30 +17,42 @@ import torch
 from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt
 from torch import Tensor
 
-from matters.algorithms.interface import Metrics, Rollout
+from matters.algorithms.interface import Metrics, Rollout, Twin
 from matters.algorithms.maths.advantages import standardised
 from matters.algorithms.maths.schedules import linear_decay
+from matters.algorithms.parts import actor_critic
 from matters.algorithms.parts.actor_critic import (
-    IDLE,
-    INERT,
     ActorCritic,
     Batch,
     OnPolicyConfig,
-    act,
     diagnostics,
-    executed,
-    init,
-    observe,
-    parameters,
     prepare,
     value_gradient,
 )
+from matters.algorithms.parts.optimisers import clip_coefficient, global_norm, rmsprop_step
 from matters.algorithms.parts.policies import sum_of
-from matters.algorithms.parts.theta import clip_coefficient, global_norm, rmsprop_step
 from matters.algorithms.parts.tricks import OnPolicyTricks
 
 KIND: Literal["on-policy"] = "on-policy"
 VERSION = 2
+FACTS = replace(
+    actor_critic.FACTS,
+    twin=Twin(
+        "sb3-a2c",
+        "a2c-sb3",
+        (
+            ("learning_rate", "learning_rate"),
+            ("horizon", "n_steps"),
+            ("discount", "gamma"),
+            ("gae_lambda", "gae_lambda"),
+            ("entropy_coefficient", "ent_coef"),
+            ("value_coefficient", "vf_coef"),
+            ("rms_epsilon", "rms_prop_eps"),
+            ("tricks.gradient_clip", "max_grad_norm"),
+            ("tricks.advantage_normalisation", "normalize_advantage"),
+        ),
+    ),
+)
 
 
 class Tricks(OnPolicyTricks):
@@ -73,6 +86,11 @@ PRESETS: dict[str, Config] = {
         tricks=Tricks(orthogonal_init=True, tanh_activations=True, gradient_clip=0.5, action_clip=True)
     ),
 }
+
+NO_EFFECT = actor_critic.NO_EFFECT
+
+init, observe, act = actor_critic.init, actor_critic.observe, actor_critic.act
+to_environment, parameters = actor_critic.to_environment, actor_critic.parameters
 
 
 @torch.inference_mode()
@@ -112,31 +130,14 @@ def differentiate(
     state: ActorCritic, config: Config, batch: Batch
 ) -> tuple[tuple[Tensor, Tensor, Tensor], list[Tensor]]:
     """−E[log π Â], E[(V − V̂)²] and the entropy, [S] each; and the loss's gradient to policy and value."""
-    policy, run = state.actor.run(state.policy.frozen, batch.observation)
+    policy, forward = state.actor.forward(state.policy.views, batch.observation)
     policy_loss = -(state.actor.log_prob(policy, batch.action) * batch.advantage).mean(1)
     weight = batch.advantage * (-1 / batch.advantage.shape[1])
-    slopes = [state.actor.log_prob_slope(policy, batch.action, weight)]
+    slopes = [state.actor.log_prob_gradient(policy, batch.action, weight)]
     entropy = state.actor.entropy(policy)
     if config.entropy_coefficient:
         weight = torch.full_like(entropy, -config.entropy_coefficient / entropy.shape[1])
-        slopes.append(state.actor.entropy_slope(policy, weight))
+        slopes.append(state.actor.entropy_gradient(policy, weight))
     value_loss, value_descent = value_gradient(state, batch, coefficient=config.value_coefficient)
-    gradients = [state.actor.gradient(run, sum_of(slopes)), value_descent]
+    gradients = [state.actor.gradient(forward, sum_of(slopes)), value_descent]
     return (policy_loss, value_loss, entropy.mean(1)), gradients
-
-
-__all__ = [
-    "IDLE",
-    "INERT",
-    "KIND",
-    "PRESETS",
-    "VERSION",
-    "Config",
-    "Tricks",
-    "act",
-    "executed",
-    "init",
-    "observe",
-    "parameters",
-    "update",
-]

@@ -4,6 +4,7 @@ import json
 import pkgutil
 import subprocess
 import sys
+from functools import reduce
 from typing import Any
 
 import jaxtyping
@@ -102,14 +103,45 @@ def test_every_trick_is_off_unless_asked_for(name: str) -> None:
 def test_inert_fields_are_fields_and_have_a_condition(name: str) -> None:
     algorithm = load(name)
     assert isinstance(algorithm, PROTOCOLS[algorithm.KIND])
-    assert set(algorithm.INERT) <= set(fields_of(algorithm.Config))
-    assert all(algorithm.INERT.values())
+    assert set(algorithm.NO_EFFECT) <= set(fields_of(algorithm.Config))
+    assert all(when.reason for when in algorithm.NO_EFFECT.values())
+
+
+@pytest.mark.parametrize("name", ALGORITHMS)
+def test_the_facts_of_an_algorithm_name_fields_of_its_config(name: str) -> None:
+    algorithm = load(name)
+    facts, config = algorithm.FACTS, algorithm.PRESETS[name]
+    assert bool(facts.rollout) != bool(facts.replay)
+    assert bool(facts.warmup) == bool(facts.replay)
+    for field in (*facts.rollout, *filter(None, (facts.warmup, facts.replay))):
+        assert field in algorithm.Config.model_fields
+    assert facts.rollout_steps(config) >= 1
+    assert facts.alone == (algorithm.KIND == "reference")
+    if algorithm.KIND != "reference":
+        assert bool(facts.replay) == (algorithm.KIND == "off-policy")
+
+
+def test_every_reference_is_the_reference_of_one_rule() -> None:
+    twins = [load(name).FACTS.twin for name in ALGORITHMS]
+    found = [twin.reference for twin in twins if twin is not None]
+    assert sorted(found) == sorted(name for name in ALGORITHMS if name not in RULES)
+
+
+@pytest.mark.parametrize("name", [name for name in RULES if load(name).FACTS.twin is not None])
+def test_a_twin_has_the_references_values_wherever_both_have_a_field(name: str) -> None:
+    rule = load(name)
+    twin = rule.FACTS.twin
+    assert twin is not None
+    reference = load(twin.reference)
+    ours, theirs = rule.PRESETS[twin.preset], reference.PRESETS[twin.reference]
+    for own, other in twin.fields:
+        assert reduce(getattr, own.split("."), ours) == getattr(theirs, other), own
 
 
 @pytest.mark.parametrize("name", RULES)
 def test_a_rule_takes_the_arguments_of_the_interface(name: str) -> None:
     protocol = PROTOCOLS[load(name).KIND]
-    functions = ["init", "observe", "act", "executed", "update", "parameters"]
+    functions = ["init", "observe", "act", "to_environment", "update", "parameters"]
     for function in functions + ["ended"] * (protocol is OffPolicy):
         asked = list(inspect.signature(getattr(protocol, function)).parameters.values())[1:]
         taken = list(inspect.signature(getattr(load(name), function)).parameters.values())

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from matters.algorithms import experience
 from matters.algorithms.experience import rollout
-from matters.algorithms.interface import Frozen, Problem, Rollout, Transitions
+from matters.algorithms.interface import Frozen, Problem, ReplayBatch, Rollout
 from matters.algorithms.parts import population
 from matters.algorithms.parts.replay import Replay
 
@@ -84,11 +84,11 @@ class World:
 class Disturbed(Replay):
     """A replay whose batches something happens to."""
 
-    def __init__(self, disturb: Callable[[Transitions], None], *sizes: int) -> None:
+    def __init__(self, disturb: Callable[[ReplayBatch], None], *sizes: int) -> None:
         super().__init__(*sizes)
         self.disturb = disturb
 
-    def sample(self, generators: Sequence[np.random.Generator], batch_size: int) -> Transitions:
+    def sample(self, generators: Sequence[np.random.Generator], batch_size: int) -> ReplayBatch:
         batch = super().sample(generators, batch_size)
         self.disturb(batch)
         return batch
@@ -156,14 +156,14 @@ def trained(
 
 def batch_of(
     seeds: Sequence[int], size: int, stream: int = 200, *, problem: Problem = PROBLEM
-) -> Transitions:
+) -> ReplayBatch:
     """A batch that no policy made: everything is drawn."""
     own = generators(seeds, stream)
     observation = normal(own, size, problem.observation_size)
     action = normal(own, size, problem.action_size).tanh()
     reward, successor = normal(own, size), normal(own, size, problem.observation_size)
     terminated, truncated = chance(own, size), chance(own, size)
-    return Transitions(observation, action, reward, terminated, truncated & ~terminated, successor)
+    return ReplayBatch(observation, action, reward, terminated, truncated & ~terminated, successor)
 
 
 def practised(
@@ -174,7 +174,7 @@ def practised(
     steps: int = 13,
     problem: Problem = PROBLEM,
     time_limits: bool = True,
-    disturb: Callable[[Transitions], None] = lambda batch: None,
+    disturb: Callable[[ReplayBatch], None] = lambda batch: None,
 ) -> Any:
     """The state of a population after that many steps and the gradient steps that follow them."""
     state = rule.init(config, problem, generators(seeds))
@@ -188,9 +188,9 @@ def practised(
     return state
 
 
-def double(batch: Transitions) -> Transitions:
+def double(batch: ReplayBatch) -> ReplayBatch:
     """The batch in double precision."""
-    return Transitions(**{k: v.double() if v.is_floating_point() else v for k, v in vars(batch).items()})
+    return ReplayBatch(**{k: v.double() if v.is_floating_point() else v for k, v in vars(batch).items()})
 
 
 def module(views: Sequence[Tensor], *, tanh: bool = False) -> torch.nn.Sequential:
@@ -210,12 +210,12 @@ def weights_of(network: torch.nn.Module) -> list[Tensor]:
     return [p.detach().T if p.ndim == 2 else p.detach()[None] for p in network.parameters()]
 
 
-def bandit(seeds: Sequence[int], size: int, reward: Callable[[Tensor], Tensor]) -> Transitions:
+def bandit(seeds: Sequence[int], size: int, reward: Callable[[Tensor], Tensor]) -> ReplayBatch:
     """Episodes of one step with one action: a batch of uniform actions and their rewards, [S, B, 1]."""
     own = generators(seeds, 400)
     action = torch.from_numpy(np.stack([g.uniform(-1, 1, (size, 1)).astype(np.float32) for g in own]))
     nothing, ends = torch.ones(len(seeds), size, 1), torch.ones(len(seeds), size, dtype=torch.bool)
-    return Transitions(nothing, action, reward(action)[..., 0], ends, ~ends, nothing)
+    return ReplayBatch(nothing, action, reward(action)[..., 0], ends, ~ends, nothing)
 
 
 def bits(state: Any, index: int) -> dict[str, bytes]:

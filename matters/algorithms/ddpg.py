@@ -15,32 +15,31 @@ Left out of section 7: batch normalisation, and that actions enter Q at its seco
 what TD3's paper compares with: DDPG with TD3's batch, rates, first parameters and exploration.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, Literal
 
 import numpy as np
 import torch
 from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt
 
-from matters.algorithms.interface import Metrics, Problem, Transitions
+from matters.algorithms.interface import Metrics, Problem, ReplayBatch, Twin
 from matters.algorithms.maths.targets import bootstrapped
-from matters.algorithms.parts import deterministic_policy
-from matters.algorithms.parts.critics import executed, fit, judged, observe, terminal
+from matters.algorithms.parts import critics, deterministic_policy
+from matters.algorithms.parts.critics import critic_step, no_bootstrap, q_values
 from matters.algorithms.parts.deterministic_policy import (
     Deterministic,
     DeterministicConfig,
-    Step,
-    act,
-    ascend,
-    chosen,
-    ended,
-    follow,
-    parameters,
+    DeterministicStep,
+    follow_targets,
+    policy_step,
+    target_action,
 )
 from matters.algorithms.parts.tricks import OffPolicyTricks
 
 KIND: Literal["off-policy"] = "off-policy"
 VERSION = 3
+FACTS = replace(critics.FACTS, twin=Twin("sb3-ddpg", "ddpg-sb3", critics.TWIN_FIELDS))
 
 Tricks = OffPolicyTricks
 State = Deterministic
@@ -87,8 +86,10 @@ PRESETS: dict[str, Config] = {
     "ddpg-sb3": Config(**TUNED, batch_size=256, warmup=100, exploration=None),
 }
 
-INERT: dict[str, str] = deterministic_policy.INERT
-IDLE: dict[str, Callable[[Any], bool]] = deterministic_policy.IDLE
+NO_EFFECT = deterministic_policy.NO_EFFECT
+
+observe, to_environment = critics.observe, critics.to_environment
+act, ended, parameters = deterministic_policy.act, deterministic_policy.ended, deterministic_policy.parameters
 
 
 def init(
@@ -98,13 +99,13 @@ def init(
     dtype: torch.dtype = torch.float32,
 ) -> State:
     """A first state, one row a generator. Raises ValueError for unbounded actions."""
-    return deterministic_policy.first(config, problem, generators, dtype, number=1)
+    return deterministic_policy.init_state(config, problem, generators, dtype, number=1)
 
 
 def update(
     state: State,
     config: Config,
-    batch: Transitions,
+    batch: ReplayBatch,
     generators: Sequence[np.random.Generator],  # noqa: ARG001 - nothing is random here
 ) -> Metrics:
     """One gradient step, in place."""
@@ -112,32 +113,13 @@ def update(
 
 
 @torch.inference_mode()
-def gradient_step(state: State, config: Config, batch: Transitions) -> Step:
+def gradient_step(state: State, config: Config, batch: ReplayBatch) -> DeterministicStep:
     """One step of critic, policy and targets, in place."""
     state.updates.add_(1)
-    action = chosen(state, batch.successor)
-    value = judged(state.critics, state.critics.target.whole, batch.successor, action).value[:, 0]
-    target = bootstrapped(batch.reward, value, terminal(config, batch), discount=config.discount)
-    step = Step(target, fit(state.critics, config, batch, target))
-    step.actor_loss = ascend(state, config, batch)
-    follow(state, config)
+    action = target_action(state, batch.successor)
+    value = q_values(state.critics, state.critics.target.stored_views, batch.successor, action).value[:, 0]
+    target = bootstrapped(batch.reward, value, no_bootstrap(config, batch), discount=config.discount)
+    step = DeterministicStep(target, critic_step(state.critics, config, batch, target))
+    step.actor_loss = policy_step(state, config, batch)
+    follow_targets(state, config)
     return step
-
-
-__all__ = [
-    "IDLE",
-    "INERT",
-    "KIND",
-    "PRESETS",
-    "VERSION",
-    "Config",
-    "State",
-    "Tricks",
-    "act",
-    "ended",
-    "executed",
-    "init",
-    "observe",
-    "parameters",
-    "update",
-]

@@ -128,7 +128,7 @@ def _take_step(learner: Learner, action: Float[Tensor, "S N A"]) -> Experience:
     """Execute the action, and look at what comes next."""
     algorithm, state, config = learner.algorithm, learner.state, learner.config
     seen, environments = learner.observation, learner.environments
-    step: EnvStep = environments.step(algorithm.executed(config, environments.problem, action))
+    step: EnvStep = environments.step(algorithm.to_environment(config, environments.problem, action))
     learner.step += seen.shape[1]
     learner.observation = algorithm.observe(state, config, step.observation, learn=True)
     if not step.episodes:

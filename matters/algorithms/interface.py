@@ -12,6 +12,7 @@ Axes stand in the order S, T, N, features, and are always there: S = 1 for a see
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from math import prod
 from typing import Any, Literal, Protocol, runtime_checkable
 
 import numpy as np
@@ -49,31 +50,128 @@ class Rollout:
     action: Float[Tensor, "S T N A"]
     """As the policy drew it, before any clipping to the bounds."""
     reward: Float[Tensor, "S T N"]
-    """As the environment paid it."""
+    """As the environment gave it."""
     terminated: Bool[Tensor, "S T N"]
     truncated: Bool[Tensor, "S T N"]
 
 
-@runtime_checkable
-class OnPolicy(Protocol):
-    """A learning rule that alternates rollouts with updates, for a population of seeds. A module is one.
+@dataclass
+class ReplayBatch:
+    """B steps of each of S seeds, drawn from its replay."""
+
+    observation: Float[Tensor, "S B O"]
+    action: Float[Tensor, "S B A"]
+    """As the policy drew it, in ±1."""
+    reward: Float[Tensor, "S B"]
+    """As the environment gave it."""
+    terminated: Bool[Tensor, "S B"]
+    truncated: Bool[Tensor, "S B"]
+    successor: Float[Tensor, "S B O"]
+    """The true successor: at an episode's end its last observation."""
+
+
+@dataclass(frozen=True)
+class When:
+    """When a config field changes nothing: in words, and as a test where the config alone decides."""
+
+    reason: str
+    holds: Callable[[Any], bool] | None = None
+
+
+@dataclass(frozen=True)
+class Bound:
+    """A bound on one recorded quantity of an update. It may move, from `start` at the first update to `end`
+    after the last.
+
+    `means` says what the algorithm does about it. A bound `per_action` is on the KL averaged over the
+    action's dimensions.
+    """
+
+    quantity: Literal["mean_kl", "max_ratio"]
+    symbol: str
+    start: float
+    means: str
+    end: float | None = None
+    per_action: bool = False
+
+
+@dataclass(frozen=True)
+class Twin:
+    """The reference of an algorithm, and the preset that does what it does by default.
+
+    `fields` pairs settings of ours with the reference's that mean the same and may be changed on both sides;
+    in every other setting, twins are as preset.
+    """
+
+    reference: str
+    preset: str
+    fields: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Microseconds of a step of S seeds beside the simulator's: `shared` + S · `own`.
+
+    Measured on one slow core. Only proportions matter: they decide which runs start first and how many train
+    together, and no result.
+    """
+
+    shared: float
+    own: float
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What an algorithm is, for whoever schedules, measures, checks or compares it: nobody needs to guess.
+
+    It learns from rollouts, whose length in steps is the product of the config fields `rollout`; or, where
+    there are none, from a replay, which the field `replay` sizes, after the steps of the field `warmup`.
+    """
+
+    cost: Cost
+    rollout: tuple[str, ...] = ()
+    warmup: str | None = None
+    replay: str | None = None
+    alone: bool = False
+    """Whether it trains one seed at a time."""
+    bounded_actions: bool = False
+    """Whether it needs them."""
+    bounds: Callable[[Any], tuple[Bound, ...]] = lambda config: ()  # noqa: ARG005
+    """What keeps the new policy near the old one under a config."""
+    scratch: Callable[[Any, Any], int] = lambda config, state: 0  # noqa: ARG005
+    """Bytes per seed that an update takes beside a few copies of the state and what it learns from."""
+    twin: Twin | None = None
+
+    def rollout_steps(self, config: Any) -> int:
+        """Environment steps of a rollout; 1 for what learns from a replay."""
+        return prod(getattr(config, field) for field in self.rollout)
+
+    def warmup_steps(self, config: Any) -> int:
+        """Environment steps before anything is learnt, beside a first rollout."""
+        return 0 if self.warmup is None else int(getattr(config, self.warmup))
+
+    def replay_size(self, config: Any) -> int:
+        """Transitions that are kept to learn from again."""
+        return 0 if self.replay is None else int(getattr(config, self.replay))
+
+
+class Rule(Protocol):
+    """A learning rule for a population of seeds. A module is one.
 
     `State` is a dataclass of tensors with the seed axis first (`parts.population` slices and joins it).
     """
 
-    KIND: Literal["on-policy"]
     VERSION: int
     """Raised by hand when the same config would give other results; part of a run's identity."""
+    FACTS: Facts
     Config: type[Any]
-    """A `Frozen` model; has `horizon` (T), `environments` (N) and `tricks`."""
+    """A `Frozen` model; has `tricks`."""
     PRESETS: dict[str, Any]
-    INERT: dict[str, str]
-    """Config fields that change nothing under a named condition."""
-    IDLE: dict[str, Callable[[Any], bool]]
-    """Those whose condition is on the config alone: whether a config leaves them without effect."""
+    NO_EFFECT: dict[str, When]
+    """Config fields that change nothing under a condition."""
 
     def init(self, config: Any, problem: Problem, generators: Sequence[np.random.Generator], /) -> Any:
-        """A first state, one row a generator."""
+        """A first state, one row per generator."""
 
     def observe(
         self, state: Any, config: Any, observation: Float[Tensor, "S N O"], /, *, learn: bool
@@ -88,12 +186,25 @@ class OnPolicy(Protocol):
         noise: Float[Tensor, "S N A"] | None,
         /,
     ) -> Float[Tensor, "S N A"]:
-        """An action for each observation: sampled with standard normal `noise`, the mode without."""
+        """An action for each observation: sampled with standard normal `noise`, the mode without.
 
-    def executed(
+        Noise that has a memory moves on, in place.
+        """
+
+    def to_environment(
         self, config: Any, problem: Problem, action: Float[Tensor, "S N A"], /
     ) -> Float[Tensor, "S N A"]:
-        """What of an action is sent to the environment."""
+        """What is sent to the environment for an action."""
+
+    def parameters(self, state: Any, /) -> dict[str, Tensor]:
+        """What makes up the policy in use, each [S, …]: what a finished run keeps and is digested by."""
+
+
+@runtime_checkable
+class OnPolicy(Rule, Protocol):
+    """A rule that alternates rollouts with updates. Its config has `horizon` (T) and `environments` (N)."""
+
+    KIND: Literal["on-policy"]
 
     def update(
         self,
@@ -107,90 +218,34 @@ class OnPolicy(Protocol):
     ) -> Metrics:
         """Learn from one rollout, in place. `progress` is the fraction of all updates already made."""
 
-    def parameters(self, state: Any, /) -> dict[str, Tensor]:
-        """What makes up the policy in use, each [S, …]: what a finished run keeps and is digested by."""
-
-
-@dataclass
-class Transitions:
-    """B steps of each of S seeds, drawn from its replay."""
-
-    observation: Float[Tensor, "S B O"]
-    action: Float[Tensor, "S B A"]
-    """As the policy drew it, in ±1."""
-    reward: Float[Tensor, "S B"]
-    """As the environment paid it."""
-    terminated: Bool[Tensor, "S B"]
-    truncated: Bool[Tensor, "S B"]
-    successor: Float[Tensor, "S B O"]
-    """The true successor: at an episode's end its last observation."""
-
 
 @runtime_checkable
-class OffPolicy(Protocol):
-    """A learning rule that learns from a replay of all it saw, a gradient step every few steps of each seed's
-    one environment. A module is one. Its actions are in ±1; `executed` scales them to the bounds.
+class OffPolicy(Rule, Protocol):
+    """A rule that learns from a replay of all it saw, a gradient step every few steps of each seed's one
+    environment. Its actions are in ±1; `to_environment` scales them to the bounds.
+
+    Its config has `batch_size`, `buffer_size`, `warmup`, `train_every` and `gradient_steps`. Actions are
+    uniform in ±1 for `warmup` steps, and nothing is learnt; then `gradient_steps` updates follow each step
+    whose number, counted from 1 at the run's beginning, `train_every` divides. `experience` sees to these and
+    to `buffer_size`.
     """
 
     KIND: Literal["off-policy"]
-    VERSION: int
-    """Raised by hand when the same config would give other results; part of a run's identity."""
-    Config: type[Any]
-    """A `Frozen` model; has `batch_size`, `buffer_size`, `warmup`, `train_every`, `gradient_steps`, `tricks`.
-
-    Actions are uniform in ±1 for `warmup` steps, and nothing is learnt; then `gradient_steps` updates follow
-    each step whose number, counted from 1 at the run's beginning, `train_every` divides. The loop sees to
-    these three and to `buffer_size`.
-    """
-    PRESETS: dict[str, Any]
-    INERT: dict[str, str]
-    """Config fields that change nothing under a named condition."""
-    IDLE: dict[str, Callable[[Any], bool]]
-    """Those whose condition is on the config alone: whether a config leaves them without effect."""
-
-    def init(self, config: Any, problem: Problem, generators: Sequence[np.random.Generator], /) -> Any:
-        """A first state, one row a generator."""
-
-    def observe(
-        self, state: Any, config: Any, observation: Float[Tensor, "S N O"], /, *, learn: bool
-    ) -> Float[Tensor, "S N O"]:
-        """What the policy sees of a raw observation."""
-
-    def act(
-        self,
-        state: Any,
-        config: Any,
-        observation: Float[Tensor, "S N O"],
-        noise: Float[Tensor, "S N A"] | None,
-        /,
-    ) -> Float[Tensor, "S N A"]:
-        """An action in ±1 for each observation: exploring with standard normal `noise`, the mode without.
-
-        Noise that has a memory moves on, in place.
-        """
 
     def ended(self, state: Any, config: Any, ended: Bool[Tensor, "S N"], /) -> None:
-        """Told after each step which episodes ended: what lasts an episode only begins anew, in place."""
-
-    def executed(
-        self, config: Any, problem: Problem, action: Float[Tensor, "S N A"], /
-    ) -> Float[Tensor, "S N A"]:
-        """What of an action is sent to the environment: scaled from ±1 to the bounds."""
+        """Hear after each step which episodes ended: what lasts only for an episode begins anew, in place."""
 
     def update(
-        self, state: Any, config: Any, batch: Transitions, generators: Sequence[np.random.Generator], /
+        self, state: Any, config: Any, batch: ReplayBatch, generators: Sequence[np.random.Generator], /
     ) -> Metrics:
         """One gradient step, in place. What it did not compute this time is not among the metrics."""
 
-    def parameters(self, state: Any, /) -> dict[str, Tensor]:
-        """What makes up the policy in use, each [S, …]: what a finished run keeps and is digested by."""
 
-
-Act = Callable[[np.ndarray], np.ndarray]
+ActFunction = Callable[[np.ndarray], np.ndarray]
 """Raw observations [B, O] to the deterministic policy's actions [B, A]."""
 
-Updated = Callable[[int, Mapping[str, float], Act], None]
-"""Told by a reference where it stands: the step, diagnostics of what it learnt, the policy as it now is.
+OnUpdate = Callable[[int, Mapping[str, float], ActFunction], None]
+"""Called by a reference with the step at which it stands, diagnostics of what it learnt, and its policy.
 
 Without diagnostics it learnt nothing, or did not measure it this time.
 """
@@ -202,13 +257,16 @@ class Reference:
 
     name: str
     VERSION: int
+    FACTS: Facts
     Config: type[Frozen]
     PRESETS: dict[str, Any]
+    build: Callable[..., Any]
+    """`build(config, environment, *, seed)` gives a model of the library's own, ready to learn."""
     train: Callable[..., dict[str, np.ndarray]]
     """`train(config, environment, *, seed, steps, ends, updated)` gives the final parameters by name.
 
-    `updated` is told at each of the steps `ends`, the last of which is `steps`; where a rollout passes some
-    of them, after its update. It may be told in between.
+    `updated` is called at each of the steps `ends`, the last of which is `steps`; where a rollout passes some
+    of them, after its update. It may be called in between.
     """
     KNOWN_DIFFERENCES: tuple[str, ...]
     KIND: Literal["reference"] = "reference"

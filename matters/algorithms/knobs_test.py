@@ -210,7 +210,7 @@ def outcome(name: str, config: Any, time_limits: bool = True) -> dict[str, torch
     rule = RULES[name]
     state = trained(rule, config, [0, 1], updates=3, problem=NARROW, time_limits=time_limits)
     seen = rule.observe(state, config, torch.full((2, 1, 5), 3.0), learn=False)
-    action = rule.executed(config, NARROW, rule.act(state, config, seen, torch.ones(2, 1, 3)))
+    action = rule.to_environment(config, NARROW, rule.act(state, config, seen, torch.ones(2, 1, 3)))
     return rule.parameters(state) | {"action": action}
 
 
@@ -228,18 +228,20 @@ def test_every_field_has_another_value_here(name: str) -> None:
 
 @pytest.mark.parametrize("name", RULES)
 def test_every_condition_has_a_case_here(name: str) -> None:
-    assert set(INERT[name]) == set(RULES[name].INERT)
+    assert set(INERT[name]) == set(RULES[name].NO_EFFECT)
 
 
 @pytest.mark.parametrize("name", RULES)
 def test_a_field_is_idle_where_a_condition_on_the_config_makes_it_inert_and_where_it_acts_it_is_not(
     name: str,
 ) -> None:
-    for knob, idle in getattr(RULES[name], "IDLE", {}).items():
+    for knob, when in RULES[name].NO_EFFECT.items():
+        if when.holds is None:
+            continue
         inert = [case.given for case in INERT[name][knob] if case.time_limits and case.value is None]
         acting = [KNOBS[name][knob].given, *(given for *field, given in ALSO if field == [name, knob])]
         assert inert
-        assert all(idle(with_values(BASES[name], given)) for given in inert)
+        assert all(when.holds(with_values(BASES[name], given)) for given in inert)
         assert not any(idle(with_values(BASES[name], given)) for given in acting)
 
 

@@ -12,6 +12,7 @@ simplicity in continuous control", equation 5.
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Literal
 
 import numpy as np
@@ -20,7 +21,7 @@ from jaxtyping import Float
 from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt
 from torch import Tensor
 
-from matters.algorithms.interface import Metrics, Rollout
+from matters.algorithms.interface import Metrics, Rollout, When
 from matters.algorithms.maths.conjugate_gradient import (
     Product,
     conjugate_gradient,
@@ -28,31 +29,24 @@ from matters.algorithms.maths.conjugate_gradient import (
     dot,
     trust_region_step,
 )
-from matters.algorithms.parts.actor_critic import (
-    ActorCritic,
-    act,
-    diagnostics,
-    executed,
-    init,
-    observe,
-    parameters,
-    prepare,
-)
+from matters.algorithms.parts import actor_critic, natural_gradient
+from matters.algorithms.parts.actor_critic import ActorCritic, diagnostics, prepare
 from matters.algorithms.parts.natural_gradient import (
-    IDLE,
+    SECOND_ORDER,
     NaturalConfig,
     NaturalTricks,
+    bound,
     fisher_product,
-    fit,
+    fit_value,
     standardise_if_asked,
     step_kl,
     surrogate,
 )
-from matters.algorithms.parts.natural_gradient import INERT as SHARED_INERT
-from matters.algorithms.parts.theta import gradient
+from matters.algorithms.parts.optimisers import gradient
 
 KIND: Literal["on-policy"] = "on-policy"
 VERSION = 2
+FACTS = replace(actor_critic.FACTS, bounds=lambda config: bound(config, SECOND_ORDER))
 
 Tricks = NaturalTricks
 
@@ -72,11 +66,16 @@ class Config(NaturalConfig):
 
 PRESETS: dict[str, Config] = {"npg": Config()}
 
-INERT: dict[str, str] = SHARED_INERT | {
-    "dense_up_to": "conjugate gradient converges: both solve the same system, to rounding and tolerance",
-    "tolerance": "F is factored",
-    "most_steps": "F is factored",
+NO_EFFECT = natural_gradient.NO_EFFECT | {
+    "dense_up_to": When(
+        "conjugate gradient converges: both solve the same system, to rounding and tolerance"
+    ),
+    "tolerance": When("F is factored"),
+    "most_steps": When("F is factored"),
 }
+
+init, observe, act = actor_critic.init, actor_critic.observe, actor_critic.act
+to_environment, parameters = actor_critic.to_environment, actor_critic.parameters
 
 
 def update(
@@ -97,7 +96,7 @@ def update(
     step, size = trust_region_step(x, dot(x, fisher(x)), kl=step_kl(config, progress=progress))
     state.policy.matrix.add_(step)
 
-    value_loss = fit(state, config, batch, generators, progress=progress)
+    value_loss = fit_value(state, config, batch, generators, progress=progress)
     return diagnostics(state, batch) | {
         "policy_loss": -objective.detach(),
         "value_loss": value_loss,
@@ -121,20 +120,3 @@ def solve(
     missing = g - fisher(x)
     norm = dot(g, g).sqrt()
     return x, torch.where(norm > 0, dot(missing, missing).sqrt() / norm.clamp_min(1e-30), 0.0)
-
-
-__all__ = [
-    "IDLE",
-    "INERT",
-    "KIND",
-    "PRESETS",
-    "VERSION",
-    "Config",
-    "Tricks",
-    "act",
-    "executed",
-    "init",
-    "observe",
-    "parameters",
-    "update",
-]

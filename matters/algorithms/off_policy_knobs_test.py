@@ -101,7 +101,9 @@ def outcome(name: str, config: Any, time_limits: bool = True) -> dict[str, torch
     state = practised(rule, config, [0, 1], steps=14, time_limits=time_limits)
     seen = rule.observe(state, config, torch.full((2, 1, PROBLEM.observation_size), 0.5), learn=False)
     noise = normal(generators([0, 1]), 2, 1, PROBLEM.action_size)
-    tried = [rule.executed(config, PROBLEM, rule.act(state, config, seen, noise[:, k])) for k in range(2)]
+    tried = [
+        rule.to_environment(config, PROBLEM, rule.act(state, config, seen, noise[:, k])) for k in range(2)
+    ]
     return rule.parameters(state) | {"action": tried[1]}
 
 
@@ -112,18 +114,20 @@ def test_every_field_has_another_value_here(name: str) -> None:
 
 @pytest.mark.parametrize("name", RULES)
 def test_every_condition_has_a_case_here(name: str) -> None:
-    assert set(INERT[name]) == set(RULES[name].INERT)
+    assert set(INERT[name]) == set(RULES[name].NO_EFFECT)
 
 
 @pytest.mark.parametrize("name", RULES)
 def test_a_field_is_idle_where_a_condition_on_the_config_makes_it_inert_and_where_it_acts_it_is_not(
     name: str,
 ) -> None:
-    for knob, idle in RULES[name].IDLE.items():
+    for knob, when in RULES[name].NO_EFFECT.items():
+        if when.holds is None:
+            continue
         inert = [case.given for case in INERT[name][knob] if case.time_limits and case.value is None]
         assert inert
-        assert all(idle(with_values(BASES[name], given)) for given in inert)
-        assert not idle(with_values(BASES[name], KNOBS[name][knob].given))
+        assert all(when.holds(with_values(BASES[name], given)) for given in inert)
+        assert not when.holds(with_values(BASES[name], KNOBS[name][knob].given))
 
 
 @pytest.mark.parametrize(("name", "knob"), [(name, knob) for name in KNOBS for knob in KNOBS[name]])

@@ -7,7 +7,7 @@ import torch
 
 from matters.algorithms import ALGORITHMS, load
 from matters.algorithms.conftest import batch_of, bits, changed, generators, practised
-from matters.algorithms.interface import Problem, Transitions
+from matters.algorithms.interface import Problem, ReplayBatch
 
 RULES: list[Any] = [rule for rule in map(load, ALGORITHMS) if rule.KIND == "off-policy"]
 OWN = pytest.mark.parametrize("rule", RULES, ids=lambda rule: next(iter(rule.PRESETS)))
@@ -54,7 +54,7 @@ def test_the_same_seed_twice_has_the_same_bits_and_another_seed_has_others(rule:
 @OWN
 @pytest.mark.parametrize("what", ["rewards of nan", "observations of nan", "rewards of noise", "other ends"])
 def test_no_seed_leaks_into_another(rule: Any, what: str) -> None:
-    def disturb(batch: Transitions) -> None:
+    def disturb(batch: ReplayBatch) -> None:
         if what == "rewards of nan":
             batch.reward[1] = torch.nan
         elif what == "observations of nan":
@@ -127,7 +127,7 @@ def test_actions_are_in_one_and_executed_ones_within_the_bounds_however_loud_the
     for noise in (None, torch.full((2, 1, 3), 1e6), torch.full((2, 1, 3), -1e6)):
         action = rule.act(state, config, torch.ones(2, 1, 11), noise)
         assert (action.abs() <= 1).all()
-        executed = rule.executed(config, problem, action)
+        executed = rule.to_environment(config, problem, action)
         assert executed.dtype == torch.float32
         assert ((executed >= low) & (executed <= high)).all()
 

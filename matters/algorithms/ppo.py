@@ -14,8 +14,8 @@ Schulman, Wolski, Dhariwal, Radford and Klimov 2017, "Proximal policy optimizati
 1707.06347.
 """
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -24,28 +24,54 @@ from jaxtyping import Bool, Float
 from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt
 from torch import Tensor
 
-from matters.algorithms.interface import Metrics, Problem, Rollout
+from matters.algorithms.interface import Bound, Metrics, Problem, Rollout, Twin, When
 from matters.algorithms.maths.advantages import standardised, standardised_in_groups
 from matters.algorithms.maths.schedules import adapted_kl_coefficient, linear_decay
 from matters.algorithms.maths.surrogates import clipped_surrogate
 from matters.algorithms.parts import actor_critic
-from matters.algorithms.parts.actor_critic import (
-    ActorCritic,
-    Batch,
-    OnPolicyConfig,
-    act,
-    executed,
-    observe,
-    parameters,
-    prepare,
-    value_gradient,
-)
+from matters.algorithms.parts.actor_critic import ActorCritic, Batch, OnPolicyConfig, prepare, value_gradient
+from matters.algorithms.parts.bounds import clip_bound, stop_bound
+from matters.algorithms.parts.optimisers import adam_step, clip_coefficient, global_norm
 from matters.algorithms.parts.policies import sum_of
-from matters.algorithms.parts.theta import adam_step, clip_coefficient, global_norm
 from matters.algorithms.parts.tricks import AdamTricks
 
 KIND: Literal["on-policy"] = "on-policy"
 VERSION = 2
+
+
+def _bounds(config: Any) -> tuple[Bound, ...]:
+    """The clipped ratio, the KL that the penalty aims at, and the one that ends an update: those in use."""
+    found = []
+    if config.objective == "clip":
+        found.append(clip_bound(config.clip))
+    if config.objective == "kl-adaptive":
+        found.append(Bound("mean_kl", "target", config.kl_target, "the penalty doubles above 1.5 times it"))
+    if config.tricks.kl_stop is not None:
+        found.append(stop_bound(config.tricks.kl_stop))
+    return tuple(found)
+
+
+FACTS = replace(
+    actor_critic.FACTS,
+    bounds=_bounds,
+    twin=Twin(
+        "sb3-ppo",
+        "ppo-sb3",
+        (
+            ("learning_rate", "learning_rate"),
+            ("horizon", "n_steps"),
+            ("minibatch_size", "batch_size"),
+            ("epochs", "n_epochs"),
+            ("discount", "gamma"),
+            ("gae_lambda", "gae_lambda"),
+            ("clip", "clip_range"),
+            ("entropy_coefficient", "ent_coef"),
+            ("value_coefficient", "vf_coef"),
+            ("tricks.gradient_clip", "max_grad_norm"),
+            ("tricks.kl_stop", "target_kl"),
+        ),
+    ),
+)
 
 
 class Tricks(AdamTricks):
@@ -135,19 +161,22 @@ PRESETS: dict[str, Config] = {
     ),
 }
 
-INERT: dict[str, str] = actor_critic.INERT | {
-    "clip": "objective is not 'clip' and value_clip is off (the recorded clip fraction alone uses it)",
-    "kl_target": "objective is not 'kl-adaptive'",
-    "kl_coefficient": "objective is neither 'kl-adaptive' nor 'kl-fixed'",
-    "value_coefficient": "gradient_clip is off: nothing else is shared, and Adam undoes a factor",
-    "tricks.kl_stop": "no minibatch's KL estimate exceeded 1.5 × kl_stop",
+NO_EFFECT = actor_critic.NO_EFFECT | {
+    "clip": When(
+        "objective is not 'clip' and value_clip is off (the recorded clip fraction alone uses it)",
+        lambda config: config.objective != "clip" and not config.tricks.value_clip,
+    ),
+    "kl_target": When("objective is not 'kl-adaptive'", lambda config: config.objective != "kl-adaptive"),
+    "kl_coefficient": When(
+        "objective is neither 'kl-adaptive' nor 'kl-fixed'",
+        lambda config: config.objective not in ("kl-adaptive", "kl-fixed"),
+    ),
+    "value_coefficient": When("gradient_clip is off: nothing else is shared, and Adam undoes a factor"),
+    "tricks.kl_stop": When("no minibatch's KL estimate exceeded 1.5 × kl_stop"),
 }
 
-IDLE: dict[str, Callable[[Any], bool]] = actor_critic.IDLE | {
-    "clip": lambda config: config.objective != "clip" and not config.tricks.value_clip,
-    "kl_target": lambda config: config.objective != "kl-adaptive",
-    "kl_coefficient": lambda config: config.objective not in ("kl-adaptive", "kl-fixed"),
-}
+observe, act = actor_critic.observe, actor_critic.act
+to_environment, parameters = actor_critic.to_environment, actor_critic.parameters
 
 
 @dataclass
@@ -158,7 +187,7 @@ class State(ActorCritic):
 
 
 @dataclass
-class Step:
+class MinibatchStep:
     """One minibatch step, each term [S] and before the step was taken."""
 
     policy_loss: Tensor
@@ -220,7 +249,7 @@ def minibatch_steps(
     batch: Batch,
     generators: Sequence[np.random.Generator],
     learning_rate: float,
-) -> Iterator[Step]:
+) -> Iterator[MinibatchStep]:
     """Every minibatch step of every epoch, taken as the caller asks for it."""
     size = batch.advantage.shape[1]
     active = torch.ones(len(generators), dtype=torch.bool)
@@ -257,7 +286,7 @@ def minibatch_steps(
                 return
 
 
-def differentiate(state: State, config: Config, batch: Batch) -> tuple[Step, list[Tensor]]:
+def differentiate(state: State, config: Config, batch: Batch) -> tuple[MinibatchStep, list[Tensor]]:
     """The terms of a minibatch's loss, and its gradient to the policy's and the value function's θ.
 
         −E[ L(ρ) ] + β E[ KL(π_old ‖ π) ] + c₁ E[ (V − V_target)² ] − c₂ E[ entropy ],   ∇ρ = ρ ∇log π
@@ -265,7 +294,7 @@ def differentiate(state: State, config: Config, batch: Batch) -> tuple[Step, lis
     Schulman et al. 2017, equations 6, 7, 8 and 9.
     """
     size = batch.advantage.shape[1]
-    policy, run = state.actor.run(state.policy.frozen, batch.observation)
+    policy, forward = state.actor.forward(state.policy.views, batch.observation)
     log_ratio = state.actor.log_prob(policy, batch.action) - batch.log_prob
     ratio = log_ratio.exp()
     if config.objective == "clip":
@@ -273,17 +302,17 @@ def differentiate(state: State, config: Config, batch: Batch) -> tuple[Step, lis
     else:
         surrogate, slope = ratio * batch.advantage, batch.advantage
     objective = surrogate.mean(1)
-    slopes = [state.actor.log_prob_slope(policy, batch.action, slope * ratio * (-1 / size))]
+    slopes = [state.actor.log_prob_gradient(policy, batch.action, slope * ratio * (-1 / size))]
     if config.objective in ("kl-adaptive", "kl-fixed"):
         kl = state.actor.kl(batch.old, policy)
         objective = objective - state.kl_coefficient * kl.mean(1)
         weight = (state.kl_coefficient / size)[:, None].expand_as(kl)
-        slopes.append(state.actor.kl_slope(batch.old, policy, weight))
+        slopes.append(state.actor.kl_gradient(batch.old, policy, weight))
 
     entropy = state.actor.entropy(policy)
     if config.entropy_coefficient:
         weight = torch.full_like(entropy, -config.entropy_coefficient / entropy.shape[1])
-        slopes.append(state.actor.entropy_slope(policy, weight))
+        slopes.append(state.actor.entropy_gradient(policy, weight))
     entropy = entropy.mean(1)
 
     value_loss, value_descent = value_gradient(
@@ -292,8 +321,8 @@ def differentiate(state: State, config: Config, batch: Batch) -> tuple[Step, lis
         clip=config.clip if config.tricks.value_clip else None,
         coefficient=config.value_coefficient,
     )
-    gradients = [state.actor.gradient(run, sum_of(slopes)), value_descent]
-    step = Step(
+    gradients = [state.actor.gradient(forward, sum_of(slopes)), value_descent]
+    step = MinibatchStep(
         policy_loss=-objective,
         value_loss=value_loss,
         entropy=entropy,
@@ -302,21 +331,3 @@ def differentiate(state: State, config: Config, batch: Batch) -> tuple[Step, lis
         active=torch.ones(len(objective), dtype=torch.bool),
     )
     return step, gradients
-
-
-__all__ = [
-    "IDLE",
-    "INERT",
-    "KIND",
-    "PRESETS",
-    "VERSION",
-    "Config",
-    "State",
-    "Tricks",
-    "act",
-    "executed",
-    "init",
-    "observe",
-    "parameters",
-    "update",
-]

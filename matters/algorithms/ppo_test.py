@@ -9,7 +9,7 @@ from matters.algorithms import ppo, trpo, vpg
 from matters.algorithms.conftest import PROBLEM, bits, changed, collect, generators, trained
 from matters.algorithms.interface import Rollout
 from matters.algorithms.parts.actor_critic import Batch, prepare
-from matters.algorithms.parts.theta import global_norm, gradient
+from matters.algorithms.parts.optimisers import global_norm, gradient
 from matters.algorithms.ppo import Config, State, differentiate, minibatch_steps
 
 SMALL = Config(horizon=24, environments=2, epochs=3, minibatch_size=16, hidden=(8,), learning_rate=3e-3)
@@ -38,7 +38,7 @@ def paper(
     state: State, config: Config, rollout: Rollout, generator: np.random.Generator
 ) -> tuple[list[Tensor], list[Tensor]]:
     """One seed's update as Schulman et al. 2017 write it: the parameters afterwards."""
-    pi, v = ([x[0].clone().requires_grad_() for x in theta.frozen] for theta in (state.policy, state.value))
+    pi, v = ([x[0].clone().requires_grad_() for x in theta.views] for theta in (state.policy, state.value))
 
     def network(p: list[Tensor], s: Tensor) -> Tensor:
         for w, b in zip(p[:-2:2], p[1:-2:2], strict=True):
@@ -92,7 +92,7 @@ def test_with_all_tricks_off_an_update_is_the_papers(objective: str, entropy_coe
     expected = paper(state, config, rollout, *generators([3], 1))
     ppo.update(state, config, rollout, generators([3], 1), progress=0.7)
     for theta, parameters in zip((state.policy, state.value), expected, strict=True):
-        for ours, theirs in zip(theta.frozen, parameters, strict=True):
+        for ours, theirs in zip(theta.views, parameters, strict=True):
             torch.testing.assert_close(ours[0], theirs, rtol=1e-7, atol=1e-9)
     assert (state.policy.matrix - start).abs().max() > 1e-3
 
@@ -101,7 +101,7 @@ def test_control_another_clip_is_not_the_papers_update() -> None:
     state, rollout = begun(SMALL, (3,), torch.float64)
     expected, _ = paper(state, changed(SMALL, clip=0.05), rollout, *generators([3], 1))
     ppo.update(state, SMALL, rollout, generators([3], 1), progress=0.0)
-    assert (state.policy.frozen[0][0] - expected[0]).abs().max() > 1e-5
+    assert (state.policy.views[0][0] - expected[0]).abs().max() > 1e-5
 
 
 @pytest.mark.parametrize("objective", ["clip", "none", "kl-fixed", "kl-adaptive"])

@@ -16,8 +16,8 @@ Haarnoja, Zhou, Hartikainen, Tucker, Ha, Tan, Kumar, Zhu, Gupta, Abbeel and Levi
 algorithms and applications", arXiv 1812.05905, algorithm 1.
 """
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -26,30 +26,37 @@ from jaxtyping import Bool, Float
 from pydantic import Field, NonNegativeFloat, PositiveFloat, field_validator
 from torch import Tensor
 
-from matters.algorithms.interface import Metrics, Problem, Transitions
-from matters.algorithms.maths.distributions import squashed_gaussian_log_prob, squashed_gaussian_slopes
+from matters.algorithms.interface import Metrics, Problem, ReplayBatch, Twin, When
+from matters.algorithms.maths.distributions import squashed_gaussian_gradients, squashed_gaussian_log_prob
 from matters.algorithms.maths.moments import DIVERGING
 from matters.algorithms.maths.targets import bootstrapped
 from matters.algorithms.parts import critics
 from matters.algorithms.parts.critics import (
     EPSILON,
     Critics,
-    Fit,
+    CriticStep,
     OffPolicyConfig,
-    executed,
-    fit,
-    judged,
+    critic_step,
+    gradient_to_action,
+    no_bootstrap,
     normal,
-    observe,
-    slope_to_action,
-    terminal,
+    q_values,
 )
-from matters.algorithms.parts.perceptron import Perceptron
-from matters.algorithms.parts.theta import Layout, Theta, adam_step
+from matters.algorithms.parts.mlp import Mlp, uniform
+from matters.algorithms.parts.optimisers import adam_step
+from matters.algorithms.parts.theta import Layout, Theta
 from matters.algorithms.parts.tricks import OffPolicyTricks
 
 KIND: Literal["off-policy"] = "off-policy"
 VERSION = 3
+FACTS = replace(
+    critics.FACTS,
+    twin=Twin(
+        "sb3-sac",
+        "sac-sb3",
+        (*critics.TWIN_FIELDS, ("temperature_learning_rate", "learning_rate")),
+    ),
+)
 
 
 class Tricks(OffPolicyTricks):
@@ -110,24 +117,23 @@ PRESETS: dict[str, Config] = {
     ),
 }
 
-INERT: dict[str, str] = critics.INERT | {
-    "target_entropy": "learn_temperature is off",
-    "temperature_learning_rate": "learn_temperature is off",
-    "tricks.log_temperature_loss": "learn_temperature is off",
-    "tricks.log_std_range": "no log σ leaves the range",
-}
-
-IDLE: dict[str, Callable[[Any], bool]] = dict.fromkeys(
-    ("target_entropy", "temperature_learning_rate", "tricks.log_temperature_loss"),
-    lambda config: not config.learn_temperature,
+NO_EFFECT = (
+    critics.NO_EFFECT
+    | {"tricks.log_std_range": When("no log σ leaves the range")}
+    | dict.fromkeys(
+        ("target_entropy", "temperature_learning_rate", "tricks.log_temperature_loss"),
+        When("learn_temperature is off", lambda config: not config.learn_temperature),
+    )
 )
+
+observe, to_environment = critics.observe, critics.to_environment
 
 
 @dataclass
 class State:
     """Policy, critics with their targets, and log α [S, 1] for its optimiser."""
 
-    network: Perceptron
+    network: Mlp
     """Of the policy: its first A outputs are μ, the others log σ."""
     policy: Theta
     critics: Critics
@@ -135,11 +141,11 @@ class State:
 
 
 @dataclass
-class Step:
+class SacStep:
     """What one gradient step computed, each term before anything moved but the critics before the policy."""
 
     target: Float[Tensor, "S B"]
-    fit: Fit
+    fit: CriticStep
     log_prob: Float[Tensor, "S B"]
     actor_loss: Float[Tensor, " S"]
     temperature: Float[Tensor, " S"]
@@ -167,14 +173,14 @@ def init(
 ) -> State:
     """A first state, one row a generator. Raises ValueError for unbounded actions."""
     critics.refuse_unbounded(problem)
-    network = Perceptron((problem.observation_size, *config.hidden, 2 * problem.action_size))
-    rows = [network.initial(own, last=None) for own in generators]
+    network = Mlp((problem.observation_size, *config.hidden, 2 * problem.action_size), padded=True)
+    rows = [network.layout.row(network.initial(own, uniform(None))) for own in generators]
     scalar = Layout(("log_temperature",), ((1,),))
     start = np.log(config.temperature) if config.learn_temperature else 0.0
     return State(
         network=network,
         policy=Theta.of(rows, network.layout, dtype),
-        critics=critics.first_critics(config, problem, generators, dtype, number=2),
+        critics=critics.init_critics(config, problem, generators, dtype, number=2),
         log_temperature=Theta.of([scalar.row([np.array([start])])] * len(generators), scalar, dtype),
     )
 
@@ -189,7 +195,7 @@ def distribution(
     return mean, log_std
 
 
-def drawn(
+def sample_squashed(
     config: Config,
     mean: Float[Tensor, "S B A"],
     log_std: Float[Tensor, "S B A"],
@@ -216,7 +222,7 @@ def act(
     noise: Float[Tensor, "S N A"] | None,
 ) -> Float[Tensor, "S N A"]:
     """An action in ±1 for each observation: drawn with standard normal `noise`, tanh μ without."""
-    output = torch.from_numpy(state.network.applied(state.policy.arrays, observation.numpy()))
+    output = torch.from_numpy(state.network.forward_numpy(state.policy.arrays, observation.numpy()))
     mean, log_std = distribution(config, output)
     return (mean if noise is None else mean + log_std.exp() * noise).tanh()
 
@@ -226,92 +232,80 @@ def ended(state: State, config: Config, ended: Bool[Tensor, "S N"]) -> None:
 
 
 def update(
-    state: State, config: Config, batch: Transitions, generators: Sequence[np.random.Generator]
+    state: State, config: Config, batch: ReplayBatch, generators: Sequence[np.random.Generator]
 ) -> Metrics:
     """One gradient step, in place."""
     return gradient_step(state, config, batch, normal(generators, 2, *batch.action.shape[1:])).metrics
 
 
 @torch.inference_mode()
-def gradient_step(state: State, config: Config, batch: Transitions, noise: Float[Tensor, "S 2 B A"]) -> Step:
+def gradient_step(
+    state: State, config: Config, batch: ReplayBatch, noise: Float[Tensor, "S 2 B A"]
+) -> SacStep:
     """One step of critics, policy, temperature and targets, in place; `noise` draws ã, then a′."""
     alpha = temperature(state, config)
-    mean, log_std = distribution(config, state.network(state.policy.whole, batch.successor).output)
-    action, log_prob = drawn(config, mean, log_std, noise[:, 1])
-    values = judged(state.critics, state.critics.target.whole, batch.successor, action).value
+    mean, log_std = distribution(
+        config, state.network.forward(state.policy.stored_views, batch.successor).output
+    )
+    action, log_prob = sample_squashed(config, mean, log_std, noise[:, 1])
+    values = q_values(state.critics, state.critics.target.stored_views, batch.successor, action).value
     value = values.min(1).values - alpha[:, None] * log_prob
-    target = bootstrapped(batch.reward, value, terminal(config, batch), discount=config.discount)
-    step = fit(state.critics, config, batch, target, factor=0.5)
-    log_prob, actor_loss = descend(state, config, batch, alpha, noise[:, 0])
-    temperature_loss = adjust(state, config, alpha, log_prob) if config.learn_temperature else None
+    target = bootstrapped(batch.reward, value, no_bootstrap(config, batch), discount=config.discount)
+    step = critic_step(state.critics, config, batch, target, factor=0.5)
+    log_prob, actor_loss = policy_step(state, config, batch, alpha, noise[:, 0])
+    temperature_loss = temperature_step(state, config, alpha, log_prob) if config.learn_temperature else None
     state.critics.target.follow(state.critics.theta, rate=config.target_rate)
-    return Step(target, step, log_prob, actor_loss, alpha, temperature_loss)
+    return SacStep(target, step, log_prob, actor_loss, alpha, temperature_loss)
 
 
-def descend(
+def policy_step(
     state: State,
     config: Config,
-    batch: Transitions,
+    batch: ReplayBatch,
     alpha: Float[Tensor, " S"],
     noise: Float[Tensor, "S B A"],
 ) -> tuple[Float[Tensor, "S B"], Float[Tensor, " S"]]:
     """One step of the policy; returns log π(ã|s) and the loss E[α log π(ã|s) − min Q(s, ã)] before it."""
-    run = state.network(state.policy.whole, batch.observation)
-    mean, log_std = distribution(config, run.output)
-    action, log_prob = drawn(config, mean, log_std, noise)
-    judgement = judged(state.critics, state.critics.theta.whole, batch.observation, action)
-    value, smaller = judgement.value.min(1, keepdim=True)
+    forward = state.network.forward(state.policy.stored_views, batch.observation)
+    mean, log_std = distribution(config, forward.output)
+    action, log_prob = sample_squashed(config, mean, log_std, noise)
+    q = q_values(state.critics, state.critics.theta.stored_views, batch.observation, action)
+    value, smaller = q.value.min(1, keepdim=True)
     share = 1 / action.shape[1]
-    slope = torch.zeros_like(judgement.value).scatter_(1, smaller, -share)
-    to_action = slope_to_action(judgement, slope, actions=action.shape[2])
-    to_mean, to_log_std = squashed_gaussian_slopes(
+    to_value = torch.zeros_like(q.value).scatter_(1, smaller, -share)
+    to_action = gradient_to_action(state.critics, q, to_value, actions=action.shape[2])
+    to_mean, to_log_std = squashed_gaussian_gradients(
         noise, log_std, action, to_action, share * alpha[:, None], epsilon=config.tricks.squash_epsilon
     )
-    inside = log_std == run.output[..., action.shape[2] :]  # a clamp has no slope beyond its range
-    descent = state.network.gradient(run, torch.cat([to_mean, to_log_std * inside], dim=-1))
-    adam_step(state.policy, descent, learning_rate=config.learning_rate, epsilon=EPSILON)
+    inside = log_std == forward.output[..., action.shape[2] :]  # a clamp has no gradient beyond its range
+    gradient = state.network.gradient(forward, torch.cat([to_mean, to_log_std * inside], dim=-1))
+    adam_step(state.policy, gradient, learning_rate=config.learning_rate, epsilon=EPSILON)
     return log_prob, (alpha[:, None] * log_prob - value[:, 0]).mean(1)
 
 
-def adjust(
+def temperature_step(
     state: State, config: Config, alpha: Float[Tensor, " S"], log_prob: Float[Tensor, "S B"]
 ) -> Float[Tensor, " S"]:
     """One step of log α down the temperature's loss, which is returned as it was before.
 
-    The slope of −α E[log π + H̄] to log α is that loss itself; with −log α in front, it lacks the factor α.
+    The derivative of −α E[log π + H̄] to log α is that loss itself; with −log α in front, it lacks the
+    factor α.
     """
     actions = state.network.sizes[-1] // 2
     target_entropy = -actions if config.target_entropy is None else config.target_entropy
     missing = log_prob.mean(1) + target_entropy
     if config.tricks.log_temperature_loss:
-        slope, loss = -missing, -state.log_temperature.matrix[:, 0] * missing
+        own, loss = -missing, -state.log_temperature.matrix[:, 0] * missing
     else:
-        slope = loss = -alpha * missing
-    descent = torch.zeros_like(state.log_temperature.matrix)
-    descent[:, 0] = slope
-    adam_step(state.log_temperature, descent, learning_rate=config.temperature_learning_rate, epsilon=EPSILON)
+        own = loss = -alpha * missing
+    gradient = torch.zeros_like(state.log_temperature.matrix)
+    gradient[:, 0] = own
+    adam_step(
+        state.log_temperature, gradient, learning_rate=config.temperature_learning_rate, epsilon=EPSILON
+    )
     return loss
 
 
 def parameters(state: State) -> dict[str, Tensor]:
     """Policy and critic parameters by name."""
-    return critics.kept(state.policy, state.critics)
-
-
-__all__ = [
-    "IDLE",
-    "INERT",
-    "KIND",
-    "PRESETS",
-    "VERSION",
-    "Config",
-    "State",
-    "Tricks",
-    "act",
-    "ended",
-    "executed",
-    "init",
-    "observe",
-    "parameters",
-    "update",
-]
+    return critics.named_parameters(state.policy, state.critics)

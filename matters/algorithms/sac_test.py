@@ -22,7 +22,7 @@ from matters.algorithms.conftest import (
     normal,
     weights_of,
 )
-from matters.algorithms.parts.critics import fit, judged
+from matters.algorithms.parts.critics import critic_step, q_values
 
 SMALL: dict[str, Any] = {"hidden": (12, 20), "batch_size": 9, "buffer_size": 50, "warmup": 8}
 CONFIG = sac.Config(**SMALL)
@@ -33,8 +33,8 @@ class Paper:
 
     def __init__(self, state: sac.State, config: sac.Config, row: int) -> None:
         self.config = config
-        self.actor = module([view[row] for view in state.policy.frozen])
-        self.critics = [module([view[2 * row + k] for view in state.critics.theta.frozen]) for k in (0, 1)]
+        self.actor = module([view[row] for view in state.policy.views])
+        self.critics = [module([view[2 * row + k] for view in state.critics.theta.views]) for k in (0, 1)]
         self.targets = deepcopy(self.critics)
         self.log_alpha = torch.tensor(math.log(config.temperature), dtype=torch.float64, requires_grad=True)
         self.actor_adam = torch.optim.Adam(self.actor.parameters(), lr=config.learning_rate)
@@ -112,10 +112,10 @@ def test_updates_are_a_literal_transcription_of_the_paper(config: sac.Config) ->
                 noise[row],
             )
     for row, paper in enumerate(papers):
-        pairs = [(state.policy.frozen, row, paper.actor)]
+        pairs = [(state.policy.views, row, paper.actor)]
         for k in (0, 1):
-            pairs.append((state.critics.theta.frozen, 2 * row + k, paper.critics[k]))
-            pairs.append((state.critics.target.frozen, 2 * row + k, paper.targets[k]))
+            pairs.append((state.critics.theta.views, 2 * row + k, paper.critics[k]))
+            pairs.append((state.critics.target.views, 2 * row + k, paper.targets[k]))
         for views, index, network in pairs:
             for mine, other in zip(views, weights_of(network), strict=True):
                 torch.testing.assert_close(mine[index], other, rtol=1e-8, atol=1e-11)
@@ -134,7 +134,7 @@ def test_at_temperature_0_the_target_is_td3s_without_smoothing() -> None:
     ):
         mine.matrix.copy_(its.matrix)
     # The same next action: μ and TD3's policy are the same network, and no noise is drawn.
-    for mine, its in zip(state.policy.frozen, other.target.frozen, strict=True):
+    for mine, its in zip(state.policy.views, other.target.views, strict=True):
         mine[..., : its.shape[-1]].copy_(its)
     batch = batch_of([0, 1], 9)
     here = sac.gradient_step(state, ours, batch, torch.zeros(2, 2, 9, 3)).target
@@ -156,7 +156,7 @@ def test_the_policys_loss_reaches_no_critic_and_the_critics_no_policy() -> None:
     batch, noise = batch_of([0, 1], 9), normal(generators([0, 1]), 2, 9, 3)
     policy = alone.policy.matrix.clone()
     step = sac.gradient_step(whole, CONFIG, batch, noise)
-    fit(alone.critics, CONFIG, batch, step.target, factor=0.5)
+    critic_step(alone.critics, CONFIG, batch, step.target, factor=0.5)
     assert torch.equal(alone.critics.theta.matrix, whole.critics.theta.matrix)
     assert torch.equal(alone.critics.theta.first, whole.critics.theta.first)
     assert torch.equal(alone.policy.matrix, policy)
@@ -172,9 +172,9 @@ def test_the_policy_follows_the_critics_after_their_step_and_the_temperature_bef
     assert float(sac.temperature(state, fast)) != 1.0
     again = sac.init(fast, PROBLEM, generators([0]))
     again.critics = state.critics  # as they are after the step
-    output = again.network(again.policy.whole, batch.observation).output
-    action, log_prob = sac.drawn(fast, *sac.distribution(fast, output), noise[:, 0])
-    value = judged(again.critics, again.critics.theta.whole, batch.observation, action).value
+    output = again.network(again.policy.stored_views, batch.observation).output
+    action, log_prob = sac.sample_squashed(fast, *sac.distribution(fast, output), noise[:, 0])
+    value = q_values(again.critics, again.critics.theta.stored_views, batch.observation, action).value
     torch.testing.assert_close(step.actor_loss, (log_prob - value.min(1).values).mean(1))
 
 
@@ -186,7 +186,7 @@ def test_the_temperatures_step_is_down_the_slope_of_its_loss(log_loss: bool) -> 
     log_alpha = torch.full((2,), math.log(0.3), dtype=torch.float64, requires_grad=True)
     loss = -((log_alpha if log_loss else log_alpha.exp())[:, None] * (log_prob + 0.7)).mean(1)
     (slope,) = torch.autograd.grad(loss.sum(), log_alpha)
-    found = sac.adjust(state, config, sac.temperature(state, config), log_prob)
+    found = sac.temperature_step(state, config, sac.temperature(state, config), log_prob)
     torch.testing.assert_close(found, loss.detach())
     torch.testing.assert_close(state.log_temperature.first[:, 0], 0.1 * slope)
 
@@ -196,7 +196,7 @@ def test_the_temperature_rises_where_entropy_is_short_and_falls_where_it_is_plen
     log_prob: float, rises: bool
 ) -> None:
     state = sac.init(CONFIG, PROBLEM, generators([0]))
-    sac.adjust(state, CONFIG, sac.temperature(state, CONFIG), torch.full((1, 9), log_prob))
+    sac.temperature_step(state, CONFIG, sac.temperature(state, CONFIG), torch.full((1, 9), log_prob))
     assert (float(sac.temperature(state, CONFIG)) > 1) == rises
 
 
@@ -238,17 +238,17 @@ def test_on_a_bandit_a_fixed_temperature_gives_the_entropy_of_its_boltzmann_poli
 def test_acting_draws_from_the_squashed_gaussian_and_without_noise_takes_its_middle() -> None:
     state = sac.init(CONFIG, PROBLEM, generators([0, 1]))
     seen, noise = torch.ones(2, 1, 5), normal(generators([0, 1]), 1, 3)
-    output = torch.from_numpy(state.network.applied(state.policy.arrays, seen.numpy()))
+    output = torch.from_numpy(state.network.forward_numpy(state.policy.arrays, seen.numpy()))
     mean, log_std = sac.distribution(CONFIG, output)
     assert torch.equal(sac.act(state, CONFIG, seen, None), mean.tanh())
     assert torch.equal(sac.act(state, CONFIG, seen, noise), (mean + log_std.exp() * noise).tanh())
-    drawn, _ = sac.drawn(CONFIG, mean, log_std, noise)
+    drawn, _ = sac.sample_squashed(CONFIG, mean, log_std, noise)
     assert torch.equal(sac.act(state, CONFIG, seen, noise), drawn)
 
 
 def test_log_std_is_kept_in_its_range() -> None:
     state = sac.init(CONFIG, PROBLEM, generators([0]))
-    output = state.network(state.policy.whole, 100 * normal(generators([0]), 50, 5)).output
+    output = state.network(state.policy.stored_views, 100 * normal(generators([0]), 50, 5)).output
     _, free = sac.distribution(CONFIG, output)
     narrow = changed(CONFIG, tricks__log_std_range=(-0.5, 0.5))
     _, kept = sac.distribution(narrow, output)

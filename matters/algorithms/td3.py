@@ -16,8 +16,9 @@ Fujimoto, van Hoof and Meger 2018, "Addressing function approximation error in a
 1802.09477, algorithm 1 and section 6.1.
 """
 
-from collections.abc import Callable, Sequence
-from typing import Any, Literal
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Literal
 
 import numpy as np
 import torch
@@ -25,25 +26,35 @@ from jaxtyping import Float
 from pydantic import Field, PositiveFloat, PositiveInt
 from torch import Tensor
 
-from matters.algorithms.interface import Metrics, Problem, Transitions
+from matters.algorithms.interface import Metrics, Problem, ReplayBatch, Twin, When
 from matters.algorithms.maths.targets import bootstrapped, smoothed
-from matters.algorithms.parts import deterministic_policy
-from matters.algorithms.parts.critics import executed, fit, judged, normal, observe, terminal
+from matters.algorithms.parts import critics, deterministic_policy
+from matters.algorithms.parts.critics import critic_step, no_bootstrap, normal, q_values
 from matters.algorithms.parts.deterministic_policy import (
     Deterministic,
     DeterministicConfig,
-    Step,
-    act,
-    ascend,
-    chosen,
-    ended,
-    follow,
-    parameters,
+    DeterministicStep,
+    follow_targets,
+    policy_step,
+    target_action,
 )
 from matters.algorithms.parts.tricks import OffPolicyTricks
 
 KIND: Literal["off-policy"] = "off-policy"
 VERSION = 3
+FACTS = replace(
+    critics.FACTS,
+    twin=Twin(
+        "sb3-td3",
+        "td3-sb3",
+        (
+            *critics.TWIN_FIELDS,
+            ("tricks.policy_delay", "policy_delay"),
+            ("tricks.target_noise", "target_policy_noise"),
+            ("target_noise_clip", "target_noise_clip"),
+        ),
+    ),
+)
 
 State = Deterministic
 
@@ -95,11 +106,12 @@ PRESETS: dict[str, Config] = {
     "td3-only-smoothing": Config(tricks=Tricks(target_noise=0.2)),
 }
 
-INERT: dict[str, str] = deterministic_policy.INERT | {"target_noise_clip": "tricks.target_noise is off"}
-
-IDLE: dict[str, Callable[[Any], bool]] = deterministic_policy.IDLE | {
-    "target_noise_clip": lambda config: config.tricks.target_noise is None
+NO_EFFECT = deterministic_policy.NO_EFFECT | {
+    "target_noise_clip": When("tricks.target_noise is off", lambda config: config.tricks.target_noise is None)
 }
+
+observe, to_environment = critics.observe, critics.to_environment
+act, ended, parameters = deterministic_policy.act, deterministic_policy.ended, deterministic_policy.parameters
 
 
 def init(
@@ -109,13 +121,13 @@ def init(
     dtype: torch.dtype = torch.float32,
 ) -> State:
     """A first state, one row a generator. Raises ValueError for unbounded actions."""
-    return deterministic_policy.first(
+    return deterministic_policy.init_state(
         config, problem, generators, dtype, number=2 if config.tricks.clipped_double_q else 1
     )
 
 
 def update(
-    state: State, config: Config, batch: Transitions, generators: Sequence[np.random.Generator]
+    state: State, config: Config, batch: ReplayBatch, generators: Sequence[np.random.Generator]
 ) -> Metrics:
     """One gradient step, in place."""
     noise = None if config.tricks.target_noise is None else normal(generators, *batch.action.shape[1:])
@@ -124,37 +136,22 @@ def update(
 
 @torch.inference_mode()
 def gradient_step(
-    state: State, config: Config, batch: Transitions, noise: Float[Tensor, "S B A"] | None
-) -> Step:
+    state: State, config: Config, batch: ReplayBatch, noise: Float[Tensor, "S B A"] | None
+) -> DeterministicStep:
     """One step of the critics, and every d-th time of policy and targets, in place; `noise` smoothes."""
     state.updates.add_(1)
-    action = chosen(state, batch.successor)
+    action = target_action(state, batch.successor)
     if config.tricks.target_noise is not None:
         assert noise is not None, "target_noise is on"
         action = smoothed(action, noise, scale=config.tricks.target_noise, clip=config.target_noise_clip)
-    value = judged(state.critics, state.critics.target.whole, batch.successor, action).value.min(1).values
-    target = bootstrapped(batch.reward, value, terminal(config, batch), discount=config.discount)
-    step = Step(target, fit(state.critics, config, batch, target))
+    value = (
+        q_values(state.critics, state.critics.target.stored_views, batch.successor, action)
+        .value.min(1)
+        .values
+    )
+    target = bootstrapped(batch.reward, value, no_bootstrap(config, batch), discount=config.discount)
+    step = DeterministicStep(target, critic_step(state.critics, config, batch, target))
     if int(state.updates[0]) % (config.tricks.policy_delay or 1) == 0:  # a population's seeds step together
-        step.actor_loss = ascend(state, config, batch)
-        follow(state, config)
+        step.actor_loss = policy_step(state, config, batch)
+        follow_targets(state, config)
     return step
-
-
-__all__ = [
-    "IDLE",
-    "INERT",
-    "KIND",
-    "PRESETS",
-    "VERSION",
-    "Config",
-    "State",
-    "Tricks",
-    "act",
-    "ended",
-    "executed",
-    "init",
-    "observe",
-    "parameters",
-    "update",
-]

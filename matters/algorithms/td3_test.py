@@ -23,7 +23,7 @@ from matters.algorithms.conftest import (
     practised,
     weights_of,
 )
-from matters.algorithms.parts.critics import fit
+from matters.algorithms.parts.critics import critic_step
 from matters.algorithms.parts.deterministic_policy import Deterministic, ascend
 from matters.algorithms.parts.theta import Theta
 
@@ -61,8 +61,8 @@ class Paper:
     def __init__(self, state: Deterministic, config: Any, row: int) -> None:
         critics = state.critics.theta.matrix.shape[1]
         self.config, self.steps = config, 0
-        self.actor = module([view[row] for view in state.policy.frozen], tanh=True)
-        views = state.critics.theta.frozen
+        self.actor = module([view[row] for view in state.policy.views], tanh=True)
+        views = state.critics.theta.views
         self.critics = [module([view[row * critics + k] for view in views]) for k in range(critics)]
         self.actor_target, self.critic_targets = deepcopy(self.actor), deepcopy(self.critics)
         self.actor_adam = torch.optim.Adam(self.actor.parameters(), lr=config.learning_rate)
@@ -125,10 +125,10 @@ def test_updates_are_a_literal_transcription_of_the_paper(rule: Any, config: Any
             )
     for row, paper in enumerate(papers):
         critics = len(paper.critics)
-        pairs = [(state.policy.frozen, row, paper.actor), (state.target.frozen, row, paper.actor_target)]
+        pairs = [(state.policy.views, row, paper.actor), (state.target.views, row, paper.actor_target)]
         for views, networks in (
-            (state.critics.theta.frozen, paper.critics),
-            (state.critics.target.frozen, paper.critic_targets),
+            (state.critics.theta.views, paper.critics),
+            (state.critics.target.views, paper.critic_targets),
         ):
             pairs += [(views, row * critics + k, networks[k]) for k in range(critics)]
         for views, index, network in pairs:
@@ -167,7 +167,7 @@ def test_the_critics_step_reaches_no_parameter_of_the_policy_nor_the_policys_one
     assert untouched(state.critics.theta)
     assert not torch.equal(policy, state.policy.matrix)
     policy = state.policy.matrix.clone()
-    fit(state.critics, CONFIG, batch, torch.ones(2, 9))
+    critic_step(state.critics, CONFIG, batch, torch.ones(2, 9))
     assert torch.equal(policy, state.policy.matrix)
     assert state.policy.steps.tolist() == [1, 1]
     assert not torch.equal(critics, state.critics.theta.matrix)
@@ -187,7 +187,7 @@ def test_the_smaller_of_two_critics_is_in_the_target_and_a_lone_one_whatever_it_
     state = td3.init(changed(CONFIG, tricks__target_noise=None), PROBLEM, generators([0]))
     for matrix in (state.critics.theta.matrix, state.critics.target.matrix):
         matrix.zero_()
-    bias = state.critics.target.frozen[-1]
+    bias = state.critics.target.views[-1]
     bias[0], bias[1] = 5.0, -3.0
     step = td3.gradient_step(state, changed(CONFIG, tricks__target_noise=None), batch, None)
     torch.testing.assert_close(step.target, batch.reward + 0.99 * -3.0)
@@ -197,7 +197,7 @@ def test_exploration_is_gaussian_about_the_policy_and_clipped() -> None:
     state = td3.init(CONFIG, PROBLEM, generators([0]))
     seen = torch.ones(1, 1, 5)
     middle = td3.act(state, CONFIG, seen, None)
-    torch.testing.assert_close(middle, state.network(state.policy.whole, seen).output.tanh())
+    torch.testing.assert_close(middle, state.network(state.policy.stored_views, seen).output.tanh())
     noise = torch.tensor([[[1.0, -2.0, 1e9]]])
     expected = torch.cat([(middle + 0.1 * noise)[..., :2], torch.ones(1, 1, 1)], dim=-1)
     torch.testing.assert_close(td3.act(state, CONFIG, seen, noise), expected)
@@ -264,8 +264,8 @@ def test_on_a_bandit_the_policy_comes_to_the_best_action_and_the_critic_to_the_r
 def test_last_layers_are_drawn_from_their_own_range() -> None:
     state = ddpg.init(ddpg.Config(**SMALL), PROBLEM, generators([0, 1]))
     for theta in (state.policy, state.critics.theta):
-        assert all(view.abs().max() <= 3e-3 for view in theta.frozen[-2:])
-        assert all(view.abs().max() > 0.1 for view in theta.frozen[:-2])
+        assert all(view.abs().max() <= 3e-3 for view in theta.views[-2:])
+        assert all(view.abs().max() > 0.1 for view in theta.views[:-2])
 
 
 def test_presets_without_a_part_or_with_one_alone_are_what_their_names_say() -> None:

@@ -9,6 +9,7 @@ Duan et al. 2016, "Benchmarking deep reinforcement learning for continuous contr
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Literal
 
 import numpy as np
@@ -16,31 +17,24 @@ from pydantic import Field, PositiveInt
 
 from matters.algorithms.interface import Metrics, Rollout
 from matters.algorithms.maths.conjugate_gradient import conjugate_gradient, dot, trust_region_step
-from matters.algorithms.parts.actor_critic import (
-    ActorCritic,
-    act,
-    diagnostics,
-    executed,
-    init,
-    observe,
-    parameters,
-    prepare,
-)
+from matters.algorithms.parts import actor_critic, natural_gradient
+from matters.algorithms.parts.actor_critic import ActorCritic, diagnostics, prepare
 from matters.algorithms.parts.natural_gradient import (
-    IDLE,
-    INERT,
+    SECOND_ORDER,
     NaturalConfig,
     NaturalTricks,
+    bound,
     fisher_product,
-    fit,
+    fit_value,
     standardise_if_asked,
     step_kl,
     surrogate,
 )
-from matters.algorithms.parts.theta import gradient
+from matters.algorithms.parts.optimisers import gradient
 
 KIND: Literal["on-policy"] = "on-policy"
 VERSION = 2
+FACTS = replace(actor_critic.FACTS, bounds=lambda config: bound(config, SECOND_ORDER))
 
 Tricks = NaturalTricks
 
@@ -52,6 +46,11 @@ class Config(NaturalConfig):
 
 
 PRESETS: dict[str, Config] = {"tnpg": Config()}
+
+NO_EFFECT = natural_gradient.NO_EFFECT
+
+init, observe, act = actor_critic.init, actor_critic.observe, actor_critic.act
+to_environment, parameters = actor_critic.to_environment, actor_critic.parameters
 
 
 def update(
@@ -72,7 +71,7 @@ def update(
     step, size = trust_region_step(x, dot(x, fisher(x)), kl=step_kl(config, progress=progress))
     state.policy.matrix.add_(step)
 
-    value_loss = fit(state, config, batch, generators, progress=progress)
+    value_loss = fit_value(state, config, batch, generators, progress=progress)
     return diagnostics(state, batch) | {
         "policy_loss": -objective.detach(),
         "value_loss": value_loss,
@@ -80,20 +79,3 @@ def update(
         "cg_residual": residual,
         "step_size": size,
     }
-
-
-__all__ = [
-    "IDLE",
-    "INERT",
-    "KIND",
-    "PRESETS",
-    "VERSION",
-    "Config",
-    "Tricks",
-    "act",
-    "executed",
-    "init",
-    "observe",
-    "parameters",
-    "update",
-]

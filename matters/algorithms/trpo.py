@@ -10,8 +10,9 @@ Schulman, Levine, Moritz, Jordan and Abbeel 2015, "Trust region policy optimizat
 appendix C.
 """
 
-from collections.abc import Callable, Sequence
-from typing import Any, Literal
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Literal
 
 import numpy as np
 import torch
@@ -19,35 +20,49 @@ from jaxtyping import Bool, Float
 from pydantic import Field, NonNegativeInt, PositiveInt
 from torch import Tensor
 
-from matters.algorithms.interface import Metrics, Rollout
+from matters.algorithms.interface import Metrics, Rollout, Twin, When
 from matters.algorithms.maths.conjugate_gradient import backtrack, conjugate_gradient, dot, trust_region_step
-from matters.algorithms.parts.actor_critic import (
-    ActorCritic,
-    Batch,
-    act,
-    diagnostics,
-    executed,
-    init,
-    observe,
-    parameters,
-    prepare,
-)
-from matters.algorithms.parts.natural_gradient import IDLE as SHARED_IDLE
-from matters.algorithms.parts.natural_gradient import INERT as SHARED_INERT
+from matters.algorithms.parts import actor_critic, natural_gradient
+from matters.algorithms.parts.actor_critic import ActorCritic, Batch, diagnostics, prepare
 from matters.algorithms.parts.natural_gradient import (
+    CHECKED,
+    SECOND_ORDER,
     NaturalConfig,
     NaturalTricks,
+    bound,
     fisher_product,
-    fit,
+    fit_value,
     kl_scale,
     standardise_if_asked,
     step_kl,
     surrogate,
 )
-from matters.algorithms.parts.theta import gradient
+from matters.algorithms.parts.optimisers import gradient
 
 KIND: Literal["on-policy"] = "on-policy"
 VERSION = 2
+FACTS = replace(
+    actor_critic.FACTS,
+    bounds=lambda config: bound(config, CHECKED if config.line_search_steps else SECOND_ORDER),
+    twin=Twin(
+        "sb3-trpo",
+        "trpo-sb3",
+        (
+            ("kl", "target_kl"),
+            ("value_learning_rate", "learning_rate"),
+            ("horizon", "n_steps"),
+            ("value_minibatch_size", "batch_size"),
+            ("value_epochs", "n_critic_updates"),
+            ("discount", "gamma"),
+            ("gae_lambda", "gae_lambda"),
+            ("cg_steps", "cg_max_steps"),
+            ("damping", "cg_damping"),
+            ("line_search_steps", "line_search_max_iter"),
+            ("line_search_shrink", "line_search_shrinking_factor"),
+            ("tricks.advantage_normalisation", "normalize_advantage"),
+        ),
+    ),
+)
 
 Tricks = NaturalTricks
 
@@ -111,14 +126,13 @@ PRESETS: dict[str, Config] = {
     ),
 }
 
-INERT: dict[str, str] = SHARED_INERT | {
-    "line_search_steps": "every seed accepts a length that both the old and the new number reach",
-    "line_search_shrink": "line_search_steps is 0 or 1",
+NO_EFFECT = natural_gradient.NO_EFFECT | {
+    "line_search_steps": When("every seed accepts a length that both the old and the new number reach"),
+    "line_search_shrink": When("line_search_steps is 0 or 1", lambda config: config.line_search_steps <= 1),
 }
 
-IDLE: dict[str, Callable[[Any], bool]] = SHARED_IDLE | {
-    "line_search_shrink": lambda config: config.line_search_steps <= 1,
-}
+init, observe, act = actor_critic.init, actor_critic.observe, actor_critic.act
+to_environment, parameters = actor_critic.to_environment, actor_critic.parameters
 
 
 def update(
@@ -140,7 +154,7 @@ def update(
     step, size = trust_region_step(x, dot(x, fisher(x)), kl=kl)
 
     def keeps_its_promise(theta: Float[Tensor, "S P"]) -> Bool[Tensor, " S"]:
-        gain, moved = judged(state, batch, theta)
+        gain, moved = surrogate_and_kl(state, batch, theta)
         return (gain > objective) & (moved * kl_scale(config, batch) <= kl)
 
     start = state.policy.matrix.clone()
@@ -156,7 +170,7 @@ def update(
         chosen, factor = start + step, torch.ones_like(size)
     state.policy.matrix.copy_(chosen)
 
-    value_loss = fit(state, config, batch, generators, progress=progress)
+    value_loss = fit_value(state, config, batch, generators, progress=progress)
     return diagnostics(state, batch) | {
         "policy_loss": -objective.detach(),
         "value_loss": value_loss,
@@ -168,27 +182,10 @@ def update(
 
 
 @torch.no_grad()
-def judged(
+def surrogate_and_kl(
     state: ActorCritic, batch: Batch, theta: Float[Tensor, "S P"]
 ) -> tuple[Float[Tensor, " S"], Float[Tensor, " S"]]:
     """The surrogate E[ρ Â] and the mean KL(π_old ‖ π) of each seed with θ for its parameters."""
     new = state.actor(state.policy.layout.views(theta), batch.observation)
     ratio = (state.actor.log_prob(new, batch.action) - batch.log_prob).exp()
     return (ratio * batch.advantage).mean(1), state.actor.kl(batch.old, new).mean(1)
-
-
-__all__ = [
-    "IDLE",
-    "INERT",
-    "KIND",
-    "PRESETS",
-    "VERSION",
-    "Config",
-    "Tricks",
-    "act",
-    "executed",
-    "init",
-    "observe",
-    "parameters",
-    "update",
-]

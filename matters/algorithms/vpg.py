@@ -12,8 +12,8 @@ approximation"; Schulman et al. 2016, "High-dimensional continuous control using
 estimation".
 """
 
-from collections.abc import Callable, Sequence
-from typing import Any, Literal
+from collections.abc import Sequence
+from typing import Literal
 
 import numpy as np
 import torch
@@ -21,7 +21,7 @@ from jaxtyping import Float
 from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt
 from torch import Tensor
 
-from matters.algorithms.interface import Metrics, Rollout
+from matters.algorithms.interface import Metrics, Rollout, When
 from matters.algorithms.maths.advantages import standardised
 from matters.algorithms.maths.schedules import linear_decay
 from matters.algorithms.parts import actor_critic
@@ -29,12 +29,7 @@ from matters.algorithms.parts.actor_critic import (
     ActorCritic,
     Batch,
     OnPolicyConfig,
-    act,
     descend,
-    executed,
-    init,
-    observe,
-    parameters,
     prepare,
     value_gradient,
 )
@@ -42,6 +37,7 @@ from matters.algorithms.parts.tricks import AdamTricks
 
 KIND: Literal["on-policy"] = "on-policy"
 VERSION = 2
+FACTS = actor_critic.FACTS
 
 
 class Tricks(AdamTricks):
@@ -73,17 +69,19 @@ PRESETS: dict[str, Config] = {
     "reinforce": Config(baseline=False, gae_lambda=1.0, value_steps=0),
 }
 
-INERT: dict[str, str] = actor_critic.INERT | {
-    "value_learning_rate": "baseline is off or value_steps is 0",
-    "value_steps": "baseline is off",
-    "tricks.time_limit_terminal": "baseline is off, or no episode of the rollout ended by a time limit",
+NO_EFFECT = actor_critic.NO_EFFECT | {
+    "value_learning_rate": When(
+        "baseline is off or value_steps is 0", lambda config: not (config.baseline and config.value_steps)
+    ),
+    "value_steps": When("baseline is off", lambda config: not config.baseline),
+    "tricks.time_limit_terminal": When(
+        "baseline is off, or no episode of the rollout ended by a time limit",
+        lambda config: not config.baseline,
+    ),
 }
 
-IDLE: dict[str, Callable[[Any], bool]] = actor_critic.IDLE | {
-    "value_learning_rate": lambda config: not (config.baseline and config.value_steps),
-    "value_steps": lambda config: not config.baseline,
-    "tricks.time_limit_terminal": lambda config: not config.baseline,
-}
+init, observe, act = actor_critic.init, actor_critic.observe, actor_critic.act
+to_environment, parameters = actor_critic.to_environment, actor_critic.parameters
 
 
 @torch.inference_mode()
@@ -128,24 +126,7 @@ def update(
 
 def policy_gradient(state: ActorCritic, batch: Batch) -> tuple[Float[Tensor, " S"], Float[Tensor, "S P"]]:
     """E[ log π(a|s) Â ] per seed and its gradient, which is that of the expected return."""
-    policy, run = state.actor.run(state.policy.frozen, batch.observation)
+    policy, forward = state.actor.forward(state.policy.views, batch.observation)
     objective = (state.actor.log_prob(policy, batch.action) * batch.advantage).mean(1)
-    slope = state.actor.log_prob_slope(policy, batch.action, batch.advantage / batch.advantage.shape[1])
-    return objective, state.actor.gradient(run, slope)
-
-
-__all__ = [
-    "IDLE",
-    "INERT",
-    "KIND",
-    "PRESETS",
-    "VERSION",
-    "Config",
-    "Tricks",
-    "act",
-    "executed",
-    "init",
-    "observe",
-    "parameters",
-    "update",
-]
+    slope = state.actor.log_prob_gradient(policy, batch.action, batch.advantage / batch.advantage.shape[1])
+    return objective, state.actor.gradient(forward, slope)

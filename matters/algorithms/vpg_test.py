@@ -7,7 +7,7 @@ from matters.algorithms import vpg
 from matters.algorithms.conftest import PROBLEM, changed, collect, generators
 from matters.algorithms.interface import Problem, Rollout
 from matters.algorithms.parts.actor_critic import ActorCritic, Batch, prepare
-from matters.algorithms.parts.theta import global_norm
+from matters.algorithms.parts.optimisers import global_norm
 from matters.algorithms.vpg import Config
 
 SMALL = Config(horizon=24, environments=2, hidden=(8,), value_steps=5, learning_rate=3e-3)
@@ -74,7 +74,7 @@ def paper(
     state: ActorCritic, config: Config, rollout: Rollout, row: int
 ) -> tuple[list[Tensor], list[Tensor]]:
     """One seed's update written out: a policy step, then full-batch steps on V; the parameters afterwards."""
-    pi, v = ([x[row].clone().requires_grad_() for x in theta.frozen] for theta in (state.policy, state.value))
+    pi, v = ([x[row].clone().requires_grad_() for x in theta.views] for theta in (state.policy, state.value))
 
     def network(p: list[Tensor], s: Tensor) -> Tensor:
         return (s @ p[0] + p[1]).clamp(min=0) @ p[2] + p[3]
@@ -111,7 +111,7 @@ def test_with_all_tricks_off_an_update_is_the_papers(config: Config) -> None:
     vpg.update(state, config, rollout, generators(SEEDS, 1), progress=0.7)
     for row in range(3):
         for theta, parameters in zip((state.policy, state.value), expected[row], strict=True):
-            for ours, theirs in zip(theta.frozen, parameters, strict=True):
+            for ours, theirs in zip(theta.views, parameters, strict=True):
                 torch.testing.assert_close(ours[row], theirs, rtol=1e-7, atol=1e-9)
 
 

@@ -13,12 +13,8 @@ from typing import Any
 
 import numpy as np
 import torch
-from sb3_contrib import TRPO
-from stable_baselines3 import A2C, DDPG, PPO, SAC, TD3
 
-from matters.algorithms import load
-from matters.algorithms.interface import Frozen
-from matters.algorithms.reference import sb3_off_policy, sb3_on_policy
+from matters.algorithms import ALGORITHMS, load
 from matters.harness.training.allocator import keep_freed_memory
 from matters.harness.training.loop import train
 from matters.harness.training.population import Updated, begin
@@ -32,22 +28,13 @@ ON_POLICY_STEPS = 2048
 """Of a round: one rollout of PPO and of TRPO, many of A2C."""
 
 OFF_POLICY_STEPS = 200
-"""Of a round: as many gradient steps, each hundreds of times as dear as a step of the environment."""
+"""Of a round: as many gradient steps, each of which costs as much as hundreds of environment steps."""
 
 RUN_STEPS = 200_000
 """Of the run that is measured at its start: more than any measurement makes, and a replay that fits."""
 
-LIBRARIES: dict[str, tuple[Any, type[Any], Frozen]] = {
-    "ppo": (sb3_on_policy, PPO, sb3_on_policy.PpoConfig()),
-    "a2c": (sb3_on_policy, A2C, sb3_on_policy.A2cConfig()),
-    "trpo": (sb3_on_policy, TRPO, sb3_on_policy.TrpoConfig()),
-    "ddpg": (sb3_off_policy, DDPG, sb3_off_policy.DdpgConfig()),
-    "td3": (sb3_off_policy, TD3, sb3_off_policy.Td3Config()),
-    "sac": (sb3_off_policy, SAC, sb3_off_policy.SacConfig()),
-}
-"""What builds the reference of each algorithm, and its defaults: those of our preset `X-sb3`."""
-
-NAMES: tuple[str, ...] = tuple(LIBRARIES)
+NAMES: tuple[str, ...] = tuple(name for name in ALGORITHMS if load(name).FACTS.twin is not None)
+"""The algorithms that have a reference to be measured beside."""
 
 
 @dataclass(frozen=True)
@@ -65,16 +52,21 @@ def speed(name: str, *, environment: str = ENVIRONMENT, rounds: int = ROUNDS) ->
     One thread each. A first round is not counted: in it the replays are filled past the warm-up. Raises
     KeyError for a name that is not in NAMES.
     """
-    module, library, config = LIBRARIES[name]
+    if name not in NAMES:
+        raise KeyError(name)
+    facts = load(name).FACTS
+    assert facts.twin is not None
+    reference, preset = facts.twin.reference, facts.twin.preset
+    library = load(reference)
+    assert library.KIND == "reference"
     torch.set_num_threads(1)
     keep_freed_memory()
-    model = module.build(library, config, make(environment), seed=0)
-    steps = ON_POLICY_STEPS if load(name).KIND == "on-policy" else OFF_POLICY_STEPS
-    reference = f"sb3-{name}"
+    model = library.build(library.PRESETS[reference], make(environment), seed=0)
+    steps = OFF_POLICY_STEPS if facts.replay else ON_POLICY_STEPS
     contestants: dict[str, Callable[[], int]] = {
         reference: _reference_round(model, steps),
-        f"{name}-sb3, one seed": _own_round(name, environment, 1, steps),
-        f"{name}-sb3, ten seeds": _own_round(name, environment, 10, steps),
+        f"{preset}, one seed": _own_round(name, preset, environment, 1, steps),
+        f"{preset}, ten seeds": _own_round(name, preset, environment, 10, steps),
         f"{environment} alone": _limit_round(environment),
     }
     times: dict[str, list[float]] = {contestant: [] for contestant in contestants}
@@ -103,7 +95,7 @@ def _reference_round(model: Any, steps: int) -> Callable[[], int]:
     return run
 
 
-def _own_round(algorithm: str, environment: str, seeds: int, steps: int) -> Callable[[], int]:
+def _own_round(algorithm: str, preset: str, environment: str, seeds: int, steps: int) -> Callable[[], int]:
     rule = load(algorithm)
     training = begin(
         [
@@ -111,7 +103,7 @@ def _own_round(algorithm: str, environment: str, seeds: int, steps: int) -> Call
                 algorithm=algorithm,
                 algorithm_version=rule.VERSION,
                 environment=environment,
-                config=rule.PRESETS[f"{algorithm}-sb3"].model_dump(mode="json"),
+                config=rule.PRESETS[preset].model_dump(mode="json"),
                 seed=seed,
                 steps=RUN_STEPS,
                 evaluation=Evaluation(),

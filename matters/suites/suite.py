@@ -26,7 +26,7 @@ from matters.suites.errors import InputError, dotted, from_validation, nearest, 
 from matters.suites.spec import MAX_SEED, Evaluation, RunSpec
 from matters.suites.tasks import environments
 from matters.suites.tasks.settings import Own
-from matters.suites.variant import WARM_UP, Name, Variant, off_policy, shortened, variant
+from matters.suites.variant import Name, Variant, facts, shortened, variant
 
 QUESTIONS = (
     "actor-critic-ladder",
@@ -142,8 +142,7 @@ class Suite(BaseModel):
                     f"{dotted('variants', name, 'config.policy')} = 'beta': needs bounded actions, which"
                     f" {environment} has not; valid: gaussian"
                 )
-            off_policy = algorithms.load(variant.algorithm).KIND == "off-policy"
-            if off_policy and not environments.bounded(*made):
+            if facts(variant).bounded_actions and not environments.bounded(*made):
                 raise ValueError(
                     f"{dotted('variants', name, 'algorithm')} = {variant.algorithm!r}: needs bounded actions,"
                     f" which {environment} has not; valid: an on-policy algorithm"
@@ -153,13 +152,13 @@ class Suite(BaseModel):
     @model_validator(mode="after")
     def _learning_begins(self) -> Self:
         for name, environment in self._pairs():
-            for field in WARM_UP:
-                steps = getattr(self.variants[name].on(environment), field, 0)
-                if steps >= self.steps:
-                    raise ValueError(
-                        f"{dotted('variants', name, 'config', field)} = {steps}: should be less than"
-                        f" steps = {self.steps}, or nothing would be learnt"
-                    )
+            known = facts(self.variants[name])
+            steps = known.warmup_steps(self.variants[name].on(environment))
+            if known.warmup is not None and steps >= self.steps:
+                raise ValueError(
+                    f"{dotted('variants', name, 'config', known.warmup)} = {steps}: should be less than"
+                    f" steps = {self.steps}, or nothing would be learnt"
+                )
         return self
 
     def cells(self) -> tuple[Cell, ...]:
@@ -211,7 +210,8 @@ class Suite(BaseModel):
         variant is off-policy, 512 steps, and a longer warm-up is cut to half of them. The name is another
         too, so that its report does not lie in the place of the suite's own.
         """
-        most = SMOKE_STEPS_OFF_POLICY if any(map(off_policy, self.variants.values())) else SMOKE_STEPS
+        off_policy = any(facts(variant).replay for variant in self.variants.values())
+        most = SMOKE_STEPS_OFF_POLICY if off_policy else SMOKE_STEPS
         return Suite(
             **{
                 **dict(self),

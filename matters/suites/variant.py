@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 from pydantic import BaseModel, ConfigDict, Field, SerializeAsAny, ValidationError
 
 from matters import algorithms
+from matters.algorithms.interface import Facts
 from matters.suites.errors import InputError, dotted, from_validation, nearest, shown
 
 Name = Annotated[str, Field(strict=True, pattern=r"^[A-Za-z0-9][A-Za-z0-9._+-]*$")]
@@ -81,30 +82,30 @@ def variant(name: str, table: object) -> Variant:
         raise from_validation(error, Variant, field) from None
 
 
-WARM_UP = ("warmup", "learning_starts")
-"""As ours and as Stable-Baselines3 call the steps before an off-policy algorithm learns."""
-
-
-def off_policy(chosen: Variant) -> bool:
-    """Whether it learns from a replay, a gradient step every few steps."""
-    return any(hasattr(chosen.config, field) for field in WARM_UP)
+def facts(chosen: Variant) -> Facts:
+    """What its algorithm is."""
+    return algorithms.load(chosen.algorithm).FACTS
 
 
 def without_effect(algorithm: str, config: BaseModel) -> set[str]:
     """The settings, by dotted name, that the others of a config leave without effect."""
-    conditions = getattr(algorithms.load(algorithm), "IDLE", {})
-    return {name for name, holds in conditions.items() if holds(config)}
+    implementation = algorithms.load(algorithm)
+    conditions = {} if implementation.KIND == "reference" else implementation.NO_EFFECT
+    return {name for name, when in conditions.items() if when.holds is not None and when.holds(config)}
 
 
 def shortened(chosen: Variant, steps: int) -> Variant:
     """The variant with rollouts of at most `steps` steps, all environments counted, or a warm-up of half."""
-    field = dotted("variants", chosen.name, "config")
+    field, known = dotted("variants", chosen.name, "config"), facts(chosen)
 
     def cut(config: BaseModel) -> BaseModel:
-        longest = max(1, steps // getattr(config, "environments", 1))
-        # As ours and as Stable-Baselines3 call the length of a rollout; its off-policy n_steps are far fewer.
-        limits = {"horizon": longest, "n_steps": longest} | dict.fromkeys(WARM_UP, max(1, steps // 2))
-        changes = {field: most for field, most in limits.items() if getattr(config, field, 0) > most}
+        limits = {}
+        if known.rollout:
+            length, *others = known.rollout
+            limits[length] = max(1, steps // math.prod(getattr(config, other) for other in others))
+        if known.warmup is not None:
+            limits[known.warmup] = max(1, steps // 2)
+        changes = {name: most for name, most in limits.items() if getattr(config, name) > most}
         return _overlaid(config, changes, field) if changes else config
 
     return Variant(
@@ -179,11 +180,11 @@ def _choice(field: str, value: object, valid: Mapping[str, Any]) -> str:
 
 def _refuse_idle(field: str, changes: Mapping[str, Any], config: BaseModel, implementation: Any) -> None:
     """Refuse a setting that contradicts the others: one that they leave without effect, unless it is off."""
-    conditions = getattr(implementation, "IDLE", {})  # not every kind of algorithm has any
+    conditions = {} if implementation.KIND == "reference" else implementation.NO_EFFECT
     for name, value in _leaves(changes):
-        if value and name in conditions and conditions[name](config):
-            reason = implementation.INERT[name]
-            raise InputError(f"{field}.{name} = {shown(value)}: changes nothing, because {reason}")
+        when = conditions.get(name)
+        if value and when is not None and when.holds is not None and when.holds(config):
+            raise InputError(f"{field}.{name} = {shown(value)}: changes nothing, because {when.reason}")
 
 
 def _leaves(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:

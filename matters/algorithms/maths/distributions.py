@@ -25,7 +25,7 @@ def gaussian_log_prob(
     return -0.5 * (z * z).sum(-1) - (log_std + HALF_LOG_TWO_PI).sum(-1)
 
 
-def gaussian_log_prob_slopes(
+def gaussian_log_prob_gradients(
     action: Float[Tensor, "S B A"],
     mean: Float[Tensor, "S B A"],
     log_std: Float[Tensor, "S 1 A"],
@@ -59,7 +59,7 @@ def gaussian_kl(
     return (log_std_new - log_std_old + 0.5 * spread * precision - 0.5).sum(-1)
 
 
-def gaussian_kl_slopes(
+def gaussian_kl_gradients(
     mean_old: Float[Tensor, "S B A"],
     log_std_old: Float[Tensor, "S 1 A"],
     mean_new: Float[Tensor, "S B A"],
@@ -89,14 +89,14 @@ def squashed_gaussian_log_prob(
     add to 1 − tanh² u to keep its logarithm finite. Haarnoja et al. 2018, "Soft actor-critic", appendix C.
     """
     if epsilon is None:
-        slope = log_tanh_slope(unsquashed)
+        slope = log_tanh_derivative(unsquashed)
     else:
         action = unsquashed.tanh()
         slope = (1 - action * action + epsilon).log()
     return -(0.5 * noise * noise + HALF_LOG_TWO_PI + log_std + slope).sum(-1)
 
 
-def squashed_gaussian_slopes(
+def squashed_gaussian_gradients(
     noise: Float[Tensor, "S B A"],
     log_std: Float[Tensor, "S B A"],
     action: Float[Tensor, "S B A"],
@@ -113,13 +113,13 @@ def squashed_gaussian_slopes(
     With `epsilon` in log π, 2a becomes 2a (1 − a²) / (1 − a² + `epsilon`). Haarnoja et al. 2018, "Soft
     actor-critic algorithms and applications", equation 10.
     """
-    tanh_slope, weight = 1 - action * action, weight[..., None]
-    steepness = 2 * action if epsilon is None else 2 * action * tanh_slope / (tanh_slope + epsilon)
-    to_mean = to_action * tanh_slope + weight * steepness
+    tanh_derivative, weight = 1 - action * action, weight[..., None]
+    steepness = 2 * action if epsilon is None else 2 * action * tanh_derivative / (tanh_derivative + epsilon)
+    to_mean = to_action * tanh_derivative + weight * steepness
     return to_mean, to_mean * noise * log_std.exp() - weight
 
 
-def log_tanh_slope(x: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
+def log_tanh_derivative(x: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
     """log(1 − tanh² x) = 2 (log 2 − |x| − log(1 + e^−2|x|)), which stays exact where tanh x rounds to ±1."""
     size = x.abs()
     return 2 * (math.log(2) - size - (-2 * size).exp().log1p())
@@ -147,7 +147,7 @@ def beta_log_prob(
     return ((a - 1) * x.log() + (b - 1) * (-x).log1p() - _log_beta(a, b)).sum(-1).to(alpha.dtype)
 
 
-def beta_log_prob_slopes(
+def beta_log_prob_gradients(
     x: Float[Tensor, "S B A"],
     alpha: Float[Tensor, "S B A"],
     beta: Float[Tensor, "S B A"],
@@ -168,7 +168,7 @@ def beta_entropy(alpha: Float[Tensor, "S B A"], beta: Float[Tensor, "S B A"]) ->
     return (_log_beta(a, b) - slopes).sum(-1).to(alpha.dtype)
 
 
-def beta_entropy_slopes(
+def beta_entropy_gradients(
     alpha: Float[Tensor, "S B A"], beta: Float[Tensor, "S B A"], weight: Float[Tensor, "S B"]
 ) -> tuple[Float[Tensor, "S B A"], Float[Tensor, "S B A"]]:
     """To α, weight · [ (α + β − 2) ψ′(α + β) − (α − 1) ψ′(α) ]; to β likewise."""
@@ -195,7 +195,7 @@ def beta_kl(
     return (_log_beta(a_new, b_new) - _log_beta(a, b) + slopes).sum(-1).to(alpha_new.dtype)
 
 
-def beta_kl_slopes(
+def beta_kl_gradients(
     alpha_old: Float[Tensor, "S B A"],
     beta_old: Float[Tensor, "S B A"],
     alpha_new: Float[Tensor, "S B A"],

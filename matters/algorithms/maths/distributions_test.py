@@ -19,21 +19,21 @@ from torch.distributions import (
 
 from matters.algorithms.maths.distributions import (
     beta_entropy,
-    beta_entropy_slopes,
+    beta_entropy_gradients,
     beta_kl,
-    beta_kl_slopes,
+    beta_kl_gradients,
     beta_log_prob,
-    beta_log_prob_slopes,
+    beta_log_prob_gradients,
     beta_mode,
     gaussian_entropy,
     gaussian_kl,
-    gaussian_kl_slopes,
+    gaussian_kl_gradients,
     gaussian_log_prob,
-    gaussian_log_prob_slopes,
-    log_tanh_slope,
+    gaussian_log_prob_gradients,
+    log_tanh_derivative,
     softplus,
+    squashed_gaussian_gradients,
     squashed_gaussian_log_prob,
-    squashed_gaussian_slopes,
 )
 
 
@@ -66,11 +66,11 @@ def test_slopes_of_each_term_are_those_that_autograd_finds(seed: int) -> None:
     _, *old_betas = drawn_betas(seed + 100, torch.float64)
     weight = torch.randn(x.shape[:2], generator=torch.Generator().manual_seed(seed + 10), dtype=torch.float64)
     for term, slopes, before, parameters in (
-        (gaussian_log_prob, gaussian_log_prob_slopes, [action], here),
-        (gaussian_kl, gaussian_kl_slopes, old, here),
-        (beta_log_prob, beta_log_prob_slopes, [x], betas),
-        (beta_entropy, beta_entropy_slopes, [], betas),
-        (beta_kl, beta_kl_slopes, old_betas, betas),
+        (gaussian_log_prob, gaussian_log_prob_gradients, [action], here),
+        (gaussian_kl, gaussian_kl_gradients, old, here),
+        (beta_log_prob, beta_log_prob_gradients, [x], betas),
+        (beta_entropy, beta_entropy_gradients, [], betas),
+        (beta_kl, beta_kl_gradients, old_betas, betas),
     ):
         leaves = [parameter.clone().requires_grad_() for parameter in parameters]
         value = term(*before, *leaves)
@@ -266,7 +266,7 @@ def test_the_log_slope_of_tanh_is_exact_however_large_x_is(
 ) -> None:
     for signed in (x, -x):
         argument = torch.tensor(signed, dtype=dtype, requires_grad=True)
-        found = log_tanh_slope(argument)
+        found = log_tanh_derivative(argument)
         # At 0 it is a difference of numbers near log 2.
         value = float(found.detach())
         assert value == pytest.approx(exact_log_tanh_slope(signed), rel=relative, abs=2 * relative)
@@ -277,7 +277,7 @@ def test_the_log_slope_of_tanh_is_exact_however_large_x_is(
 def test_control_the_logarithm_as_it_is_written_is_infinite_where_tanh_rounds_to_1() -> None:
     x = torch.tensor(20.0)
     assert (1 - x.tanh() ** 2).log() == -torch.inf
-    assert torch.isfinite(log_tanh_slope(x))
+    assert torch.isfinite(log_tanh_derivative(x))
 
 
 def squashed_density(action: float, mean: float, log_std: float, epsilon: float | None = None) -> float:
@@ -313,14 +313,14 @@ def test_the_squashed_slopes_are_those_that_autograd_finds_also_far_out(epsilon:
     u = leaves[0] + leaves[1].exp() * noise
     log_prob = squashed_gaussian_log_prob(noise, leaves[1], u, epsilon=epsilon)
     expected = torch.autograd.grad((to_action * u.tanh()).sum() + (weight * log_prob).sum(), leaves)
-    found = squashed_gaussian_slopes(noise, log_std, u.detach().tanh(), to_action, weight, epsilon=epsilon)
+    found = squashed_gaussian_gradients(noise, log_std, u.detach().tanh(), to_action, weight, epsilon=epsilon)
     for mine, other in zip(found, expected, strict=True):
         torch.testing.assert_close(mine, other)
 
 
 def test_far_out_in_single_precision_the_squashed_slopes_stay_finite_and_exact() -> None:
     zero, one = torch.zeros(1, 1, 1), torch.ones(1, 1)
-    to_mean, to_log_std = squashed_gaussian_slopes(
+    to_mean, to_log_std = squashed_gaussian_gradients(
         torch.ones(1, 1, 1), zero, torch.full((1, 1, 1), 20.0).tanh(), zero, one
     )
     assert float(to_mean) == 2.0  # of −log(1 − tanh² u) ≈ 2u − log 4

@@ -1,6 +1,6 @@
 """What the on-policy algorithms share: policy, value function, and a rollout made a batch to learn from."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, fields
 from functools import cache
 from itertools import repeat
@@ -12,14 +12,15 @@ from jaxtyping import Float
 from pydantic import Field, PositiveInt
 from torch import Tensor
 
-from matters.algorithms.interface import Frozen, Metrics, Problem, Rollout
+from matters.algorithms.interface import Cost, Facts, Frozen, Metrics, Problem, Rollout, When
 from matters.algorithms.maths.advantages import explained_variance, generalised_advantage
 from matters.algorithms.maths.moments import Moments, start
 from matters.algorithms.maths.surrogates import clipped_squared_error, squared_error
-from matters.algorithms.parts.mlp import Mlp
-from matters.algorithms.parts.normalisation import paid, seen
-from matters.algorithms.parts.policies import BetaPolicy, Distribution, GaussianPolicy, Policy
-from matters.algorithms.parts.theta import Theta, adam_step, clip_coefficient, global_norm
+from matters.algorithms.parts.mlp import Mlp, glorot, orthogonal
+from matters.algorithms.parts.normalisation import normalise_observation, scale_reward
+from matters.algorithms.parts.optimisers import adam_step, clip_coefficient, global_norm
+from matters.algorithms.parts.policies import LAST_GAIN, BetaPolicy, Distribution, GaussianPolicy, Policy
+from matters.algorithms.parts.theta import Theta
 from matters.algorithms.parts.tricks import AdamTricks
 
 RATIO_BOUND = 0.2
@@ -41,18 +42,19 @@ class OnPolicyConfig(Frozen):
     )
 
 
-INERT: dict[str, str] = {
-    "tricks.time_limit_terminal": "no episode of the rollout ended by a time limit",
-    "tricks.log_std_init": "policy is 'beta', which has no log σ",
-    "tricks.action_clip": "policy is 'beta', whose actions are within the bounds",
+NO_EFFECT: dict[str, When] = {
+    "tricks.time_limit_terminal": When("no episode of the rollout ended by a time limit"),
+    "tricks.log_std_init": When(
+        "policy is 'beta', which has no log σ", lambda config: config.policy == "beta"
+    ),
+    "tricks.action_clip": When(
+        "policy is 'beta', whose actions are within the bounds", lambda config: config.policy == "beta"
+    ),
 }
-"""Fields of every on-policy config that change nothing under a named condition."""
+"""Fields of every on-policy config that change nothing under a condition."""
 
-IDLE: dict[str, Callable[[Any], bool]] = {
-    "tricks.log_std_init": lambda config: config.policy == "beta",
-    "tricks.action_clip": lambda config: config.policy == "beta",
-}
-"""Those whose condition is on the config alone: whether a config leaves them without effect."""
+FACTS = Facts(cost=Cost(shared=140.0, own=30.0), rollout=("horizon", "environments"))
+"""What every on-policy algorithm is; each adds its bounds and its twin."""
 
 
 @dataclass
@@ -124,8 +126,8 @@ def init(
     critic = Mlp((problem.observation_size, *config.hidden, 1), tricks.tanh_activations)
     policies, values = [], []
     for generator in generators:
-        policies.append(actor.initial(generator, orthogonal=tricks.orthogonal_init))
-        weights = critic.initial(generator, orthogonal=tricks.orthogonal_init, last_gain=1.0)
+        policies.append(actor.initial(generator, orthogonal(LAST_GAIN) if tricks.orthogonal_init else glorot))
+        weights = critic.initial(generator, orthogonal(1.0) if tricks.orthogonal_init else glorot)
         values.append(critic.layout.row(weights))
     seeds = len(generators)
     return ActorCritic(
@@ -155,7 +157,7 @@ def observe(
     state: ActorCritic, config: Any, observation: Float[Tensor, "S N O"], *, learn: bool
 ) -> Float[Tensor, "S N O"]:
     """What the policy sees of a raw observation; with `learn`, running moments take it in first."""
-    return seen(state.observation_moments, observation, config.tricks, learn=learn)
+    return normalise_observation(state.observation_moments, observation, config.tricks, learn=learn)
 
 
 def act(
@@ -168,7 +170,7 @@ def act(
     return state.actor.sample(state.policy, observation, noise)
 
 
-def executed(config: Any, problem: Problem, action: Float[Tensor, "S N A"]) -> Float[Tensor, "S N A"]:
+def to_environment(config: Any, problem: Problem, action: Float[Tensor, "S N A"]) -> Float[Tensor, "S N A"]:
     """What of an action is sent to the environment: all of it, or clipped to the bounds."""
     if not config.tricks.action_clip:
         return action
@@ -187,7 +189,7 @@ def parameters(state: ActorCritic) -> dict[str, Tensor]:
     named = {
         f"{part}/{name}": view
         for part, theta in (("policy", state.policy), ("value", state.value))
-        for name, view in zip(theta.layout.names, theta.frozen, strict=True)
+        for name, view in zip(theta.layout.names, theta.views, strict=True)
     }
     moments = state.observation_moments
     return named | {"observation/mean": moments.mean, "observation/variance": moments.variance}
@@ -195,7 +197,7 @@ def parameters(state: ActorCritic) -> dict[str, Tensor]:
 
 def values(state: ActorCritic, observation: Float[Tensor, "S B O"]) -> Float[Tensor, "S B"]:
     """V(s)."""
-    return state.critic(state.value.frozen, observation).flatten(1)
+    return state.critic(state.value.views, observation).flatten(1)
 
 
 def value_gradient(
@@ -205,14 +207,14 @@ def value_gradient(
 
     With `clip` the change of the value is clipped (Engstrom et al. 2020, item 1).
     """
-    run = state.critic.run(state.value.frozen, batch.observation)
-    value = run.output.flatten(1)
+    forward = state.critic.forward(state.value.views, batch.observation)
+    value = forward.output.flatten(1)
     if clip is None:
         error, slope = squared_error(value, batch.target)
     else:
         error, slope = clipped_squared_error(value, batch.value, batch.target, clip=clip)
     slope *= coefficient / value.shape[1]
-    return error.mean(1), state.critic.gradient(run, slope.unsqueeze(2))
+    return error.mean(1), state.critic.gradient(forward, slope.unsqueeze(2))
 
 
 @torch.no_grad()
@@ -223,7 +225,7 @@ def prepare(state: ActorCritic, config: Any, rollout: Rollout, *, baseline: bool
     """
     tricks = config.tricks
     ended = rollout.terminated | rollout.truncated
-    reward = paid(
+    reward = scale_reward(
         state.return_moments, state.running_return, rollout.reward, ended, tricks, discount=config.discount
     )
     observation = rollout.observation.flatten(1, 2)
@@ -241,7 +243,7 @@ def prepare(state: ActorCritic, config: Any, rollout: Rollout, *, baseline: bool
         gae_lambda=config.gae_lambda,
     )
     action = rollout.action.flatten(1, 2)
-    first, second = state.actor(state.policy.frozen, observation)
+    first, second = state.actor(state.policy.views, observation)
     old = first.clone(), second.clone()  # what is a view of θ would move with it
     return Batch(
         observation=observation,
@@ -252,34 +254,6 @@ def prepare(state: ActorCritic, config: Any, rollout: Rollout, *, baseline: bool
         log_prob=state.actor.log_prob(old, action),
         old=old,
     )
-
-
-@torch.inference_mode()
-def fit_value(
-    state: ActorCritic,
-    batch: Batch,
-    generators: Sequence[np.random.Generator],
-    *,
-    epochs: int,
-    minibatch_size: int,
-    learning_rate: float,
-    tricks: AdamTricks,
-    clip: float | None = None,
-) -> Float[Tensor, " S"]:
-    """Fit V to the batch's targets by minibatch steps of Adam; returns the mean loss of the last pass.
-
-    With `clip` the change of the value is clipped (Engstrom et al. 2020, item 1).
-    """
-    size = batch.advantage.shape[1]
-    losses = [torch.zeros(len(generators), dtype=batch.value.dtype)]
-    for _ in range(epochs):
-        order = torch.from_numpy(np.stack([generator.permutation(size) for generator in generators]))
-        losses = []
-        for minibatch in batch.take(order).split(minibatch_size):
-            loss, descent = value_gradient(state, minibatch, clip=clip)
-            descend(state.value, descent, learning_rate=learning_rate, tricks=tricks)
-            losses.append(loss)
-    return torch.stack(losses, dim=1).mean(1)
 
 
 def descend(
@@ -300,7 +274,7 @@ def diagnostics(state: ActorCritic, batch: Batch, *, clip: float = RATIO_BOUND) 
     KL(old ‖ new), the largest ratio, the fraction of ratios outside 1 ± `clip`, the entropy; and how much of
     the targets' variance the values before the update explain.
     """
-    new = state.actor(state.policy.frozen, batch.observation)
+    new = state.actor(state.policy.views, batch.observation)
     ratio = (state.actor.log_prob(new, batch.action) - batch.log_prob).exp()
     return {
         "mean_kl": state.actor.kl(batch.old, new).mean(1),

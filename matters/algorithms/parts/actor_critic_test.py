@@ -15,11 +15,12 @@ from matters.algorithms.parts.actor_critic import (
     ActorCritic,
     Batch,
     diagnostics,
-    executed,
     init,
     prepare,
+    to_environment,
     values,
 )
+from matters.algorithms.parts.mlp import glorot
 
 SMALL = ppo.Config(horizon=24, environments=2, hidden=(8,))
 SEEDS = (0, 1, 2)
@@ -34,8 +35,8 @@ def begun(config: Any = SMALL) -> tuple[ActorCritic, Rollout]:
 def test_the_policy_is_drawn_first_and_then_the_value_function_from_each_seeds_generator() -> None:
     state = init(SMALL, PROBLEM, generators(SEEDS))
     for row, generator in enumerate(generators(SEEDS)):
-        policy = state.actor.initial(generator, orthogonal=False)
-        value = state.critic.layout.row(state.critic.initial(generator, orthogonal=False, last_gain=1.0))
+        policy = state.actor.initial(generator, glorot)
+        value = state.critic.layout.row(state.critic.initial(generator, glorot))
         np.testing.assert_array_equal(state.policy.matrix[row], policy.astype(np.float32))
         np.testing.assert_array_equal(state.value.matrix[row], value.astype(np.float32))
 
@@ -43,7 +44,7 @@ def test_the_policy_is_drawn_first_and_then_the_value_function_from_each_seeds_g
 def test_orthogonal_initialisation_scales_policy_output_by_a_hundredth_and_value_output_by_one() -> None:
     state = init(changed(SMALL, tricks__orthogonal_init=True), PROBLEM, generators(SEEDS))
     for row in range(3):
-        policy, value = state.policy.frozen[2][row], state.value.frozen[2][row]
+        policy, value = state.policy.views[2][row], state.value.views[2][row]
         np.testing.assert_allclose(np.linalg.svd(policy, compute_uv=False), 0.01, rtol=1e-5)
         np.testing.assert_allclose(np.linalg.svd(value, compute_uv=False), 1, rtol=1e-5)
 
@@ -51,7 +52,7 @@ def test_orthogonal_initialisation_scales_policy_output_by_a_hundredth_and_value
 @pytest.mark.parametrize(("asked", "start"), [(None, 0.0), (-0.5, -0.5), (0.0, 0.0)])
 def test_log_sigma_starts_at_0_or_where_it_is_asked_to(asked: float | None, start: float) -> None:
     state = init(changed(SMALL, tricks__log_std_init=asked), PROBLEM, generators(SEEDS))
-    assert torch.equal(state.policy.frozen[-1], torch.full((3, 1, 3), start))
+    assert torch.equal(state.policy.views[-1], torch.full((3, 1, 3), start))
 
 
 def test_a_batch_is_the_rollout_flattened_with_the_old_policys_view() -> None:
@@ -61,7 +62,7 @@ def test_a_batch_is_the_rollout_flattened_with_the_old_policys_view() -> None:
         sample = t * 2 + n
         assert torch.equal(batch.observation[s, sample], rollout.observation[s, t, n])
         assert torch.equal(batch.action[s, sample], rollout.action[s, t, n])
-    mean, log_std = state.actor(state.policy.frozen, batch.observation)
+    mean, log_std = state.actor(state.policy.views, batch.observation)
     assert torch.equal(batch.old[0], mean)
     assert torch.equal(batch.old[1], log_std)
     assert torch.equal(batch.log_prob, gaussian_log_prob(batch.action, mean, log_std))
@@ -161,7 +162,7 @@ def test_diagnostics_are_those_of_pytorchs_distributions() -> None:
     batch = prepare(state, SMALL, rollout)
     old_policy = torch.distributions.Normal(batch.old[0], batch.old[1].exp().expand_as(batch.old[0]))
     state.policy.matrix[:, : state.policy.layout.parameters] += 0.05
-    mean, log_std = state.actor(state.policy.frozen, batch.observation)
+    mean, log_std = state.actor(state.policy.views, batch.observation)
     policy = torch.distributions.Normal(mean, log_std.exp().expand_as(mean))
     ratio = (policy.log_prob(batch.action) - old_policy.log_prob(batch.action)).sum(-1).exp()
     found = diagnostics(state, batch, clip=0.1)
@@ -178,8 +179,8 @@ def test_diagnostics_are_those_of_pytorchs_distributions() -> None:
 def test_actions_are_executed_as_drawn_or_clipped_to_each_axis_bounds() -> None:
     problem = Problem(5, 2, (-1.0, -0.2), (1.0, 0.1))
     action = torch.tensor([[[3.0, -3.0]], [[-0.5, 0.05]]])
-    assert executed(SMALL, problem, action) is action
-    clipped = executed(changed(SMALL, tricks__action_clip=True), problem, action)
+    assert to_environment(SMALL, problem, action) is action
+    clipped = to_environment(changed(SMALL, tricks__action_clip=True), problem, action)
     assert torch.equal(clipped, torch.tensor([[[1.0, -0.2]], [[-0.5, 0.05]]]))
 
 

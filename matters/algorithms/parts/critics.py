@@ -16,10 +16,10 @@ from jaxtyping import Bool, Float
 from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt, field_validator
 from torch import Tensor
 
-from matters.algorithms.interface import Frozen, Problem, Transitions
-from matters.algorithms.parts.mlp import Pass, slope_to_last_inputs
-from matters.algorithms.parts.perceptron import Perceptron
-from matters.algorithms.parts.theta import Target, Theta, adam_step
+from matters.algorithms.interface import Cost, Facts, Frozen, Problem, ReplayBatch, When
+from matters.algorithms.parts.mlp import Forward, Mlp, uniform
+from matters.algorithms.parts.optimisers import adam_step
+from matters.algorithms.parts.theta import Target, Theta
 
 EPSILON = 1e-8
 """Adam's ε: its paper's, and that of PyTorch and TensorFlow, which all published code here left alone."""
@@ -53,39 +53,74 @@ class OffPolicyConfig(Frozen):
         return buffer_size
 
 
-INERT: dict[str, str] = {
-    "buffer_size": "it is no less than the run's steps",
-    "tricks.time_limit_terminal": "no transition of a batch ended an episode by a time limit",
+NO_EFFECT: dict[str, When] = {
+    "buffer_size": When("it is no less than the run's steps"),
+    "tricks.time_limit_terminal": When("no transition of a batch ended an episode by a time limit"),
 }
-"""Fields of every off-policy config that change nothing under a named condition."""
+"""Fields of every off-policy config that change nothing under a condition."""
+
+LAYERS = 4
+"""How often a batch's layers are counted: what they put out, its gradient, and what comes of both (13 KB per
+transition seen of SAC with two hidden layers of 256)."""
+
+
+def scratch(config: Any, state: Any) -> int:
+    """Bytes of a batch on its way through one seed's critics."""
+    critics = state.critics
+    units = critics.theta.matrix.shape[1] * sum(critics.network.sizes)
+    return LAYERS * 4 * int(config.batch_size) * int(units)
+
+
+FACTS = Facts(
+    cost=Cost(shared=800.0, own=8_000.0),
+    warmup="warmup",
+    replay="buffer_size",
+    bounded_actions=True,
+    scratch=scratch,
+)
+"""What every off-policy algorithm is; each adds its twin."""
+
+TWIN_FIELDS = (
+    ("learning_rate", "learning_rate"),
+    ("critic_learning_rate", "learning_rate"),
+    ("buffer_size", "buffer_size"),
+    ("warmup", "learning_starts"),
+    ("batch_size", "batch_size"),
+    ("target_rate", "tau"),
+    ("discount", "gamma"),
+    ("train_every", "train_freq"),
+    ("gradient_steps", "gradient_steps"),
+    ("hidden", "net_arch"),
+)
+"""Settings that Stable-Baselines3's off-policy algorithms have under other names."""
 
 
 @dataclass
 class Critics:
     """θ [S, K, P] of each seed's K critics Q(s, a), and the targets that follow them."""
 
-    network: Perceptron
+    network: Mlp
     theta: Theta
     target: Target
 
 
 @dataclass
-class Judgement:
+class QValues:
     """What K critics make of states and actions."""
 
     value: Float[Tensor, "S K B"]
-    run: Pass
+    forward: Forward
 
 
 @dataclass
-class Fit:
+class CriticStep:
     """One step of the critics, before it was taken."""
 
     value: Float[Tensor, "S K B"]
     loss: Float[Tensor, "S K"]
 
 
-def first_critics(
+def init_critics(
     config: Any,
     problem: Problem,
     generators: Sequence[np.random.Generator],
@@ -95,56 +130,60 @@ def first_critics(
     last: float | None = None,
 ) -> Critics:
     """First critics and their targets, `number` of them a seed, drawn one after the other."""
-    network = Perceptron((problem.observation_size + problem.action_size, *config.hidden, 1))
-    rows = [np.stack([network.initial(own, last=last) for _ in range(number)]) for own in generators]
+    network = Mlp((problem.observation_size + problem.action_size, *config.hidden, 1), padded=True)
+    rows = [
+        np.stack([network.layout.row(network.initial(own, uniform(last))) for _ in range(number)])
+        for own in generators
+    ]
     theta = Theta.of(rows, network.layout, dtype)
     return Critics(network, theta, Target.of(theta))
 
 
-def judged(
+def q_values(
     critics: Critics, views: list[Tensor], observation: Float[Tensor, "S B O"], action: Float[Tensor, "S B A"]
-) -> Judgement:
+) -> QValues:
     """Q(s, a) of the critics that the views belong to: all of θ, its first, or the targets."""
     x = torch.cat([observation, action], dim=-1)
     number = len(views[0]) // len(x)
     if number > 1:
         x = x[:, None].expand(-1, number, -1, -1).flatten(0, 1)
-    run = critics.network(views, x)
-    return Judgement(run.output.view(len(action), number, -1), run)
+    forward = critics.network.forward(views, x)
+    return QValues(forward.output.view(len(action), number, -1), forward)
 
 
-def slope_to_action(
-    judgement: Judgement, slope: Float[Tensor, "S K B"], *, actions: int
+def gradient_to_action(
+    critics: Critics, q: QValues, gradient: Float[Tensor, "S K B"], *, actions: int
 ) -> Float[Tensor, "S B {actions}"]:
-    """The slope to the action of what has this slope to its values."""
-    each = slope_to_last_inputs(judgement.run, slope.view_as(judgement.run.output), number=actions)
-    return each.view(*slope.shape, actions).sum(1)
+    """The gradient with respect to the action, from that with respect to its values."""
+    forward = q.forward
+    each = critics.network.backward_to_last_inputs(forward, gradient.view_as(forward.output), number=actions)
+    return each.view(*gradient.shape, actions).sum(1)
 
 
-def fit(
+def critic_step(
     critics: Critics,
     config: Any,
-    batch: Transitions,
+    batch: ReplayBatch,
     target: Float[Tensor, "S B"],
     *,
     factor: float = 1.0,
-) -> Fit:
+) -> CriticStep:
     """One step of Adam down `factor` · Σₖ E[ (Qₖ(s, a) − y)² ], for all critics of all seeds at once."""
-    judgement = judged(critics, critics.theta.whole, batch.observation, batch.action)
-    error = judgement.value - target[:, None]
-    slope = (2 * factor / target.shape[1]) * error
-    descent = critics.network.gradient(judgement.run, slope.view_as(judgement.run.output))
+    q = q_values(critics, critics.theta.stored_views, batch.observation, batch.action)
+    error = q.value - target[:, None]
+    to_value = (2 * factor / target.shape[1]) * error
+    gradient = critics.network.gradient(q.forward, to_value.view_as(q.forward.output))
     adam_step(
         critics.theta,
-        descent.view_as(critics.theta.matrix),
+        gradient.view_as(critics.theta.matrix),
         learning_rate=config.critic_learning_rate,
         epsilon=EPSILON,
         weight_decay=config.critic_weight_decay,
     )
-    return Fit(judgement.value, factor * (error * error).mean(2))
+    return CriticStep(q.value, factor * (error * error).mean(2))
 
 
-def terminal(config: Any, batch: Transitions) -> Bool[Tensor, "S B"]:
+def no_bootstrap(config: Any, batch: ReplayBatch) -> Bool[Tensor, "S B"]:
     """Where nothing is bootstrapped: terminal successors, and with the trick those at a time limit too."""
     if config.tricks.time_limit_terminal:
         return batch.terminated | batch.truncated
@@ -168,7 +207,7 @@ def observe(
     return observation
 
 
-def executed(
+def to_environment(
     config: Any,  # noqa: ARG001 - a rule's interface
     problem: Problem,
     action: Float[Tensor, "S N A"],
@@ -197,9 +236,9 @@ def _range(problem: Problem) -> tuple[Float[Tensor, " A"], Float[Tensor, " A"]]:
     return (low + high) / 2, (high - low) / 2
 
 
-def kept(policy: Theta, critics: Critics) -> dict[str, Tensor]:
+def named_parameters(policy: Theta, critics: Critics) -> dict[str, Tensor]:
     """The parameters of policy and critics by name, [S, …] and [S, K, …]."""
-    named = {f"policy/{n}": view for n, view in zip(policy.layout.names, policy.frozen, strict=True)}
+    named = {f"policy/{n}": view for n, view in zip(policy.layout.names, policy.views, strict=True)}
     seeds = len(policy.matrix)
-    own = zip(critics.theta.layout.names, critics.theta.frozen, strict=True)
+    own = zip(critics.theta.layout.names, critics.theta.views, strict=True)
     return named | {f"critic/{n}": view.view(seeds, -1, *view.shape[1:]) for n, view in own}

@@ -8,7 +8,7 @@ Silver, Lever, Heess, Degris, Wierstra and Riedmiller 2014, "Deterministic polic
 equation 9.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -18,12 +18,20 @@ from jaxtyping import Bool, Float, Int
 from pydantic import Field, PositiveFloat, field_validator
 from torch import Tensor
 
-from matters.algorithms.interface import Metrics, Problem, Transitions
+from matters.algorithms.interface import Metrics, Problem, ReplayBatch, When
 from matters.algorithms.maths.moments import DIVERGING
 from matters.algorithms.parts import critics
-from matters.algorithms.parts.critics import EPSILON, Critics, Fit, OffPolicyConfig, judged, slope_to_action
-from matters.algorithms.parts.perceptron import Perceptron
-from matters.algorithms.parts.theta import Target, Theta, adam_step
+from matters.algorithms.parts.critics import (
+    EPSILON,
+    Critics,
+    CriticStep,
+    OffPolicyConfig,
+    gradient_to_action,
+    q_values,
+)
+from matters.algorithms.parts.mlp import Mlp, uniform
+from matters.algorithms.parts.optimisers import adam_step
+from matters.algorithms.parts.theta import Target, Theta
 from matters.algorithms.parts.tricks import OffPolicyTricks
 
 
@@ -52,16 +60,13 @@ class DeterministicConfig(OffPolicyConfig):
         return ou_step
 
 
-INERT: dict[str, str] = critics.INERT | {
-    "exploration_scale": "exploration is off",
-    "ou_reversion": "exploration is not 'ornstein-uhlenbeck'",
-    "ou_step": "exploration is not 'ornstein-uhlenbeck'",
-}
-
-IDLE: dict[str, Callable[[Any], bool]] = {
-    "exploration_scale": lambda config: config.exploration is None,
-    "ou_reversion": lambda config: config.exploration != "ornstein-uhlenbeck",
-    "ou_step": lambda config: config.exploration != "ornstein-uhlenbeck",
+_NOT_OU = When(
+    "exploration is not 'ornstein-uhlenbeck'", lambda config: config.exploration != "ornstein-uhlenbeck"
+)
+NO_EFFECT: dict[str, When] = critics.NO_EFFECT | {
+    "exploration_scale": When("exploration is off", lambda config: config.exploration is None),
+    "ou_reversion": _NOT_OU,
+    "ou_step": _NOT_OU,
 }
 
 
@@ -69,7 +74,7 @@ IDLE: dict[str, Callable[[Any], bool]] = {
 class Deterministic:
     """Policy and critics, the targets of both, and what exploration remembers."""
 
-    network: Perceptron
+    network: Mlp
     policy: Theta
     target: Target
     critics: Critics
@@ -80,11 +85,11 @@ class Deterministic:
 
 
 @dataclass
-class Step:
+class DeterministicStep:
     """What one gradient step computed, each term before anything moved."""
 
     target: Float[Tensor, "S B"]
-    fit: Fit
+    fit: CriticStep
     actor_loss: Float[Tensor, " S"] | None = None
     """Only where the policy moved."""
 
@@ -99,7 +104,7 @@ class Step:
         return found if self.actor_loss is None else found | {"actor_loss": self.actor_loss}
 
 
-def first(
+def init_state(
     config: DeterministicConfig,
     problem: Problem,
     generators: Sequence[np.random.Generator],
@@ -112,15 +117,15 @@ def first(
     Raises ValueError for unbounded actions.
     """
     critics.refuse_unbounded(problem)
-    network = Perceptron((problem.observation_size, *config.hidden, problem.action_size))
-    rows = [network.initial(own, last=config.last_layer) for own in generators]
+    network = Mlp((problem.observation_size, *config.hidden, problem.action_size), padded=True)
+    rows = [network.layout.row(network.initial(own, uniform(config.last_layer))) for own in generators]
     policy = Theta.of(rows, network.layout, dtype)
     seeds = len(generators)
     return Deterministic(
         network=network,
         policy=policy,
         target=Target.of(policy),
-        critics=critics.first_critics(
+        critics=critics.init_critics(
             config, problem, generators, dtype, number=number, last=config.last_layer
         ),
         exploration=torch.zeros(seeds, 1, problem.action_size, dtype=dtype),
@@ -128,9 +133,9 @@ def first(
     )
 
 
-def chosen(state: Deterministic, observation: Float[Tensor, "S B O"]) -> Float[Tensor, "S B A"]:
+def target_action(state: Deterministic, observation: Float[Tensor, "S B O"]) -> Float[Tensor, "S B A"]:
     """μ′(s), in ±1: what the target policy does."""
-    return state.network(state.target.whole, observation).output.tanh()
+    return state.network.forward(state.target.stored_views, observation).output.tanh()
 
 
 @DIVERGING
@@ -147,7 +152,7 @@ def act(
 
     Uhlenbeck and Ornstein 1930, "On the theory of the Brownian motion", in steps of dt.
     """
-    action = torch.from_numpy(np.tanh(state.network.applied(state.policy.arrays, observation.numpy())))
+    action = torch.from_numpy(np.tanh(state.network.forward_numpy(state.policy.arrays, observation.numpy())))
     if noise is None or config.exploration is None:
         return action
     if config.exploration == "gaussian":
@@ -163,20 +168,20 @@ def ended(state: Deterministic, config: DeterministicConfig, ended: Bool[Tensor,
         state.exploration.masked_fill_(ended[..., None], 0.0)
 
 
-def ascend(state: Deterministic, config: DeterministicConfig, batch: Transitions) -> Float[Tensor, " S"]:
+def policy_step(state: Deterministic, config: DeterministicConfig, batch: ReplayBatch) -> Float[Tensor, " S"]:
     """One step of the policy up the first critic's slope; returns the loss −E[Q₁(s, μ(s))] before it."""
-    run = state.network(state.policy.whole, batch.observation)
-    action = run.output.tanh()
-    own = state.critics.theta.layout.whole(state.critics.theta.matrix[:, 0])
-    judgement = judged(state.critics, own, batch.observation, action)
-    slope = torch.full_like(judgement.value, -1 / action.shape[1])
-    slope = slope_to_action(judgement, slope, actions=action.shape[2])
-    descent = state.network.gradient(run, slope * (1 - action * action))
-    adam_step(state.policy, descent, learning_rate=config.learning_rate, epsilon=EPSILON)
-    return -judgement.value.mean(2).sum(1)
+    forward = state.network.forward(state.policy.stored_views, batch.observation)
+    action = forward.output.tanh()
+    own = state.critics.theta.layout.stored_views(state.critics.theta.matrix[:, 0])
+    q = q_values(state.critics, own, batch.observation, action)
+    to_value = torch.full_like(q.value, -1 / action.shape[1])
+    to_action = gradient_to_action(state.critics, q, to_value, actions=action.shape[2])
+    gradient = state.network.gradient(forward, to_action * (1 - action * action))
+    adam_step(state.policy, gradient, learning_rate=config.learning_rate, epsilon=EPSILON)
+    return -q.value.mean(2).sum(1)
 
 
-def follow(state: Deterministic, config: DeterministicConfig) -> None:
+def follow_targets(state: Deterministic, config: DeterministicConfig) -> None:
     """Both targets move a little towards what they follow."""
     state.critics.target.follow(state.critics.theta, rate=config.target_rate)
     state.target.follow(state.policy, rate=config.target_rate)
@@ -184,4 +189,4 @@ def follow(state: Deterministic, config: DeterministicConfig) -> None:
 
 def parameters(state: Deterministic) -> dict[str, Tensor]:
     """Policy and critic parameters by name."""
-    return critics.kept(state.policy, state.critics)
+    return critics.named_parameters(state.policy, state.critics)

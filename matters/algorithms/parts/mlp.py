@@ -1,14 +1,17 @@
-"""Multi-layer perceptrons as pure functions of views of θ, with their slopes written out.
+"""The multi-layer perceptron as a pure function of views of θ, with its backward pass written out.
 
 A step of a small network is many small operations, each of which autograd records and plays back at some
-cost. So learning rules that take many steps run a network by `passed` and hand the slope of their loss to its
-output back to `slopes`, which takes half the time. Autograd is left to what needs second derivatives, and to
-the tests, which compare the two.
+cost. So learning rules that take many steps call `Mlp.forward`, and hand the gradient of their loss with
+respect to its output to `Mlp.backward`: that takes half the time. Autograd is left to what needs second
+derivatives, and to the tests, which compare the two.
+
+R is the number of networks that are evaluated at once: S, or S K where each seed has K of them.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 
 import numpy as np
 import torch
@@ -19,7 +22,7 @@ from torch.nn.functional import pad
 from matters.algorithms.parts.theta import Layout
 
 # A batched matrix product rounds the same for one seed as for ten where its right factor is a multiple of
-# this wide; at widths 6, 7 and 17, MKL takes another kernel for a batch of one. networks_test.py holds it to
+# this wide; at widths 6, 7 and 17, MKL takes another kernel for a batch of one. mlp_test.py holds it to
 # that.
 WIDTH_MULTIPLE = 16
 
@@ -40,67 +43,123 @@ def linear(
 
 
 @dataclass
-class Pass:
-    """What R networks made of an input, kept for their slopes. R is S, or S K for K networks a seed."""
+class Forward:
+    """What R networks made of an input, kept for the way back."""
 
     views: Sequence[Tensor]
-    tanh: bool
     inputs: list[Tensor]
     """Of each layer."""
     output: Float[Tensor, "R B O"]
 
 
-def passed(views: Sequence[Tensor], x: Float[Tensor, "R B I"], *, tanh: bool) -> Pass:
-    """Weights and biases `views`, layer by layer, applied to x, with tanh or ReLU between."""
-    inputs = [x]
-    for weight, bias in zip(views[:-2:2], views[1:-2:2], strict=True):
-        hidden = linear(inputs[-1], weight, bias)
-        inputs.append(hidden.tanh_() if tanh else hidden.relu_())
-    return Pass(views, tanh, inputs, linear(inputs[-1], views[-2], views[-1]))
+Initialiser = Callable[[np.random.Generator, int, int, bool], tuple[np.ndarray, np.ndarray]]
+"""First weight [I, O] and bias [1, O] of a layer, given a generator, I, O and whether it is the last one."""
 
 
-def applied(
-    arrays: Sequence[np.ndarray], x: Float[np.ndarray, "S B I"], *, tanh: bool
-) -> Float[np.ndarray, "S B O"]:
-    """The output alone, in NumPy, for acting: one observation is less work than PyTorch's overhead.
+@dataclass(frozen=True)
+class Mlp:
+    """A perceptron of layers `sizes` = (inputs, hidden…, outputs), with ReLU or tanh between layers.
 
-    NumPy multiplies one seed's matrices after another's, so that their number does not matter.
+    If `padded`, hidden layers are stored as wide as the next multiple of `WIDTH_MULTIPLE`, which matrix
+    products need; otherwise they are padded in each product, which costs less where layers are narrow or have
+    such a width anyway. Parameters of units beyond a layer's width are 0: such a unit puts out 0, and all
+    gradients to its parameters are 0, so they stay as they are.
     """
-    for weight, bias in zip(arrays[:-2:2], arrays[1:-2:2], strict=True):
-        x = x @ weight
-        x += bias
-        x = np.tanh(x, out=x) if tanh else np.maximum(x, 0, out=x)
-    output: np.ndarray = x @ arrays[-2]
-    output += arrays[-1]
-    return output
+
+    sizes: tuple[int, ...]
+    tanh: bool = False
+    padded: bool = False
+
+    @property
+    def shapes(self) -> tuple[tuple[int, ...], ...]:
+        """Weight (I, O) and bias (1, O) of each layer, in order."""
+        return _shapes(self.sizes)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of those parameters."""
+        return tuple(f"{part}_{layer}" for layer in range(len(self.sizes) - 1) for part in ("weight", "bias"))
+
+    @cached_property
+    def layout(self) -> Layout:
+        """The layout of a θ that holds this network alone."""
+        if not self.padded:
+            return Layout(self.names, self.shapes)
+        inputs, *hidden, outputs = self.sizes
+        stored = (inputs, *(width + -width % WIDTH_MULTIPLE for width in hidden), outputs)
+        return Layout(self.names, self.shapes, _shapes(stored))
+
+    def __call__(self, views: Sequence[Tensor], x: Float[Tensor, "R B I"]) -> Float[Tensor, "R B O"]:
+        """The output, for autograd; `views` are the parameters as `Layout.views` gives them."""
+        for weight, bias in zip(views[:-2:2], views[1:-2:2], strict=True):
+            hidden = linear(x, weight, bias)
+            x = hidden.tanh() if self.tanh else hidden.relu()
+        return linear(x, views[-2], views[-1])
+
+    def forward(self, views: Sequence[Tensor], x: Float[Tensor, "R B I"]) -> Forward:
+        """The output without autograd, and what `backward` needs; `views` are `Layout.stored_views`."""
+        inputs = [x]
+        for weight, bias in zip(views[:-2:2], views[1:-2:2], strict=True):
+            hidden = linear(inputs[-1], weight, bias)
+            inputs.append(hidden.tanh_() if self.tanh else hidden.relu_())
+        return Forward(views, inputs, linear(inputs[-1], views[-2], views[-1]))
+
+    def forward_numpy(
+        self, arrays: Sequence[np.ndarray], x: Float[np.ndarray, "R B I"]
+    ) -> Float[np.ndarray, "R B O"]:
+        """The output alone, in NumPy, for acting: one observation is less work than PyTorch's overhead.
+
+        `arrays` share the memory of `Layout.stored_views`. NumPy multiplies one network's matrices after
+        another's, so that their number does not matter.
+        """
+        for weight, bias in zip(arrays[:-2:2], arrays[1:-2:2], strict=True):
+            x = x @ weight
+            x += bias
+            x = np.tanh(x, out=x) if self.tanh else np.maximum(x, 0, out=x)
+        output: np.ndarray = x @ arrays[-2]
+        output += arrays[-1]
+        return output
+
+    def backward(self, forward: Forward, gradient: Float[Tensor, "R B O"]) -> list[Float[Tensor, "R _"]]:
+        """The gradient with respect to each weight and bias, in order and flat, from that of the output."""
+        pieces = []
+        for layer, here in self._layers_back(forward, gradient):
+            pieces += [here.sum(1), _product(forward.inputs[layer].transpose(1, 2), here).flatten(1)]
+        return pieces[::-1]
+
+    def gradient(self, forward: Forward, gradient: Float[Tensor, "R B O"]) -> Float[Tensor, "R P"]:
+        """As `backward`, as rows of a θ that holds this network alone; that of the padding is 0."""
+        return self.layout.joined(self.backward(forward, gradient))
+
+    def backward_to_last_inputs(
+        self, forward: Forward, gradient: Float[Tensor, "R B O"], *, number: int
+    ) -> Float[Tensor, "R B {number}"]:
+        """The gradient with respect to the last `number` inputs, from that of the output."""
+        *_, (_, first) = self._layers_back(forward, gradient)
+        return _product(first, forward.views[0][:, -number:].transpose(1, 2))
+
+    def _layers_back(
+        self, forward: Forward, gradient: Float[Tensor, "R B O"]
+    ) -> Iterator[tuple[int, Float[Tensor, "R B _"]]]:
+        """From the last layer to the first, the gradient of what it puts out before its activation."""
+        for layer in reversed(range(len(forward.inputs))):
+            yield layer, gradient
+            if layer:
+                below = _product(gradient, forward.views[2 * layer].transpose(1, 2))
+                if self.tanh:
+                    gradient = torch.ops.aten.tanh_backward(below, forward.inputs[layer])
+                else:
+                    gradient = torch.ops.aten.threshold_backward(below, forward.inputs[layer], 0)
+
+    def initial(self, generator: np.random.Generator, initialiser: Initialiser) -> list[np.ndarray]:
+        """First parameters of one network, drawn layer by layer."""
+        last = len(self.sizes) - 2
+        layers = enumerate(pairwise(self.sizes))
+        return [part for k, (i, o) in layers for part in initialiser(generator, i, o, k == last)]
 
 
-def slopes(run: Pass, slope: Float[Tensor, "R B O"]) -> list[Float[Tensor, "R _"]]:
-    """∇ to each weight and bias, in order and flat, of what has this slope to the output."""
-    pieces = []
-    for layer, here in _backwards(run, slope):
-        pieces += [here.sum(1), _product(run.inputs[layer].transpose(1, 2), here).flatten(1)]
-    return pieces[::-1]
-
-
-def slope_to_last_inputs(
-    run: Pass, slope: Float[Tensor, "R B O"], *, number: int
-) -> Float[Tensor, "R B {number}"]:
-    """The slope to the last `number` inputs of what has this slope to the output."""
-    *_, (_, first) = _backwards(run, slope)
-    return _product(first, run.views[0][:, -number:].transpose(1, 2))
-
-
-def _backwards(run: Pass, slope: Float[Tensor, "R B O"]) -> Iterator[tuple[int, Float[Tensor, "R B _"]]]:
-    """From the last layer to the first, the slope to what it puts out before its activation."""
-    for layer in reversed(range(len(run.inputs))):
-        yield layer, slope
-        if layer:
-            below = _product(slope, run.views[2 * layer].transpose(1, 2))
-            if run.tanh:
-                slope = torch.ops.aten.tanh_backward(below, run.inputs[layer])
-            else:
-                slope = torch.ops.aten.threshold_backward(below, run.inputs[layer], 0)
+def _shapes(sizes: Sequence[int]) -> tuple[tuple[int, int], ...]:
+    return tuple(shape for i, o in pairwise(sizes) for shape in ((i, o), (1, o)))
 
 
 def _product(x: Float[Tensor, "R B I"], weight: Float[Tensor, "R I O"]) -> Float[Tensor, "R B O"]:
@@ -114,66 +173,50 @@ def _product(x: Float[Tensor, "R B I"], weight: Float[Tensor, "R I O"]) -> Float
     return x.bmm(pad(weight, (0, missing)))[..., :width] if missing else x.bmm(weight)
 
 
-@dataclass(frozen=True)
-class Mlp:
-    """A perceptron of layers `sizes` = (inputs, hidden…, outputs), with an activation between layers."""
+def orthogonal(last_gain: float) -> Initialiser:
+    """Orthogonal weights of gain √2, in the last layer `last_gain`; biases are 0.
 
-    sizes: tuple[int, ...]
-    tanh: bool  # else ReLU
+    Engstrom et al. 2020, item 3; gains as in OpenAI baselines.
+    """
 
-    @property
-    def shapes(self) -> tuple[tuple[int, ...], ...]:
-        """Weight (I, O) and bias (1, O) of each layer, in order."""
-        pairs = zip(self.sizes, self.sizes[1:], strict=False)
-        return tuple(shape for i, o in pairs for shape in ((i, o), (1, o)))
+    def layer(
+        generator: np.random.Generator, inputs: int, outputs: int, last: bool
+    ) -> tuple[np.ndarray, np.ndarray]:
+        gain = last_gain if last else np.sqrt(2)
+        return orthogonal_matrix(generator, inputs, outputs) * gain, np.zeros((1, outputs))
 
-    @property
-    def names(self) -> tuple[str, ...]:
-        """Names of those parameters."""
-        return tuple(f"{part}_{layer}" for layer in range(len(self.sizes) - 1) for part in ("weight", "bias"))
+    return layer
 
-    @cached_property
-    def layout(self) -> Layout:
-        """The layout of a θ that holds this network alone."""
-        return Layout(self.names, self.shapes)
 
-    def __call__(self, views: Sequence[Tensor], x: Float[Tensor, "S B I"]) -> Float[Tensor, "S B O"]:
-        """The network's output; `views` are its parameters as `Layout.views` gives them."""
-        last = len(self.sizes) - 2
-        for layer in range(last):
-            hidden = linear(x, views[2 * layer], views[2 * layer + 1])
-            x = hidden.tanh() if self.tanh else hidden.relu()
-        return linear(x, views[2 * last], views[2 * last + 1])
+def glorot(
+    generator: np.random.Generator,
+    inputs: int,
+    outputs: int,
+    last: bool = False,  # noqa: ARG001 - an `Initialiser`
+) -> tuple[np.ndarray, np.ndarray]:
+    """Weights uniform in ±√(6 / (I + O)) in every layer; biases are 0. What Engstrom et al. compare with.
 
-    def applied(
-        self, arrays: Sequence[np.ndarray], x: Float[np.ndarray, "S B I"]
-    ) -> Float[np.ndarray, "S B O"]:
-        """As a call, in NumPy, for acting; `arrays` are what `views` are."""
-        return applied(arrays, x, tanh=self.tanh)
+    Glorot and Bengio 2010, "Understanding the difficulty of training deep feedforward networks", equation 16.
+    """
+    bound = np.sqrt(6 / (inputs + outputs))
+    return generator.uniform(-bound, bound, (inputs, outputs)), np.zeros((1, outputs))
 
-    def run(self, views: Sequence[Tensor], x: Float[Tensor, "S B I"]) -> Pass:
-        """As a call, without autograd, and with what `gradient` needs."""
-        return passed(views, x, tanh=self.tanh)
 
-    def gradient(self, run: Pass, slope: Float[Tensor, "S B O"]) -> Float[Tensor, "S P"]:
-        """∇ to θ of what has this slope to the output, where this network is all of θ."""
-        return self.layout.joined(slopes(run, slope))
+def uniform(last_bound: float | None) -> Initialiser:
+    """Weights and biases uniform in ±1/√I of their layer; in the last layer in ±`last_bound`, if it is given.
 
-    def initial(
-        self, generator: np.random.Generator, *, orthogonal: bool, last_gain: float
-    ) -> list[np.ndarray]:
-        """First parameters of one seed; biases are 0.
+    Lillicrap et al. 2016, "Continuous control with deep reinforcement learning", section 7; without
+    `last_bound` it is what `torch.nn.Linear` does.
+    """
 
-        Orthogonal: gain √2 in the hidden layers and `last_gain` in the last (Engstrom et al. 2020, item 3;
-        gains as in OpenAI baselines). Otherwise Glorot-uniform in every layer, what Engstrom et al. compare
-        with.
-        """
-        parameters: list[np.ndarray] = []
-        for layer, (i, o) in enumerate(zip(self.sizes, self.sizes[1:], strict=False)):
-            gain = last_gain if layer == len(self.sizes) - 2 else np.sqrt(2)
-            weight = orthogonal_matrix(generator, i, o) * gain if orthogonal else glorot(generator, i, o)
-            parameters += [weight, np.zeros((1, o))]
-        return parameters
+    def layer(
+        generator: np.random.Generator, inputs: int, outputs: int, last: bool
+    ) -> tuple[np.ndarray, np.ndarray]:
+        bound = last_bound if last and last_bound is not None else 1 / np.sqrt(inputs)
+        weight = generator.uniform(-bound, bound, (inputs, outputs))
+        return weight, generator.uniform(-bound, bound, (1, outputs))
+
+    return layer
 
 
 def orthogonal_matrix(generator: np.random.Generator, rows: int, columns: int) -> np.ndarray:
@@ -185,12 +228,3 @@ def orthogonal_matrix(generator: np.random.Generator, rows: int, columns: int) -
     q, r = np.linalg.qr(generator.standard_normal((max(rows, columns), min(rows, columns))))
     q *= np.sign(np.diagonal(r))
     return q if rows >= columns else q.T
-
-
-def glorot(generator: np.random.Generator, rows: int, columns: int) -> np.ndarray:
-    """Uniform in ±√(6 / (rows + columns)).
-
-    Glorot and Bengio 2010, "Understanding the difficulty of training deep feedforward networks", equation 16.
-    """
-    bound = np.sqrt(6 / (rows + columns))
-    return generator.uniform(-bound, bound, (rows, columns))

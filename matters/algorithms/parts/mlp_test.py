@@ -3,8 +3,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from matters.algorithms.parts.mlp import Mlp, glorot, linear, orthogonal_matrix
-from matters.algorithms.parts.theta import Theta, gradient
+from matters.algorithms.parts.mlp import Initialiser, Mlp, glorot, linear, orthogonal, orthogonal_matrix
+from matters.algorithms.parts.optimisers import gradient
+from matters.algorithms.parts.theta import Theta
 
 INPUTS = (3, 4, 11, 17, 105, 348)
 OUTPUTS = (1, 2, 3, 6, 7, 8, 17)
@@ -28,9 +29,9 @@ def pass_and_slopes(network: Mlp, parameters: Tensor, x: Tensor, weights: Tensor
     theta = Theta.of(list(parameters.numpy()), network.layout, parameters.dtype)
     output = network(theta.leaves, x)
     (slopes,) = gradient((output * weights).sum((1, 2)), theta)
-    run = network.run(theta.frozen, x)
-    applied = torch.from_numpy(network.applied(theta.arrays, x.numpy()))
-    return output.detach(), slopes, run.output, network.gradient(run, weights), applied
+    forward = network.forward(theta.views, x)
+    applied = torch.from_numpy(network.forward_numpy(theta.arrays, x.numpy()))
+    return output.detach(), slopes, forward.output, network.gradient(forward, weights), applied
 
 
 def holds_its_bits(network: Mlp, batch: int) -> bool:
@@ -113,7 +114,7 @@ def test_a_layer_is_x_w_plus_b_and_so_are_its_gradients(outputs: int, batch: int
 def test_a_network_is_the_torch_nn_network_of_the_same_weights(tanh: bool) -> None:
     network = Mlp((4, 8, 6, 3), tanh)
     theta = Theta.of(
-        [network.layout.row(network.initial(np.random.default_rng(0), orthogonal=False, last_gain=1.0))],
+        [network.layout.row(network.initial(np.random.default_rng(0), glorot))],
         network.layout,
     )
     theta.matrix[:, : network.layout.parameters].add_(0.1)  # so that no bias is 0
@@ -121,11 +122,11 @@ def test_a_network_is_the_torch_nn_network_of_the_same_weights(tanh: bool) -> No
     for layer, (i, o) in enumerate(zip(network.sizes, network.sizes[1:], strict=False)):
         module = torch.nn.Linear(i, o)
         with torch.no_grad():
-            module.weight.copy_(theta.frozen[2 * layer][0].T)
-            module.bias.copy_(theta.frozen[2 * layer + 1][0, 0])
+            module.weight.copy_(theta.views[2 * layer][0].T)
+            module.bias.copy_(theta.views[2 * layer + 1][0, 0])
         layers += [module, torch.nn.Tanh() if tanh else torch.nn.ReLU()]
     x = torch.randn(1, 10, 4, generator=torch.Generator().manual_seed(1))
-    torch.testing.assert_close(network(theta.frozen, x)[0], torch.nn.Sequential(*layers[:-1])(x[0]).detach())
+    torch.testing.assert_close(network(theta.views, x)[0], torch.nn.Sequential(*layers[:-1])(x[0]).detach())
 
 
 @pytest.mark.parametrize("tanh", [True, False])
@@ -163,29 +164,23 @@ def test_an_orthogonal_matrix_prefers_no_sign() -> None:
 
 
 def test_orthogonal_layers_have_gain_root_2_and_the_last_its_own() -> None:
-    weights = Mlp((11, 64, 64, 3), True).initial(np.random.default_rng(0), orthogonal=True, last_gain=0.01)[
-        ::2
-    ]
+    weights = Mlp((11, 64, 64, 3), True).initial(np.random.default_rng(0), orthogonal(0.01))[::2]
     for weight, gain in zip(weights, (2**0.5, 2**0.5, 0.01), strict=True):
         np.testing.assert_allclose(np.linalg.svd(weight, compute_uv=False), gain)
 
 
 def test_glorot_weights_fill_their_bounds_in_every_layer() -> None:
     bound = (6 / (200 + 300)) ** 0.5
-    weight = glorot(np.random.default_rng(0), 200, 300)
+    weight, _ = glorot(np.random.default_rng(0), 200, 300)
     assert abs(weight).max() <= bound
     assert weight.max() > 0.999 * bound
     assert weight.min() < -0.999 * bound
     assert weight.var() == pytest.approx(2 / (200 + 300), rel=0.02)  # what the paper asks for
-    for layer in Mlp((11, 64, 64, 3), True).initial(
-        np.random.default_rng(0), orthogonal=False, last_gain=0.01
-    )[::2]:
+    for layer in Mlp((11, 64, 64, 3), True).initial(np.random.default_rng(0), glorot)[::2]:
         assert 0.9 < abs(layer).max() / (6 / sum(layer.shape)) ** 0.5 <= 1
 
 
-@pytest.mark.parametrize("orthogonal", [True, False])
-def test_first_biases_are_0(orthogonal: bool) -> None:
-    for bias in Mlp((4, 8, 2), True).initial(np.random.default_rng(0), orthogonal=orthogonal, last_gain=1.0)[
-        1::2
-    ]:
+@pytest.mark.parametrize("initialiser", [orthogonal(1.0), glorot], ids=["orthogonal", "glorot"])
+def test_first_biases_are_0(initialiser: Initialiser) -> None:
+    for bias in Mlp((4, 8, 2), True).initial(np.random.default_rng(0), initialiser)[1::2]:
         assert not bias.any()

@@ -13,8 +13,7 @@ The advantages are computed before anything is fitted, and policy and value func
 optimisers of their own, so it does not matter which of the two learns first. Here the policy does.
 """
 
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import numpy as np
 import torch
@@ -22,13 +21,13 @@ from jaxtyping import Float
 from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
 from torch import Tensor
 
+from matters.algorithms.interface import Bound, When
 from matters.algorithms.maths.advantages import standardised
 from matters.algorithms.maths.conjugate_gradient import Product
 from matters.algorithms.maths.schedules import linear_decay
-from matters.algorithms.parts.actor_critic import IDLE as SHARED_IDLE
-from matters.algorithms.parts.actor_critic import INERT as SHARED_INERT
-from matters.algorithms.parts.actor_critic import ActorCritic, Batch, OnPolicyConfig, fit_value
-from matters.algorithms.parts.theta import gradient
+from matters.algorithms.parts import actor_critic
+from matters.algorithms.parts.actor_critic import ActorCritic, Batch, OnPolicyConfig, descend, value_gradient
+from matters.algorithms.parts.optimisers import gradient
 from matters.algorithms.parts.tricks import AdamTricks
 
 
@@ -75,11 +74,19 @@ _OF_THE_FIT = (
     "tricks.anneal_lr",
 )
 
-INERT: dict[str, str] = SHARED_INERT | dict.fromkeys(_OF_THE_FIT, "value_epochs is 0")
-
-IDLE: dict[str, Callable[[Any], bool]] = SHARED_IDLE | dict.fromkeys(
-    _OF_THE_FIT, lambda config: not config.value_epochs
+NO_EFFECT: dict[str, When] = actor_critic.NO_EFFECT | dict.fromkeys(
+    _OF_THE_FIT, When("value_epochs is 0", lambda config: not config.value_epochs)
 )
+
+
+SECOND_ORDER = "the step has it to second order; what it comes to is not checked"
+CHECKED = "a step is taken only if it is within"
+
+
+def bound(config: NaturalConfig, means: str) -> tuple[Bound, ...]:
+    """δ, as what is recorded of an update is held against it."""
+    tricks = config.tricks
+    return (Bound("mean_kl", "δ", config.kl, means, tricks.kl_final, tricks.kl_per_action),)
 
 
 def step_kl(config: NaturalConfig, *, progress: float) -> float:
@@ -136,7 +143,8 @@ def fisher_product(
     return product
 
 
-def fit(
+@torch.inference_mode()
+def fit_value(
     state: ActorCritic,
     config: NaturalConfig,
     batch: Batch,
@@ -144,15 +152,16 @@ def fit(
     *,
     progress: float,
 ) -> Float[Tensor, " S"]:
-    """Fit V to the batch's targets; returns the mean loss of the last pass."""
-    rate = config.value_learning_rate
-    return fit_value(
-        state,
-        batch,
-        generators,
-        epochs=config.value_epochs,
-        minibatch_size=config.value_minibatch_size,
-        learning_rate=linear_decay(rate, progress=progress) if config.tricks.anneal_lr else rate,
-        tricks=config.tricks,
-        clip=config.tricks.value_clip,
-    )
+    """Fit V to the batch's targets by minibatch steps of Adam; returns the mean loss of the last pass."""
+    rate, size = config.value_learning_rate, batch.advantage.shape[1]
+    if config.tricks.anneal_lr:
+        rate = linear_decay(rate, progress=progress)
+    losses = [torch.zeros(len(generators), dtype=batch.value.dtype)]
+    for _ in range(config.value_epochs):
+        order = torch.from_numpy(np.stack([generator.permutation(size) for generator in generators]))
+        losses = []
+        for minibatch in batch.take(order).split(config.value_minibatch_size):
+            loss, gradient = value_gradient(state, minibatch, clip=config.tricks.value_clip)
+            descend(state.value, gradient, learning_rate=rate, tricks=config.tricks)
+            losses.append(loss)
+    return torch.stack(losses, dim=1).mean(1)

@@ -10,7 +10,7 @@ from matters.algorithms.maths.conjugate_gradient import dense, dot
 from matters.algorithms.maths.distributions import gaussian_kl
 from matters.algorithms.parts import actor_critic
 from matters.algorithms.parts.natural_gradient import fisher_product, surrogate
-from matters.algorithms.parts.theta import gradient
+from matters.algorithms.parts.optimisers import gradient
 
 PROBLEM = Problem(2, 1, (-1.0,), (1.0,))
 SEEDS, STEPS = 3, 40
@@ -63,7 +63,7 @@ def test_the_fisher_product_is_the_jacobians_and_the_finite_differences_of_the_k
     def outputs(theta):
         return state.actor(state.policy.layout.views(theta), batch.observation)
 
-    log_std = state.policy.frozen[-1]
+    log_std = state.policy.views[-1]
     for seed in range(SEEDS):
         jacobian_mean, jacobian_log_std = torch.autograd.functional.jacobian(outputs, state.policy.matrix)
         j = jacobian_mean[seed, :, 0, seed]
@@ -207,7 +207,7 @@ def test_the_line_search_never_accepts_a_kl_above_delta_or_a_worse_surrogate(see
     batch = actor_critic.prepare(state, config, rollout)
     before = state.policy.matrix.clone()
     metrics = trpo.update(state, config, rollout, generators(), progress=0.0)
-    gain, moved = trpo.judged(state, batch, state.policy.matrix)
+    gain, moved = trpo.surrogate_and_kl(state, batch, state.policy.matrix)
     stayed = metrics["line_search_factor"] == 0
     assert (moved <= kl).all()
     assert ((gain > batch.advantage.mean(1)) | stayed).all()
@@ -218,14 +218,14 @@ def test_a_rejected_step_of_one_seed_leaves_the_others_accepted_ones_alone(monke
     config = config_of(trpo)
     accepted = updated(trpo, config)
     start = state_of(trpo, config).policy.matrix
-    judged = trpo.judged
+    measured = trpo.surrogate_and_kl
 
     def one_refuses(*arguments):
-        gain, moved = judged(*arguments)
+        gain, moved = measured(*arguments)
         moved[1] = float("inf")
         return gain, moved
 
-    monkeypatch.setattr(trpo, "judged", one_refuses)
+    monkeypatch.setattr(trpo, "surrogate_and_kl", one_refuses)
     refused = updated(trpo, config)
     assert torch.equal(refused.policy.matrix[1], start[1])
     assert torch.equal(refused.policy.matrix[[0, 2]], accepted.policy.matrix[[0, 2]])
@@ -249,9 +249,9 @@ def test_the_order_in_which_policy_and_value_learn_does_not_matter():
     config, state, rollout, batch = prepared()
     tnpg.update(state, config, rollout, generators(), progress=0.0)
     other = state_of(tnpg, config)
-    from matters.algorithms.parts.natural_gradient import fit
+    from matters.algorithms.parts.natural_gradient import fit_value
 
-    fit(other, config, batch, generators(), progress=0.0)
+    fit_value(other, config, batch, generators(), progress=0.0)
     assert torch.equal(other.value.matrix, state.value.matrix)
     (g,) = gradient(surrogate(other, batch), other.policy)
     fresh = state_of(tnpg, config)

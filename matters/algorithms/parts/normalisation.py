@@ -9,7 +9,7 @@ from matters.algorithms.maths.moments import DIVERGING, Moments, include, standa
 from matters.algorithms.parts.tricks import OnPolicyTricks
 
 
-def seen(
+def normalise_observation(
     moments: Moments, observation: Float[Tensor, "S N O"], tricks: OnPolicyTricks, *, learn: bool
 ) -> Float[Tensor, "S N O"]:
     """What the policy sees of a raw observation; with `learn`, the moments take it in first, in place."""
@@ -24,7 +24,7 @@ def seen(
 
 
 @DIVERGING
-def paid(
+def scale_reward(
     moments: Moments,
     running: Float[Tensor, "S N"],
     reward: Float[Tensor, "S T N"],

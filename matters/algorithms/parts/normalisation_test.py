@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 from matters.algorithms.maths.moments import Moments, start
-from matters.algorithms.parts.normalisation import paid, seen
+from matters.algorithms.parts.normalisation import normalise_observation, scale_reward
 from matters.algorithms.parts.tricks import OnPolicyTricks
 
 SEEDS, TIME, ENVIRONMENTS, SIZE = 3, 40, 2, 4
@@ -62,7 +62,7 @@ def pay(
 ) -> Tensor:
     moments = start(len(reward), 1) if moments is None else moments
     running = torch.zeros(len(reward), ENVIRONMENTS, dtype=torch.float64) if running is None else running
-    return paid(moments, running, reward, ended, tricks, discount=0.99)
+    return scale_reward(moments, running, reward, ended, tricks, discount=0.99)
 
 
 BASELINES = OnPolicyTricks(
@@ -75,7 +75,7 @@ def test_observations_are_normalised_as_openai_baselines_does() -> None:
     moments = start(SEEDS, SIZE)
     theirs = [VecNormalize(0.99) for _ in range(SEEDS)]
     for t in range(TIME):
-        found = seen(moments, observation[:, t], BASELINES, learn=True)
+        found = normalise_observation(moments, observation[:, t], BASELINES, learn=True)
         expected = np.stack([theirs[s].observe(observation[s, t].double().numpy()) for s in range(SEEDS)])
         np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-5)
 
@@ -111,20 +111,22 @@ def test_reward_scaling_divides_and_does_not_shift() -> None:
 def test_frozen_moments_learn_nothing_and_are_still_used() -> None:
     observation, _, _ = drawn()
     moments = start(SEEDS, SIZE)
-    seen(moments, observation[:, 0], BASELINES, learn=True)
+    normalise_observation(moments, observation[:, 0], BASELINES, learn=True)
     before = [tensor.clone() for tensor in (moments.mean, moments.variance, moments.count)]
-    found = seen(moments, observation[:, 1], BASELINES, learn=False)
+    found = normalise_observation(moments, observation[:, 1], BASELINES, learn=False)
     for old, new in zip(before, (moments.mean, moments.variance, moments.count), strict=True):
         assert torch.equal(old, new)
     assert not torch.equal(found, observation[:, 1])
-    seen(moments, observation[:, 1], BASELINES, learn=True)
+    normalise_observation(moments, observation[:, 1], BASELINES, learn=True)
     assert not torch.equal(before[0], moments.mean)
 
 
 def test_off_is_the_identity_and_leaves_the_moments_alone() -> None:
     observation, reward, ended = drawn()
     moments = start(SEEDS, SIZE)
-    assert torch.equal(seen(moments, observation[:, 0], OnPolicyTricks(), learn=True), observation[:, 0])
+    assert torch.equal(
+        normalise_observation(moments, observation[:, 0], OnPolicyTricks(), learn=True), observation[:, 0]
+    )
     assert torch.equal(pay(reward, ended, OnPolicyTricks()), reward)
     assert torch.equal(moments.mean, torch.zeros_like(moments.mean))
     assert torch.equal(moments.count, start(SEEDS, SIZE).count)
@@ -134,7 +136,7 @@ def test_off_is_the_identity_and_leaves_the_moments_alone() -> None:
 def test_clips_bound_what_they_say(limit: float) -> None:
     observation, reward, ended = drawn()
     tricks = OnPolicyTricks(observation_clip=limit, reward_clip=limit)
-    clipped = seen(start(SEEDS, SIZE), observation[:, 0], tricks, learn=True)
+    clipped = normalise_observation(start(SEEDS, SIZE), observation[:, 0], tricks, learn=True)
     assert torch.equal(clipped, observation[:, 0].clamp(-limit, limit))
     assert torch.equal(pay(reward, ended, tricks), reward.clamp(-limit, limit))
 
@@ -144,7 +146,7 @@ def test_a_seeds_observations_and_rewards_do_not_see_the_other_seeds() -> None:
     other_observation, other_reward = observation.clone(), reward.clone()
     other_observation[1], other_reward[1] = torch.nan, torch.inf
     others = [0, 2]
-    here = seen(start(SEEDS, SIZE), observation[:, 0], BASELINES, learn=True)
-    there = seen(start(SEEDS, SIZE), other_observation[:, 0], BASELINES, learn=True)
+    here = normalise_observation(start(SEEDS, SIZE), observation[:, 0], BASELINES, learn=True)
+    there = normalise_observation(start(SEEDS, SIZE), other_observation[:, 0], BASELINES, learn=True)
     assert torch.equal(here[others], there[others])
     assert torch.equal(pay(reward, ended, BASELINES)[others], pay(other_reward, ended, BASELINES)[others])

@@ -13,21 +13,21 @@ from torch import Tensor
 
 from matters.algorithms.maths.distributions import (
     beta_entropy,
-    beta_entropy_slopes,
+    beta_entropy_gradients,
     beta_kl,
-    beta_kl_slopes,
+    beta_kl_gradients,
     beta_log_prob,
-    beta_log_prob_slopes,
+    beta_log_prob_gradients,
     beta_mode,
     gaussian_entropy,
     gaussian_kl,
-    gaussian_kl_slopes,
+    gaussian_kl_gradients,
     gaussian_log_prob,
-    gaussian_log_prob_slopes,
+    gaussian_log_prob_gradients,
     softplus,
 )
 from matters.algorithms.maths.moments import DIVERGING
-from matters.algorithms.parts.mlp import Mlp, Pass, slopes
+from matters.algorithms.parts.mlp import Forward, Initialiser, Mlp
 from matters.algorithms.parts.theta import Layout, Theta
 
 Distribution = tuple[Tensor, Tensor]
@@ -38,9 +38,9 @@ LAST_GAIN = 0.01
 """Orthogonal gain of the last layer (OpenAI baselines): the first policy barely looks at the observation."""
 
 
-def sum_of(slopes: Sequence[Distribution]) -> Distribution:
-    """The slope of a sum of terms."""
-    firsts, seconds = zip(*slopes, strict=True)
+def sum_of(gradients: Sequence[Distribution]) -> Distribution:
+    """The gradient of a sum of terms."""
+    firsts, seconds = zip(*gradients, strict=True)
     return reduce(torch.add, firsts), reduce(torch.add, seconds)
 
 
@@ -52,17 +52,19 @@ class Policy(Protocol):
     def layout(self) -> Layout:
         """The layout of a θ that holds the policy."""
 
-    def initial(self, generator: np.random.Generator, *, orthogonal: bool) -> np.ndarray:
+    def initial(self, generator: np.random.Generator, initialiser: Initialiser) -> np.ndarray:
         """A first row [P] of θ for one seed."""
 
     def __call__(self, views: list[Tensor], observation: Float[Tensor, "S B O"]) -> Distribution:
         """π(·|s) of each observation; `views` are the policy's parameters as its layout gives them."""
 
-    def run(self, views: list[Tensor], observation: Float[Tensor, "S B O"]) -> tuple[Distribution, Pass]:
+    def forward(
+        self, views: list[Tensor], observation: Float[Tensor, "S B O"]
+    ) -> tuple[Distribution, Forward]:
         """As a call, without autograd, and with what `gradient` needs."""
 
-    def gradient(self, run: Pass, slope: Distribution) -> Float[Tensor, "S P"]:
-        """∇ to θ of what has this slope to the distribution that `run` gave."""
+    def gradient(self, forward: Forward, gradient: Distribution) -> Float[Tensor, "S P"]:
+        """The gradient with respect to θ, from that with respect to the distribution that `forward` gave."""
 
     def sample(
         self, theta: Theta, observation: Float[Tensor, "S N O"], noise: Float[Tensor, "S N A"] | None
@@ -72,22 +74,22 @@ class Policy(Protocol):
     def log_prob(self, distribution: Distribution, action: Float[Tensor, "S B A"]) -> Float[Tensor, "S B"]:
         """log π(a|s)."""
 
-    def log_prob_slope(
+    def log_prob_gradient(
         self, distribution: Distribution, action: Float[Tensor, "S B A"], weight: Float[Tensor, "S B"]
     ) -> Distribution:
-        """The slope of Σ weight · log π(a|s) to the distribution."""
+        """The gradient of Σ weight · log π(a|s) with respect to the distribution."""
 
     def entropy(self, distribution: Distribution) -> Float[Tensor, "S _"]:
         """H(π(·|s)), [S, B], or [S, 1] where it is the same for all observations."""
 
-    def entropy_slope(self, distribution: Distribution, weight: Float[Tensor, "S _"]) -> Distribution:
-        """The slope of Σ weight · H(π(·|s)) to the distribution; `weight` has the shape of the entropy."""
+    def entropy_gradient(self, distribution: Distribution, weight: Float[Tensor, "S _"]) -> Distribution:
+        """The gradient of Σ weight · H(π(·|s)) with respect to the distribution, `weight` shaped as H."""
 
     def kl(self, old: Distribution, new: Distribution) -> Float[Tensor, "S B"]:
         """KL(old ‖ new) at each observation."""
 
-    def kl_slope(self, old: Distribution, new: Distribution, weight: Float[Tensor, "S B"]) -> Distribution:
-        """The slope of Σ weight · KL(old ‖ new) to the new distribution."""
+    def kl_gradient(self, old: Distribution, new: Distribution, weight: Float[Tensor, "S B"]) -> Distribution:
+        """The gradient of Σ weight · KL(old ‖ new) with respect with respect to the new distribution."""
 
 
 @dataclass(frozen=True)
@@ -106,9 +108,9 @@ class GaussianPolicy:
         """The perceptron's parameters, then log σ."""
         return Layout((*self.mean.names, "log_std"), (*self.mean.shapes, (1, self.mean.sizes[-1])))
 
-    def initial(self, generator: np.random.Generator, *, orthogonal: bool) -> np.ndarray:
+    def initial(self, generator: np.random.Generator, initialiser: Initialiser) -> np.ndarray:
         """A first row [P] of θ for one seed."""
-        weights = self.mean.initial(generator, orthogonal=orthogonal, last_gain=LAST_GAIN)
+        weights = self.mean.initial(generator, initialiser)
         return self.layout.row([*weights, np.full((1, self.mean.sizes[-1]), self.log_std)])
 
     def __call__(
@@ -117,24 +119,24 @@ class GaussianPolicy:
         """μ(s) and log σ."""
         return self.mean(views[:-1], observation), views[-1]
 
-    def run(
+    def forward(
         self, views: list[Tensor], observation: Float[Tensor, "S B O"]
-    ) -> tuple[tuple[Float[Tensor, "S B A"], Float[Tensor, "S 1 A"]], Pass]:
+    ) -> tuple[tuple[Float[Tensor, "S B A"], Float[Tensor, "S 1 A"]], Forward]:
         """μ(s) and log σ, and what `gradient` needs."""
-        run = self.mean.run(views[:-1], observation)
-        return (run.output, views[-1]), run
+        forward = self.mean.forward(views[:-1], observation)
+        return (forward.output, views[-1]), forward
 
-    def gradient(self, run: Pass, slope: Distribution) -> Float[Tensor, "S P"]:
-        """∇ to θ of what has this slope to (μ, log σ)."""
-        to_mean, to_log_std = slope
-        return self.layout.joined([*slopes(run, to_mean), to_log_std.flatten(1)])
+    def gradient(self, forward: Forward, gradient: Distribution) -> Float[Tensor, "S P"]:
+        """The gradient with respect to θ, from that with respect to (μ, log σ)."""
+        to_mean, to_log_std = gradient
+        return self.layout.joined([*self.mean.backward(forward, to_mean), to_log_std.flatten(1)])
 
     @DIVERGING
     def sample(
         self, theta: Theta, observation: Float[Tensor, "S N O"], noise: Float[Tensor, "S N A"] | None
     ) -> Float[Tensor, "S N A"]:
         """μ + σ · noise, or the mode μ where there is no noise. No gradients."""
-        mean = self.mean.applied(theta.arrays[:-1], observation.numpy())
+        mean = self.mean.forward_numpy(theta.arrays[:-1], observation.numpy())
         if noise is not None:
             mean += np.exp(theta.arrays[-1]) * noise.numpy()
         return torch.from_numpy(mean)
@@ -143,18 +145,18 @@ class GaussianPolicy:
         """log N(a; μ, σ²)."""
         return gaussian_log_prob(action, *distribution)
 
-    def log_prob_slope(
+    def log_prob_gradient(
         self, distribution: Distribution, action: Float[Tensor, "S B A"], weight: Float[Tensor, "S B"]
     ) -> Distribution:
-        """The slope of Σ weight · log π(a|s) to (μ, log σ)."""
-        return gaussian_log_prob_slopes(action, *distribution, weight)
+        """The gradient of Σ weight · log π(a|s) with respect to (μ, log σ)."""
+        return gaussian_log_prob_gradients(action, *distribution, weight)
 
     def entropy(self, distribution: Distribution) -> Float[Tensor, "S 1"]:
         """Of σ alone, so that all observations have the same."""
         return gaussian_entropy(distribution[1])
 
-    def entropy_slope(self, distribution: Distribution, weight: Float[Tensor, "S 1"]) -> Distribution:
-        """The slope of weight · H to (μ, log σ): 0 and the weight."""
+    def entropy_gradient(self, distribution: Distribution, weight: Float[Tensor, "S 1"]) -> Distribution:
+        """The gradient of weight · H with respect to (μ, log σ): 0 and the weight."""
         mean, log_std = distribution
         return torch.zeros_like(mean), weight[..., None].expand_as(log_std)
 
@@ -162,9 +164,9 @@ class GaussianPolicy:
         """KL(old ‖ new)."""
         return gaussian_kl(*old, *new)
 
-    def kl_slope(self, old: Distribution, new: Distribution, weight: Float[Tensor, "S B"]) -> Distribution:
-        """The slope of Σ weight · KL(old ‖ new) to the new (μ, log σ)."""
-        return gaussian_kl_slopes(*old, *new, weight)
+    def kl_gradient(self, old: Distribution, new: Distribution, weight: Float[Tensor, "S B"]) -> Distribution:
+        """The gradient of Σ weight · KL(old ‖ new) with respect to the new (μ, log σ)."""
+        return gaussian_kl_gradients(*old, *new, weight)
 
 
 @dataclass(frozen=True)
@@ -197,9 +199,9 @@ class BetaPolicy:
         """The perceptron's parameters."""
         return self.concentrations.layout
 
-    def initial(self, generator: np.random.Generator, *, orthogonal: bool) -> np.ndarray:
+    def initial(self, generator: np.random.Generator, initialiser: Initialiser) -> np.ndarray:
         """A first row [P] of θ for one seed."""
-        weights = self.concentrations.initial(generator, orthogonal=orthogonal, last_gain=LAST_GAIN)
+        weights = self.concentrations.initial(generator, initialiser)
         return self.layout.row(weights)
 
     def __call__(
@@ -209,17 +211,17 @@ class BetaPolicy:
         alpha, beta = (1 + softplus(self.concentrations(views, observation))).chunk(2, dim=-1)
         return alpha, beta
 
-    def run(
+    def forward(
         self, views: list[Tensor], observation: Float[Tensor, "S B O"]
-    ) -> tuple[tuple[Float[Tensor, "S B A"], Float[Tensor, "S B A"]], Pass]:
+    ) -> tuple[tuple[Float[Tensor, "S B A"], Float[Tensor, "S B A"]], Forward]:
         """α(s) and β(s), and what `gradient` needs."""
-        run = self.concentrations.run(views, observation)
-        alpha, beta = (1 + softplus(run.output)).chunk(2, dim=-1)
-        return (alpha, beta), run
+        forward = self.concentrations.forward(views, observation)
+        alpha, beta = (1 + softplus(forward.output)).chunk(2, dim=-1)
+        return (alpha, beta), forward
 
-    def gradient(self, run: Pass, slope: Distribution) -> Float[Tensor, "S P"]:
-        """∇ to θ of what has this slope to (α, β); that of softplus is the logistic function."""
-        return self.layout.joined(slopes(run, torch.cat(slope, dim=-1) * run.output.sigmoid()))
+    def gradient(self, forward: Forward, gradient: Distribution) -> Float[Tensor, "S P"]:
+        """The gradient with respect to θ, from that with respect to (α, β); that of softplus is logistic."""
+        return self.concentrations.gradient(forward, torch.cat(gradient, dim=-1) * forward.output.sigmoid())
 
     @DIVERGING
     def sample(
@@ -231,7 +233,7 @@ class BetaPolicy:
         policy. Rejection samplers and pairs of gammas do neither; the inverse distribution function does
         both, exactly, for about 2 µs a number.
         """
-        output = torch.from_numpy(self.concentrations.applied(theta.arrays, observation.numpy()))
+        output = torch.from_numpy(self.concentrations.forward_numpy(theta.arrays, observation.numpy()))
         alpha, beta = (1 + softplus(output)).double().chunk(2, dim=-1)
         if noise is None:
             x = beta_mode(alpha, beta)
@@ -247,28 +249,28 @@ class BetaPolicy:
         low, width = self._range
         return beta_log_prob((action - low) / width, *distribution) - self._log_volume
 
-    def log_prob_slope(
+    def log_prob_gradient(
         self, distribution: Distribution, action: Float[Tensor, "S B A"], weight: Float[Tensor, "S B"]
     ) -> Distribution:
-        """The slope of Σ weight · log π(a|s) to (α, β)."""
+        """The gradient of Σ weight · log π(a|s) with respect to (α, β)."""
         low, width = self._range
-        return beta_log_prob_slopes((action - low) / width, *distribution, weight)
+        return beta_log_prob_gradients((action - low) / width, *distribution, weight)
 
     def entropy(self, distribution: Distribution) -> Float[Tensor, "S B"]:
         """H(Beta(α, β)) + Σᵢ log(highᵢ − lowᵢ)."""
         return beta_entropy(*distribution) + self._log_volume
 
-    def entropy_slope(self, distribution: Distribution, weight: Float[Tensor, "S B"]) -> Distribution:
-        """The slope of Σ weight · H(π(·|s)) to (α, β)."""
-        return beta_entropy_slopes(*distribution, weight)
+    def entropy_gradient(self, distribution: Distribution, weight: Float[Tensor, "S B"]) -> Distribution:
+        """The gradient of Σ weight · H(π(·|s)) with respect to (α, β)."""
+        return beta_entropy_gradients(*distribution, weight)
 
     def kl(self, old: Distribution, new: Distribution) -> Float[Tensor, "S B"]:
         """KL(old ‖ new); the range of the actions is no part of it."""
         return beta_kl(*old, *new)
 
-    def kl_slope(self, old: Distribution, new: Distribution, weight: Float[Tensor, "S B"]) -> Distribution:
-        """The slope of Σ weight · KL(old ‖ new) to the new (α, β)."""
-        return beta_kl_slopes(*old, *new, weight)
+    def kl_gradient(self, old: Distribution, new: Distribution, weight: Float[Tensor, "S B"]) -> Distribution:
+        """The gradient of Σ weight · KL(old ‖ new) with respect to the new (α, β)."""
+        return beta_kl_gradients(*old, *new, weight)
 
     @cached_property
     def _range(self) -> tuple[Float[Tensor, " A"], Float[Tensor, " A"]]:

@@ -7,25 +7,27 @@ import scipy.stats
 import torch
 from torch import Tensor
 
-from matters.algorithms.parts.mlp import Mlp
-from matters.algorithms.parts.policies import BetaPolicy, GaussianPolicy, Policy, sum_of
-from matters.algorithms.parts.theta import Theta, gradient
+from matters.algorithms.parts.mlp import Mlp, glorot, orthogonal
+from matters.algorithms.parts.optimisers import gradient
+from matters.algorithms.parts.policies import LAST_GAIN, BetaPolicy, GaussianPolicy, Policy, sum_of
+from matters.algorithms.parts.theta import Theta
 
 POLICY = GaussianPolicy(Mlp((3, 8, 2), True), log_std=-0.5)
 BETA = BetaPolicy(Mlp((3, 8, 4), True), (-1.0, -0.3), (1.0, 0.1))
 LOW, HIGH = torch.tensor(BETA.low), torch.tensor(BETA.high)
 
 
-def theta(policy: Policy = POLICY, *, seeds: int = 2, orthogonal: bool = True) -> Theta:
-    rows = [policy.initial(np.random.default_rng(seed), orthogonal=orthogonal) for seed in range(seeds)]
+def theta(policy: Policy = POLICY, *, seeds: int = 2, gain: bool = True) -> Theta:
+    initialiser = orthogonal(LAST_GAIN) if gain else glorot
+    rows = [policy.initial(np.random.default_rng(seed), initialiser) for seed in range(seeds)]
     return Theta.of(rows, policy.layout)
 
 
 def test_log_sigma_is_the_last_parameter_and_does_not_depend_on_the_observation() -> None:
     assert POLICY.layout.names[-1] == "log_std"
     assert POLICY.layout.shapes[-1] == (1, 2)
-    _, first = POLICY(theta().frozen, torch.zeros(2, 4, 3))
-    _, second = POLICY(theta().frozen, torch.ones(2, 4, 3))
+    _, first = POLICY(theta().views, torch.zeros(2, 4, 3))
+    _, second = POLICY(theta().views, torch.ones(2, 4, 3))
     assert torch.equal(first, second)
     assert torch.equal(first, torch.full((2, 1, 2), -0.5))
 
@@ -33,7 +35,7 @@ def test_log_sigma_is_the_last_parameter_and_does_not_depend_on_the_observation(
 @pytest.mark.parametrize("policy", [POLICY, BETA])
 def test_gradients_written_out_are_those_that_autograd_finds(policy: Policy) -> None:
     generator = torch.Generator().manual_seed(0)
-    rows = [policy.initial(np.random.default_rng(seed), orthogonal=False) for seed in range(2)]
+    rows = [policy.initial(np.random.default_rng(seed), glorot) for seed in range(2)]
     own = Theta.of(rows, policy.layout, torch.float64)
     observation = torch.randn(2, 7, 3, generator=generator, dtype=torch.float64)
     action = 0.1 * torch.rand(2, 7, 2, generator=generator, dtype=torch.float64)  # within BETA's bounds
@@ -42,25 +44,25 @@ def test_gradients_written_out_are_those_that_autograd_finds(policy: Policy) -> 
     here = policy(own.leaves, observation)
     spread = policy.entropy(here)
     other = Theta.of(rows[::-1], policy.layout, torch.float64)
-    old = policy(other.frozen, observation)
+    old = policy(other.views, observation)
     total = (weight * (policy.log_prob(here, action) + policy.kl(old, here))).sum(1) + 0.3 * spread.sum(1)
     (expected,) = gradient(total, own)
 
-    distribution, run = policy.run(own.frozen, observation)
+    distribution, forward = policy.forward(own.views, observation)
     for mine, theirs in zip(distribution, here, strict=True):
         torch.testing.assert_close(mine, theirs.detach())
     slopes = [
-        policy.log_prob_slope(distribution, action, weight),
-        policy.kl_slope(old, distribution, weight),
-        policy.entropy_slope(distribution, torch.full_like(spread, 0.3).detach()),
+        policy.log_prob_gradient(distribution, action, weight),
+        policy.kl_gradient(old, distribution, weight),
+        policy.entropy_gradient(distribution, torch.full_like(spread, 0.3).detach()),
     ]
-    torch.testing.assert_close(policy.gradient(run, sum_of(slopes)), expected)
+    torch.testing.assert_close(policy.gradient(forward, sum_of(slopes)), expected)
     assert expected.abs().max() > 0.1
 
 
 def test_without_noise_the_action_is_the_mean() -> None:
     observation = torch.randn(2, 4, 3, generator=torch.Generator().manual_seed(0))
-    mean, _ = POLICY(theta().frozen, observation)
+    mean, _ = POLICY(theta().views, observation)
     action = POLICY.sample(theta(), observation, None)
     torch.testing.assert_close(action, mean)
     assert torch.equal(POLICY.sample(theta(), observation, torch.zeros(2, 4, 2)), action)
@@ -87,22 +89,22 @@ def test_sampled_actions_have_the_policys_moments() -> None:
     noise = torch.randn(2, 50_000, 2, generator=torch.Generator().manual_seed(0))
     observation = torch.ones(2, 50_000, 3)
     own = theta()
-    mean, log_std = POLICY(own.frozen, observation)
+    mean, log_std = POLICY(own.views, observation)
     action = POLICY.sample(own, observation, noise)
     torch.testing.assert_close(action.mean(1), mean[:, 0], atol=0.02, rtol=0)
     torch.testing.assert_close(action.std(1), log_std[:, 0].exp(), atol=0.02, rtol=0)
 
 
 @pytest.mark.parametrize("policy", [POLICY, BETA])
-@pytest.mark.parametrize("orthogonal", [True, False])
+@pytest.mark.parametrize("gain", [True, False])
 def test_the_first_policy_barely_looks_at_the_observation_where_layers_are_scaled(
-    policy: Policy, orthogonal: bool
+    policy: Policy, gain: bool
 ) -> None:
-    own = theta(policy, orthogonal=orthogonal)
-    here, there = (policy(own.frozen, torch.full((2, 1, 3), value))[0] for value in (-1.0, 1.0))
+    own = theta(policy, gain=gain)
+    here, there = (policy(own.views, torch.full((2, 1, 3), value))[0] for value in (-1.0, 1.0))
     moved = (here - there).abs().max()
     assert 0 < moved < 10
-    assert (moved > 0.1) is not orthogonal
+    assert (moved > 0.1) is not gain
 
 
 # ---- the Beta policy
@@ -113,7 +115,7 @@ def observations(batch: int) -> Tensor:
 
 
 def test_every_beta_has_one_mode() -> None:
-    alpha, beta = BETA(theta(BETA, orthogonal=False).frozen, 30 * observations(500))
+    alpha, beta = BETA(theta(BETA, gain=False).views, 30 * observations(500))
     assert alpha.shape == beta.shape == (2, 500, 2)
     assert (alpha > 1).all()
     assert (beta > 1).all()
@@ -123,8 +125,8 @@ def test_every_beta_has_one_mode() -> None:
 def test_the_betas_samples_are_functions_of_noise_with_the_distribution_of_its_density() -> None:
     observation = torch.ones(2, 20_000, 3)
     noise = torch.randn(2, 20_000, 2, generator=torch.Generator().manual_seed(0))
-    own = theta(BETA, orthogonal=False)
-    alpha, beta = BETA(own.frozen, observation[:, :1])
+    own = theta(BETA, gain=False)
+    alpha, beta = BETA(own.views, observation[:, :1])
     action = BETA.sample(own, observation, noise)
     assert torch.equal(action, BETA.sample(own, observation, noise))
     for seed in range(2):
@@ -141,8 +143,8 @@ def test_more_noise_is_more_action() -> None:
 
 
 def test_noise_of_0_is_the_median_and_none_the_mode() -> None:
-    own, observation = theta(BETA, orthogonal=False), observations(4)
-    alpha, beta = (parameter.double() for parameter in BETA(own.frozen, observation))
+    own, observation = theta(BETA, gain=False), observations(4)
+    alpha, beta = (parameter.double() for parameter in BETA(own.views, observation))
     median = torch.from_numpy(scipy.stats.beta(alpha.numpy(), beta.numpy()).ppf(0.5))
     found = BETA.sample(own, observation, torch.zeros(2, 4, 2))
     torch.testing.assert_close(found, (LOW + (HIGH - LOW) * median).float())
@@ -156,20 +158,20 @@ def test_no_action_is_out_of_bounds_however_extreme_and_each_has_a_log_probabili
     bias: float, noise: float | None
 ) -> None:
     own = theta(BETA)
-    own.frozen[-1][..., :2] = bias
+    own.views[-1][..., :2] = bias
     draw = None if noise is None else torch.full((2, 4, 2), noise)
     action = BETA.sample(own, observations(4), draw)
     assert (action >= LOW).all()
     assert (action <= HIGH).all()
-    assert BETA.log_prob(BETA(own.frozen, observations(4)), action).isfinite().all()
+    assert BETA.log_prob(BETA(own.views, observations(4)), action).isfinite().all()
 
 
 def test_the_betas_density_and_entropy_are_those_of_the_action_in_its_own_units() -> None:
-    own, observation = theta(BETA, orthogonal=False), observations(1)
+    own, observation = theta(BETA, gain=False), observations(1)
     edges = [torch.linspace(low, high, 401) for low, high in zip(BETA.low, BETA.high, strict=True)]
     grid = torch.cartesian_prod(*((edge[1:] + edge[:-1]) / 2 for edge in edges))
     area = float(edges[0].diff()[0] * edges[1].diff()[0])
-    distribution = BETA(own.frozen, observation)
+    distribution = BETA(own.views, observation)
     everywhere = tuple(parameter.expand(-1, len(grid), -1) for parameter in distribution)
     log_density = BETA.log_prob(everywhere, grid.expand(2, -1, -1))
     torch.testing.assert_close((log_density.exp() * area).sum(1), torch.ones(2), atol=1e-3, rtol=0)
@@ -180,8 +182,8 @@ def test_the_betas_density_and_entropy_are_those_of_the_action_in_its_own_units(
 def test_the_mean_log_ratio_of_old_samples_estimates_the_betas_divergence() -> None:
     noise = torch.randn(2, 100_000, 2, generator=torch.Generator().manual_seed(0))
     observation = torch.ones(2, 100_000, 3)
-    own, new = theta(BETA), theta(BETA, orthogonal=False)
-    old_policy, new_policy = BETA(own.frozen, observation), BETA(new.frozen, observation)
+    own, new = theta(BETA), theta(BETA, gain=False)
+    old_policy, new_policy = BETA(own.views, observation), BETA(new.views, observation)
     action = BETA.sample(own, observation, noise)
     estimate = (BETA.log_prob(old_policy, action) - BETA.log_prob(new_policy, action)).mean(1)
     torch.testing.assert_close(estimate, BETA.kl(old_policy, new_policy)[:, 0], rtol=0.05, atol=0.005)

@@ -13,7 +13,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from matters.algorithms.interface import Transitions
+from matters.algorithms.interface import ReplayBatch
 
 TERMINATED, TRUNCATED = 1, 2
 """How a row's episode ended with it, if it did."""
@@ -39,7 +39,7 @@ def end_type(observation_size: int) -> np.dtype[np.void]:
 def bytes_when_full(capacity: int, observation_size: int, action_size: int) -> int:
     """Bytes of one seed's share of a full replay, if no more than one row in twenty ends an episode.
 
-    Ends are kept in a table with room for up to four times as many.
+    EpisodeEnds are kept in a table with room for up to four times as many.
     """
     rows = (capacity + 1) * row_type(observation_size, action_size).itemsize
     return rows + 4 * (capacity // 20) * end_type(observation_size).itemsize
@@ -58,7 +58,7 @@ class Replay:
         self.action = np.empty((seeds, self.slots, action_size), dtype=np.float32)
         self.reward = np.empty((seeds, self.slots), dtype=np.float32)
         self.ended = np.empty((seeds, self.slots), dtype=np.uint8)
-        self.ends = [Ends(observation_size) for _ in range(seeds)]
+        self.ends = [EpisodeEnds(observation_size) for _ in range(seeds)]
         self.places = np.arange(seeds)
         """Where in the arrays each seed lies; those of seeds that are no longer kept lie unused."""
 
@@ -91,7 +91,7 @@ class Replay:
             self.ends[s].add(self.count, successor[s].numpy(), oldest=self.count + 1 - self.capacity)
         self.count += 1
 
-    def sample(self, generators: Sequence[np.random.Generator], batch_size: int) -> Transitions:
+    def sample(self, generators: Sequence[np.random.Generator], batch_size: int) -> ReplayBatch:
         """Rows of each seed, drawn by its own generator, uniformly and with replacement.
 
         So a batch may be larger than what is stored. Raises ValueError if nothing is.
@@ -109,7 +109,7 @@ class Replay:
         for s in np.flatnonzero(ended.any(1)):
             last = np.flatnonzero(ended[s])
             successor[s, last] = self.ends[s].after(rows[s, last])
-        return Transitions(
+        return ReplayBatch(
             observation=torch.from_numpy(_take(self.observation, at)),
             action=torch.from_numpy(_take(self.action, at)),
             reward=torch.from_numpy(_take(self.reward, at)),
@@ -143,7 +143,7 @@ class Replay:
         self.observation[place, self.count % self.slots] = successor.numpy()
 
 
-class Ends:
+class EpisodeEnds:
     """The last observations of one seed's episodes, in the order of their rows."""
 
     def __init__(self, observation_size: int) -> None:

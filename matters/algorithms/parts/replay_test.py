@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from matters.algorithms.conftest import generators
-from matters.algorithms.interface import Transitions
+from matters.algorithms.interface import ReplayBatch
 from matters.algorithms.parts.replay import Replay, bytes_when_full
 
 OBSERVATION, ACTION = 3, 2
@@ -55,7 +55,7 @@ def every(length: int) -> Callable[[int, int], int]:
     return lambda seed, row: 0 if (row + 3 * seed) % length else 1 + (row + seed) % 2
 
 
-def check(batch: Transitions, seeds: list[int], ended: Callable[[int, int], int]) -> list[set[int]]:
+def check(batch: ReplayBatch, seeds: list[int], ended: Callable[[int, int], int]) -> list[set[int]]:
     """That each transition drawn is one that was added. Returns the rows drawn of each seed."""
     drawn = []
     for s, seed in enumerate(seeds):

@@ -11,7 +11,7 @@ from functools import cached_property
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Float
 from torch import Tensor
 
 ROW_MULTIPLE = 64
@@ -44,13 +44,13 @@ class Layout:
 
     def views(self, theta: Float[Tensor, "R P"]) -> list[Tensor]:
         """The parameters as views `[R, *shape]` of rows of θ: no copy, and gradients flow to θ."""
-        views = self.whole(theta)
+        views = self.stored_views(theta)
         if not self.stored:
             return views
         parts = ((slice(None), *map(slice, shape)) for shape in self.shapes)
         return [view[part] for view, part in zip(views, parts, strict=True)]
 
-    def whole(self, theta: Float[Tensor, "R P"]) -> list[Tensor]:
+    def stored_views(self, theta: Float[Tensor, "R P"]) -> list[Tensor]:
         """As `views`, in the shapes that they have in memory."""
         pieces = theta.split_with_sizes(self.sizes, dim=1)
         shapes = self.stored or self.shapes
@@ -89,19 +89,19 @@ class Theta:
         return cls(matrix, layout, torch.zeros_like(matrix), torch.zeros_like(matrix), steps)
 
     @cached_property
-    def frozen(self) -> list[Tensor]:
+    def views(self) -> list[Tensor]:
         """The parameters for acting: views `[S K, …]` of `matrix`, no gradients. Updates show here."""
         return self.layout.views(self.matrix.flatten(0, -2))
 
     @cached_property
     def arrays(self) -> list[np.ndarray]:
         """As `whole`, for NumPy: the same memory."""
-        return [view.numpy() for view in self.whole]
+        return [view.numpy() for view in self.stored_views]
 
     @cached_property
-    def whole(self) -> list[Tensor]:
+    def stored_views(self) -> list[Tensor]:
         """As `frozen`, in the shapes that they have in memory."""
-        return self.layout.whole(self.matrix.flatten(0, -2))
+        return self.layout.stored_views(self.matrix.flatten(0, -2))
 
     def member(self, k: int) -> list[Tensor]:
         """As `frozen`, of the k-th of each seed's K networks alone."""
@@ -119,7 +119,7 @@ class Theta:
 
         Views of one leaf would do too, but cost a backward node each: a third of a small network's step.
         """
-        return [view.detach().requires_grad_() for view in self.frozen]
+        return [view.detach().requires_grad_() for view in self.views]
 
 
 @dataclass
@@ -135,14 +135,14 @@ class Target:
         return cls(theta.matrix.clone(), theta.layout)
 
     @cached_property
-    def frozen(self) -> list[Tensor]:
+    def views(self) -> list[Tensor]:
         """The parameters: views `[S K, …]` of `matrix`. Updates in place are seen here."""
         return self.layout.views(self.matrix.flatten(0, -2))
 
     @cached_property
-    def whole(self) -> list[Tensor]:
+    def stored_views(self) -> list[Tensor]:
         """As `frozen`, in the shapes that they have in memory."""
-        return self.layout.whole(self.matrix.flatten(0, -2))
+        return self.layout.stored_views(self.matrix.flatten(0, -2))
 
     def follow(self, theta: Theta, *, rate: float) -> None:
         """θ′ ← τ θ + (1 − τ) θ′ with τ = `rate`, in place.
@@ -150,103 +150,3 @@ class Target:
         Lillicrap et al. 2016, "Continuous control with deep reinforcement learning", section 3.
         """
         self.matrix.lerp_(theta.matrix, rate)
-
-
-def gradient(
-    loss: Float[Tensor, " S"], *thetas: Theta, create_graph: bool = False, retain_graph: bool | None = None
-) -> list[Tensor]:
-    """∇ of each seed's loss to its own rows of each θ, in the shape of that θ; the padding's is 0.
-
-    The loss must have been computed from the `leaves`. Seeds share no parameters, so the sum of their losses
-    has the gradient of each in its own row. The options are those of `torch.autograd.grad`.
-    """
-    leaves = [leaf for theta in thetas for leaf in theta.leaves]
-    pieces = list(
-        torch.autograd.grad(
-            loss, leaves, torch.ones_like(loss), retain_graph=retain_graph, create_graph=create_graph
-        )
-    )
-    rows = []
-    for theta in thetas:
-        own, pieces = pieces[: len(theta.leaves)], pieces[len(theta.leaves) :]
-        row = theta.layout.joined([piece.flatten(1) for piece in own])
-        rows.append(row.view(theta.matrix.shape))
-    return rows
-
-
-def adam_step(
-    theta: Theta,
-    gradient: Float[Tensor, "S *K P"],
-    *,
-    learning_rate: float,
-    epsilon: float,
-    weight_decay: float = 0.0,
-    active: Bool[Tensor, " S"] | None = None,
-) -> None:
-    """One step of Adam (β₁ = 0.9, β₂ = 0.999) for the active seeds, in place.
-
-    `weight_decay` · θ is added to the gradient first: the slope of ½ `weight_decay` ‖θ‖².
-
-    Each row is a parameter of its own to PyTorch's fused kernel: a seed that rests keeps its moments and its
-    step count, and the kernel's vector loop never crosses from one seed to the next.
-
-    Kingma and Ba 2015, "Adam: a method for stochastic optimization", algorithm 1.
-    """
-    if active is not None and theta.steps.ndim > 1:
-        active = active[:, None].expand_as(theta.steps)
-    theta.steps.add_(1 if active is None else active)
-    lists = (theta.rows[0], list(gradient.flatten(0, -2).unbind(0)), *theta.rows[1:])
-    if active is not None:
-        chosen = active.flatten().nonzero().flatten().tolist()
-        if not chosen:
-            return
-        lists = tuple([rows[s] for s in chosen] for rows in lists)
-    parameters, gradients, firsts, seconds, steps = lists
-    # The kernel itself: what `torch.optim.adam.adam` does before calling it takes three times as long as it.
-    torch._fused_adam_(
-        parameters,
-        gradients,
-        firsts,
-        seconds,
-        [],
-        steps,
-        amsgrad=False,
-        beta1=0.9,
-        beta2=0.999,
-        lr=learning_rate,
-        weight_decay=weight_decay,
-        eps=epsilon,
-        maximize=False,
-    )
-
-
-def rmsprop_step(
-    theta: Theta,
-    gradient: Float[Tensor, "S P"],
-    *,
-    learning_rate: float,
-    decay: float,
-    epsilon: float,
-) -> None:
-    """One step of RMSProp, in place; its running mean square is `theta.second`.
-
-        v ← α v + (1 − α) g²,    θ ← θ − η g / (√v + ε)
-
-    Hinton, Srivastava and Swersky 2012, "Neural networks for machine learning", lecture 6e.
-    """
-    theta.second.mul_(decay).add_(gradient * gradient * (1 - decay))
-    theta.matrix.sub_(learning_rate * gradient / (theta.second.sqrt() + epsilon))
-
-
-def global_norm(*gradients: Float[Tensor, "S _"]) -> Float[Tensor, " S"]:
-    """The Euclidean norm of all gradients of a seed taken as one vector."""
-    squares = sum((gradient * gradient).sum(1) for gradient in gradients)
-    return torch.as_tensor(squares).sqrt()
-
-
-def clip_coefficient(norm: Float[Tensor, " S"], *, limit: float) -> Float[Tensor, "S 1"]:
-    """What to multiply a gradient of that norm with, so that the norm is at most `limit`.
-
-    The 1e-6 in the denominator is that of `torch.nn.utils.clip_grad_norm_`.
-    """
-    return (limit / (norm + 1e-6)).clamp(max=1.0)[:, None]

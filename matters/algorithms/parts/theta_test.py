@@ -5,16 +5,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from matters.algorithms.parts.theta import (
-    ROW_MULTIPLE,
-    Layout,
-    Target,
-    Theta,
-    adam_step,
-    clip_coefficient,
-    global_norm,
-    gradient,
-)
+from matters.algorithms.parts.optimisers import adam_step, clip_coefficient, global_norm, gradient
+from matters.algorithms.parts.theta import ROW_MULTIPLE, Layout, Target, Theta
 
 QUICK = settings(deadline=None, max_examples=25)
 LAYOUT = Layout(("weight", "bias"), ((3, 5), (1, 5)))
@@ -55,7 +47,7 @@ def test_a_row_is_the_parameters_in_order_padded_with_zeros_to_the_multiple(
 
 def test_frozen_views_and_leaves_see_updates_in_place() -> None:
     theta = drawn()
-    weight, leaf = theta.frozen[0], theta.leaves[0]
+    weight, leaf = theta.views[0], theta.leaves[0]
     theta.matrix[:, 0] = 7.0
     assert (weight[:, 0, 0] == 7).all()
     assert (leaf[:, 0, 0] == 7).all()
@@ -196,7 +188,7 @@ def test_two_networks_a_seed_are_two_rows_a_seed() -> None:
     theta = twins()
     assert theta.matrix.shape == theta.first.shape == theta.second.shape == (3, 2, 64)
     assert theta.steps.shape == (3, 2)
-    weight, bias = theta.frozen
+    weight, bias = theta.views
     assert weight.shape == (6, 3, 5)
     for k in (0, 1):
         own = theta.member(k)
@@ -257,7 +249,7 @@ def test_a_targets_distance_to_what_it_follows_shrinks_by_1_minus_the_rate(rate:
     for _ in range(20):
         target.follow(theta, rate=rate)
     torch.testing.assert_close(target.matrix, theta.matrix + (1 - rate) ** 20 * (start - theta.matrix))
-    torch.testing.assert_close(target.frozen[0].flatten(1), target.matrix[:, :15])
+    torch.testing.assert_close(target.views[0].flatten(1), target.matrix[:, :15])
     if rate == 1:
         assert torch.equal(target.matrix, theta.matrix)
 
@@ -284,7 +276,7 @@ def test_a_layout_stored_in_larger_shapes_shows_what_was_asked_for_and_keeps_zer
     assert layout.parameters == 32
     for view, expected in zip(layout.views(row), (weight, bias), strict=True):
         np.testing.assert_array_equal(view[0], expected)
-    whole = layout.whole(row)
+    whole = layout.stored_views(row)
     assert [tuple(view.shape) for view in whole] == [(1, 3, 8), (1, 1, 8)]
     assert not any(view[..., 5:].any() for view in whole)
     layout.views(row)[0][:] = 0.0
@@ -294,7 +286,7 @@ def test_a_layout_stored_in_larger_shapes_shows_what_was_asked_for_and_keeps_zer
 @pytest.mark.parametrize("stored", [(), ((3, 5), (1, 5))])
 def test_a_layout_without_larger_shapes_is_stored_as_it_is(stored: tuple[tuple[int, ...], ...]) -> None:
     theta = drawn(layout=Layout(LAYOUT.names, LAYOUT.shapes, stored))
-    for view, whole in zip(theta.frozen, theta.whole, strict=True):
+    for view, whole in zip(theta.views, theta.stored_views, strict=True):
         assert torch.equal(view, whole)
     target = Target.of(theta)
-    assert all(torch.equal(*views) for views in zip(target.frozen, target.whole, strict=True))
+    assert all(torch.equal(*views) for views in zip(target.views, target.stored_views, strict=True))

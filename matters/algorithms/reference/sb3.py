@@ -8,7 +8,7 @@ import numpy as np
 from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.logger import Logger
 
-from matters.algorithms.interface import Act
+from matters.algorithms.interface import ActFunction
 
 RANDOM_NUMBERS = (
     "Random numbers: PyTorch's and NumPy's global generators there, one generator a purpose and a seed "
@@ -30,12 +30,12 @@ def trained(model: Any, steps: int, listener: BaseCallback) -> dict[str, np.ndar
     return {name: tensor.detach().numpy().copy() for name, tensor in model.policy.state_dict().items()}
 
 
-def greedy(model: Any) -> Act:
+def greedy(model: Any) -> ActFunction:
     """The policy as it now is, without noise: action of an observation."""
     return lambda observation: model.predict(observation, deterministic=True)[0]
 
 
-class Ends:
+class ReportPoints:
     """Steps at which a reference says where it stands, in their order."""
 
     def __init__(self, steps: Iterable[int]) -> None:

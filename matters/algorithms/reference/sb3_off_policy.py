@@ -17,7 +17,7 @@ from stable_baselines3 import DDPG, SAC, TD3
 from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.noise import NormalActionNoise
 
-from matters.algorithms.interface import Frozen, Reference, Updated
+from matters.algorithms.interface import Cost, Facts, Frozen, OnUpdate, Reference
 from matters.algorithms.reference import sb3
 
 
@@ -79,13 +79,13 @@ def _train(
     seed: int,
     steps: int,
     ends: Iterable[int],
-    updated: Updated,
+    updated: OnUpdate,
 ) -> dict[str, np.ndarray]:
     """Train for `steps` environment steps, rounded up to `train_freq`; the final parameters by name."""
     # A replay larger than the run never fills: the same is drawn from one that just holds it.
     config = config.model_copy(update={"buffer_size": min(config.buffer_size, steps + config.train_freq)})
     model = build(library, config, environment, seed=seed)
-    return sb3.trained(model, steps, _OffPolicyListener(updated, sb3.Ends(ends)))
+    return sb3.trained(model, steps, _OffPolicyListener(updated, sb3.ReportPoints(ends)))
 
 
 LOGGED = {
@@ -99,7 +99,7 @@ LOGGED = {
 class _OffPolicyListener(BaseCallback):
     """Gathers what each gradient step logs; tells their means at each of the steps `ends`."""
 
-    def __init__(self, updated: Updated, ends: sb3.Ends) -> None:
+    def __init__(self, updated: OnUpdate, ends: sb3.ReportPoints) -> None:
         super().__init__()
         self.updated = updated
         self.ends = ends
@@ -164,11 +164,21 @@ SHARED_DIFFERENCES = (
     "The replay keeps each next observation a second time there, once here; the same transitions.",
 )
 
+FACTS = Facts(
+    cost=Cost(shared=0.0, own=12_000.0),
+    warmup="learning_starts",
+    replay="buffer_size",
+    alone=True,
+    bounded_actions=True,
+)
+
 ddpg = Reference(
     name="sb3-ddpg",
     VERSION=2,
+    FACTS=FACTS,
     Config=DdpgConfig,
     PRESETS={"sb3-ddpg": DdpgConfig()},
+    build=partial(build, DDPG),
     train=partial(_train, DDPG),
     KNOWN_DIFFERENCES=(
         *SHARED_DIFFERENCES,
@@ -180,8 +190,10 @@ ddpg = Reference(
 td3 = Reference(
     name="sb3-td3",
     VERSION=2,
+    FACTS=FACTS,
     Config=Td3Config,
     PRESETS={"sb3-td3": Td3Config()},
+    build=partial(build, TD3),
     train=partial(_train, TD3),
     KNOWN_DIFFERENCES=SHARED_DIFFERENCES,
 )
@@ -189,8 +201,10 @@ td3 = Reference(
 sac = Reference(
     name="sb3-sac",
     VERSION=2,
+    FACTS=FACTS,
     Config=SacConfig,
     PRESETS={"sb3-sac": SacConfig()},
+    build=partial(build, SAC),
     train=partial(_train, SAC),
     KNOWN_DIFFERENCES=(
         *SHARED_DIFFERENCES,

@@ -6,6 +6,7 @@ from its beginning.
 """
 
 from collections.abc import Iterable
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -17,9 +18,10 @@ from stable_baselines3 import A2C, PPO
 from stable_baselines3.common.callbacks import BaseCallback
 from torch import Tensor
 
-from matters.algorithms.interface import Frozen, Reference, Updated
+from matters.algorithms.interface import Bound, Cost, Facts, Frozen, OnUpdate, Reference
 from matters.algorithms.maths.distributions import gaussian_entropy, gaussian_kl, gaussian_log_prob
 from matters.algorithms.parts.actor_critic import RATIO_BOUND
+from matters.algorithms.parts.bounds import clip_bound, stop_bound
 from matters.algorithms.reference import sb3
 
 
@@ -93,11 +95,11 @@ def _train(
     seed: int,
     steps: int,
     ends: Iterable[int],
-    updated: Updated,
+    updated: OnUpdate,
 ) -> dict[str, np.ndarray]:
     """Train for `steps` environment steps, rounded up to whole rollouts; the final parameters by name."""
     model = build(library, config, environment, seed=seed)
-    return sb3.trained(model, steps, _OnPolicyListener(updated, sb3.Ends(ends)))
+    return sb3.trained(model, steps, _OnPolicyListener(updated, sb3.ReportPoints(ends)))
 
 
 class _OnPolicyListener(BaseCallback):
@@ -106,7 +108,7 @@ class _OnPolicyListener(BaseCallback):
     Those are measured that first reach one of the steps `ends`: all of them, unless rollouts are short.
     """
 
-    def __init__(self, updated: Updated, ends: sb3.Ends) -> None:
+    def __init__(self, updated: OnUpdate, ends: sb3.ReportPoints) -> None:
         super().__init__()
         self.updated = updated
         self.ends = ends
@@ -182,11 +184,26 @@ SHARED_DIFFERENCES = (
     "The first parameters are drawn by other generators (orthogonal with the same gains in both).",
 )
 
+FACTS = Facts(cost=Cost(shared=0.0, own=750.0), rollout=("n_steps",), alone=True)
+
+
+def _ppo_bounds(config: Any) -> tuple[Bound, ...]:
+    stop = () if config.target_kl is None else (stop_bound(config.target_kl),)
+    return clip_bound(config.clip_range), *stop
+
+
+def _trpo_bounds(config: Any) -> tuple[Bound, ...]:
+    means = "a step is taken only if KL(new ‖ old) is below it"
+    return (Bound("mean_kl", "δ", config.target_kl, means, per_action=True),)
+
+
 ppo = Reference(
     name="sb3-ppo",
     VERSION=2,
+    FACTS=replace(FACTS, bounds=_ppo_bounds),
     Config=PpoConfig,
     PRESETS={"sb3-ppo": PpoConfig()},
+    build=partial(build, PPO),
     train=partial(_train, PPO),
     KNOWN_DIFFERENCES=(
         *SHARED_DIFFERENCES,
@@ -198,8 +215,10 @@ ppo = Reference(
 a2c = Reference(
     name="sb3-a2c",
     VERSION=2,
+    FACTS=FACTS,
     Config=A2cConfig,
     PRESETS={"sb3-a2c": A2cConfig()},
+    build=partial(build, A2C),
     train=partial(_train, A2C),
     KNOWN_DIFFERENCES=SHARED_DIFFERENCES,
 )
@@ -207,8 +226,10 @@ a2c = Reference(
 trpo = Reference(
     name="sb3-trpo",
     VERSION=2,
+    FACTS=replace(FACTS, bounds=_trpo_bounds),
     Config=TrpoConfig,
     PRESETS={"sb3-trpo": TrpoConfig()},
+    build=partial(build, TRPO),
     train=partial(_train, TRPO),
     KNOWN_DIFFERENCES=(
         *SHARED_DIFFERENCES,

@@ -76,8 +76,8 @@ def normal(like: Tensor, generator: torch.Generator) -> Tensor:
 def deterministic(model: Any, state: Any) -> dict[str, tuple[Tensor, Tensor]]:
     """Ours and theirs by name, of DDPG and TD3."""
     towers: dict[str, Tower] = {
-        "policy": (layers(model.actor.mu), state.policy.frozen),
-        "target policy": (layers(model.actor_target.mu), state.target.frozen),
+        "policy": (layers(model.actor.mu), state.policy.views),
+        "target policy": (layers(model.actor_target.mu), state.target.views),
     }
     return paired_parameters(towers | critic_towers(model, state.critics))
 
@@ -85,13 +85,13 @@ def deterministic(model: Any, state: Any) -> dict[str, tuple[Tensor, Tensor]]:
 def squashed(model: Any, state: Any) -> dict[str, tuple[Tensor, Tensor]]:
     """Ours and theirs by name, of SAC, whose last layer is two there: one of μ, one of log σ."""
     hidden = layers(model.actor.latent_pi)
-    weight, bias = state.policy.frozen[-2:]
+    weight, bias = state.policy.views[-2:]
     heads = {"mean": model.actor.mu, "log σ": model.actor.log_std}
-    pairs = paired_parameters({"policy": (hidden, state.policy.frozen)})
+    pairs = paired_parameters({"policy": (hidden, state.policy.views)})
     for name, head, w, b in zip(heads, heads.values(), weight.chunk(2, -1), bias.chunk(2, -1), strict=True):
         pairs[f"policy weight of {name}"] = (w[0], head.weight.detach().T)
         pairs[f"policy bias of {name}"] = (b[0], head.bias.detach()[None])
-    pairs["log temperature"] = (state.log_temperature.frozen[0][0], model.log_ent_coef.detach())
+    pairs["log temperature"] = (state.log_temperature.views[0][0], model.log_ent_coef.detach())
     return pairs | paired_parameters(critic_towers(model, state.critics))
 
 

@@ -17,7 +17,7 @@ from stable_baselines3 import SAC
 from stable_baselines3.common import policies as sb3_policies
 from torch import Tensor, nn
 
-from matters.algorithms.interface import Transitions
+from matters.algorithms.interface import ReplayBatch
 from matters.algorithms.reference import sb3_off_policy
 from matters.harness.parity.on_policy_lockstep import ENVIRONMENT, EPISODE_LIMIT, Recorded, Tape, in_precision
 from matters.harness.training.simulators import problem
@@ -40,7 +40,7 @@ class Lockstep:
     model: Any
     state: Any
     parameters: Pairs
-    batches: list[Transitions]
+    batches: list[ReplayBatch]
     """One a gradient step, as ours gets it."""
     their_batches: list[Any]
 

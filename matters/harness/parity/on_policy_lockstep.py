@@ -16,7 +16,7 @@ import torch
 from stable_baselines3.common import policies as sb3_policies
 from torch import Tensor
 
-from matters.algorithms.interface import Frozen, OnPolicy, Rollout, Transitions
+from matters.algorithms.interface import Frozen, OnPolicy, ReplayBatch, Rollout
 from matters.algorithms.parts import actor_critic
 from matters.algorithms.reference import sb3_on_policy
 from matters.harness.training.simulators import problem
@@ -72,8 +72,8 @@ def paired_parameters(policy: Any, state: actor_critic.ActorCritic) -> dict[str,
     """Ours and theirs by name. Their weights are [O, I], ours [I, O]."""
     extractor = policy.mlp_extractor
     towers = {
-        "policy": ([*extractor.policy_net[::2], policy.action_net], state.policy.frozen),
-        "value": ([*extractor.value_net[::2], policy.value_net], state.value.frozen),
+        "policy": ([*extractor.policy_net[::2], policy.action_net], state.policy.views),
+        "value": ([*extractor.value_net[::2], policy.value_net], state.value.views),
     }
     pairs = {
         f"{tower} {kind} {layer}": (views[2 * layer + offset][0], reference)
@@ -83,7 +83,7 @@ def paired_parameters(policy: Any, state: actor_critic.ActorCritic) -> dict[str,
             [("weight", module.weight.detach().T), ("bias", module.bias.detach()[None])]
         )
     }
-    return pairs | {"policy log_std": (state.policy.frozen[-1][0], policy.log_std.detach()[None])}
+    return pairs | {"policy log_std": (state.policy.views[-1][0], policy.log_std.detach()[None])}
 
 
 def copy_parameters(policy: Any, state: actor_critic.ActorCritic) -> None:
@@ -118,13 +118,13 @@ class Tape:
             truncated=torch.tensor(self.truncated)[None, :, None],
         )
 
-    def transitions(self, buffer: Any, rows: np.ndarray, dtype: torch.dtype) -> Transitions:
+    def transitions(self, buffer: Any, rows: np.ndarray, dtype: torch.dtype) -> ReplayBatch:
         """What our gradient step gets of these rows of their replay: raw rewards and ends, actions in ±1."""
 
         def tensor(values: Any) -> Tensor:
             return torch.as_tensor(np.asarray(values)[rows]).to(dtype)[None]
 
-        return Transitions(
+        return ReplayBatch(
             observation=tensor(buffer.observations[:, 0]),
             action=tensor(buffer.actions[:, 0]),
             reward=tensor(np.asarray(self.rewards, dtype=np.float32)),

@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from matters.harness.scheduling.executors.interface import Execute, Lost, Train
-from matters.harness.scheduling.packing import Kind, Task, plan
+from matters.harness.scheduling.packing import Task, plan
 
 if TYPE_CHECKING:
+    from matters.algorithms.interface import Facts
     from matters.harness.training.worker import Progress
     from matters.results.store import Store
     from matters.suites.suite import Cell
@@ -68,7 +69,7 @@ def fill_store(
             if status.state in wanted and run_id not in tried
         }
         if pending:
-            tasks = plan(cells, pending, workers, _kind, _limits(cells, pending, workers))
+            tasks = plan(cells, pending, workers, _facts, _limits(cells, pending, workers))
             events = execute(tasks, train, workers)
             tried |= pending.keys()
             with watch(tasks) as show, closing(events):
@@ -104,13 +105,10 @@ def _limits(cells: "Sequence[Cell]", pending: Mapping[str, int], workers: int) -
     return memory.limits(wanted, min(workers, len(pending)), memory.available_bytes())
 
 
-def _kind(algorithm: str) -> Kind:
+def _facts(algorithm: str) -> "Facts":
     from matters import algorithms  # torch, as above
 
-    found = algorithms.load(algorithm)
-    if found.KIND != "reference":
-        return found.KIND
-    return "off-policy reference" if "buffer_size" in found.Config.model_fields else "reference"
+    return algorithms.load(algorithm).FACTS
 
 
 def population_trainer(directory: Path, retry_failed: bool) -> Train:

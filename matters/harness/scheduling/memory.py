@@ -34,10 +34,6 @@ RUN = 40 * MB
 STATES = 3
 """How often a state is counted: itself, its gradient, and an update's intermediate numbers."""
 
-LAYERS = 4
-"""How often an off-policy batch's layers are counted: what they put out, its slope, and what comes of both
-(13 KB a transition seen of SAC with two hidden layers of 256)."""
-
 
 def run_bytes(spec: RunSpec) -> int:
     """About how many bytes one more run adds to a process by its end."""
@@ -45,18 +41,18 @@ def run_bytes(spec: RunSpec) -> int:
     config: Any = algorithm.Config.model_validate(spec.config, strict=False)
     sizes = _problem(spec.environment, canonical_json(spec.environment_settings))
     if algorithm.KIND == "reference":
-        return RUN + _reference_replay(config, spec, sizes)
+        stored = min(algorithm.FACTS.replay_size(config), spec.steps)
+        return RUN + stored * _reference_row(sizes)
     state = algorithm.init(config, sizes, [np.random.default_rng(0)])
     numbers = sum(tensor.nbytes for _, tensor in population.tensors(state))
-    if algorithm.KIND == "off-policy":
-        stored = min(config.buffer_size, spec.steps)
-        kept: int = bytes_when_full(stored, sizes.observation_size, sizes.action_size)
-        critics = state.critics.theta.matrix.shape[1]
-        kept += LAYERS * config.batch_size * critics * sum(state.critics.network.sizes) * 4
+    facts = algorithm.FACTS
+    if facts.replay:
+        stored = min(facts.replay_size(config), spec.steps)
+        kept = bytes_when_full(stored, sizes.observation_size, sizes.action_size)
     else:
         step = 4 * (2 * sizes.observation_size + sizes.action_size + 2)
-        kept = STATES * config.horizon * config.environments * step
-    return RUN + STATES * numbers + kept
+        kept = STATES * facts.rollout_steps(config) * step
+    return RUN + STATES * numbers + kept + facts.scratch(config, state)
 
 
 def limits(cells: "Iterable[Cell]", workers: int, available: int) -> dict[str, int]:
@@ -104,8 +100,10 @@ def _fields(path: Path) -> dict[str, int]:
 
 def _refusal(cell: "Cell", needs: int, share: int, workers: int, available: int) -> str:
     fitting = int(SHARE * available) // needs
-    buffer = cell.specs[0].config.get("buffer_size")
-    ways = [f"--workers {fitting}"] * (fitting > 0) + [f"buffer_size below {buffer}"] * (buffer is not None)
+    field = load(cell.specs[0].algorithm).FACTS.replay
+    ways = [f"--workers {fitting}"] * (fitting > 0)
+    if field is not None:
+        ways.append(f"{field} below {cell.specs[0].config[field]}")
     return (
         f"{cell.variant} on {cell.environment}: one run needs {_shown(needs)} of memory, and of the "
         f"{_shown(available)} available each of {workers} workers may take {_shown(share)}; "
@@ -117,10 +115,9 @@ def _shown(size: int) -> str:
     return f"{size / 10**9:.1f} GB" if size >= 10**9 else f"{size / MB:.0f} MB"
 
 
-def _reference_replay(config: Any, spec: RunSpec, sizes: Problem) -> int:
+def _reference_row(sizes: Problem) -> int:
     """Stable-Baselines3 keeps both observations of a step, in the environment's own double precision."""
-    rows = min(getattr(config, "buffer_size", 0), spec.steps)
-    return rows * (8 * 2 * sizes.observation_size + 4 * (sizes.action_size + 3))
+    return 8 * 2 * sizes.observation_size + 4 * (sizes.action_size + 3)
 
 
 @cache

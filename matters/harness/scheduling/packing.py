@@ -7,24 +7,13 @@ import heapq
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from matters.suites.spec import RunSpec
 
 if TYPE_CHECKING:  # workers import this file too, and a suite knows algorithms, which load torch
+    from matters.algorithms.interface import Facts
     from matters.suites.suite import Cell
-
-Kind = Literal["on-policy", "off-policy", "reference", "off-policy reference"]
-
-# Microseconds for a step of a population of S runs: a part that all share (calls of small operations), and
-# one for each run beside its simulator's. A reference library shares nothing. Measured on one slow core; only
-# the proportions matter. They decide no result, just who starts first and how large populations are.
-COST: dict[Kind, tuple[float, float]] = {
-    "on-policy": (140, 30),
-    "off-policy": (800, 8_000),
-    "reference": (0, 750),
-    "off-policy reference": (0, 12_000),
-}
 
 SIMULATOR = {
     "InvertedPendulum-v5": 44,
@@ -63,7 +52,7 @@ def plan(
     cells: "Iterable[Cell]",
     pending: Mapping[str, int],
     workers: int,
-    kind: Callable[[str], Kind],
+    facts: "Callable[[str], Facts]",
     limits: Mapping[str, int] = MappingProxyType({}),
 ) -> tuple[Task, ...]:
     """Pack pending runs into tasks, longest first.
@@ -76,20 +65,22 @@ def plan(
         cells: the suite's cells. A run that two cells share is packed once.
         pending: run_id -> step of its checkpoint, for every run that is to be trained.
         workers: how many tasks are trained at a time.
-        kind: what an algorithm is; a reference library trains one run at a time.
+        facts: what an algorithm is; a reference library trains one run at a time.
         limits: the most runs of a cell, by its label, that memory has room for in one worker.
     """
-    groups = _groups(cells, pending, kind)
+    groups = _groups(cells, pending, facts)
     largest = max((len(group.specs) for group in groups), default=1)
     packings = (
-        [part for group in groups for part in _split(group, min(size, limits.get(group.label, size)), kind)]
+        [part for group in groups for part in _split(group, min(size, limits.get(group.label, size)), facts)]
         for size in range(largest, 0, -1)
     )
     best = min(packings, key=lambda tasks: _makespan(tasks, workers))
     return tuple(sorted(best, key=lambda task: -task.cost))
 
 
-def _groups(cells: "Iterable[Cell]", pending: Mapping[str, int], kind: Callable[[str], Kind]) -> list[Task]:
+def _groups(
+    cells: "Iterable[Cell]", pending: Mapping[str, int], facts: "Callable[[str], Facts]"
+) -> list[Task]:
     seen: set[str] = set()
     groups: list[Task] = []
     for cell in cells:
@@ -100,27 +91,27 @@ def _groups(cells: "Iterable[Cell]", pending: Mapping[str, int], kind: Callable[
             if run_id not in pending or run_id in seen:
                 continue
             seen.add(run_id)
-            if kind(spec.algorithm) in ("reference", "off-policy reference"):
-                groups.append(_population(label, (spec,), 0, kind))
+            if facts(spec.algorithm).alone:
+                groups.append(_population(label, (spec,), 0, facts))
             else:
                 by_start.setdefault(pending[run_id], []).append(spec)
-        groups += [_population(label, tuple(specs), start, kind) for start, specs in by_start.items()]
+        groups += [_population(label, tuple(specs), start, facts) for start, specs in by_start.items()]
     return groups
 
 
-def _population(label: str, specs: tuple[RunSpec, ...], start: int, kind: Callable[[str], Kind]) -> Task:
+def _population(label: str, specs: tuple[RunSpec, ...], start: int, facts: "Callable[[str], Facts]") -> Task:
     steps = max(spec.steps for spec in specs) - start
-    shared, own = COST[kind(specs[0].algorithm)]
-    own += SIMULATOR.get(specs[0].environment, SIMULATOR["HalfCheetah-v5"])
-    return Task(label, specs, start, (shared + own * len(specs)) * max(steps, 1))
+    cost = facts(specs[0].algorithm).cost
+    own = cost.own + SIMULATOR.get(specs[0].environment, SIMULATOR["HalfCheetah-v5"])
+    return Task(label, specs, start, (cost.shared + own * len(specs)) * max(steps, 1))
 
 
-def _split(group: Task, size: int, kind: Callable[[str], Kind]) -> list[Task]:
+def _split(group: Task, size: int, facts: "Callable[[str], Facts]") -> list[Task]:
     """The group in as few parts as a limit of `size` runs allows, equal to within one run."""
     parts = -(-len(group.specs) // size)
     if parts == 1:
         return [group]
-    return [_population(group.label, group.specs[part::parts], group.start, kind) for part in range(parts)]
+    return [_population(group.label, group.specs[part::parts], group.start, facts) for part in range(parts)]
 
 
 def _makespan(tasks: Iterable[Task], workers: int) -> float:

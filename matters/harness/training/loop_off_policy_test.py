@@ -54,7 +54,7 @@ class Tape:
     def ended(self, state, config, ended):
         self.ends.append(ended)
 
-    def executed(self, config, problem, action):
+    def to_environment(self, config, problem, action):
         self.executions.append(action)
         return action
 

@@ -83,7 +83,7 @@ class Population:
         def mode(observation: Tensor) -> Tensor:
             seen = self.algorithm.observe(self.state, self.config, observation, learn=False)
             action = self.algorithm.act(self.state, self.config, seen, None)
-            return self.algorithm.executed(self.config, self.environments.problem, action)
+            return self.algorithm.to_environment(self.config, self.environments.problem, action)
 
         return mode
 

@@ -8,7 +8,7 @@ import torch
 
 from matters.algorithms import load
 from matters.algorithms.parts.actor_critic import values
-from matters.algorithms.parts.critics import judged
+from matters.algorithms.parts.critics import q_values
 from matters.harness.training.loop import train
 from matters.harness.training.population import begin
 from matters.suites.spec import Evaluation, RunSpec
@@ -69,7 +69,9 @@ def q_at(training, observation):
     """Q(s, a) of every critic at an observation, for five actions: [seed, critic, action]."""
     critics = training.state.critics
     action = torch.linspace(-0.8, 0.8, 5)[None, :, None].expand(3, -1, -1)
-    return judged(critics, critics.theta.whole, torch.full_like(action, observation), action).value.numpy()
+    return q_values(
+        critics, critics.theta.stored_views, torch.full_like(action, observation), action
+    ).value.numpy()
 
 
 def value_at(training, *observations):
