@@ -16,8 +16,10 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy import stats
 
+from matters import algorithms
 from matters.reports.study.study import known_constants
 from matters.results.snapshot import Snapshot
+from matters.suites.variant import variant as declared
 
 CONSTANTS: dict[str, tuple[float, float]] = {
     "InvertedPendulum-v5": (6.0, 1000.0),
@@ -49,6 +51,14 @@ def placed(n: int, mean: float, sd: float) -> NDArray[np.float64]:
     return np.asarray(mean + sd * quantiles[order] / quantiles.std(ddof=1))
 
 
+def planted_variant(name: str) -> Any:
+    """The preset of that name, or something with a variant's name and algorithm alone."""
+    for algorithm in algorithms.ALGORITHMS:
+        if name in algorithms.load(algorithm).PRESETS:
+            return declared(name, {"algorithm": algorithm, "preset": name})
+    return SimpleNamespace(name=name, algorithm="ppo")
+
+
 def planted_suite(
     variants: Sequence[str],
     environments: Sequence[str],
@@ -67,7 +77,7 @@ def planted_suite(
         margin=0.25,
         aggregate_margin=0.10,
         design=None,
-        variants={name: SimpleNamespace(name=name, algorithm="ppo") for name in variants},
+        variants={name: planted_variant(name) for name in variants},
     )
 
 

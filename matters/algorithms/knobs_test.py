@@ -242,7 +242,7 @@ def test_a_field_is_idle_where_a_condition_on_the_config_makes_it_inert_and_wher
         acting = [KNOBS[name][knob].given, *(given for *field, given in ALSO if field == [name, knob])]
         assert inert
         assert all(when.holds(with_values(BASES[name], given)) for given in inert)
-        assert not any(idle(with_values(BASES[name], given)) for given in acting)
+        assert not any(when.holds(with_values(BASES[name], given)) for given in acting)
 
 
 @pytest.mark.parametrize(

@@ -24,7 +24,7 @@ from matters.algorithms.conftest import (
     weights_of,
 )
 from matters.algorithms.parts.critics import critic_step
-from matters.algorithms.parts.deterministic_policy import Deterministic, ascend
+from matters.algorithms.parts.deterministic_policy import Deterministic, policy_step
 from matters.algorithms.parts.theta import Theta
 
 SMALL: dict[str, Any] = {"hidden": (12, 20), "batch_size": 9, "buffer_size": 50, "warmup": 8}
@@ -162,7 +162,7 @@ def untouched(theta: Theta) -> bool:
 def test_the_critics_step_reaches_no_parameter_of_the_policy_nor_the_policys_one_of_the_critics() -> None:
     state, batch = td3.init(CONFIG, PROBLEM, generators([0, 1])), batch_of([0, 1], 9)
     policy, critics = state.policy.matrix.clone(), state.critics.theta.matrix.clone()
-    ascend(state, CONFIG, batch)
+    policy_step(state, CONFIG, batch)
     assert torch.equal(critics, state.critics.theta.matrix)
     assert untouched(state.critics.theta)
     assert not torch.equal(policy, state.policy.matrix)

@@ -1,7 +1,8 @@
-"""Are ours equivalent to Stable-Baselines3's? Two one-sided tests of every `X-sb3` against `sb3-X`."""
+"""Are ours equivalent to Stable-Baselines3's? Two one-sided tests of every twin of a reference against it."""
 
 from collections.abc import Sequence
 
+from matters import algorithms
 from matters.reports.page.formatting import number, percent, plural, thousands
 from matters.reports.page.section import Section, Table, Verdict
 from matters.reports.questions.pairwise_section import (
@@ -16,10 +17,15 @@ from matters.reports.statistics.intervals import MINIMUM_FOR_INTERVAL
 from matters.reports.study.aa_control import Control, split_control
 from matters.reports.study.pairwise import Comparison, compare_pairs
 from matters.reports.study.study import AGGREGATE, Study
+from matters.suites.twins import differences, twin_of
+from matters.suites.variant import Variant
 
 QUESTION = "reproduction"
 TITLE = "Do ours reproduce Stable-Baselines3?"
-NEEDS = "Pairs of `X-sb3` (our X with SB3’s defaults) and `sb3-X` (SB3 itself)."
+NEEDS = (
+    "Pairs of `X-sb3` (our X with SB3’s defaults) and `sb3-X` (SB3 itself), or of variants with such "
+    "settings under other names."
+)
 ESTIMAND = (
     "The difference of mean primary endpoints, ours minus the reference, per environment in raw return, "
     "and in "
@@ -38,10 +44,21 @@ METHOD = (
 
 
 def pairs(study: Study) -> list[tuple[str, str]]:
-    """(ours, reference) for every X whose two variants are in the suite."""
-    ours = [name for name in study.variants if name.endswith("-sb3")]
-    found = [(name, f"sb3-{name.removesuffix('-sb3')}") for name in ours]
-    return [(x, y) for x, y in found if y in study.variants]
+    """(ours, reference) for every two variants of the suite whose settings make them twins."""
+    return [(x, y) for x, y, differing in _related(study) if not differing]
+
+
+def _known(study: Study) -> dict[str, Variant]:
+    """The variants whose settings are known."""
+    declared = {name: study.suite.variants.get(name) for name in study.variants}
+    return {name: found for name, found in declared.items() if isinstance(found, Variant)}
+
+
+def _related(study: Study) -> list[tuple[str, str, tuple[str, ...]]]:
+    """(ours, reference, the settings that keep them apart) for those that could be twins."""
+    known = _known(study)
+    found = [(x, y, differences(known[x], known[y])) for x in known for y in known]
+    return [(x, y, differing) for x, y, differing in found if differing is not None]
 
 
 def answer(study: Study) -> Section:
@@ -100,17 +117,29 @@ def _answer(study: Study, found: list[Comparison]) -> tuple[str, str, bool]:
 
 
 def _lacks(study: Study) -> tuple[str, ...]:
-    names = set(study.variants)
+    known, related = _known(study), _related(study)
+    paired = {name for pair in pairs(study) for name in pair}
     lines = []
-    for name in study.variants:
-        partner = None
-        if name.endswith("-sb3"):
-            partner = f"sb3-{name.removesuffix('-sb3')}"
-        elif name.startswith("sb3-"):
-            partner = f"{name.removeprefix('sb3-')}-sb3"
-        if partner is not None and partner not in names:
+    for name, found in known.items():
+        if name in paired:
+            continue
+        apart = [one for one in related if name in one[:2]]
+        lines += [
+            f"`{x}` is not compared with `{y}`: they differ in {', '.join(differing)}."
+            for x, y, differing in apart
+            if name == x
+        ]
+        if not apart and (partner := _partner(found)) is not None:
             lines.append(f"`{name}` has no `{partner}` to be compared with.")
     return tuple(lines)
+
+
+def _partner(alone: Variant) -> str | None:
+    """The preset that would be the twin of a variant."""
+    if (twin := twin_of(alone)) is not None:
+        return twin.reference
+    all_twins = (algorithms.load(name).FACTS.twin for name in algorithms.ALGORITHMS)
+    return next((it.preset for it in all_twins if it is not None and it.reference == alone.algorithm), None)
 
 
 def _control_verdict(control: Control) -> Verdict:

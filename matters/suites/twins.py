@@ -1,0 +1,54 @@
+"""Twins: a variant of ours and the reference that it reproduces, known by their settings, not their names."""
+
+from functools import reduce
+from typing import Any
+
+from pydantic import BaseModel
+
+from matters import algorithms
+from matters.algorithms.interface import Twin
+from matters.suites.variant import Variant, facts
+
+
+def twin_of(chosen: Variant) -> Twin | None:
+    """What its algorithm has for a reference; None for a reference itself and for a variant that departs from
+    the reference in a setting that the reference does not have.
+    """
+    twin = facts(chosen).twin
+    if twin is None:
+        return None
+    ours = {own for own, _ in twin.fields}
+    preset = algorithms.load(chosen.algorithm).PRESETS[twin.preset]
+    return None if _differing(chosen.config, preset) - ours else twin
+
+
+def differences(ours: Variant, reference: Variant) -> tuple[str, ...] | None:
+    """The settings, as ours names them where it has them, that keep the two from being twins.
+
+    None if they could not be twins whatever the values of settings that both have.
+    """
+    twin = twin_of(ours)
+    if twin is None or twin.reference != reference.algorithm:
+        return None
+    theirs = {other for _, other in twin.fields}
+    default = algorithms.load(twin.reference).PRESETS[twin.reference]
+    unequal = [
+        own for own, other in twin.fields if _value(ours.config, own) != _value(reference.config, other)
+    ]
+    return (*unequal, *sorted(_differing(reference.config, default) - theirs))
+
+
+def _differing(one: Any, other: Any, prefix: str = "") -> set[str]:
+    """The dotted names of the fields in which two configs of one model differ."""
+    found = set()
+    for name in type(one).model_fields:
+        left, right = getattr(one, name), getattr(other, name)
+        if isinstance(left, BaseModel):
+            found |= _differing(left, right, f"{prefix}{name}.")
+        elif left != right:
+            found.add(prefix + name)
+    return found
+
+
+def _value(config: Any, field: str) -> Any:
+    return reduce(getattr, field.split("."), config)
