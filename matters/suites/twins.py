@@ -12,14 +12,15 @@ from matters.suites.variant import Variant, facts
 
 def twin_of(chosen: Variant) -> Twin | None:
     """What its algorithm has for a reference; None for a reference itself and for a variant that departs from
-    the reference in a setting that the reference does not have.
+    the reference, on whatever environment, in a setting that the reference does not have.
     """
     twin = facts(chosen).twin
     if twin is None:
         return None
     ours = {own for own, _ in twin.fields}
     preset = algorithms.load(chosen.algorithm).PRESETS[twin.preset]
-    return None if _differing(chosen.config, preset) - ours else twin
+    configs = (chosen.config, *chosen.environments.values())
+    return None if any(_differing(config, preset) - ours for config in configs) else twin
 
 
 def differences(ours: Variant, reference: Variant) -> tuple[str, ...] | None:
@@ -32,10 +33,17 @@ def differences(ours: Variant, reference: Variant) -> tuple[str, ...] | None:
         return None
     theirs = {other for _, other in twin.fields}
     default = algorithms.load(twin.reference).PRESETS[twin.reference]
-    unequal = [
-        own for own, other in twin.fields if _value(ours.config, own) != _value(reference.config, other)
-    ]
-    return (*unequal, *sorted(_differing(reference.config, default) - theirs))
+    found: dict[str, None] = {}
+    for one, other in _configs(ours, reference):
+        found |= dict.fromkeys(a for a, b in twin.fields if _value(one, a) != _value(other, b))
+        found |= dict.fromkeys(sorted(_differing(other, default) - theirs))
+    return tuple(found)
+
+
+def _configs(ours: Variant, reference: Variant) -> list[tuple[Any, Any]]:
+    """Both configs, wherever either has one of its own."""
+    places = dict.fromkeys((*ours.environments, *reference.environments))
+    return [(ours.config, reference.config), *((ours.on(place), reference.on(place)) for place in places)]
 
 
 def _differing(one: Any, other: Any, prefix: str = "") -> set[str]:

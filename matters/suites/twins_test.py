@@ -40,3 +40,10 @@ def test_a_variant_with_a_setting_that_the_reference_lacks_is_no_twin():
 def test_a_reference_of_another_algorithm_is_no_twin_and_neither_is_one_of_ours():
     assert differences(ours(), theirs("sb3-a2c")) is None
     assert differences(theirs(), theirs()) is None
+
+
+def test_a_setting_of_one_environment_counts_too():
+    own = {"environments": {"Hopper-v5": {"learning_rate": 1e-4}}}
+    mine = variant("mine", {"algorithm": "ppo", "preset": "ppo-sb3"} | own)
+    assert differences(mine, theirs()) == ("learning_rate",)
+    assert differences(mine, variant("stable", {"algorithm": "sb3-ppo"} | own)) == ()
