@@ -9,18 +9,15 @@ measured, too, and taken off. Both are measured in turn, in seconds of the proce
 import argparse
 import statistics
 import sys
-import time
 from dataclasses import dataclass
-from typing import Any
 
-import mujoco
 import numpy as np
 import torch
 
 from matters.algorithms import load
+from matters.harness.speed.limit import mujoco_alone, record, step_again
 from matters.harness.training.environments import Environments
 from matters.harness.training.loop import train
-from matters.harness.training.native import Native
 from matters.harness.training.population import Population, begin
 from matters.suites.spec import Evaluation, RunSpec
 from matters.suites.tasks.native import TASKS
@@ -65,71 +62,31 @@ def trained(environment: str, steps: int) -> Population:
     return training
 
 
-def replay(
-    simulators: Native, actions: np.ndarray, resets: dict[int, list[tuple[int, Any, Any]]], *, alone: bool
-) -> float:
-    """The seconds that recorded steps and resets take; without a call of MuJoCo's unless `alone`."""
-    model, substeps, contact_forces = simulators.model, simulators.substeps, simulators.task.contact_forces
-    step, forces, forward = mujoco.mj_step, mujoco.mj_rnePostConstraint, mujoco.mj_forward
-    start = time.process_time()
-    for t, action in enumerate(actions):
-        for data, row in zip(simulators.data, action, strict=True):
-            data.ctrl[:] = row
-            if alone:
-                step(model, data, substeps)
-                if contact_forces:
-                    forces(model, data)
-        for index, qpos, qvel in resets.get(t, ()):
-            data = simulators.data[index]
-            data.qpos[:], data.qvel[:] = qpos, qvel
-            if alone:
-                forward(model, data)
-    return time.process_time() - start
-
-
 def measure(environment: str, training_steps: int) -> Measured:
     """Step natively and replay with MuJoCo alone, in turn."""
-    training = trained(environment, training_steps)
-    policy = training.policy()
+    policy = trained(environment, training_steps).policy()
     environments = Environments(environment, [np.random.SeedSequence(0)], ENVIRONMENTS)
-    simulators = environments.simulators
-    assert isinstance(simulators, Native)
-    observation = environments.reset()
     generator = np.random.default_rng(0)
+
+    def act(observation: torch.Tensor) -> torch.Tensor:
+        action = policy(observation)
+        return action + torch.from_numpy(0.1 * generator.standard_normal(action.shape, dtype=np.float32))
+
+    observation = environments.reset()
     native, bare, lengths = [], [], []
     for round_ in range(ROUNDS + 1):
-        # Once to learn the actions and resets, once for the clock.
-        saved = environments.row(0)
-        actions: list[torch.Tensor] = []
-        resets: dict[int, list[tuple[int, Any, Any]]] = {}
-        for t in range(STEPS):
-            noise = torch.from_numpy(0.1 * generator.standard_normal(1).astype(np.float32))
-            action = policy(observation) + noise
-            actions.append(action)
-            transition = environments.step(action)
-            observation = transition.observation
-            for _, episode in transition.episodes:
-                index = episode.environment
-                data = simulators.data[index]
-                resets.setdefault(t, []).append((index, data.qpos.copy(), data.qvel.copy()))
-                lengths.append(episode.length)
-        environments.put_row(0, saved)
-        start = time.process_time()
-        for action in actions:
-            environments.step(action)
-        natively = time.process_time() - start
-        ended = environments.row(0)
-        environments.put_row(0, saved)
-        plain = np.stack([action[0].numpy() for action in actions])
-        alone = replay(simulators, plain, resets, alone=True) - replay(simulators, plain, resets, alone=False)
-        environments.put_row(0, ended)
-        if round_:
-            native.append(natively)
-            bare.append(alone)
+        recorded, observation = record(environments, observation, act, STEPS)
+        lengths += recorded.lengths
+        after = environments.row(0)
+        seconds = step_again(environments, recorded), mujoco_alone(environments, recorded)
+        environments.put_row(0, after)
+        if round_:  # the first warms up
+            native.append(seconds[0])
+            bare.append(seconds[1])
     ratios = [one / other for one, other in zip(native, bare, strict=True)]
     low, middle, high = statistics.quantiles(ratios, n=4)
     each = STEPS * ENVIRONMENTS / 1e6
-    length = float(np.mean(lengths)) if lengths else float(simulators.limit)
+    length = float(np.mean(lengths)) if lengths else float(STEPS * (ROUNDS + 1))
     return Measured(
         environment,
         length,

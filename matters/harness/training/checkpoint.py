@@ -18,6 +18,7 @@ from matters.algorithms.parts.population import generator_state, put_row, restor
 from matters.harness.training import replay_file
 from matters.harness.training.population import Population
 from matters.harness.training.recorder import Recorder
+from matters.suites.spec import RunSpec
 from matters.suites.tasks.native import native
 
 FORMAT = 3
@@ -65,23 +66,23 @@ def take(training: Population, index: int, recorder: Recorder, path: Path) -> No
     temporary.replace(path)
 
 
-def step_in(path: Path, environment_id: str) -> int:
+def step_in(path: Path, spec: RunSpec) -> int:
     """At which step the run's checkpoint was taken; 0 where there is none, or one that is refused."""
-    if not path.exists() or refusal(path, environment_id):
+    if not path.exists() or refusal(path, spec):
         return 0
     return int(_facts(path)["step"])
 
 
-def refusal(path: Path, environment_id: str) -> str:
+def refusal(path: Path, spec: RunSpec) -> str:
     """Why a run starts anew although there is a checkpoint, in one line; empty if it does not."""
     if not path.exists():
         return ""
     facts = _facts(path)
     if facts["format"] != FORMAT:
         return f"its checkpoint is of format {facts['format']}, not {FORMAT}: it starts anew"
-    if facts["native"] != (native(environment_id) is not None):
+    if facts["native"] != (native(spec.environment, spec.environment_settings) is not None):
         how = "natively" if facts["native"] else "through Gymnasium"
-        return f"its checkpoint was stepped {how}, which {environment_id} no longer is: it starts anew"
+        return f"its checkpoint was stepped {how}, which {spec.environment} no longer is: it starts anew"
     return ""
 
 

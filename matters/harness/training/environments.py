@@ -45,7 +45,7 @@ def simulators(environment_id: str, count: int, settings: Mapping[str, Any] | No
 
     `settings` is how it differs from what its id alone makes; with any it is not native.
     """
-    task = None if settings else native(environment_id)
+    task = native(environment_id, settings)
     if task is None:
         return ThroughGymnasium(environment_id, count, settings)
     return Native(environment_id, task, count)

@@ -186,6 +186,7 @@ def test_other_versions_and_arguments_go_through_gymnasium(monkeypatch):
     monkeypatch.setitem(gymnasium.registry, "Hopper-v5", heavier)
     assert native.native("Hopper-v5") is None
     monkeypatch.undo()
+    assert native.native("Hopper-v5", {"arguments": {"frame_skip": 5}}) is None
     monkeypatch.setattr(native, "SHOWN", {("1.3.0", mujoco.__version__)})
     assert isinstance(simulators("Hopper-v5", 1), ThroughGymnasium)
 

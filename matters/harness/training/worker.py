@@ -77,10 +77,10 @@ def train_population(
             members.append(Member(spec, held.enter_context(lease), Recorder()))
         by_step: dict[int, list[Member]] = {}
         for member in members:
-            path, environment = member.lease.checkpoint, member.spec.environment
-            if refusal := checkpoint.refusal(path, environment):
+            path = member.lease.checkpoint
+            if refusal := checkpoint.refusal(path, member.spec):
                 emit(Progress((member.spec.run_id,), "running", 0, member.spec.steps, refusal))
-            by_step.setdefault(checkpoint.step_in(path, environment), []).append(member)
+            by_step.setdefault(checkpoint.step_in(path, member.spec), []).append(member)
         for group in by_step.values():
             if load(group[0].spec.algorithm).KIND == "reference":
                 for member in group:
@@ -113,7 +113,7 @@ def _train(members: list[Member], emit: Emit, checkpoint_seconds: float) -> None
     training = begin([member.spec for member in members])
     savable = checkpoint.possible(training)
     for index, member in enumerate(members):
-        if checkpoint.step_in(member.lease.checkpoint, member.spec.environment):
+        if checkpoint.step_in(member.lease.checkpoint, member.spec):
             member.recorder = checkpoint.restore(training, index, member.lease.checkpoint)
         else:
             checkpoint.forget(member.lease.checkpoint)

@@ -4,7 +4,9 @@ They give Gymnasium's numbers bit for bit, which `matters/harness/training/nativ
 environment, and these under other versions or other arguments, go through Gymnasium.
 """
 
+from collections.abc import Mapping
 from importlib.metadata import version
+from typing import Any
 
 import gymnasium
 
@@ -20,10 +22,13 @@ SHOWN: set[tuple[str, str]] = {("1.4.0", "4.0.0")}
 """Versions of Gymnasium and MuJoCo with which all tasks were seen to be equal: `nox -s native`."""
 
 
-def native(environment_id: str) -> Task | None:
-    """The task that may be stepped natively under this id; None if it goes through Gymnasium."""
+def native(environment_id: str, settings: Mapping[str, Any] | None = None) -> Task | None:
+    """The task that may be stepped natively under this id; None if it goes through Gymnasium.
+
+    With settings of any kind, by which it differs from what its id alone makes, it does.
+    """
     task, registered = TASKS.get(environment_id), gymnasium.registry.get(environment_id)
-    if task is None or registered is None:
+    if task is None or registered is None or settings:
         return None
     as_it_is = (
         str(registered.entry_point).startswith("gymnasium.envs.mujoco.")

@@ -1,0 +1,1 @@
+"""How fast training is, beside the references and beside the machine's own limit."""
