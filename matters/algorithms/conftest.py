@@ -70,6 +70,9 @@ class World:
         self.observation = 3 * normal(self.own, *self.shape) + 1
         return self.observation
 
+    def begin_anew(self) -> Tensor:
+        return self.reset()
+
     def step(self, action: Tensor) -> Step:
         reward = 1 - (action[..., 0] - 0.1 * self.observation[..., 0]) ** 2
         terminated, truncated = chance(self.own, self.shape[0]), chance(self.own, self.shape[0])

@@ -38,6 +38,9 @@ class Environments(Protocol):
 
     problem: Problem
 
+    def begin_anew(self) -> Float[Tensor, "S N O"]:
+        """The first observations of new episodes; those under way are left."""
+
     def step(self, action: Float[Tensor, "S N A"], /) -> Any:
         """An `EnvStep` with these actions; where an episode ends, the next one begins at once."""
 
@@ -73,6 +76,9 @@ class Experience:
 def collect(learner: Learner) -> Iterator[Experience]:
     """T steps of every environment, one after the other."""
     config = learner.config
+    if config.tricks.reset_each_rollout and learner.step:
+        first = learner.environments.begin_anew()
+        learner.observation = learner.algorithm.observe(learner.state, config, first, learn=True)
     shape = (config.horizon, config.environments, learner.environments.problem.action_size)
     noise = _stacked(own.standard_normal(shape, dtype=np.float32) for own in learner.action_generators)
     for t in range(config.horizon):

@@ -44,6 +44,12 @@ TRICKS = {
     "tricks.time_limit_terminal": Knob(True),
     "tricks.log_std_init": Knob(-0.5),
     "tricks.action_clip": Knob(True),
+    "tricks.sample_moments": Knob(True, {"tricks.observation_normalisation": True}),
+    "tricks.last_policy_gain": Knob(0.01),
+    "tricks.last_step_bootstraps_itself": Knob(True),
+    "tricks.value_loss_excludes_ends": Knob(True),
+    # The rollouts of these tests all begin anew; what is left to act is that a running return does, too.
+    "tricks.reset_each_rollout": Knob(True, {"tricks.reward_scaling": True}),
 }
 ADAM = {"tricks.adam_epsilon": Knob(1e-2)}
 SHARED = {
@@ -61,6 +67,8 @@ ADAPTIVE = {"objective": "kl-adaptive"}
 LARGE = {"kl": 20.0}
 UNFITTED = {"value_epochs": 0}
 ITERATED = {"dense_up_to": 0}
+STEPPED = {"step_size": 1e-2}
+ASCENT = {"direction": "gradient"}
 
 NATURAL: dict[str, Knob] = (
     SHARED
@@ -93,6 +101,8 @@ KNOBS: dict[str, dict[str, Knob]] = {
     },
     "npg": NATURAL
     | {
+        "direction": Knob("gradient"),
+        "step_size": Knob(1e-2),
         "dense_up_to": Knob(0, {"tolerance": 0.9}),
         "tolerance": Knob(0.9, ITERATED),
         "most_steps": Knob(1, ITERATED),
@@ -103,6 +113,7 @@ KNOBS: dict[str, dict[str, Knob]] = {
         "cg_steps": Knob(1),
         "line_search_steps": Knob(0, LARGE),
         "line_search_shrink": Knob(0.9, LARGE),
+        "accept_ratio": Knob(0.99, LARGE),
     },
     "vpg": SHARED
     | TRICKS
@@ -126,7 +137,9 @@ KNOBS: dict[str, dict[str, Knob]] = {
         "kl_target": Knob(1e3, ADAPTIVE),
         "kl_coefficient": Knob(10.0, PENALTY),
         "value_coefficient": Knob(0.5, {"tricks.gradient_clip": 0.1}),
-        "entropy_coefficient": Knob(0.1),
+        "entropy_coefficient": Knob(-0.1),
+        "value_learning_rate": Knob(1e-3),
+        "tricks.gradient_clip_of": Knob("each", {"tricks.gradient_clip": 0.1}),
         "tricks.value_clip": Knob(True),
         "tricks.advantage_normalisation": Knob("minibatch"),
         "tricks.kl_stop": Knob(1e-4),
@@ -137,6 +150,7 @@ SHARED_INERT: dict[str, list[Inert]] = {
     "tricks.time_limit_terminal": [Inert(time_limits=False)],
     "tricks.log_std_init": [Inert(BETA)],
     "tricks.action_clip": [Inert(BETA)],
+    "tricks.sample_moments": [Inert()],
 }
 
 NATURALLY_INERT: dict[str, list[Inert]] = SHARED_INERT | {
@@ -152,6 +166,11 @@ INERT: dict[str, dict[str, list[Inert]]] = {
     "a2c": SHARED_INERT,
     "npg": NATURALLY_INERT
     | {
+        "kl": [Inert(STEPPED)],
+        "tricks.kl_final": [Inert(STEPPED)],
+        "damping": [Inert(STEPPED | ASCENT)],
+        "fisher_fraction": [Inert(STEPPED | ASCENT)],
+        "tricks.kl_per_action": [Inert(STEPPED | ASCENT)],
         "dense_up_to": [Inert(value=0, within=1e-2)],
         "tolerance": [Inert()],
         "most_steps": [Inert()],
@@ -160,6 +179,7 @@ INERT: dict[str, dict[str, list[Inert]]] = {
     "trpo": NATURALLY_INERT
     | {
         "line_search_steps": [Inert(value=9)],
+        "accept_ratio": [Inert({"line_search_steps": 0})],
         "line_search_shrink": [Inert({"line_search_steps": 0}), Inert({"line_search_steps": 1})],
     },
     "vpg": SHARED_INERT
@@ -174,6 +194,7 @@ INERT: dict[str, dict[str, list[Inert]]] = {
         "kl_target": [Inert(), Inert(PENALTY), Inert({"objective": "none"})],
         "kl_coefficient": [Inert({"objective": "clip"}), Inert({"objective": "none"})],
         "value_coefficient": [Inert(within=1e-5)],
+        "tricks.gradient_clip_of": [Inert()],
         "tricks.kl_stop": [Inert(value=1e6)],
     },
 }
@@ -182,6 +203,11 @@ ALSO: list[tuple[str, str, dict[str, Any]]] = [
     ("ppo", "clip", {"objective": "none", "tricks.value_clip": True}),
     ("ppo", "kl_coefficient", ADAPTIVE),
     ("ppo", "value_coefficient", {"tricks.gradient_clip": 0.1, "objective": "none"}),
+    ("npg", "kl", ASCENT),
+    ("npg", "damping", ASCENT),
+    ("npg", "damping", STEPPED),
+    ("npg", "fisher_fraction", ASCENT),
+    ("ppo", "tricks.sample_moments", {"tricks.reward_scaling": True}),
 ]
 """Other conditions under which a field acts that is inert under some."""
 

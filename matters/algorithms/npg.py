@@ -2,9 +2,11 @@
 
     F x = g,      θ ← θ + √(2δ / gᵀF⁻¹g) x
 
-One line differs from `vpg`: the gradient is multiplied by F⁻¹, and the length of the step follows from δ. F
-is factored where the policy has few parameters; otherwise conjugate gradient runs until the residual is
-small.
+The gradient is multiplied by F⁻¹, and the length of the step follows from δ. Both are settings, so that each
+can be had alone: with `direction = "gradient"` x is g, with a `step_size` α the step is α x. F is factored
+where the policy has few parameters; otherwise conjugate gradient runs until the residual is small, or for
+`most_steps`, which on wide tasks it does: the recorded residual tells. As everywhere in this family F stands
+for F + λI, in the length of the step too, so that to second order its KL is below δ.
 
 Kakade 2002, "A natural policy gradient"; the normalised step of Peters and Schaal 2008, "Reinforcement
 learning of motor skills with policy gradients", and Rajeswaran et al. 2017, "Towards generalization and
@@ -55,6 +57,13 @@ class Config(NaturalConfig):
     """NPG's hyperparameters: the family's, and how its system is solved."""
 
     damping: float = Field(1e-3, ge=0, description="λ, added to the Fisher information's diagonal")
+    direction: Literal["natural", "gradient"] = Field(
+        "natural", description="x: F⁻¹g, or g itself (steepest ascent in θ)"
+    )
+    step_size: PositiveFloat | None = Field(
+        None,
+        description="α of a step α x (Kakade 2002; mjrl's const_learn_rate); off: the length follows from δ",
+    )
     dense_up_to: NonNegativeInt = Field(
         256, description="factor F where the policy has at most this many parameters, else conjugate gradient"
     )
@@ -67,6 +76,15 @@ class Config(NaturalConfig):
 PRESETS: dict[str, Config] = {"npg": Config()}
 
 NO_EFFECT = natural_gradient.NO_EFFECT | {
+    "kl": When("step_size is given", lambda config: config.step_size is not None),
+    "tricks.kl_final": When("step_size is given", lambda config: config.step_size is not None),
+    **dict.fromkeys(
+        ("damping", "fisher_fraction", "tricks.kl_per_action"),
+        When(
+            "direction is 'gradient' and step_size is given: F is not used",
+            lambda config: config.direction == "gradient" and config.step_size is not None,
+        ),
+    ),
     "dense_up_to": When(
         "conjugate gradient converges: both solve the same system, to rounding and tolerance"
     ),
@@ -91,9 +109,16 @@ def update(
 
     objective = surrogate(state, batch)
     (g,) = gradient(objective, state.policy)
-    fisher = fisher_product(state, config, batch, generators)
-    x, residual = solve(fisher, g, config, parameters=state.policy.layout.parameters)
-    step, size = trust_region_step(x, dot(x, fisher(x)), kl=step_kl(config, progress=progress))
+    x, residual, curvature = g, torch.zeros_like(objective), torch.zeros_like(objective)
+    if config.direction == "natural" or config.step_size is None:
+        fisher = fisher_product(state, config, batch, generators)
+        if config.direction == "natural":
+            x, residual = solve(fisher, g, config, parameters=state.policy.layout.parameters)
+        curvature = dot(x, fisher(x))
+    if config.step_size is None:
+        step, size = trust_region_step(x, curvature, kl=step_kl(config, progress=progress))
+    else:
+        step, size = config.step_size * x, torch.full_like(residual, config.step_size)
     state.policy.matrix.add_(step)
 
     value_loss = fit_value(state, config, batch, generators, progress=progress)

@@ -21,7 +21,7 @@ from typing import Any, Literal
 import numpy as np
 import torch
 from jaxtyping import Bool, Float
-from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt
+from pydantic import Field, PositiveFloat, PositiveInt
 from torch import Tensor
 
 from matters.algorithms.interface import Bound, Metrics, Problem, Rollout, Twin, When
@@ -80,6 +80,11 @@ class Tricks(AdamTricks):
     value_clip: bool = Field(
         False, description="clip the change of the value to ± clip and take the larger error [1]"
     )
+    gradient_clip_of: Literal["each", "policy"] | None = Field(
+        None,
+        description="gradient_clip bounds the norm of each network, or of the policy alone (Engstrom's "
+        "code); off: of both together",
+    )
     advantage_normalisation: Literal["minibatch", "batch"] | None = Field(
         None,
         description="standardise advantages in each minibatch (Stable-Baselines3, CleanRL) or once a batch",
@@ -96,6 +101,9 @@ class Config(OnPolicyConfig):
     epochs: PositiveInt = Field(10, description="passes over each rollout")
     minibatch_size: PositiveInt = Field(64, description="samples a gradient step")
     learning_rate: PositiveFloat = Field(3e-4, description="Adam's step size")
+    value_learning_rate: PositiveFloat | None = Field(
+        None, description="Adam's step size for V; off: learning_rate (Engstrom's code has one)"
+    )
     objective: Literal["clip", "kl-adaptive", "kl-fixed", "none"] = Field(
         "clip", description="what keeps the policy near the old one"
     )
@@ -103,7 +111,9 @@ class Config(OnPolicyConfig):
     kl_target: PositiveFloat = Field(0.01, description="the KL that the adaptive penalty aims at")
     kl_coefficient: PositiveFloat = Field(1.0, description="β of the KL penalty, or its start")
     value_coefficient: PositiveFloat = Field(1.0, description="c₁, weight of the value loss")
-    entropy_coefficient: NonNegativeFloat = Field(0.0, description="c₂, weight of the entropy bonus")
+    entropy_coefficient: float = Field(
+        0.0, description="c₂, weight of the entropy bonus; Engstrom's PPO-NoClip has negative ones"
+    )
     tricks: Tricks = Field(Tricks(), description="named switches, off as in the paper")
 
 
@@ -121,26 +131,94 @@ CODE_LEVEL = Tricks(
     adam_epsilon=1e-5,
     action_clip=True,
 )
-"""What OpenAI baselines' PPO does on MuJoCo beyond the paper; that value_coefficient is 0.5 belongs to it."""
+"""The code-level tricks of published PPO, as OpenAI baselines has them. `ppo`, whose value_coefficient of 0.5
+is that of later code, bootstraps at time limits; `ppo-baselines` is OpenAI's own."""
+
+RELEASED = Tricks(
+    observation_normalisation=True,
+    sample_moments=True,
+    tanh_activations=True,
+    advantage_normalisation="minibatch",
+    adam_epsilon=1e-5,
+    time_limit_terminal=True,
+    last_step_bootstraps_itself=True,
+    value_loss_excludes_ends=True,
+    reset_each_rollout=True,
+)
+"""What Engstrom et al.'s released code does whatever its configs say, in PPO-M too, though their paper says
+that it "ignores all the code-level optimizations" (section 4): src/MuJoCo.json, agent.py, steps.py, models.py
+and torch_utils.py of MadryLab/implementation-matters, commit 5ee6ecb. Left out is that an episode's last
+observation is taken into the running moments."""
+
+_WITH_ALL: dict[str, Any] = {
+    "reward_scaling": True,
+    "reward_clip": 10.0,
+    "observation_clip": 10.0,
+    "orthogonal_init": True,
+    "anneal_lr": True,
+    "value_clip": True,
+}
+
+
+def _released(tricks: dict[str, Any], **settings: Any) -> Config:
+    return Config(**settings, tricks=RELEASED.model_copy(update=tricks))
+
+
+_NO_CLIP: dict[str, Any] = {**_WITH_ALL, "gradient_clip_of": "policy"}
+_BY_REWARDS: dict[str, Any] = {**_NO_CLIP, "reward_scaling": "rewards", "value_clip": False}
+PER_TASK: dict[str, dict[str, Config]] = {
+    # configs/{walker,hopper,humanoid}_ppo.py, _ppom.py and _ppo_noclip.py.
+    "ppo-released": {
+        "Walker2d-v5": _released(_WITH_ALL, learning_rate=4e-4, value_learning_rate=3e-4),
+        "Hopper-v5": _released(
+            {**_WITH_ALL, "value_clip": False}, learning_rate=3e-4, value_learning_rate=2.5e-4
+        ),
+        "Humanoid-v5": _released(_WITH_ALL, learning_rate=1.5e-4, value_learning_rate=1e-4),
+    },
+    "ppo-m-released": {
+        "Walker2d-v5": _released({}, learning_rate=1e-4, value_learning_rate=2e-4),
+        "Hopper-v5": _released({}, learning_rate=1.7e-4, value_learning_rate=4e-4),
+        "Humanoid-v5": _released({}, learning_rate=9e-5, value_learning_rate=4e-4),
+    },
+    "ppo-noclip-released": {
+        "Walker2d-v5": _released(
+            {**_BY_REWARDS, "reward_clip": 30.0, "observation_clip": None, "gradient_clip": 0.1},
+            objective="none",
+            learning_rate=7.25e-5,
+            value_learning_rate=6e-4,
+            gae_lambda=0.85,
+            entropy_coefficient=-0.01,
+        ),
+        "Hopper-v5": _released(
+            {**_BY_REWARDS, "reward_clip": 2.5, "gradient_clip": 4.0},
+            objective="none",
+            learning_rate=6e-5,
+            value_learning_rate=4e-4,
+            gae_lambda=0.925,
+            entropy_coefficient=-0.005,
+        ),
+        "Humanoid-v5": _released(
+            {**_NO_CLIP, "orthogonal_init": False, "anneal_lr": False, "gradient_clip": 0.5},
+            objective="none",
+            learning_rate=2e-5,
+            value_learning_rate=5e-5,
+            gae_lambda=0.85,
+            entropy_coefficient=0.005,
+        ),
+    },
+}
+"""Presets whose source has settings for each task. On any other task they are as on Walker2d."""
 
 PRESETS: dict[str, Config] = {
     "ppo": Config(value_coefficient=0.5, tricks=CODE_LEVEL),
     "ppo-m": Config(),
-    # What Engstrom et al.'s released PPO-M runs on Walker2d (configs/walker_ppom.py), though their paper says
-    # that it "ignores all the code-level optimizations" (section 4). No config overrides norm_states in
-    # src/MuJoCo.json, so observations are standardised, without clipping; activations are tanh in models.py;
-    # advantages are standardised in each minibatch in steps.py; a time limit ends an episode, and Adam's ε is
-    # 1e-5, in agent.py. Its V has a step size of its own, 2e-4; here both have the policy's.
-    "ppo-m-released": Config(
-        learning_rate=1e-4,
-        tricks=Tricks(
-            observation_normalisation=True,
-            tanh_activations=True,
-            advantage_normalisation="minibatch",
-            adam_epsilon=1e-5,
-            time_limit_terminal=True,
-        ),
+    # OpenAI baselines' ppo2 with its defaults for MuJoCo, commit ea25b9e: the value loss has a factor of a
+    # half of its own beside vf_coef 0.5, and a time limit ends an episode. Its advantages are divided by the
+    # standard deviation over n, here over n − 1: a factor of 1.008 in a minibatch of 64.
+    "ppo-baselines": Config(
+        value_coefficient=0.25, tricks=CODE_LEVEL.model_copy(update={"time_limit_terminal": True})
     ),
+    **{name: tasks["Walker2d-v5"] for name, tasks in PER_TASK.items()},
     "ppo-noclip": Config(
         objective="none",
         value_coefficient=0.5,
@@ -172,6 +250,9 @@ NO_EFFECT = actor_critic.NO_EFFECT | {
         lambda config: config.objective not in ("kl-adaptive", "kl-fixed"),
     ),
     "value_coefficient": When("gradient_clip is off: nothing else is shared, and Adam undoes a factor"),
+    "tricks.gradient_clip_of": When(
+        "gradient_clip is off", lambda config: config.tricks.gradient_clip is None
+    ),
     "tricks.kl_stop": When("no minibatch's KL estimate exceeded 1.5 × kl_stop"),
 }
 
@@ -220,14 +301,15 @@ def update(
     progress: float,
 ) -> Metrics:
     """Learn from one rollout, in place."""
-    learning_rate = config.learning_rate
+    learning_rate, value_rate = config.learning_rate, config.value_learning_rate or config.learning_rate
     if config.tricks.anneal_lr:
         learning_rate = linear_decay(learning_rate, progress=progress)
+        value_rate = linear_decay(value_rate, progress=progress)
     batch = prepare(state, config, rollout)
     if config.tricks.advantage_normalisation == "batch":
         batch.advantage = standardised(batch.advantage)
 
-    steps = list(minibatch_steps(state, config, batch, generators, learning_rate))
+    steps = list(minibatch_steps(state, config, batch, generators, learning_rate, value_rate))
 
     metrics = actor_critic.diagnostics(state, batch, clip=config.clip)
     if config.objective == "kl-adaptive":
@@ -249,6 +331,7 @@ def minibatch_steps(
     batch: Batch,
     generators: Sequence[np.random.Generator],
     learning_rate: float,
+    value_rate: float,
 ) -> Iterator[MinibatchStep]:
     """Every minibatch step of every epoch, taken as the caller asks for it."""
     size = batch.advantage.shape[1]
@@ -270,20 +353,34 @@ def minibatch_steps(
                 # whose estimate is not a number goes on, so that its θ shows it.
                 active = active & ~(step.approximate_kl > 1.5 * config.tricks.kl_stop)
                 step.active = active
-            if config.tricks.gradient_clip is not None:
-                coefficient = clip_coefficient(step.gradient_norm, limit=config.tricks.gradient_clip)
-                gradients = [descent * coefficient for descent in gradients]
-            for theta, descent in zip((state.policy, state.value), gradients, strict=True):
+            gradients = clipped(gradients, step.gradient_norm, config.tricks)
+            thetas, rates = (state.policy, state.value), (learning_rate, value_rate)
+            for theta, descent, rate in zip(thetas, gradients, rates, strict=True):
                 adam_step(
                     theta,
                     descent,
-                    learning_rate=learning_rate,
+                    learning_rate=rate,
                     epsilon=config.tricks.adam_epsilon or 1e-8,
                     active=None if config.tricks.kl_stop is None else active,
                 )
             yield step
             if not active.any():
                 return
+
+
+def clipped(gradients: list[Tensor], norm: Float[Tensor, " S"], tricks: Tricks) -> list[Tensor]:
+    """The gradients of policy and V with norms as `gradient_clip` and `gradient_clip_of` bound them."""
+    limit, of = tricks.gradient_clip, tricks.gradient_clip_of
+    if limit is None:
+        return gradients
+    if of is None:
+        coefficient = clip_coefficient(norm, limit=limit)
+        return [descent * coefficient for descent in gradients]
+    bounded = gradients if of == "each" else gradients[:1]
+    return [
+        *(descent * clip_coefficient(global_norm(descent), limit=limit) for descent in bounded),
+        *gradients[len(bounded) :],
+    ]
 
 
 def differentiate(state: State, config: Config, batch: Batch) -> tuple[MinibatchStep, list[Tensor]]:

@@ -10,7 +10,7 @@ from matters.algorithms.conftest import PROBLEM, bits, changed, collect, generat
 from matters.algorithms.interface import Rollout
 from matters.algorithms.parts.actor_critic import Batch, prepare
 from matters.algorithms.parts.optimisers import global_norm, gradient
-from matters.algorithms.ppo import Config, State, differentiate, minibatch_steps
+from matters.algorithms.ppo import Config, State, Tricks, clipped, differentiate, minibatch_steps
 
 SMALL = Config(horizon=24, environments=2, epochs=3, minibatch_size=16, hidden=(8,), learning_rate=3e-3)
 
@@ -189,7 +189,7 @@ def test_every_sample_is_used_once_an_epoch_and_each_seed_has_its_own_order() ->
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Batch, "take", spy)
-        steps = list(minibatch_steps(state, SMALL, batch, generators((0, 1, 2), 1), 1e-3))
+        steps = list(minibatch_steps(state, SMALL, batch, generators((0, 1, 2), 1), 1e-3, 1e-3))
     assert len(steps) == 3 * 48 // 16
     assert len(drawn) == 3
     for order in drawn:
@@ -210,7 +210,7 @@ def test_kl_stop_rests_each_seed_from_the_first_step_whose_estimate_exceeds_it()
     expected: list[Tensor | None] = [None] * len(seeds)
     taken = [0] * len(seeds)
     before = free.policy.matrix.clone()
-    for step in minibatch_steps(free, never, batch, generators(seeds, 1), 1e-2):
+    for step in minibatch_steps(free, never, batch, generators(seeds, 1), 1e-2, 1e-2):
         assert step.approximate_kl is not None
         for row, kl in enumerate(step.approximate_kl.tolist()):
             if expected[row] is None:
@@ -326,7 +326,7 @@ def test_advantages_are_standardised_in_each_minibatch_or_once_a_batch() -> None
     own = next(batch.take(order).split(config.minibatch_size))
     own.advantage = ppo.standardised(own.advantage)
     expected, _ = differentiate(state, SMALL, own)
-    steps = minibatch_steps(state, config, batch, generators((0, 1, 2), 1), 1e-2)
+    steps = minibatch_steps(state, config, batch, generators((0, 1, 2), 1), 1e-2, 1e-2)
     torch.testing.assert_close(next(steps).policy_loss, expected.policy_loss, rtol=1e-6, atol=1e-7)
     whole = {
         mode: learnt(changed(ONE_STEP, tricks__advantage_normalisation=mode))
@@ -356,6 +356,18 @@ def test_the_published_code_level_tricks_are_those_that_engstrom_lists_and_the_h
     assert tricks_of("ppo") == nine | hidden
     assert all(tricks_of(preset) == tricks_of("ppo") for preset in ("ppo-noclip", "ppo-kl", "ppo-beta"))
     assert tricks_of("ppo-sb3") == {"orthogonal_init", "tanh_activations", "gradient_clip"} | hidden
+
+
+def test_the_gradients_of_both_networks_are_clipped_together_each_by_itself_or_the_policys_alone() -> None:
+    gradients, norm = [torch.tensor([[3.0, 0.0]]), torch.tensor([[0.0, 4.0]])], torch.tensor([5.0])
+
+    def norms(of: Any) -> list[float]:
+        tricks = Tricks(gradient_clip=1.0, gradient_clip_of=of)
+        return [float(one.norm()) for one in clipped(gradients, norm, tricks)]
+
+    assert norms(None) == pytest.approx([0.6, 0.8], rel=1e-5)
+    assert norms("each") == pytest.approx([1.0, 1.0], rel=1e-5)
+    assert norms("policy") == pytest.approx([1.0, 4.0], rel=1e-5)
 
 
 def test_the_released_ppo_m_has_the_hidden_tricks_that_the_released_trpo_has() -> None:

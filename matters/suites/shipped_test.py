@@ -73,11 +73,13 @@ def test_mujoco_on_policy_has_every_preset_of_every_on_policy_algorithm_and_its_
     )  # fmt: skip
     loaded = {name: algorithms.load(name) for name in algorithms.ALGORITHMS}
     ours = [name for name, it in loaded.items() if it.KIND == "on-policy"]
+    left = dict(chosen.variants)
     references = [name for name in loaded if name.removeprefix("sb3-") in ours and name.startswith("sb3-")]
     for name in [*ours, *references]:
         for preset, config in loaded[name].PRESETS.items():
-            assert chosen.variants[preset].config == config
-    assert len(chosen.variants) == sum(len(loaded[name].PRESETS) for name in [*ours, *references])
+            if not preset.endswith("-released"):  # those have settings for three tasks
+                assert left.pop(preset).config == config
+    assert not left
 
 
 TD3_PARTS = {"cdq": "clipped_double_q", "delay": "policy_delay", "smoothing": "target_noise"}

@@ -24,20 +24,21 @@ class Moments:
     count: Tensor
 
 
-def start(seeds: int, size: int) -> Moments:
-    """Mean 0, variance 1 and a count of 1e-4, so that the first samples take over at once.
+PRIOR = 1e-4
+"""The count that OpenAI baselines start from (common/running_mean_std.py)."""
 
-    The prior is that of OpenAI baselines (common/running_mean_std.py), which published PPO results used.
-    """
+
+def start(seeds: int, size: int, *, count: float = PRIOR) -> Moments:
+    """Mean 0, variance 1 and a small count or none, so that the first samples take over at once."""
     return Moments(
         mean=torch.zeros(seeds, size, dtype=torch.float64),
         variance=torch.ones(seeds, size, dtype=torch.float64),
-        count=torch.full((seeds, 1), 1e-4, dtype=torch.float64),
+        count=torch.full((seeds, 1), count, dtype=torch.float64),
     )
 
 
 @DIVERGING
-def include(moments: Moments, samples: Float[np.ndarray, "S N D"]) -> None:
+def include(moments: Moments, samples: Float[np.ndarray, "S N D"], *, unbiased: bool = False) -> None:
     """Take in `samples`, in place.
 
     With batch mean m, variance v and size n, and δ = m − mean, of total t = count + n:
@@ -46,7 +47,10 @@ def include(moments: Moments, samples: Float[np.ndarray, "S N D"]) -> None:
         variance ← (variance · count + v n + δ² count n / t) / t
 
     Chan, Golub and LeVeque 1979, "Updating formulae and a pairwise algorithm for computing sample variances".
+    If `unbiased`, variances are over n − 1, and of one sample x alone the variance is x², as in modular_rl's
+    RunningStat, which Engstrom et al.'s code has.
     """
+    less = 1 if unbiased else 0
     mean, variance, count = (part.numpy() for part in (moments.mean, moments.variance, moments.count))
     samples = samples.astype(np.float64, copy=False)
     n = samples.shape[1]
@@ -56,9 +60,11 @@ def include(moments: Moments, samples: Float[np.ndarray, "S N D"]) -> None:
     delta = batch_mean - mean
     total = count + n
     mean += delta * (n / total)
-    variance *= count
+    variance *= np.maximum(count - less, 0)
     variance += squares + delta * delta * (count * n / total)
-    variance /= total
+    variance /= np.maximum(total - less, 1) if unbiased else total
+    if unbiased:
+        np.copyto(variance, mean * mean, where=total == 1)
     count[:] = total
 
 

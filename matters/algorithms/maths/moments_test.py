@@ -111,3 +111,14 @@ def test_standardising_is_finite_where_nothing_varies() -> None:
     include(moments, np.full((1, 1000, 1), 4.0))
     moments.variance.zero_()
     assert np.isfinite(standardise(moments, np.array([[[4.0], [5.0]]]))).all()
+
+
+def test_unbiased_moments_without_a_prior_are_those_of_numpy_and_one_sample_alone_has_its_square():
+    samples = np.random.default_rng(3).standard_normal((2, 7, 3)) + 2
+    moments = start(2, 3, count=0.0)
+    include(moments, samples[:, :1], unbiased=True)
+    assert np.allclose(moments.variance.numpy(), samples[:, 0] ** 2, rtol=1e-15)
+    for k in range(1, 7):
+        include(moments, samples[:, k : k + 1], unbiased=True)
+    assert np.allclose(moments.mean.numpy(), samples.mean(1), rtol=1e-14)
+    assert np.allclose(moments.variance.numpy(), samples.var(1, ddof=1), rtol=1e-13)

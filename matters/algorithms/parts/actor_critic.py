@@ -8,15 +8,15 @@ from typing import Any, Literal
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from pydantic import Field, PositiveInt
 from torch import Tensor
 
 from matters.algorithms.interface import Cost, Facts, Frozen, Metrics, Problem, Rollout, When
 from matters.algorithms.maths.advantages import explained_variance, generalised_advantage
-from matters.algorithms.maths.moments import Moments, start
+from matters.algorithms.maths.moments import PRIOR, Moments, start
 from matters.algorithms.maths.surrogates import clipped_squared_error, squared_error
-from matters.algorithms.parts.mlp import Mlp, glorot, orthogonal
+from matters.algorithms.parts.mlp import Mlp, glorot, orthogonal, scaled_glorot
 from matters.algorithms.parts.normalisation import normalise_observation, scale_reward
 from matters.algorithms.parts.optimisers import adam_step, clip_coefficient, global_norm
 from matters.algorithms.parts.policies import LAST_GAIN, BetaPolicy, Distribution, GaussianPolicy, Policy
@@ -46,6 +46,10 @@ NO_EFFECT: dict[str, When] = {
     "tricks.time_limit_terminal": When("no episode of the rollout ended by a time limit"),
     "tricks.log_std_init": When(
         "policy is 'beta', which has no log σ", lambda config: config.policy == "beta"
+    ),
+    "tricks.sample_moments": When(
+        "neither observations nor rewards are normalised",
+        lambda config: not (config.tricks.observation_normalisation or config.tricks.reward_scaling),
     ),
     "tricks.action_clip": When(
         "policy is 'beta', whose actions are within the bounds", lambda config: config.policy == "beta"
@@ -83,6 +87,8 @@ class Batch:
     log_prob: Float[Tensor, "S B"]
     old: Distribution
     """The old policy itself, for its KL to the new one."""
+    fitted: Bool[Tensor, "S B"] | None = None
+    """The samples that V is fitted to; None for all."""
 
     def take(self, index: Tensor) -> "Batch":
         """The samples `index` [S, B'] of each seed."""
@@ -92,6 +98,8 @@ class Batch:
         def taken(part: Any) -> Any:
             if isinstance(part, tuple):
                 return tuple(map(taken, part))
+            if part is None:
+                return None
             if not self._varies(part):
                 return part
             return part.flatten(0, 1).index_select(0, flat).view(*index.shape, *part.shape[2:])
@@ -104,6 +112,8 @@ class Batch:
         def pieces(part: Any) -> Iterable[Any]:
             if isinstance(part, tuple):
                 return zip(*map(pieces, part), strict=False)
+            if part is None:
+                return repeat(None)
             return part.split(size, dim=1) if self._varies(part) else repeat(part)
 
         parts = [pieces(getattr(self, field.name)) for field in fields(self)]
@@ -124,9 +134,17 @@ def init(
     tricks = config.tricks
     actor = _actor(config, problem)
     critic = Mlp((problem.observation_size, *config.hidden, 1), tricks.tanh_activations)
+    gain, prior = tricks.last_policy_gain, 0.0 if tricks.sample_moments else PRIOR
+    first = (
+        orthogonal(LAST_GAIN if gain is None else gain)
+        if tricks.orthogonal_init
+        else glorot
+        if gain is None
+        else scaled_glorot(gain)
+    )
     policies, values = [], []
     for generator in generators:
-        policies.append(actor.initial(generator, orthogonal(LAST_GAIN) if tricks.orthogonal_init else glorot))
+        policies.append(actor.initial(generator, first))
         weights = critic.initial(generator, orthogonal(1.0) if tricks.orthogonal_init else glorot)
         values.append(critic.layout.row(weights))
     seeds = len(generators)
@@ -135,8 +153,8 @@ def init(
         critic=critic,
         policy=Theta.of(policies, actor.layout, dtype),
         value=Theta.of(values, critic.layout, dtype),
-        observation_moments=start(seeds, problem.observation_size),
-        return_moments=start(seeds, 1),
+        observation_moments=start(seeds, problem.observation_size, count=prior),
+        return_moments=start(seeds, 1, count=prior),
         running_return=torch.zeros(seeds, config.environments, dtype=torch.float64),
     )
 
@@ -213,6 +231,10 @@ def value_gradient(
         error, slope = squared_error(value, batch.target)
     else:
         error, slope = clipped_squared_error(value, batch.value, batch.target, clip=clip)
+    if batch.fitted is not None:
+        size = batch.fitted.sum(1, keepdim=True).clamp_min(1)
+        slope *= batch.fitted * (coefficient / size)
+        return (error * batch.fitted).sum(1) / size[:, 0], state.critic.gradient(forward, slope.unsqueeze(2))
     slope *= coefficient / value.shape[1]
     return error.mean(1), state.critic.gradient(forward, slope.unsqueeze(2))
 
@@ -231,6 +253,8 @@ def prepare(state: ActorCritic, config: Any, rollout: Rollout, *, baseline: bool
     observation = rollout.observation.flatten(1, 2)
     value = values(state, observation).view_as(reward)
     value_next = values(state, rollout.successor.flatten(1, 2)).view_as(reward)
+    if tricks.last_step_bootstraps_itself:
+        value_next = torch.cat([value_next[:, :-1], value[:, -1:]], dim=1)
     if not baseline:
         value, value_next = torch.zeros_like(value), torch.zeros_like(value)
     advantage = generalised_advantage(
@@ -253,6 +277,7 @@ def prepare(state: ActorCritic, config: Any, rollout: Rollout, *, baseline: bool
         value=value.flatten(1),
         log_prob=state.actor.log_prob(old, action),
         old=old,
+        fitted=~ended.flatten(1) if tricks.value_loss_excludes_ends else None,
     )
 
 

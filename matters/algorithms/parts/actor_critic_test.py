@@ -18,6 +18,7 @@ from matters.algorithms.parts.actor_critic import (
     init,
     prepare,
     to_environment,
+    value_gradient,
     values,
 )
 from matters.algorithms.parts.mlp import glorot
@@ -68,7 +69,7 @@ def test_a_batch_is_the_rollout_flattened_with_the_old_policys_view() -> None:
     assert torch.equal(batch.log_prob, gaussian_log_prob(batch.action, mean, log_std))
     assert torch.equal(batch.value, values(state, batch.observation).detach())
     torch.testing.assert_close(batch.target, batch.advantage + batch.value)
-    own = (getattr(batch, field.name) for field in fields(Batch) if field.name != "old")
+    own = (getattr(batch, field.name) for field in fields(Batch) if field.name not in ("old", "fitted"))
     assert not any(tensor.requires_grad for tensor in (*own, *batch.old))
 
 
@@ -77,12 +78,14 @@ def numbered() -> Batch:
     number = (100 * torch.arange(3)[:, None] + torch.arange(10)).float()
     wide = number[..., None].expand(-1, -1, 2).clone()
     same = 100 * torch.arange(3)[:, None, None].expand(3, 1, 2) + 0.5
-    return Batch(wide, wide + 0.5, number, number, number, number, old=(wide, same))
+    own = (wide, wide + 0.5, number, number, number, number)
+    return Batch(*own, old=(wide, same), fitted=number % 3 == 0)
 
 
 def varying(batch: Batch) -> dict[str, Tensor]:
-    """What has a row a sample, by name."""
-    found = {field.name: getattr(batch, field.name) for field in fields(Batch) if field.name != "old"}
+    """What has a row a sample and tells which, by name."""
+    others = ("old", "fitted")
+    found = {field.name: getattr(batch, field.name) for field in fields(Batch) if field.name not in others}
     return found | {"old": batch.old[0]}
 
 
@@ -94,6 +97,8 @@ def test_take_gives_each_seed_its_own_samples_of_every_field() -> None:
         found = tensor if tensor.ndim == 2 else tensor[..., 1].floor()
         assert torch.equal(found, expected.float()), name
     assert torch.equal(taken.old[1], numbered().old[1])
+    assert taken.fitted is not None
+    assert torch.equal(taken.fitted, expected % 3 == 0)
 
 
 def test_split_gives_every_sample_once_and_the_rest_last() -> None:
@@ -102,6 +107,8 @@ def test_split_gives_every_sample_once_and_the_rest_last() -> None:
     for name, tensor in varying(numbered()).items():
         assert torch.equal(torch.cat([varying(part)[name] for part in parts], dim=1), tensor), name
     assert all(torch.equal(part.old[1], numbered().old[1]) for part in parts)
+    fitted = [part.fitted for part in parts if part.fitted is not None]
+    assert torch.equal(torch.cat(fitted, dim=1), numbered().advantage % 3 == 0)
 
 
 def test_time_limits_as_terminals_change_targets_at_truncations_only() -> None:
@@ -200,3 +207,43 @@ def test_parameters_name_every_number_that_the_policy_in_use_depends_on() -> Non
         "observation/mean": (3, 5),
         "observation/variance": (3, 5),
     }
+
+
+def test_the_value_loss_without_ends_is_that_of_the_other_samples_alone() -> None:
+    state, rollout = begun()
+    config = changed(SMALL, tricks__value_loss_excludes_ends=True)
+    batch, whole = prepare(state, config, rollout), prepare(state, SMALL, rollout)
+    ended = (rollout.terminated | rollout.truncated).flatten(1)
+    assert batch.fitted is not None
+    assert torch.equal(batch.fitted, ~ended)
+    loss, gradient = value_gradient(state, batch)
+    for s in range(len(loss)):
+        index = (~ended[s]).nonzero().flatten().expand(len(loss), -1)
+        expected_loss, expected = value_gradient(state, whole.take(index))
+        torch.testing.assert_close(loss[s], expected_loss[s])
+        torch.testing.assert_close(gradient[s], expected[s])
+
+
+def test_a_last_step_may_bootstrap_with_the_value_of_its_own_state() -> None:
+    state, rollout = begun()
+    own = prepare(state, changed(SMALL, tricks__last_step_bootstraps_itself=True), rollout)
+    usual = prepare(state, SMALL, rollout)
+    value = values(state, rollout.observation[:, -1])
+    after = values(state, rollout.successor[:, -1])
+    moved = SMALL.discount * (value - after) * ~rollout.terminated[:, -1]
+    change = (own.advantage - usual.advantage).view(rollout.reward.shape)[:, -1]
+    torch.testing.assert_close(change, moved, rtol=1e-4, atol=1e-6)
+
+
+def test_the_last_layers_gain_scales_its_first_weights_alone() -> None:
+    for orthogonal, factor in ((False, 0.5), (True, 50.0)):
+        base, other = (
+            init(changed(SMALL, tricks__orthogonal_init=orthogonal, **own), PROBLEM, generators([0]))
+            for own in ({}, {"tricks__last_policy_gain": 0.5})
+        )
+        for name, before, after in zip(
+            base.policy.layout.names, base.policy.views, other.policy.views, strict=True
+        ):
+            last = name == base.policy.layout.names[-3]
+            torch.testing.assert_close(after, before * (factor if last else 1.0))
+        assert torch.equal(base.value.matrix, other.value.matrix)

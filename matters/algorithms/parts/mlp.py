@@ -202,6 +202,18 @@ def glorot(
     return generator.uniform(-bound, bound, (inputs, outputs)), np.zeros((1, outputs))
 
 
+def scaled_glorot(last_gain: float) -> Initialiser:
+    """As `glorot`, the weights of the last layer times `last_gain`."""
+
+    def layer(
+        generator: np.random.Generator, inputs: int, outputs: int, last: bool
+    ) -> tuple[np.ndarray, np.ndarray]:
+        weight, bias = glorot(generator, inputs, outputs)
+        return weight * (last_gain if last else 1.0), bias
+
+    return layer
+
+
 def uniform(last_bound: float | None) -> Initialiser:
     """Weights and biases uniform in ±1/√I of their layer; in the last layer in ±`last_bound`, if it is given.
 

@@ -16,7 +16,7 @@ def normalise_observation(
     if tricks.observation_normalisation:
         raw = observation.numpy()
         if learn:
-            include(moments, raw)
+            include(moments, raw, unbiased=tricks.sample_moments)
         observation = torch.from_numpy(standardise(moments, raw))
     if tricks.observation_clip is not None:
         observation = observation.clamp(-tricks.observation_clip, tricks.observation_clip)
@@ -36,15 +36,25 @@ def scale_reward(
     """The rewards to learn from; `moments` and the `running` returns are carried on, in place.
 
     Scaling, step by step: R ← γ R + r; take R into the moments; r ← r / √(variance + 1e-8); R ← 0 at an
-    episode's end. Engstrom et al. 2020, algorithm 1, with the variance's prior of OpenAI baselines.
+    episode's end. Engstrom et al. 2020, algorithm 1, with the variance's prior of OpenAI baselines. By
+    rewards, it is r that the moments take in, and r ← (r − mean) / √(variance + 1e-8) + mean.
     """
-    if tricks.reward_scaling:
+    if tricks.reset_each_rollout:
+        running.zero_()
+    if tricks.reward_scaling == "rewards":
+        raw, scaled = reward.numpy().astype(np.float64), np.empty(reward.shape)
+        for t in range(raw.shape[1]):
+            include(moments, raw[:, t, :, None], unbiased=tricks.sample_moments)
+            mean = moments.mean.numpy()
+            scaled[:, t] = (raw[:, t] - mean) / np.sqrt(moments.variance.numpy() + 1e-8) + mean
+        reward = torch.from_numpy(scaled).to(reward.dtype)
+    elif tricks.reward_scaling:
         raw, over, discounted = reward.numpy().astype(np.float64), ended.numpy(), running.numpy()
         scaled = np.empty_like(raw)
         for t in range(raw.shape[1]):
             discounted *= discount
             discounted += raw[:, t]
-            include(moments, discounted[..., None])
+            include(moments, discounted[..., None], unbiased=tricks.sample_moments)
             scaled[:, t] = raw[:, t] / np.sqrt(moments.variance.numpy() + 1e-8)
             discounted[over[:, t]] = 0.0
         reward = torch.from_numpy(scaled).to(reward.dtype)

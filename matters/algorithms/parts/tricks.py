@@ -1,7 +1,10 @@
-"""Tricks: choices that the papers of the algorithms do not state, each a named switch. Off is the paper.
+"""Tricks: choices that the papers of the algorithms do not state, each a named switch. Off is the paper, but
+for tanh, which PPO's paper has.
 
 Numbers in brackets are Engstrom et al. 2020, "Implementation matters in deep policy gradients", section 3.
 """
+
+from typing import Literal
 
 from pydantic import Field, PositiveFloat
 
@@ -11,8 +14,10 @@ from matters.algorithms.interface import Frozen
 class OnPolicyTricks(Frozen):
     """The tricks that every on-policy algorithm here can use. `False` or `None` is off."""
 
-    reward_scaling: bool = Field(
-        False, description="divide rewards by the standard deviation of their running discounted sum [2]"
+    reward_scaling: bool | Literal["rewards"] = Field(
+        False,
+        description="divide rewards by the standard deviation of their running discounted sum [2]; "
+        "'rewards': shrink them towards their running mean by their own (Engstrom's code for PPO-NoClip)",
     )
     reward_clip: PositiveFloat | None = Field(
         None, description="clip rewards, scaled if scaling is on, to ± this [5]; OpenAI baselines: 10"
@@ -23,8 +28,18 @@ class OnPolicyTricks(Frozen):
     observation_clip: PositiveFloat | None = Field(
         None, description="clip observations, standardised if that is on, to ± this [7]; OpenAI baselines: 10"
     )
+    sample_moments: bool = Field(
+        False,
+        description="running moments without a prior, variances over n − 1 (Engstrom's code); off: OpenAI "
+        "baselines' prior, over n",
+    )
     orthogonal_init: bool = Field(
         False, description="orthogonal weights with a gain for each layer [3]; off: Glorot-uniform"
+    )
+    last_policy_gain: PositiveFloat | None = Field(
+        None,
+        description="weights of the policy's last layer times this, for orthogonal ones in place of 0.01 "
+        "(Andrychowicz et al. 2021: 0.01)",
     )
     tanh_activations: bool = Field(False, description="tanh between layers [8]; off: ReLU")
     anneal_lr: bool = Field(False, description="learning rates fall linearly to 0 over training [4]")
@@ -33,6 +48,17 @@ class OnPolicyTricks(Frozen):
     )
     time_limit_terminal: bool = Field(
         False, description="treat a time limit as a terminal state: no bootstrap (Engstrom's code, CleanRL)"
+    )
+    last_step_bootstraps_itself: bool = Field(
+        False,
+        description="bootstrap a rollout's last step with V of its own state, not of its successor "
+        "(Engstrom's code)",
+    )
+    value_loss_excludes_ends: bool = Field(
+        False, description="no value loss at the last step of an episode (Engstrom's code)"
+    )
+    reset_each_rollout: bool = Field(
+        False, description="begin all episodes anew with each rollout, whole or not (Engstrom's code)"
     )
     log_std_init: float | None = Field(
         None, description="start of log σ; off: 0; Spinning Up and Tianshou: −0.5"

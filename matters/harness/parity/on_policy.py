@@ -65,7 +65,9 @@ def ppo_parity(dtype: torch.dtype, *, seed: int = 0, **changes: Any) -> list[Row
     with shared_generators(dtype, seed) as (watched, order):
         both.model.train()
     batch = actor_critic.prepare(both.state, config, both.rollout)
-    steps = list(ppo.minibatch_steps(both.state, config, batch, [order], config.learning_rate))
+    steps = list(
+        ppo.minibatch_steps(both.state, config, batch, [order], config.learning_rate, config.learning_rate)
+    )
 
     def terms(name: str) -> list[Tensor]:
         return [getattr(step, name)[0] for step in steps]

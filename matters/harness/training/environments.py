@@ -74,6 +74,11 @@ class Environments:
         seeds = np.concatenate(self.seeds).tolist()
         return self._tensor(self.simulators.reset(range(len(seeds)), seeds))
 
+    def begin_anew(self) -> Float[Tensor, "S N O"]:
+        """Begin all episodes again; those under way are thrown away, and the generators go on."""
+        self.returns[:], self.lengths[:] = 0.0, 0
+        return self._tensor(self.simulators.reset(range(self.returns.size)))
+
     def step(self, action: Float[Tensor, "S N A"]) -> Transition:
         """One step of each; where an episode ends, the next one begins at once."""
         stepped = self.simulators.step(action.numpy().reshape(self.returns.size, -1))

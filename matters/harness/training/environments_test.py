@@ -2,7 +2,10 @@ import numpy as np
 import pytest
 import torch
 
+from matters.algorithms.experience import collect
 from matters.harness.training.environments import Environments
+from matters.harness.training.population import begin
+from matters.suites.suite import suite
 from matters.suites.tasks.yardsticks import ENVIRONMENTS, MUJOCO
 
 
@@ -99,3 +102,16 @@ def test_the_table_and_the_environments_agree_on_sizes():
             MUJOCO[name].observation_size,
             MUJOCO[name].action_size,
         )
+
+
+def test_rollouts_that_begin_anew_begin_with_first_observations_and_count_no_cut_episode():
+    table = {"algorithm": "vpg", "config": {"horizon": 16, "tricks": {"reset_each_rollout": True}}}
+    header = {"name": "x", "title": "x", "environments": ["InvertedPendulum-v5"], "seeds": 2, "steps": 64}
+    made = suite({"suite": {**header, "questions": []}, "variants": {"x": table}})
+    learner = begin(list(made.cells()[0].specs))
+    for _ in range(3):
+        seen = list(collect(learner))
+        # An episode of this task begins within 0.01 of upright and at rest; a few steps lead farther away.
+        assert (seen[0].observation.abs() <= 0.01).all()
+        assert (seen[2].observation.abs() > 0.01).any()
+        assert learner.environments.lengths.max() <= 16
