@@ -1,0 +1,277 @@
+"""Every number of report.json and of each CSV file, computed again from the snapshot.
+
+Nothing here comes from `matters.reports` but the report itself: a few plain lines of NumPy per table, so that
+a column that shows another statistic, or a band of another width, is seen. Numbers that rest on random draws
+are drawn anew here, and agree as far as two draws do.
+"""
+
+import csv
+import json
+from itertools import product
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from matters.reports.report import write_report
+from testing import planted
+from testing.planted import CONSTANTS, Plant
+
+PLACES = ("Hopper-v5", "Walker2d-v5")
+MEANS = {"ppo": (0.62, 0.55), "ppo-m": (0.45, 0.5), "ppo-sb3": (0.7, 0.6), "sb3-ppo": (0.68, 0.63)}
+SPREADS = {"ppo": 0.1, "ppo-m": 0.16, "ppo-sb3": 0.07, "sb3-ppo": 0.12}
+PAIRS = {"code-level-tricks": ("ppo", "ppo-m"), "reproduction": ("ppo-sb3", "sb3-ppo")}
+DRAWS = 10_000
+CELLS = list(product(MEANS, PLACES))
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    """(report.json, rows of each CSV file by name, the snapshot that all comes from)."""
+    out = tmp_path_factory.mktemp("numbers")
+    suite = planted.planted_suite(MEANS, PLACES)
+    cells = {
+        (variant, place): Plant(MEANS[variant][k], SPREADS[variant] * (1 + k), 10 + 2 * k)
+        for variant in MEANS
+        for k, place in enumerate(PLACES)
+    }
+    cells["ppo-m", "Hopper-v5"] = Plant(0.45, 0.16, 10)
+    snapshot = planted.planted(cells)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("matters.reports.study.study.known_constants", lambda names: CONSTANTS)
+        write_report(suite, snapshot, out, command="x")
+    tables = {
+        path.stem: list(csv.DictReader(path.read_text().splitlines()))
+        for path in (out / "tables").glob("*.csv")
+    }
+    return json.loads((out / "report.json").read_text()), tables, snapshot
+
+
+def scores(snapshot, variant, place):
+    runs = snapshot.runs
+    return runs[(runs["variant"] == variant) & (runs["environment"] == place)]["score"].to_numpy(float)
+
+
+def unit(place, returns):
+    low, high = CONSTANTS[place]
+    return (returns - low) / (high - low)
+
+
+def curves(snapshot, variant, place):
+    """Steps [T] and scores [n, T] of a cell's evaluations."""
+    rows = snapshot.evaluations
+    rows = rows[(rows["variant"] == variant) & (rows["environment"] == place)].sort_values(["seed", "step"])
+    steps = rows["step"].unique()
+    return steps.astype(float), rows["score"].to_numpy(float).reshape(-1, len(steps))
+
+
+def welch(groups, weights):
+    """Value, standard error and Satterthwaite's degrees of freedom of Σ weight · mean."""
+    parts = np.array([w**2 * g.var(ddof=1) / len(g) for g, w in zip(groups, weights, strict=True)])
+    value = sum(w * g.mean() for g, w in zip(groups, weights, strict=True))
+    freedom = parts.sum() ** 2 / sum(p**2 / (len(g) - 1) for g, p in zip(groups, parts, strict=True))
+    return value, np.sqrt(parts.sum()), freedom
+
+
+def iqm(groups):
+    pooled = np.sort(np.concatenate(groups, axis=-1), axis=-1)
+    cut = pooled.shape[-1] // 4
+    return pooled[..., cut : pooled.shape[-1] - cut].mean(-1)
+
+
+def mean(groups):
+    return np.mean([group.mean(-1) for group in groups], axis=0)
+
+
+def median(groups):
+    return np.median([group.mean(-1) for group in groups], axis=0)
+
+
+def gap(groups):
+    return 1 - mean([np.minimum(group, 1) for group in groups])
+
+
+METRICS = {"IQM": iqm, "mean": mean, "median": median, "optimality gap": gap}
+
+
+def redrawn(groups, statistic):
+    """The statistic of resampled runs [draws]."""
+    rng = np.random.default_rng(7)
+    drawn = [group[rng.integers(0, len(group), (DRAWS, len(group)))] for group in groups]
+    return statistic(drawn)
+
+
+def tail(groups, pooled=False):
+    """Hesterberg's expanded tail, of a mean of means or of the trimmed mean of all runs."""
+    n = np.array([len(group) for group in groups])
+    used = list(groups)
+    if pooled:
+        every = np.sort(np.concatenate(groups))
+        cut = len(every) // 4
+        used = [len(group) * np.clip(group, every[cut], every[-1 - cut]) for group in groups]
+    parts = np.array([group.var(ddof=1) for group in used]) / n
+    narrow = np.sqrt(parts.sum() / (parts * (n - 1) / n).sum())
+    narrow *= np.sqrt(1 - 1 / n.sum()) if pooled else 1
+    freedom = parts.sum() ** 2 / (parts**2 / (n - 1)).sum()
+    return stats.norm.cdf(-narrow * stats.t.ppf(0.975, freedom))
+
+
+def same(shown, expected):
+    """The table as the CSV file and report.json hold it: each key of each row, and as many rows."""
+    assert len(shown) == len(expected)
+    for row, wanted in zip(shown, expected, strict=True):
+        for key, value in wanted.items():
+            given = row[key]
+            if value is None:
+                assert given in (None, ""), key
+            elif isinstance(value, str):
+                assert given == value, key
+            else:
+                assert float(given) == pytest.approx(float(value), rel=1e-8, abs=1e-9), (key, row)
+
+
+def both(made, key, name, expected):
+    found, tables, _ = made
+    same(found[key], expected)
+    same(tables[name], expected)
+
+
+def near(shown, expected, width, share=0.06):
+    """Equal as far as two bootstraps of the same runs are."""
+    assert float(shown) == pytest.approx(expected, abs=share * width)
+
+
+def test_the_table_of_cells(made):
+    expected = []
+    for place, variant in product(PLACES, MEANS):
+        s = scores(made[2], variant, place)
+        expected.append(
+            {
+                "environment": place, "variant": variant, "mean": s.sum() / len(s),
+                "standard_deviation": np.sqrt(((s - s.mean()) ** 2).sum() / (len(s) - 1)),
+                "lowest": np.sort(s)[0], "highest": np.sort(s)[-1], "n": len(s), "declared": len(s),
+                "failed": 0, "diverged": 0, "missing": 0, "unscored": 0,
+                "normalised_mean": unit(place, s).mean(),
+            }
+        )  # fmt: skip
+    both(made, "cells", "cells", expected)
+
+
+def test_every_aggregate_and_its_intervals(made):
+    found, tables, snapshot = made
+    rows = {(row["variant"], row["metric"]): row for row in tables["aggregates"]}
+    assert len(rows) == len(found["aggregates"]) == len(MEANS) * len(METRICS)
+    for variant, (metric, function) in product(MEANS, METRICS.items()):
+        groups = [unit(place, scores(snapshot, variant, place)) for place in PLACES]
+        row = rows[variant, metric]
+        assert float(row["value"]) == pytest.approx(function(groups), rel=1e-8)
+        if metric == "mean":
+            value, error, freedom = welch(groups, [0.5, 0.5])
+            reach = stats.t.ppf(0.975, freedom) * error
+            assert float(row["low"]) == pytest.approx(value - reach, rel=1e-8)
+            assert float(row["high"]) == pytest.approx(value + reach, rel=1e-8)
+        else:
+            share = tail(groups, pooled=metric == "IQM")
+            low, high = np.quantile(redrawn(groups, function), [share, 1 - share])
+            near(row["low"], low, high - low)
+            near(row["high"], high, high - low)
+    same(
+        found["aggregates"],
+        [{k: v or None for k, v in row.items() if k in ("variant", "metric")} for row in rows.values()],
+    )
+    for row, shown in zip(tables["aggregates"], found["aggregates"], strict=True):
+        assert float(row["low"]) == pytest.approx(shown["low"])
+        assert float(row["value"]) == pytest.approx(shown["value"])
+
+
+def test_the_areas_under_the_curves(made):
+    _, tables, snapshot = made
+    expected, aggregate = [], {}
+    for place, variant in product(PLACES, MEANS):
+        steps, runs = curves(snapshot, variant, place)
+        widths = np.diff(steps)
+        own = ((runs[:, 1:] + runs[:, :-1]) / 2 * widths).sum(axis=1) / widths.sum()
+        aggregate.setdefault(variant, []).append(unit(place, own))
+        value, error, freedom = welch([own], [1])
+        reach = stats.t.ppf(0.975, freedom) * error
+        expected.append(
+            {"where": place, "variant": variant, "area": value, "low": value - reach, "high": value + reach}
+            | {"n": len(own)}
+        )
+    first = [{"where": "aggregate", "variant": v, "area": iqm(g)} for v, g in aggregate.items()]
+    both(made, "areas", "area-under-curve", [*first, *expected])
+    for row in tables["area-under-curve"][: len(MEANS)]:
+        groups = aggregate[row["variant"]]
+        share = tail(groups, pooled=True)
+        low, high = np.quantile(redrawn(groups, iqm), [share, 1 - share])
+        near(row["low"], low, high - low)
+        near(row["high"], high, high - low)
+
+
+def test_the_learning_curves_and_their_bands(made):
+    found, tables, snapshot = made
+    rows = tables["learning-curves"]
+    expected = []
+    for place, variant in product(PLACES, MEANS):
+        steps, runs = curves(snapshot, variant, place)
+        for t, step in enumerate(steps):
+            value, error, freedom = welch([runs[:, t]], [1])
+            reach = stats.t.ppf(0.975, freedom) * error
+            row = {"variant": variant, "environment": place, "step": step, "runs": len(runs), "score": value}
+            expected.append(row | {"low": value - reach, "high": value + reach})
+    each = [row for row in rows if row["environment"] != "aggregate"]
+    same(each, expected)
+    same([row for row in found["curves"] if row["environment"] != "aggregate"], expected)
+    pooled = [row for row in rows if row["environment"] == "aggregate"]
+    assert len(pooled) == len(MEANS) * planted.POINTS
+    for row in pooled:
+        here = [curves(snapshot, row["variant"], place) for place in PLACES]
+        t = list(here[0][0]).index(float(row["step"]))
+        groups = [unit(place, runs[:, t]) for place, (_, runs) in zip(PLACES, here, strict=True)]
+        assert float(row["score"]) == pytest.approx(iqm(groups))
+        share = tail(groups, pooled=True)
+        low, high = np.quantile(redrawn(groups, iqm), [share, 1 - share])
+        near(row["low"], low, high - low, 0.12)
+        near(row["high"], high, high - low, 0.12)
+
+
+def test_the_performance_profiles(made):
+    _, tables, snapshot = made
+    every = {v: [unit(place, scores(snapshot, v, place)) for place in PLACES] for v in MEANS}
+    assert len(tables["performance-profiles"]) == 101 * len(MEANS)
+    for row in tables["performance-profiles"][::7]:
+        tau, groups = float(row["score"]), every[row["variant"]]
+        shares = [(group > tau).astype(float) for group in groups]
+        assert float(row["share"]) == pytest.approx(mean(shares))
+        if 0.2 < mean(shares) < 0.8:
+            bound = tail([share + 0.0 for share in shares])
+            low, high = np.quantile(redrawn(shares, mean), [bound, 1 - bound])
+            near(row["low"], low, high - low, 0.13)
+            near(row["high"], high, high - low, 0.13)
+
+
+def test_the_diagnostics(made):
+    _, tables, snapshot = made
+    for key in ("mean_kl", "clip_fraction"):
+        rows = iter(tables[key.replace("_", "-")])
+        for place, variant in product(PLACES, MEANS):
+            own = snapshot.updates
+            own = own[(own["variant"] == variant) & (own["environment"] == place)]
+            values = own.pivot(index="step", columns="seed", values=key)
+            for step, line in values.iterrows():
+                row = next(rows)
+                assert (row["variant"], row["environment"]) == (variant, place)
+                assert float(row["step"]) == pytest.approx(step)
+                shown = [float(row[name]) for name in ("median", "lowest", "highest")]
+                assert shown == pytest.approx([line.median(), line.min(), line.max()])
+
+
+def test_the_list_of_runs_and_the_constants(made):
+    expected = [
+        {"run_id": r["run_id"], "variant": r["variant"], "environment": r["environment"], "seed": r["seed"]}
+        | {"state": r["state"], "steps": r["steps"], "score": r["score"], "digest": r["digest"]}
+        for r in made[2].runs.to_dict("records")
+    ]
+    both(made, "runs", "runs", expected)
+    known = [{"environment": p, "random": CONSTANTS[p][0], "reference": CONSTANTS[p][1]} for p in PLACES]
+    both(made, "constants", "constants", known)
