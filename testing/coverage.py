@@ -140,9 +140,9 @@ def called_different(law: Law, seeds: int, environments: int, replicates: int = 
     x, y = (law.draw(rng, replicates, environments, seeds) for _ in range(2))
     share = 1 / environments
     weights = [share] * environments + [-share] * environments
-    family = [compare.judged(*contrasts([*x, *y], weights), None)[0]]
+    family = [compare.tests(*contrasts([*x, *y], weights), None)[0]]
     if environments > 1:
-        family += [compare.judged(*contrasts(pair, (1, -1)), None)[0] for pair in zip(x, y, strict=True)]
+        family += [compare.tests(*contrasts(pair, (1, -1)), None)[0] for pair in zip(x, y, strict=True)]
     p_values = np.stack(family, axis=-1)
     anywhere = compare.holm_families(p_values).min(axis=-1) <= compare.ALPHA
     return float(np.mean(p_values[:, 0] <= compare.ALPHA)), float(anywhere.mean())
@@ -158,12 +158,14 @@ def called_equivalent(
     rng = generator("coverage", "equivalent", law.title, str(seeds), str((margin, gap, ratio)))
     centre, deviation = law.truth("mean", 1), law.deviation()
     x, y = ((law.draw(rng, replicates, 1, seeds)[0] - centre) / deviation for _ in range(2))
-    return float(compare.judged(*contrasts([x + gap, ratio * y], (1, -1)), margin)[1].mean())
+    return float(
+        compare.tests(*contrasts([x + gap, ratio * y], (1, -1)), margin)[1].__le__(compare.ALPHA).mean()
+    )
 
 
 def seen(law: Law, seeds: int, gap: float, replicates: int = TESTS) -> float:
     """How often two groups are called different whose means are `gap` standard deviations apart."""
     rng = generator("coverage", "seen", law.title, str(seeds), str(gap))
     x, y = (law.draw(rng, replicates, 1, seeds)[0] / law.deviation() for _ in range(2))
-    p_values, _ = compare.judged(*contrasts([x + gap, y], (1, -1)), None)
+    p_values, _ = compare.tests(*contrasts([x + gap, y], (1, -1)), None)
     return float(np.mean(p_values <= compare.ALPHA))

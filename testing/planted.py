@@ -64,6 +64,7 @@ def planted_suite(
     environments: Sequence[str],
     questions: Sequence[str] = ("code-level-tricks", "reproduction"),
     seeds: int = 10,
+    margin: float = 0.10,
 ) -> Any:
     """Something with a suite's attributes."""
     return SimpleNamespace(
@@ -74,9 +75,11 @@ def planted_suite(
         steps=STEPS,
         evaluation=SimpleNamespace(points=POINTS, episodes=5),
         questions=tuple(questions),
-        margin=0.25,
+        margin=margin,
         aggregate_margin=0.10,
         design=None,
+        gate=0.25,
+        scale="on-policy-1M",
         variants={name: planted_variant(name) for name in variants},
     )
 
@@ -213,4 +216,4 @@ def large(seeds: int = 10) -> tuple[Any, Snapshot]:
         for k, variant in enumerate(suite.variants)
         for environment in suite.environments
     }
-    return suite, planted(cells, known_constants(suite.environments))
+    return suite, planted(cells, known_constants(suite.environments, suite.scale))

@@ -64,7 +64,7 @@ def compose(study: Study, command: str, progress: Progress = lambda *_: None) ->
     if study.imported:
         sections.append(imported.answer(study))
     scores, blocked = aggregate_scores(study, lambda variant: now(f"aggregate scores of {variant}"))
-    ranked = rank_intervals.rank_probabilities(study)
+    ranked = rank_intervals.rank_intervals(study)
     under = areas_under_curves.areas(study)
     found, traces = [], []
     for environment in study.environments:
@@ -95,7 +95,7 @@ def compose(study: Study, command: str, progress: Progress = lambda *_: None) ->
     ]
     now("the figures of aggregates")
     drawn_scores = [replace(forests.aggregates(study, scores), data="aggregates")] if scores else []
-    drawn_ranks = [replace(rank_figures.rank_drawing(ranked), data="ranks")] if ranked else []
+    drawn_ranks = [replace(rank_figures.rank_drawing(ranked, study.variants), data="ranks")] if ranked else []
     profiles = [replace(one, data="performance-profiles") for one in curve_figures.profiles(study, shares)]
     now("the figures of diagnostics")
     diagnostics = curve_figures.diagnostics(study, traces)
@@ -199,8 +199,8 @@ def _notices(study: Study) -> tuple[str, ...]:
     gaps = [f"`{c.variant}` on {c.environment} ({c.gaps})" for c in study.cells.values() if c.gaps]
     if gaps:
         use = (
-            "`--allow-missing` was given: aggregates use the runs that have a score, diverged ones with "
-            "their last."
+            "`--allow-missing` was given: aggregates use the runs that have a score; a diverged one has the "
+            "random policy’s."
             if study.allow_missing
             else "They block their aggregates; `--allow-missing` computes these from the other runs."
         )

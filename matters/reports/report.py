@@ -160,6 +160,8 @@ def _facts(content: Content, suite: Any, identity: str, allow_missing: bool) -> 
             **{name.lower().replace(" ", "_"): text for name, text in content.protocol},
             "margin": suite.margin,
             "aggregate_margin": suite.aggregate_margin,
+            "gate": suite.gate,
+            "yardstick": suite.scale,
             "steps": suite.steps,
         },
         **{table.key or table.name: table.data for table in content.standard},
@@ -179,6 +181,7 @@ def _facts(content: Content, suite: Any, identity: str, allow_missing: bool) -> 
                 "title": s.title,
                 "answer": s.answer,
                 "verdict": s.word,
+                "reason": s.reason,
                 "claim": s.claim,
             }
             for s in content.sections
@@ -188,6 +191,7 @@ def _facts(content: Content, suite: Any, identity: str, allow_missing: bool) -> 
                 "question": section.question,
                 "statement": verdict.statement,
                 "verdict": verdict.verdict,
+                "reason": verdict.reason,
                 "claim": verdict.claim,
                 "where": verdict.where,
                 "x": verdict.x,

@@ -30,7 +30,7 @@ from pathlib import Path
 import matters.reports.study.study
 from testing import planted
 from matters.reports.report import write_report
-matters.reports.study.study.known_constants = lambda names: planted.CONSTANTS
+matters.reports.study.study.known_constants = lambda names, _: planted.CONSTANTS
 suite, snapshot = planted.quickstart()
 write_report(suite, snapshot, Path(sys.argv[1]), command="matters report planted")
 """
@@ -41,7 +41,7 @@ def constants():
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(
             "matters.reports.study.study.known_constants",
-            lambda names: {name: planted.CONSTANTS[name] for name in names if name in planted.CONSTANTS},
+            lambda names, _: {name: planted.CONSTANTS[name] for name in names if name in planted.CONSTANTS},
         )
         yield
 
@@ -229,7 +229,8 @@ def test_the_verdicts_come_first_and_few_seeds_make_no_claim(quickstart):
     found = facts(quickstart)
     assert {answer["question"] for answer in found["answers"]} == {"code-level-tricks", "reproduction"}
     assert not any(verdict["claim"] for verdict in found["verdicts"])
-    assert all(verdict["statement"].startswith("Indication (5 seeds") for verdict in found["verdicts"])
+    assert page.count("an indication, not a claim") >= 1
+    assert not any("ndication" in verdict["statement"] for verdict in found["verdicts"])
     assert any("Few seeds" in notice for notice in found["notices"])
 
 
@@ -255,7 +256,8 @@ def test_rank_probabilities_and_areas_are_on_the_page_and_in_the_json(quickstart
     assert [row["variant"] for row in found["ranks"]][-1] == "ppo-m"
     for row in found["ranks"]:
         assert sum(row[f"rank_{k}"] for k in (1, 2, 3, 4)) == pytest.approx(1)
-        assert f"{row['mean_rank']:.2f}" in page
+        assert 1 <= row["low"] <= row["high"] <= 4
+        assert f"{row['mean']:.3f}" in page
     assert {row["where"] for row in found["areas"]} == {"aggregate", "InvertedPendulum-v5", "Hopper-v5"}
     assert (quickstart / "tables" / "area-under-curve.csv").exists()
 
@@ -340,15 +342,20 @@ def test_gaps_mixed_code_and_missing_constants_are_said_on_the_page(holes):
 
 
 def test_allowed_gaps_are_counted_out_and_said(tmp_path):
-    cells = {("ppo", "Hopper-v5"): Plant(0.9, 0.1, 10, failed=1), ("ppo-m", "Hopper-v5"): Plant(0.4, 0.1, 10)}
-    suite = planted.planted_suite(("ppo", "ppo-m"), ("Hopper-v5",), ("code-level-tricks",))
+    places = ("Hopper-v5", "Walker2d-v5")
+    cells = {
+        (name, place): Plant(mean, 0.1, 10)
+        for name, mean in (("ppo", 0.9), ("ppo-m", 0.4))
+        for place in places
+    } | {("ppo", "Hopper-v5"): Plant(0.9, 0.1, 10, failed=1)}
+    suite = planted.planted_suite(("ppo", "ppo-m"), places, ("code-level-tricks",))
     write_report(suite, planted.planted(cells), tmp_path, allow_missing=True, command="x --allow-missing")
     found = facts(tmp_path)
     assert len(found["aggregates"]) == 8
     assert any("`--allow-missing` was given" in notice for notice in found["notices"])
     aggregate = next(verdict for verdict in found["verdicts"] if verdict["where"] == "aggregate")
     assert (aggregate["verdict"], aggregate["claim"]) == ("different", False)
-    assert "runs are left out" in aggregate["statement"]
+    assert "runs are not whole: ppo, Hopper-v5: 1 failed" in aggregate["statement"]
 
 
 def test_a_suite_where_nothing_has_run_yet_still_has_a_page(tmp_path):

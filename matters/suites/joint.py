@@ -9,9 +9,10 @@ from matters.suites.design import Design
 from matters.suites.errors import InputError, shown
 from matters.suites.spec import Evaluation, RunSpec
 from matters.suites.suite import Cell, Suite
+from matters.suites.tasks.yardsticks import Yardstick
 from matters.suites.variant import Variant
 
-PROTOCOL = ("steps", "evaluation", "margin", "aggregate_margin")
+PROTOCOL = ("steps", "evaluation", "margin", "aggregate_margin", "gate", "yardstick")
 """What has to be the same for numbers to stand in one table, and verdicts in one family."""
 
 
@@ -52,6 +53,16 @@ class Joint(BaseModel):
     def aggregate_margin(self) -> float:
         """δ of a verdict over environments, the same in all."""
         return self.suites[0].aggregate_margin
+
+    @property
+    def gate(self) -> float:
+        """What a difference may be on any environment where the aggregate is equivalent, the same in all."""
+        return self.suites[0].gate
+
+    @property
+    def scale(self) -> Yardstick:
+        """The higher one of the suites' yardsticks."""
+        return max((suite.scale for suite in self.suites), key=("on-policy-1M", "off-policy-1M").index)
 
     @property
     def questions(self) -> tuple[str, ...]:

@@ -66,7 +66,7 @@ def test_the_identity_of_a_union_has_every_config() -> None:
     [
         (make("b", steps=2000), "suites a and b: steps = 1000 and 2000"),
         (make("b", evaluation={"points": 5}), "suites a and b: evaluation = "),
-        (make("b", margin=0.5), "suites a and b: margin = 0.25 and 0.5"),
+        (make("b", margin=0.5), "suites a and b: margin = 0.1 and 0.5"),
         (make("b", aggregate_margin=0.2), "aggregate_margin = 0.1 and 0.2"),
         (make("b", {"ppo": "ppo-m"}), "suites a and b: variants.ppo differs in "),
         (make("b", {"ppo": "vpg"}), "variants.ppo differs in algorithm, 'ppo' and 'vpg'"),

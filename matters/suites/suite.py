@@ -26,6 +26,7 @@ from matters.suites.errors import InputError, dotted, from_validation, nearest, 
 from matters.suites.spec import MAX_SEED, Evaluation, RunSpec
 from matters.suites.tasks import environments
 from matters.suites.tasks.settings import Own
+from matters.suites.tasks.yardsticks import Yardstick
 from matters.suites.variant import Name, Variant, facts, shortened, variant
 
 QUESTIONS = (
@@ -115,13 +116,17 @@ class Suite(BaseModel):
     steps: Annotated[int, Field(strict=True, gt=0, le=MAX_SEED)]
     evaluation: Evaluation = Evaluation()
     questions: Annotated[tuple[Answerable, ...], AfterValidator(_distinct)]
-    margin: Margin = Field(0.25, description="δ of a verdict on one environment, in normalised score")
+    margin: Margin = Field(0.10, description="δ of a verdict on one environment, in normalised score")
     aggregate_margin: Margin = Field(
         0.10, description="δ of a verdict over environments, in normalised score"
     )
     design: Design | None = Field(
         None, description="the two-level design among the variants, if there is one"
     )
+    gate: Margin = Field(
+        0.25, description="what a difference may be on any environment where the aggregate is equivalent"
+    )
+    yardstick: Yardstick | None = Field(None, description="what scores are normalised by")
     variants: dict[str, Variant] = Field(min_length=1)
     only: tuple[str, ...] = Field((), description="globs on variant/environment; empty for every cell")
 
@@ -160,6 +165,17 @@ class Suite(BaseModel):
                     f" steps = {self.steps}, or nothing would be learnt"
                 )
         return self
+
+    @property
+    def scale(self) -> Yardstick:
+        """The yardstick of the suite; where it declares none that of its algorithms.
+
+        With on-policy and off-policy algorithms together it is the higher one, of the off-policy ones.
+        """
+        if self.yardstick is not None:
+            return self.yardstick
+        off_policy = any(facts(variant).replay for variant in self.variants.values())
+        return "off-policy-1M" if off_policy else "on-policy-1M"
 
     def cells(self) -> tuple[Cell, ...]:
         """The cells in the declared order, variants before environments."""

@@ -67,10 +67,12 @@ def forest(question: str, found: Sequence[Comparison]) -> Drawing:
     """Differences in normalised score: 95 % (thin) and 90 % (thick) intervals against 0 and the margin."""
     pairs = list(dict.fromkeys((one.x, one.y) for one in found))
     blocks = {pair: [one for one in found if (one.x, one.y) == pair and one.scale] for pair in pairs}
+    without = list(dict.fromkeys(one.where for one in found if not one.scale))
+    rest = f" Not on this scale, for want of constants: {', '.join(without)}." if without else ""
     hollow = " Hollow and thin: an indication." if any(not one.claim for one in found) else ""
 
     def words(pair: tuple[str, str]) -> str:
-        each = [f"{one.where}: {_difference_words(one)}, {one.word}." for one in blocks[pair]]
+        each = [f"{one.where}: {_difference_words(one)}, {one.reason or one.word}." for one in blocks[pair]]
         return f"Differences {pair[0]} minus {pair[1]} in normalised score. {' '.join(each)}"
 
     return small_multiples(
@@ -78,20 +80,22 @@ def forest(question: str, found: Sequence[Comparison]) -> Drawing:
         pairs,
         lambda ax, pair: _forest(ax, pair, blocks[pair]),
         words,
-        height=1.0 + ROW * max(1, *(len(block) for block in blocks.values())),
+        height=1.0 + ROW * max([1, *map(len, blocks.values())]),
         title="Differences against zero and the margin",
         caption="Difference of means in normalised score: thick the 90 % interval, thin the 95 %, shaded the "
-        f"margin of equivalence.{hollow}",
+        f"margin of equivalence.{hollow}{rest}",
     )
 
 
 def _difference_words(one: Comparison) -> str:
     if one.found is None or not one.scale:
-        return one.word
+        return one.reason or one.word
     d = one.found
+    value = signed(d.estimate.value / one.scale, AGGREGATE)
+    if d.interval95 is None:
+        return value
     low, high = d.interval95.low / one.scale, d.interval95.high / one.scale
-    value = d.estimate.value / one.scale
-    return f"{signed(value, AGGREGATE)} ({number(low, AGGREGATE)} to {number(high, AGGREGATE)})"
+    return f"{value} ({number(low, AGGREGATE)} to {number(high, AGGREGATE)})"
 
 
 def _forest(ax: Axes, pair: tuple[str, str], block: Sequence[Comparison]) -> None:
@@ -115,6 +119,8 @@ def _forest(ax: Axes, pair: tuple[str, str], block: Sequence[Comparison]) -> Non
         margin = one.found.margin / scale
         ax.fill_between([-margin, margin], y - 0.22, y + 0.16, color=MARGIN_SHADE, linewidth=0, zorder=0)
         for bounds, width in ((d.interval95, 1.4 * weight), (d.interval90, 4.2 * weight)):
+            if bounds is None:
+                continue
             ax.plot([bounds.low / scale, bounds.high / scale], [y, y], color=colour, linewidth=width)
         ax.plot(
             d.estimate.value / scale,

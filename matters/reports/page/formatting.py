@@ -31,6 +31,11 @@ def signed(value: float | None, where: str = "", like: float = 0.0) -> str:
     return f"+{text}" if value is not None and value > 0 and text[0].isdigit() else text
 
 
+def ends(interval: Interval | None) -> tuple[float | None, float | None]:
+    """Both bounds, None where there is no interval."""
+    return (None, None) if interval is None else (interval.low, interval.high)
+
+
 def interval_text(interval: Interval | None, where: str = "") -> str:
     """`low to high`."""
     if interval is None:

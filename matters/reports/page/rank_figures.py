@@ -1,15 +1,11 @@
-"""The figure of ranks: a map of how often each variant takes each rank."""
+"""The figure of ranks: from which to which place each variant may come."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-import numpy as np
-
-from matters.reports.page.formatting import percent
 from matters.reports.page.section import Drawing
-from matters.reports.page.style import COLOURS, small_multiples
+from matters.reports.page.style import small_multiples, style
 from matters.reports.study.rank_intervals import Ranks
 
 if TYPE_CHECKING:
@@ -18,45 +14,38 @@ if TYPE_CHECKING:
 ROW = 0.36  # inches per variant
 
 
-def rank_drawing(ranks: Ranks) -> Drawing:
-    """A map of the table: the darker, the more often."""
-    order = [int(v) for v in np.argsort(ranks.expected, kind="stable")]
+def rank_drawing(ranks: Ranks, variants: tuple[str, ...]) -> Drawing:
+    """A bar from the best to the worst rank of each variant, the best mean on top."""
 
     def words(_: str) -> str:
-        best = [f"{ranks.variants[v]} {percent(ranks.shares[v, 0])}" for v in order]
-        return f"How often each variant ranks first: {', '.join(best)}."
+        each = [f"{ranks.variants[v]} {ranks.low[v]} to {ranks.high[v]}" for v in ranks.order]
+        return f"Ranks by mean normalised score: {', '.join(each)}."
 
     return small_multiples(
         "ranks",
-        ["Rank by IQM"],
-        lambda ax, title: _ranks(ax, ranks, order, title),
+        ["Rank by mean score"],
+        lambda ax, title: _ranks(ax, ranks, variants, title),
         words,
-        height=1.0 + ROW * len(order),
+        height=1.0 + ROW * len(ranks.variants),
         left=min(2.4, 0.3 + 0.08 * max(map(len, ranks.variants))),
-        title="Rank probabilities",
-        caption="How often each variant takes each rank, in per cent of the bootstrap resamples; rank 1 is "
-        "the best.",
+        title="Ranks",
+        caption="From which to which rank each variant may come: simultaneous 95 % intervals from tests of "
+        "all "
+        "pairs with Holm’s correction. The dot is its place by the mean; rank 1 is the best.",
     )
 
 
-def _ranks(ax: Axes, ranks: Ranks, order: Sequence[int], title: str) -> None:
-    from matplotlib.patches import Rectangle
-
-    count = len(order)
+def _ranks(ax: Axes, ranks: Ranks, variants: tuple[str, ...], title: str) -> None:
+    count = len(ranks.variants)
+    for row, v in enumerate(ranks.order):
+        look = style(variants.index(ranks.variants[v]))
+        ax.plot([ranks.low[v], ranks.high[v]], [-row, -row], color=look.colour, linewidth=5, alpha=0.45)
+        ax.plot(row + 1, -row, look.marker, color=look.colour, markersize=7)
+    ax.set_xlim(0.5, count + 0.5)
+    ax.set_ylim(-count + 0.5, 0.5)
     every = 1 + count // 13  # of more, numbers of two digits would lie over each other
-    for row, v in enumerate(order):
-        for k, share in enumerate(ranks.shares[v]):
-            ax.add_patch(
-                Rectangle((k, -row - 1), 1, 1, facecolor=COLOURS[0], alpha=0.04 + 0.6 * share, linewidth=0)
-            )
-            if share >= 0.005 and every == 1:
-                ax.text(k + 0.5, -row - 0.5, f"{100 * share:.0f}", ha="center", va="center", fontsize=8.5)
-    ax.set_xlim(0, count)
-    ax.set_ylim(-count, 0)
-    ax.set_xticks([k + 0.5 for k in range(0, count, every)], [str(k + 1) for k in range(0, count, every)])
-    ax.set_yticks([-row - 0.5 for row in range(count)], [ranks.variants[v] for v in order])
-    for side in ("left", "bottom"):
-        ax.spines[side].set_visible(False)
-    ax.grid(visible=False)
+    ax.set_xticks(range(1, count + 1, every))
+    ax.set_yticks([-row for row in range(count)], [ranks.variants[v] for v in ranks.order])
+    ax.spines["left"].set_visible(False)
     ax.set_title(title)
-    ax.set_xlabel("rank")
+    ax.set_xlabel("rank, 1 the best")

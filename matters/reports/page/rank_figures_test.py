@@ -9,13 +9,14 @@ from matters.reports.study.rank_intervals import Ranks
 
 
 def test_table_and_figure_have_the_best_first():
-    ranks = Ranks(("worse", "better"), np.array([[0.2, 0.8], [0.8, 0.2]]))
+    names = ("worse", "better")
+    shares = np.array([[0.2, 0.8], [0.8, 0.2]])
+    ranks = Ranks(names, np.array([0.3, 0.5]), np.array([1, 1]), np.array([2, 2]), shares)
     table = rank_table(ranks)
-    assert [row[0] for row in table.rows] == ["`better`", "`worse`"]
+    assert table.rows == (("`better`", "1 to 2", "0.500"), ("`worse`", "1 to 2", "0.300"))
     assert table.data[0] == {
-        "variant": "better",
-        "mean_rank": pytest.approx(1.2),
-        "rank_1": 0.8,
-        "rank_2": 0.2,
-    }
-    assert "better 80 %, worse 20 %" in rank_drawing(ranks).panels[0].alt
+        "variant": "better", "low": 1, "high": 2, "mean": 0.5, "mean_rank": pytest.approx(1.2),
+        "rank_1": 0.8, "rank_2": 0.2,
+    }  # fmt: skip
+    assert "better 1 to 2, worse 1 to 2" in rank_drawing(ranks, names).panels[0].alt
+    assert rank_table(None).rows == ()

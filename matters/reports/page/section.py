@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 
 # Answers that claim nothing, so that nobody has to be told that they do not.
 MOST_VERDICTS = 9  # that a page opens with
-SILENT = ("blocked", "too few seeds", "inconclusive", "no test")
+SILENT = ("undecided", "blocked", "too few seeds", "no test")
 
 
 @dataclass(frozen=True)
@@ -91,7 +91,10 @@ class Part:
 
 @dataclass(frozen=True)
 class Verdict:
-    """One verdict sentence with its parts; `claim` is whether the seeds carry it."""
+    """One verdict sentence with its parts; `claim` is whether the seeds carry it.
+
+    `reason` is why an undecided one is undecided.
+    """
 
     statement: str
     verdict: str
@@ -99,6 +102,12 @@ class Verdict:
     where: str
     x: str
     y: str
+    reason: str = ""
+
+    @property
+    def badge(self) -> str:
+        """What the page writes in the badge."""
+        return self.reason or self.verdict
 
 
 @dataclass(frozen=True)
@@ -122,6 +131,12 @@ class Section:
     # CSV files of figures, by name.
     data: Mapping[str, Sequence[Mapping[str, Any]]] = field(default_factory=dict)
     more: tuple[Verdict, ...] = ()  # verdicts that the page folds away
+    reason: str = ""  # why an undecided answer is undecided
+
+    @property
+    def badge(self) -> str:
+        """What the page writes in the badge of the answer."""
+        return self.reason or self.word
 
     @property
     def opening(self) -> tuple[Verdict, ...]:

@@ -49,7 +49,7 @@ def test_what_a_question_folds_comes_after_what_the_page_folds():
 
 @pytest.mark.parametrize(
     ("word", "claim", "says"),
-    [("different", False, True), ("different", True, False), ("inconclusive", False, False),
+    [("different", False, True), ("different", True, False), ("undecided", False, False),
      ("no test", False, False), ("blocked", False, False)],
 )  # fmt: skip
 def test_only_an_answer_that_says_something_without_the_seeds_is_an_indication(word, claim, says):

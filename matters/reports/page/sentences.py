@@ -1,9 +1,15 @@
 """Verdicts as sentences: what every question says in the same words."""
 
-from matters.reports.page.formatting import interval_text, number, signed
+from collections.abc import Sequence
+
+from matters.reports.page.formatting import interval_text, number, percent, signed, thousands
+from matters.reports.statistics.comparisons import Plan
 from matters.reports.statistics.intervals import MINIMUM_FOR_CLAIM, MINIMUM_FOR_INTERVAL, Interval
 from matters.reports.study.pairwise import Comparison
-from matters.reports.study.study import AGGREGATE
+from matters.reports.study.study import AGGREGATE, Study
+
+MOST_SEEDS = 200  # a plan for more is no plan
+NO_CLAIM = "Runs are left out"
 
 
 def place_text(where: str) -> str:
@@ -11,16 +17,16 @@ def place_text(where: str) -> str:
     return "In aggregate" if where == AGGREGATE else f"On {where}"
 
 
-def why_no_claim(runs: int, gaps: str, what: str) -> str:
-    """Why a verdict is an indication only. `what` is said of the smallest number of runs."""
-    if runs < MINIMUM_FOR_CLAIM:
-        return f"Indication ({what})"
-    return f"Indication (runs are left out: {gaps})"
-
-
-def turned(interval: Interval, sign: float) -> Interval:
+def turned(interval: Interval | None, sign: float) -> Interval | None:
     """The interval of minus the quantity, if the sign is negative."""
-    return interval if sign > 0 else Interval(-interval.high, -interval.low, interval.level)
+    if interval is None or sign > 0:
+        return interval
+    return Interval(-interval.high, -interval.low, interval.level)
+
+
+def listed(parts: Sequence[str]) -> str:
+    """`a`, `a and b`, `a, b and c`."""
+    return f"{', '.join(parts[:-1])} and {parts[-1]}" if len(parts) > 1 else "".join(parts)
 
 
 def seeds_text(one: Comparison) -> str:
@@ -28,27 +34,43 @@ def seeds_text(one: Comparison) -> str:
     return str(one.n_x) if one.n_x == one.n_y else f"{min(one.n_x, one.n_y)} and {max(one.n_x, one.n_y)}"
 
 
+def plan_text(plan: Plan | None, unit: str) -> str:
+    """How many seeds would decide, by both plans; empty without anything to plan by."""
+    if plan is None:
+        return ""
+    parts = []
+    for seeds, if_ in ((plan.effect, "as large as seen"), (plan.margin, "only as large as the margin")):
+        if seeds is not None:
+            parts.append((str(seeds) if seeds <= MOST_SEEDS else f"more than {MOST_SEEDS}", if_))
+    if not parts:
+        return ""
+    if all(seeds.startswith("more") for seeds, _ in parts):
+        return f"Not to be decided by more seeds: either plan asks for more than {MOST_SEEDS} {unit}."
+    first, *rest = [f"{seeds} if the difference is {if_}" for seeds, if_ in parts]
+    first = first.replace(" if", f" seeds {unit} would decide if", 1)
+    text = ", ".join([first, *(one.replace("the difference", "it") for one in rest)])
+    return f"{'About ' if text[0].isdigit() else ''}{text[0].upper()}{text[1:]}."
+
+
+def after(one: Comparison) -> str:
+    """`after 50 000 steps`, as taken."""
+    return f"after {thousands(one.steps)} steps" if one.steps else "so far"
+
+
 def sentence(one: Comparison) -> str:
-    """The verdict in words. What is no claim begins by saying so."""
-    place = place_text(one.where)
-    if one.word == "blocked":
-        return f"{place}, no verdict on `{one.x}` against `{one.y}`: {'; '.join(one.notes)}."
-    if one.found is None:
-        return (
-            f"{place}, too few seeds to compare `{one.x}` with `{one.y}` "
-            f"({seeds_text(one)}; an interval needs {MINIMUM_FOR_INTERVAL}, a claim {MINIMUM_FOR_CLAIM})."
-        )
-    text = f"{place}, {_finding(one)}"
-    if not one.claim:
-        n = min(one.n_x, one.n_y)
-        why = why_no_claim(n, one.gaps, f"{n} seeds are fewer than the {MINIMUM_FOR_CLAIM} a claim needs")
-        text = f"{why}: {text[0].lower()}{text[1:]}"
-    return " ".join([text, *one.notes])
+    """The verdict in words."""
+    text = f"{place_text(one.where)}, {_finding(one)}"
+    if one.rising and one.word in ("equivalent", "both"):
+        text += " Still rising."
+    if one.found is not None and not one.claim and one.gaps and one.seeds >= MINIMUM_FOR_CLAIM:
+        text += f" No claim, for runs are not whole: {one.gaps}."
+    return " ".join([text, *one.notes]) if one.found is not None else text
 
 
 def _finding(one: Comparison) -> str:
+    if one.found is None:
+        return _untested(one)
     found, where = one.found, one.where
-    assert found is not None
     unit = " in normalised score" if where == AGGREGATE else ""
     value = found.estimate.value
     margin = "" if found.margin is None else f"±{number(found.margin, where)}"
@@ -56,23 +78,83 @@ def _finding(one: Comparison) -> str:
     ahead, behind, turn = (one.x, one.y, 1) if value >= 0 else (one.y, one.x, -1)
     gain = f"`{ahead}` scores {number(abs(value), where)} more{unit} than `{behind}`"
     apart = f"`{one.x}` minus `{one.y}` is {signed(value, where)}{unit}"
-    wide, narrow = interval_text(found.interval95, where), interval_text(found.interval90, where)
+    wide = interval_text(found.interval95, where)
+    narrow = interval_text(turned(found.interval90, turn), where)
     if one.word == "different":
-        return f"{gain}: different (95 % interval {interval_text(turned(found.interval95, turn), where)})."
+        far = " so far" if one.early else ""
+        interval = turned(found.interval95, turn)
+        shown = f" (95 % interval {interval_text(interval, where)})" if interval else ""
+        return f"{gain}{far}: different{shown}.{_others(one)}"
     if one.word == "both":
-        narrow = interval_text(turned(found.interval90, turn), where)
-        return (
-            f"{gain}, but within the margin of {margin}: different, and equivalent for practical purposes "
-            f"(90 % interval {narrow})."
-        )
+        return f"{gain}: a difference, and one within the margin of {margin} (90 % interval {narrow})."
     if one.word == "equivalent":
         return (
-            f"`{one.x}` and `{one.y}` are equivalent: {apart}, 90 % interval {narrow}, "
-            f"inside the margin of {margin}."
+            f"`{one.x}` and `{one.y}` are equivalent {after(one)}: {apart}, 90 % interval "
+            f"{interval_text(found.interval90, where)}, inside the margin of {margin}."
         )
-    needed = f" About {one.seeds_needed} seeds a variant would decide." if one.seeds_needed else ""
+    if one.reason == "too early":
+        return f"it is too early to tell: {after(one)} {_unlearnt(one)}{_not_seen(one)}."
+    if one.reason == "mixed":
+        return f"no one answer: {_signs(one)}; their mean hides it ({apart}, 95 % interval {wide})."
     against = f", margin {margin}" if margin else ""
+    text = f"the runs do not decide between `{one.x}` and `{one.y}` ({apart}, 95 % interval {wide}{against})."
+    return f"{text} {plan_text(one.plan, 'per variant')}".rstrip()
+
+
+def _untested(one: Comparison) -> str:
+    pair = f"`{one.x}` and `{one.y}`"
+    if one.reason == "blocked":
+        return f"no verdict on `{one.x}` against `{one.y}`: {'; '.join(one.notes)}."
+    if one.reason == "no effect possible":
+        return f"{pair} are the same runs, by their digests: no effect is possible."
+    if one.reason == "no room":
+        return (
+            f"there is no room for a difference: every run of {pair} has the same score or is at the ceiling."
+        )
+    if one.reason == "too early":
+        return f"it is too early to tell: {after(one)} {_unlearnt(one)}."
     return (
-        f"the runs do not decide between `{one.x}` and `{one.y}`: inconclusive "
-        f"({apart}, 95 % interval {wide}{against}).{needed}"
+        f"too few seeds to compare `{one.x}` with `{one.y}` "
+        f"({seeds_text(one)}; an interval needs {MINIMUM_FOR_INTERVAL}, a claim {MINIMUM_FOR_CLAIM})."
     )
+
+
+def _unlearnt(one: Comparison) -> str:
+    where = "" if one.where != AGGREGATE else ", on some environment,"
+    return (
+        f"neither `{one.x}` nor `{one.y}` has{where} made a tenth of the way from random actions to the "
+        "yardstick"
+    )
+
+
+def _not_seen(one: Comparison) -> str:
+    if one.found is None or one.found.interval95 is None:
+        return ""
+    reach = max(abs(one.found.interval95.low), abs(one.found.interval95.high))
+    return f"; no difference larger than ±{number(reach, one.where)} was seen"
+
+
+def _signs(one: Comparison) -> str:
+    up = [where for where, sign in one.against if sign > 0]
+    down = [where for where, sign in one.against if sign < 0]
+    parts = [f"`{one.x}` scores more on {listed(up)}"] if up else []
+    parts += [f"`{one.y}` scores more on {listed(down)}"] if down else []
+    return " and ".join(parts)
+
+
+def _others(one: Comparison) -> str:
+    """Where a difference in aggregate is the other way round."""
+    if one.found is None:
+        return ""
+    other = [where for where, sign in one.against if sign * one.found.estimate.value < 0]
+    return f" The other way round on {listed(other)}." if other else ""
+
+
+def progress_text(study: Study, where: str, variants: Sequence[str]) -> str:
+    """`Hopper-v5 is at 13 % of the yardstick and still rising`."""
+    cells = [study.cell(variant, where).scores for variant in variants]
+    best = max(
+        (float(study.normalised(where, scores).mean()) for scores in cells if len(scores)), default=0.0
+    )
+    rising = " and still rising" if study.rising(where, variants) else ""
+    return f"{where} is at {percent(max(0.0, best))} of the yardstick{rising}"

@@ -74,7 +74,8 @@ def cells(study: Study) -> Table:
             )
     return Table(
         name="cells",
-        caption="Primary endpoint in raw return. n counts runs with a score, diverged ones with their last.",
+        caption="Primary endpoint in raw return. n counts runs with a score; a diverged one has the random "
+        "policy’s.",
         columns=columns,
         rows=tuple(rows),
         data=tuple(data),
@@ -158,33 +159,41 @@ def area_table(found: Sequence[Area]) -> Table:
 
 
 def rank_table(ranks: Ranks | None) -> Table:
-    """One row per variant, in the order of its mean rank."""
-    ranks = ranks or Ranks((), np.empty((0, 0)))
-    order = np.argsort(ranks.expected, kind="stable")
-    columns = ("variant", "mean rank", *(f"rank {k + 1}" for k in range(len(order))))
+    """One row per variant, the best mean first."""
+    columns = ("variant", "rank", "mean score")
+    order = ranks.order if ranks else []
     return Table(
         name="ranks",
-        caption="How often each variant takes each rank by the IQM of normalised scores, over bootstrap "
-        "resamples of the runs within each environment. A description of these runs, not a test.",
+        caption="The ranks that each variant may have by its mean normalised score, with 95 % confidence "
+        "for all "
+        "together. The CSV file also has how often it takes each rank by the IQM over bootstrap resamples, "
+        "which "
+        "describes these runs and is no probability that a variant is the best.",
         columns=columns,
         rows=tuple(
-            (
-                f"`{ranks.variants[v]}`",
-                f"{ranks.expected[v]:.2f}",
-                *(f"{share:.3f}" for share in ranks.shares[v]),
-            )
+            (f"`{ranks.variants[v]}`", _rank_text(ranks, v), number(float(ranks.means[v]), AGGREGATE))
             for v in order
+            if ranks
         ),
         data=tuple(
             {
                 "variant": ranks.variants[v],
+                "low": int(ranks.low[v]),
+                "high": int(ranks.high[v]),
+                "mean": float(ranks.means[v]),
                 "mean_rank": float(ranks.expected[v]),
                 **{f"rank_{k + 1}": float(share) for k, share in enumerate(ranks.shares[v])},
             }
             for v in order
+            if ranks
         ),
         numeric=frozenset(columns[1:]),
     )
+
+
+def _rank_text(ranks: Ranks, v: int) -> str:
+    low, high = int(ranks.low[v]), int(ranks.high[v])
+    return str(low) if low == high else f"{low} to {high}"
 
 
 def run_list(study: Study) -> Table:
@@ -196,7 +205,11 @@ def run_list(study: Study) -> Table:
     )
     for run in study.runs.to_dict("records"):
         diverged = present(run["diverged_at"])
-        state = run["state"] + (f", diverged at {thousands(int(diverged))}" if diverged is not None else "")
+        state = run["state"]
+        if diverged is not None:
+            sound = present(run["sound_score"])
+            state += f", diverged at {thousands(int(diverged))}"
+            state += "" if sound is None else f" (before that {number(sound)})"
         digest = present(run["digest"])
         error = present(run.get("error"))
         if study.foreign:
@@ -221,6 +234,7 @@ def run_list(study: Study) -> Table:
                 "state": run["state"],
                 "steps": int(present(run["steps"]) or 0),
                 "score": present(run["score"]),
+                "sound_score": present(run["sound_score"]),
                 "diverged_at": None if diverged is None else int(diverged),
                 "digest": digest,
                 "error": error,
@@ -268,35 +282,60 @@ def incomplete(study: Study) -> Table:
 
 
 def constants(study: Study) -> Table:
-    """What scores are normalised by."""
+    """What scores are normalised by, and the margins in raw return."""
     from matters.suites.tasks.yardsticks import ENVIRONMENTS
 
-    columns = ("environment", "random", "reference", "source")
+    columns = ("environment", "random", "yardstick", "ceiling", "margin ±", "gate ±", "source")
     rows, data = [], []
     for name in study.comparable:
-        random, reference = study.constants[name]
+        random, yardstick = study.constants[name]
         known = ENVIRONMENTS.get(name)
-        sources: list[str] = []
-        errors: list[float] = []
-        if known is not None and known.random is not None and known.reference is not None:
-            sources = [known.random.source, known.reference.source]
-            errors = [known.random.standard_error, known.reference.standard_error]
-        elif (own := getattr(study.suite, "own", {}).get(name)) is not None:
-            sources = [f"given by the suite: {own.source}"]
-        texts = [
-            number(value) + (f" ± {number(errors[k])}" if errors else "")
-            for k, value in enumerate((random, reference))
+        found = [] if known is None else [known.random, known.yardstick(study.suite.scale)]
+        # Constants that were handed in have no source here.
+        sources = [
+            one for one, value in zip(found, (random, yardstick), strict=False) if one and one.value == value
         ]
-        rows.append((name, *texts, "; ".join(dict.fromkeys(sources)) or DASH))
-        data.append({"environment": name, "random": random, "reference": reference})
+        texts = [
+            number(value)
+            + next((f" ± {number(one.standard_error)}" for one in sources if one.value == value), "")
+            for value in (random, yardstick)
+        ]
+        own = getattr(study.suite, "own", {}).get(
+            name
+        )  # an environment of the suite's own has its own constants
+        margin, ceiling = study.margin(name), study.ceiling(name)
+        gate = None if margin is None else margin * study.suite.gate / study.suite.margin
+        rows.append(
+            (
+                name,
+                *texts,
+                number(ceiling),
+                number(margin),
+                number(gate),
+                "; ".join(dict.fromkeys(one.source for one in sources))
+                or (f"given by the suite: {own.source}" if own else DASH),
+            )
+        )
+        data.append(
+            {
+                "environment": name,
+                "random": random,
+                "reference": yardstick,
+                "ceiling": ceiling,
+                "margin": margin,
+                "gate": gate,
+            }
+        )
     return Table(
         name="constants",
-        caption="Normalised score = (return − random) / (reference − random), with these constants "
-        "(± standard error).",
+        caption="Normalised score = (return − random) / (yardstick − random), with these constants "
+        f"(± standard error); the yardstick is `{study.suite.scale}`. Margin and gate are in raw return, "
+        "absolute "
+        "where a task has a ceiling.",
         columns=columns,
         rows=tuple(rows),
         data=tuple(data),
-        numeric=frozenset({"random", "reference"}),
+        numeric=frozenset(columns[1:6]),
     )
 
 

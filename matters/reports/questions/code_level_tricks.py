@@ -4,14 +4,15 @@ The paper's layout has five variants: PPO and TRPO+ with the tricks, PPO-M and T
 without clipping. The contrasts that the variants at hand allow are answered, the others are named.
 """
 
-from matters.reports.page.formatting import interval_text, number, plural, signed
+from matters.reports.page.formatting import ends, interval_text, number, signed
 from matters.reports.page.section import Section, Table
+from matters.reports.questions import pairwise_section
 from matters.reports.questions.pairwise_section import (
+    Answer,
     comparison_table,
-    early,
+    family,
     margins,
     short_answer,
-    tests,
     verdicts,
 )
 from matters.reports.statistics import comparisons as compare
@@ -26,13 +27,14 @@ ESTIMAND = (
     "The difference of mean primary endpoints between the variant named first and the one named second, per "
     "environment in raw return, and in aggregate as the mean over environments of the normalised differences."
 )
-METHOD = (
-    "Welch’s intervals and tests per environment and Satterthwaite’s for the aggregate; *different* is a "
-    "Holm-adjusted "
-    "p ≤ 0.05 within the question’s family, *equivalent* is a 90 % interval inside the margin (two "
-    "one-sided tests). "
+METHOD = pairwise_section.METHOD + (
     "The layout is that of Engstrom et al., “Implementation Matters in Deep RL” (ICLR 2020), section 4."
 )
+ANSWERS = {
+    "different": "Yes: `{ahead}` scores {size} than `{behind}`.",
+    "equivalent": "No: `{x}` and `{y}` are equivalent within the margin.",
+    "both": "A little: `{ahead}` scores {size} than `{behind}`, less than the margin.",
+}
 # Contrast, and what it tells.
 PAIRS: tuple[tuple[str, str, str], ...] = (
     ("ppo", "ppo-m", "the tricks, with PPO’s step"),
@@ -53,19 +55,19 @@ def answer(study: Study) -> Section:
     tables = [comparison_table(QUESTION, found)] if found else []
     if set(SQUARE) <= set(study.variants):
         tables.append(_attribution_table(study))
-    text, word, claim = _answer(found)
+    given = _answer(study, found)
     return Section(
         question=QUESTION,
         title=TITLE,
-        answer=text,
-        word=word,
-        claim=claim,
+        answer=given.text,
+        word=given.word,
+        reason=given.reason,
+        claim=given.claim,
         verdicts=verdicts(found),
-        lacks=(*early(study, (name for pair in at_hand for name in pair)), *_lacks(study)),
+        lacks=_lacks(study),
         needs=NEEDS,
         estimand=ESTIMAND,
-        family=f"All {plural(tests(found), 'difference test')} of this question: "
-        "each pair in aggregate and on each environment.",
+        family=family(found, "each pair in aggregate and on each environment"),
         margin=margins(study),
         method=METHOD,
         drawings=(forest(QUESTION, found),) if found else (),
@@ -73,16 +75,12 @@ def answer(study: Study) -> Section:
     )
 
 
-def _answer(found: list[Comparison]) -> tuple[str, str, bool]:
+def _answer(study: Study, found: list[Comparison]) -> Answer:
     if not found:
-        return "Nothing to compare: no pair of variants that this question knows.", "blocked", False
-    return short_answer(
-        [one for one in found if (one.x, one.y) == (found[0].x, found[0].y)],
-        different="Yes: `{ahead}` scores {size} more in normalised score than `{behind}`.",
-        equivalent="No: `{x}` and `{y}` are equivalent within the margin.",
-        both="They change the score, but by less than the margin: `{ahead}` is {size} ahead of `{behind}`.",
-        inconclusive="Not decided: `{x}` minus `{y}` is {difference}, and {n} seeds leave both answers open.",
-    )
+        text = "Nothing to compare: no pair of variants that this question knows."
+        return Answer(text, "undecided", "blocked", False)
+    first = [one for one in found if (one.x, one.y) == (found[0].x, found[0].y)]
+    return short_answer(study, first, ANSWERS)
 
 
 def _lacks(study: Study) -> tuple[str, ...]:
@@ -137,12 +135,12 @@ def _attribution_table(study: Study) -> Table:
             {
                 "environment": name,
                 "aai": a.aai,
-                "aai_low": a.aai_interval.low,
-                "aai_high": a.aai_interval.high,
+                "aai_low": ends(a.aai_interval)[0],
+                "aai_high": ends(a.aai_interval)[1],
                 "aai_null": a.aai_null,
                 "acli": a.acli,
-                "acli_low": a.acli_interval.low,
-                "acli_high": a.acli_interval.high,
+                "acli_low": ends(a.acli_interval)[0],
+                "acli_high": ends(a.acli_interval)[1],
                 "acli_null": a.acli_null,
                 "algorithm": a.algorithm.value,
                 "tricks": a.code.value,

@@ -7,22 +7,22 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from matters.reports.page.formatting import DASH, plural, signed
+from matters.reports.page.formatting import DASH, signed
 from matters.reports.page.section import Drawing, Section, Table
-from matters.reports.questions.pairwise_section import comparison_table, early, margins, tests, verdicts
-from matters.reports.statistics.comparisons import Word
+from matters.reports.page.sentences import listed, place_text
+from matters.reports.questions import pairwise_section
+from matters.reports.questions.pairwise_section import Answer, comparison_table, family, margins, verdicts
+from matters.reports.statistics import verdicts as verdict_rules
+from matters.reports.statistics.intervals import MINIMUM_FOR_CLAIM
+from matters.reports.statistics.verdicts import Reason, Word
 from matters.reports.study.pairwise import Comparison, compare_pairs
-from matters.reports.study.study import AGGREGATE, Study
+from matters.reports.study.study import Study
 
 ESTIMAND = (
     "The difference of mean primary endpoints between a rung and the one below it, per environment in raw "
     "return, and in aggregate as the mean over environments of the normalised differences."
 )
-METHOD = (
-    "Welch’s intervals and tests per environment and Satterthwaite’s for the aggregate; *different* is a "
-    "Holm-adjusted p ≤ 0.05 within the question’s family, *equivalent* is a 90 % interval inside the margin "
-    "(two one-sided tests). "
-)
+METHOD = pairwise_section.METHOD
 
 
 @dataclass(frozen=True)
@@ -77,23 +77,22 @@ def climb(study: Study, ladder: Ladder) -> Section:
     parts = tuple(part for part in ladder.parts if {part.lower, part.upper} <= set(study.variants))
     taken = list(dict.fromkeys((*rungs, *parts)))
     found = compare_pairs(study, ladder.question, [(step.upper, step.lower) for step in taken])
-    text, word, claim = _answer(found)
+    given = _answer(found)
     first = [one for one in found if _is_headline(one, found)]
     return Section(
         question=ladder.question,
         title=ladder.title,
-        answer=text,
-        word=word,
-        claim=claim,
+        answer=given.text,
+        word=given.word,
+        reason=given.reason,
+        claim=given.claim,
         verdicts=verdicts(first),
-        lacks=(
-            *early(study, (name for step in (*rungs, *parts) for name in (step.lower, step.upper))),
-            *_lacks(study, ladder, rungs, parts),
-        ),
+        lacks=_lacks(study, ladder, rungs, parts),
         needs=ladder.needs,
         estimand=ESTIMAND,
-        family=f"All {plural(tests(found), 'difference test')} of this question: "
-        "each step in aggregate and on each environment; no pair that is not a step.",
+        family=family(
+            found, "each step in aggregate and on each environment, and no pair that is not a step"
+        ),
         margin=margins(study),
         method=METHOD + ladder.source,
         drawings=_drawings(ladder, found),
@@ -109,65 +108,79 @@ def _drawings(ladder: Ladder, found: Sequence[Comparison]) -> tuple[Drawing, ...
 
 
 def _is_headline(one: Comparison, found: Sequence[Comparison]) -> bool:
-    """Whether a comparison is for everybody: an aggregate, or what stands in for one that cannot be given."""
-    if one.where == AGGREGATE:
-        return True
-    return any(
-        other.where == AGGREGATE and (other.x, other.y) == (one.x, one.y) and other.found is None
-        for other in found
-    )
+    """Whether a comparison is for everybody: what gives the answer about its pair."""
+    return one in pairwise_section.headline([o for o in found if (o.x, o.y) == (one.x, one.y)])
 
 
-def _answer(found: Sequence[Comparison]) -> tuple[str, Word, bool]:
-    """(text, verdict word, claim) from the aggregates, or from each environment if there is none."""
+def _answer(found: Sequence[Comparison]) -> Answer:
+    """The answer from the aggregates, or from what stands in for those that cannot be given."""
     if not found:
-        return "Nothing to compare: the suite has no two neighbouring rungs of this ladder.", "blocked", False
-    judged = [one for one in found if one.found is not None]
-    aggregates = [one for one in judged if one.where == AGGREGATE]
-    headline = aggregates or judged
-    if not headline:
-        few = any(one.word == "too few seeds" for one in found)
-        text = "Too few seeds to compare any two rungs: no interval is given." if few else _blocked(found)
-        return text, "too few seeds" if few else "blocked", False
+        text = "Nothing to compare: the suite has no two neighbouring rungs of this ladder."
+        return Answer(text, "undecided", "blocked", False)
+    headline = [one for one in found if _is_headline(one, found)]
+    judged = [one for one in headline if one.found is not None]
+    if not judged:
+        reasons = [one.reason for one in headline]
+        reason: Reason = next(reason for reason in verdict_rules.REASONS if reason in reasons)
+        return Answer(_no_answer(reason, headline), "undecided", reason, False)
     parts = []
-    for where in dict.fromkeys(one.where for one in headline):
-        place = "In aggregate" if where == AGGREGATE else f"On {where}"
-        lost = [one for one in found if one.where == where and one.found is None]
-        parts.append(f"{place}, {_short([one for one in headline if one.where == where], lost)}.")
-    text = " ".join(parts)
-    order: tuple[Word, ...] = ("different", "both", "inconclusive", "equivalent")
-    word = next(word for word in order if any(one.word == word for one in headline))
-    claim = all(one.claim for one in headline)
-    if not claim and word != "inconclusive":
-        text = f"Indication: {text[0].lower()}{text[1:]}"
-    return text, word, claim
+    for where in dict.fromkeys(one.where for one in judged):
+        lost = [one for one in headline if one.where == where and one.found is None]
+        parts.append(f"{place_text(where)}, {_short([one for one in judged if one.where == where], lost)}.")
+    order: tuple[Word, ...] = ("different", "both", "undecided", "equivalent")
+    word = next(word for word in order if any(one.word == word for one in judged))
+    why: Reason = ""
+    if word == "undecided":
+        open_ = [one.reason for one in judged if one.word == word]
+        why = next(reason for reason in verdict_rules.REASONS if reason in open_)
+    return Answer(" ".join(parts), word, why, word != "undecided" and all(one.claim for one in judged))
 
 
-def _blocked(found: Sequence[Comparison]) -> str:
-    return f"No answer: {'; '.join(dict.fromkeys(note for one in found for note in one.notes))}."
+def _no_answer(reason: Reason, headline: Sequence[Comparison]) -> str:
+    if reason == "blocked":
+        return f"No answer: {'; '.join(dict.fromkeys(note for one in headline for note in one.notes))}."
+    return {
+        "too few seeds": "Too few seeds to compare any two rungs: no interval is given.",
+        "no room": "Cannot be told: every run of every rung has the same score or is at its task’s ceiling.",
+        "no effect possible": "No effect is possible: the rungs are the same runs, by their digests.",
+    }.get(
+        reason, "Too early to tell: no rung has made a tenth of the way from random actions to the yardstick."
+    )
 
 
 def _short(judged: Sequence[Comparison], lost: Sequence[Comparison]) -> str:
     """What was found in one place: each step once, in the order of the ladder within each kind of verdict."""
 
-    def listed(ones: Sequence[Comparison], link: str) -> str:
-        each = [f"`{one.x}` ({signed(_value(one), one.where)} {link} `{one.y}`)" for one in ones]
-        return f"{', '.join(each[:-1])} and {each[-1]}" if len(each) > 1 else each[0]
+    def steps_of(ones: Sequence[Comparison], link: str) -> str:
+        return listed([f"`{one.x}` ({signed(_value(one), one.where)} {link} `{one.y}`)" for one in ones])
 
     by = {word: [one for one in judged if one.word == word] for word in ("different", "both")}
     parts = []
     if up := [one for one in by["different"] if _value(one) > 0]:
-        parts.append(f"{listed(up, 'over')} {'scores' if len(up) == 1 else 'score'} more than the rung below")
+        parts.append(
+            f"{steps_of(up, 'over')} {'scores' if len(up) == 1 else 'score'} more than the rung below"
+        )
     if down := [one for one in by["different"] if _value(one) <= 0]:
-        parts.append(f"{listed(down, 'against')} {'scores' if len(down) == 1 else 'score'} less")
+        parts.append(f"{steps_of(down, 'against')} {'scores' if len(down) == 1 else 'score'} less")
     if near := by["both"]:
         differs = "differs" if len(near) == 1 else "differ"
-        parts.append(f"{listed(near, 'against')} {differs} by less than the margin")
-    for word, says in (("equivalent", "equivalent to"), ("inconclusive", "not decided against")):
-        each = [f"`{one.x}` is {says} `{one.y}`" for one in judged if one.word == word]
-        parts += [f"{', '.join(each[:-1])} and {each[-1]}" if len(each) > 1 else each[0]] if each else []
+        parts.append(f"{steps_of(near, 'against')} {differs} by less than the margin")
+    for which, says in (
+        ("equivalent", "{x} is equivalent to {y}"),
+        ("unseen", "no difference beyond the margin was seen between {x} and {y}"),
+        ("too early", "it is too early to tell {x} from {y}"),
+        ("mixed", "{x} and {y} differ in both directions, by environment"),
+        ("not decided", "between {x} and {y} the runs do not decide"),
+    ):
+        each = [says.format(x=f"`{one.x}`", y=f"`{one.y}`") for one in judged if which == _kind(one)]
+        parts += [listed(each)] if each else []
     parts += [f"no verdict on `{one.x}` against `{one.y}`" for one in lost]
     return "; ".join(parts)
+
+
+def _kind(one: Comparison) -> str:
+    """Its word or its reason; under ten seeds nothing is called equivalent in an answer."""
+    return "unseen" if one.word == "equivalent" and one.seeds < MINIMUM_FOR_CLAIM else one.reason or one.word
 
 
 def _value(one: Comparison) -> float:

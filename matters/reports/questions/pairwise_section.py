@@ -1,39 +1,61 @@
 """What questions about pairs share: their table, their verdicts, and the one-line answer."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
-from matters.reports.page.formatting import DASH, interval_text, number, p_text, percent, signed
+from matters.reports.page.formatting import DASH, ends, interval_text, number, p_text, signed
 from matters.reports.page.section import Table, Verdict
-from matters.reports.page.sentences import seeds_text, sentence
+from matters.reports.page.sentences import listed, plan_text, progress_text, seeds_text, sentence
+from matters.reports.statistics.intervals import MINIMUM_FOR_CLAIM
+from matters.reports.statistics.verdicts import Reason, Word
 from matters.reports.study.pairwise import Comparison
 from matters.reports.study.study import AGGREGATE, Study
 
+METHOD = (
+    "Verdicts are on differences of means: Welch’s intervals and tests per environment, Satterthwaite’s "
+    "for the "
+    "aggregate. *Different* is a Holm-adjusted p ≤ 0.05 within the question’s family. *Equivalent* on an "
+    "environment are two one-sided tests within its margin, with Holm’s correction over the environments; in "
+    "aggregate the mean must be within its margin, every live environment within the gate, and none "
+    "different. "
+)
 COLUMNS = (
     "comparison",
     "where",
+    "n",
     "verdict",
     "difference",
     "95 % interval",
-    "90 % interval",
     "margin ±",
-    "achieved ±",
     "p (Holm)",
-    "p (TOST)",
     "P(improvement)",
-    "seeds",
 )
 
 
+@dataclass(frozen=True)
+class Answer:
+    """The answer of a section: its text, its verdict, and whether the seeds carry it."""
+
+    text: str
+    word: Word
+    reason: Reason
+    claim: bool
+
+
+NOTHING: Reason = "blocked"
+
+
 def verdicts(found: Sequence[Comparison]) -> tuple[Verdict, ...]:
-    """One sentence a comparison, the aggregate first."""
+    """One sentence per comparison, the aggregate first."""
     return tuple(
         Verdict(
             statement=sentence(one),
             verdict=one.word,
-            claim=one.claim,
+            claim=one.claim and one.word != "undecided",
             where=one.where,
             x=one.x,
             y=one.y,
+            reason=one.reason,
         )
         for one in found
     )
@@ -44,67 +66,109 @@ def tests(found: Sequence[Comparison]) -> int:
     return sum(one.found is not None for one in found)
 
 
+def family(found: Sequence[Comparison], what: str) -> str:
+    """The families of tests of a question about pairs."""
+    count = tests(found)
+    return (
+        f"All {count} difference test{'' if count == 1 else 's'} of this question: {what}; an environment "
+        "without "
+        "room is not tested. Equivalence has Holm’s correction over the environments of a pair. Other "
+        "questions "
+        "on the same page are families of their own."
+    )
+
+
 def margins(study: Study) -> str:
     """The margins, declared in the suite."""
+    suite = study.suite
     return (
-        f"±{number(study.suite.aggregate_margin, AGGREGATE)} in aggregate and "
-        f"±{number(study.suite.margin, AGGREGATE)} per environment, in units of normalised score, "
-        "declared in the suite."
+        f"±{number(suite.aggregate_margin, AGGREGATE)} in aggregate and ±{number(suite.margin, AGGREGATE)} "
+        "per "
+        f"environment, with a gate of ±{number(suite.gate, AGGREGATE)}, in units of normalised score; "
+        "absolute "
+        "where a task has a ceiling (the table of constants has each in return)."
     )
 
 
-def early(study: Study, variants: Iterable[str]) -> list[str]:
-    """Where these variants have hardly learnt yet: all nearer to random actions than the margin is wide.
+def headline(found: Sequence[Comparison]) -> list[Comparison]:
+    """What gives the answer about one pair: its aggregate, or its one live environment, or all of them."""
+    aggregate = [one for one in found if one.where == AGGREGATE]
+    if aggregate and aggregate[0].reason != "blocked":
+        return aggregate
+    live = [
+        one for one in found if one.where != AGGREGATE and one.reason not in ("no room", "no effect possible")
+    ]
+    return live if len(live) == 1 else [*aggregate, *live] or list(found[:1])
 
-    Differences cannot be larger than the margin there, so that "equivalent" is no finding.
+
+def short_answer(study: Study, found: Sequence[Comparison], templates: Mapping[str, str]) -> Answer:
+    """The answer about one pair. `templates` has a text for `different`, `equivalent` and `both`.
+
+    Under ten seeds nothing is answered with "no": what was not seen is said instead.
     """
-    lines = []
-    for where in study.comparable:
-        scores = [study.cell(variant, where).scores for variant in dict.fromkeys(variants)]
-        means = [float(study.normalised(where, own).mean()) for own in scores if len(own)]
-        farthest = max(map(abs, means), default=0.0)
-        if len(means) > 1 and farthest < study.suite.margin:
-            lines.append(
-                f"On {where} all compared variants are within {percent(farthest)} of the way from random "
-                f"actions to the reference, less than the margin of {percent(study.suite.margin)}: too early "
-                "for any difference as large, so equivalence there says little."
-            )
-    return lines
-
-
-def short_answer(
-    found: Sequence[Comparison], *, different: str, equivalent: str, both: str, inconclusive: str
-) -> tuple[str, str, bool]:
-    """(text, verdict word, claim) of one pair from its aggregate, or from its environments without one."""
-    templates = {"different": different, "equivalent": equivalent, "both": both, "inconclusive": inconclusive}
-    aggregate = next(one for one in found if one.where == AGGREGATE)
-    if aggregate.found is None:
-        return _without_aggregate(aggregate, [one for one in found if one.where != AGGREGATE])
-    value = aggregate.found.estimate.value
-    ahead, behind = (aggregate.x, aggregate.y) if value >= 0 else (aggregate.y, aggregate.x)
-    text = templates[aggregate.word].format(
-        x=aggregate.x,
-        y=aggregate.y,
-        ahead=ahead,
-        behind=behind,
-        size=number(abs(value), AGGREGATE),
-        difference=f"{signed(value, AGGREGATE)} in normalised score",
-        n=seeds_text(aggregate),
+    first, *rest = headline(found)
+    if rest:
+        parts = [f"{one.reason or one.word} on {one.where}" for one in rest]
+        text = f"No answer in aggregate for `{first.x}` against `{first.y}`; taken alone: {', '.join(parts)}."
+        return Answer(text, "undecided", first.reason or "not decided", False)
+    if first.word == "undecided":
+        return Answer(_undecided(study, first, found), first.word, first.reason, False)
+    assert first.found is not None
+    value, where = first.found.estimate.value, first.where
+    ahead, behind = (first.x, first.y) if value >= 0 else (first.y, first.x)
+    unit = " in normalised score" if where == AGGREGATE else f" on {where}"
+    text = templates[first.word].format(
+        x=first.x, y=first.y, ahead=ahead, behind=behind, size=f"{number(abs(value), where)} more{unit}"
     )
-    if not aggregate.claim and aggregate.word != "inconclusive":
-        text = f"Indication: {text[0].lower()}{text[1:]}"
-    return text, aggregate.word, aggregate.claim
+    if first.word == "equivalent" and first.seeds < MINIMUM_FOR_CLAIM:
+        text = f"{_largest(first)} was seen between `{first.x}` and `{first.y}` ({seeds_text(first)} seeds)."
+    if first.word == "different" and first.early:
+        text += " So far: little has been learnt yet."
+    if first.rising:
+        text += " Still rising."
+    return Answer(text + _stuck(found), first.word, "", first.claim)
 
 
-def _without_aggregate(aggregate: Comparison, places: Sequence[Comparison]) -> tuple[str, str, bool]:
-    judged = [one for one in places if one.found is not None]
-    if not judged:
-        few = f"Too few seeds to compare `{aggregate.x}` with `{aggregate.y}`: no interval is given."
-        return few, "too few seeds", False
-    parts = [f"{one.word} on {one.where}" for one in judged]
-    lead = "No answer in aggregate" if aggregate.word == "blocked" else "Too few seeds for an aggregate"
-    text = f"{lead} for `{aggregate.x}` against `{aggregate.y}`; taken alone: {', '.join(parts)}."
-    return text, aggregate.word, False
+def _undecided(study: Study, first: Comparison, found: Sequence[Comparison]) -> str:
+    pair, where = (first.x, first.y), first.where
+    if first.reason == "no effect possible":
+        return f"No effect is possible: `{first.x}` and `{first.y}` are the same runs, by their digests."
+    if first.reason == "no room":
+        return "Cannot be told: every run has the same score or is at its task’s ceiling, with both variants."
+    if first.reason == "too few seeds":
+        return f"Too few seeds to compare `{first.x}` with `{first.y}`: no interval is given."
+    if first.reason == "blocked":
+        return f"No answer: {'; '.join(first.notes)}."
+    if first.reason == "mixed":
+        signs = [f"{name} ({'+' if sign > 0 else '−'})" for name, sign in first.against]
+        return f"It depends on the environment: `{first.x}` minus `{first.y}` differs on {listed(signs)}."
+    if first.reason == "too early":
+        early = [one.where for one in found if one.early and one.where != AGGREGATE]
+        places = [progress_text(study, name, pair) for name in early]
+        seen = "" if first.found is None else f" {_largest(first)} was seen."
+        steps = f" After {first.steps:,} steps {listed(places)}.".replace(",", "\u202f", 1) if places else ""
+        return f"Too early to tell.{steps}{_stuck(found)}{seen}"
+    assert first.found is not None
+    value = signed(first.found.estimate.value, where)
+    unit = " in normalised score" if where == AGGREGATE else f" on {where}"
+    text = f"Not decided: `{first.x}` minus `{first.y}` is {value}{unit} ({seeds_text(first)} seeds)."
+    return f"{text} {plan_text(first.plan, 'per variant')}".rstrip() + _stuck(found)
+
+
+def _largest(one: Comparison) -> str:
+    assert one.found is not None
+    interval = one.found.interval95
+    reach = abs(one.found.estimate.value) if interval is None else max(abs(interval.low), abs(interval.high))
+    unit = " in normalised score" if one.where == AGGREGATE else f" in return on {one.where}"
+    return f"No difference larger than ±{number(reach, one.where)}{unit}"
+
+
+def _stuck(found: Sequence[Comparison]) -> str:
+    """Which environments left no room, as they are in no aggregate."""
+    names = [one.where for one in found if one.reason == "no room" and one.where != AGGREGATE]
+    if not names or all(one.reason == "no room" for one in found):
+        return ""
+    return f" No room on {listed(names)}: every run is at the ceiling."
 
 
 def comparison_table(question: str, found: Sequence[Comparison]) -> Table:
@@ -115,13 +179,17 @@ def comparison_table(question: str, found: Sequence[Comparison]) -> Table:
     of = f"{pairs[0]}, i" if first else "I"
     return Table(
         name=question,
-        caption=f"{of}n raw return per environment and in normalised score in aggregate. Achieved is "
-        "the smallest margin that would have shown equivalence; P(improvement) is the probability that a "
-        "run of the first scores more than one of the second.",
+        caption=f"{of}n raw return per environment and in normalised score in aggregate. P(improvement) is "
+        "the "
+        "probability that a run of the first scores more than one of the second, with Newcombe’s interval. "
+        "The "
+        "CSV file also has the 90 % interval, both p-values of equivalence, the difference of the IQMs and "
+        "the "
+        "effect size.",
         columns=COLUMNS[first:],
         rows=tuple(_row(one)[first:] for one in found),
         data=tuple(_data(question, one) for one in found),
-        numeric=frozenset(COLUMNS[3:]),
+        numeric=frozenset(COLUMNS[4:]),
     )
 
 
@@ -131,31 +199,29 @@ def _pair(one: Comparison) -> str:
 
 def _row(one: Comparison) -> tuple[str, ...]:
     d, where = one.found, one.where
+    start = (_pair(one), where, seeds_text(one), one.reason or one.word)
     if d is None:
-        return (_pair(one), where, one.word, *[DASH] * 8, seeds_text(one))
+        return (*start, *[DASH] * 5)
     chance = DASH
     if one.improvement is not None:
         value, interval = one.improvement
         chance = f"{value:.2f} ({interval.low:.2f} to {interval.high:.2f})"
     return (
-        _pair(one),
-        where,
-        one.word + ("" if one.claim else " (indication)"),
+        *start,
         signed(d.estimate.value, where),
         interval_text(d.interval95, where),
-        interval_text(d.interval90, where),
         number(d.margin, where),
-        number(d.achieved_margin, where),
         p_text(one.adjusted_p),
-        p_text(d.tost_p),
         chance,
-        seeds_text(one),
     )
 
 
 def _data(question: str, one: Comparison) -> dict[str, object]:
-    d = one.found
-    improvement = one.improvement
+    d, plan = one.found, one.plan
+    chance, spread = one.improvement or (None, None)
+    middle, around = one.iqm or (None, None)
+    low_95, high_95 = ends(d.interval95 if d else None)
+    low_90, high_90 = ends(d.interval90 if d else None)
     return {
         "question": question,
         "x": one.x,
@@ -167,21 +233,33 @@ def _data(question: str, one: Comparison) -> dict[str, object]:
         "difference": d.estimate.value if d else None,
         "standard_error": d.estimate.standard_error if d else None,
         "degrees_of_freedom": d.estimate.degrees_of_freedom if d else None,
-        "low_95": d.interval95.low if d else None,
-        "high_95": d.interval95.high if d else None,
-        "low_90": d.interval90.low if d else None,
-        "high_90": d.interval90.high if d else None,
+        "low_95": low_95,
+        "high_95": high_95,
+        "low_90": low_90,
+        "high_90": high_90,
         "margin": d.margin if d else None,
+        "gate": one.gate,
         "achieved_margin": d.achieved_margin if d else None,
         "p_welch": d.p_value if d else None,
         "p_holm": one.adjusted_p,
         "p_tost": d.tost_p if d else None,
+        "p_tost_holm": one.adjusted_tost,
         "p_permutation": d.permutation_p if d else None,
-        "improvement": improvement[0] if improvement else None,
-        "improvement_low": improvement[1].low if improvement else None,
-        "improvement_high": improvement[1].high if improvement else None,
-        "seeds_needed": one.seeds_needed,
+        "improvement": chance,
+        "improvement_low": ends(spread)[0],
+        "improvement_high": ends(spread)[1],
+        "iqm_difference": middle,
+        "iqm_low": ends(around)[0],
+        "iqm_high": ends(around)[1],
+        "effect_size": one.effect_size,
+        "seeds_needed": plan.margin or plan.effect if plan else None,
+        "seeds_for_effect": plan.effect if plan else None,
+        "seeds_for_margin": plan.margin if plan else None,
+        "over": " ".join(one.over),
+        "too_early": one.early,
+        "still_rising": one.rising,
         "verdict": one.word,
-        "claim": one.claim,
+        "reason": one.reason,
+        "claim": one.claim and one.word != "undecided",
         "notes": " ".join(one.notes),
     }

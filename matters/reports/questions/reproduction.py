@@ -1,21 +1,22 @@
 """Are ours equivalent to Stable-Baselines3's? Two one-sided tests of every twin of a reference against it."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from matters import algorithms
-from matters.reports.page.formatting import number, percent, plural, thousands
+from matters.reports.page.formatting import number, percent, thousands
 from matters.reports.page.section import Section, Table, Verdict
+from matters.reports.questions import pairwise_section
 from matters.reports.questions.pairwise_section import (
+    Answer,
     comparison_table,
-    early,
-    margins,
+    family,
     short_answer,
-    tests,
     verdicts,
 )
 from matters.reports.statistics.intervals import MINIMUM_FOR_INTERVAL
 from matters.reports.study.aa_control import Control, split_control
-from matters.reports.study.pairwise import Comparison, compare_pairs
+from matters.reports.study.pairwise import Comparison, Margin, compare_pairs
 from matters.reports.study.study import AGGREGATE, Study
 from matters.suites.twins import differences, twin_of
 from matters.suites.variant import Variant
@@ -31,16 +32,34 @@ ESTIMAND = (
     "and in "
     "aggregate as the mean over environments of the normalised differences."
 )
-METHOD = (
-    "Two one-sided t tests at 5 % (Schuirmann 1987) with unequal variances, shown as the 90 % interval "
-    "inside the "
-    "margin; no correction, for every environment must pass by itself. The achieved margin is the "
-    "smallest that "
-    "would have passed; differences are tested as well, with Holm’s correction, and the probability of "
-    "improvement "
-    "has a stratified bootstrap interval (Agarwal et al. 2021). The A/A control judges random halves of the "
-    "reference’s own runs in the same way (Colas et al. 2018)."
+METHOD = pairwise_section.METHOD + (
+    "A reproduction is held to a tenth of what a reference gains over random actions at this budget, a "
+    "constant "
+    "that is frozen from other seeds; the achieved margin is the smallest that would have passed. The A/A "
+    "control "
+    "judges random halves of the reference’s own runs in the same way (Colas et al. 2018)."
 )
+ANSWERS = {
+    "different": "No: `{ahead}` scores {size} than `{behind}`.",
+    "equivalent": "Yes: `{x}` and `{y}` are equivalent within the margin.",
+    "both": "Within the margin, though not exactly: `{ahead}` scores {size} than `{behind}`.",
+}
+SHARE = 0.10  # of what the reference gained
+
+
+def margin(study: Study) -> Margin:
+    """A tenth of what a frozen reference gains over random actions within the suite's steps, in raw return.
+
+    None where no reference is known at this budget or a smaller one. A smaller gain makes a narrower margin,
+    which asks for more. An absolute margin of a task stands, if it is narrower.
+    """
+
+    def on(environment: str) -> float | None:
+        own = study.margin(environment)
+        gain = study.gain(environment, study.suite.steps)
+        return None if own is None or gain is None or gain <= 0 else min(own, SHARE * gain)
+
+    return on
 
 
 def pairs(study: Study) -> list[tuple[str, str]]:
@@ -66,54 +85,49 @@ def answer(study: Study) -> Section:
     from matters.reports.page.forests import forest
 
     at_hand = pairs(study)
-    found = compare_pairs(study, QUESTION, at_hand)
-    text, word, claim = _answer(study, found)
+    found = compare_pairs(study, QUESTION, at_hand, margin(study))
+    given = _answer(study, found)
     references = dict.fromkeys(reference for _, reference in at_hand)
     controls = [it for name in references if (it := split_control(study, QUESTION, name)) is not None]
     tables = [comparison_table(QUESTION, found)] if found else []
     return Section(
         question=QUESTION,
         title=TITLE,
-        answer=text,
-        word=word,
-        claim=claim,
+        answer=given.text,
+        word=given.word,
+        reason=given.reason,
+        claim=given.claim,
         verdicts=(*verdicts(found), *(_control_verdict(one) for one in controls)),
         lacks=(
-            *early(study, (name for pair in at_hand for name in pair)),
             *_lacks(study),
             *_uncontrolled(study, list(references), controls),
         ),
         needs=NEEDS,
         estimand=ESTIMAND,
-        family=f"All {plural(tests(found), 'difference test')} of this question; "
-        "the equivalence tests are an intersection-union and need no correction.",
-        margin=margins(study),
+        family=family(found, "each pair in aggregate and on each environment"),
+        margin="A tenth of what a reference gains over random actions within the suite’s steps, per "
+        "environment; in "
+        "aggregate the mean of these in normalised score; the gate is "
+        f"{study.suite.gate / study.suite.margin:g} "
+        "times as wide.",
         method=METHOD,
         drawings=(forest(QUESTION, found),) if found else (),
         tables=(*tables, *([_control_table(controls)] if controls else [])),
     )
 
 
-def _answer(study: Study, found: list[Comparison]) -> tuple[str, str, bool]:
+def _answer(study: Study, found: list[Comparison]) -> Answer:
     if not found:
-        return "Nothing to compare: no variant `X-sb3` together with its `sb3-X`.", "blocked", False
+        text = "Nothing to compare: no variant `X-sb3` together with its `sb3-X`."
+        return Answer(text, "undecided", "blocked", False)
     first = [one for one in found if (one.x, one.y) == (found[0].x, found[0].y)]
-    text, word, claim = short_answer(
-        first,
-        different="No: `{ahead}` scores {size} more in normalised score than `{behind}`.",
-        equivalent="Yes, in aggregate: `{x}` and `{y}` are equivalent within the margin.",
-        both="Within the margin, yes, though not exactly: `{ahead}` is {size} ahead of `{behind}`.",
-        inconclusive="Not decided: `{x}` minus `{y}` is {difference}, and {n} seeds leave both answers open.",
-    )
-    aggregate = next(one for one in first if one.where == AGGREGATE)
-    if aggregate.found is not None:
-        achieved = number(aggregate.found.achieved_margin, AGGREGATE)
-        text += f" The smallest margin that would have passed is {achieved}."
-    places = [one for one in first if one.where in study.comparable]
-    passed = sum(one.word in ("equivalent", "both") for one in places)
-    if places:
-        text += f" Equivalent on {passed} of {plural(len(places), 'environment')} with a margin."
-    return text, word, claim
+    given = short_answer(study, first, ANSWERS)
+    aggregate = next((one for one in first if one.where == AGGREGATE), first[0])
+    if aggregate.found is None or aggregate.reason == "too early" or aggregate.found.achieved_margin is None:
+        return given
+    achieved = number(aggregate.found.achieved_margin, aggregate.where)
+    unit = "in normalised score" if aggregate.where == AGGREGATE else f"in return on {aggregate.where}"
+    return replace(given, text=f"{given.text} A margin of ±{achieved} {unit} would have passed.")
 
 
 def _lacks(study: Study) -> tuple[str, ...]:

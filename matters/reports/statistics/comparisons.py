@@ -7,17 +7,15 @@ beforehand (two one-sided tests, TOST), difference by an interval without zero. 
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import special, stats
+from scipy import optimize, stats
 
 from matters.reports.statistics.aggregates import probability_of_improvement
-from matters.reports.statistics.intervals import MINIMUM_FOR_INTERVAL, Estimate, Interval, bootstrap, contrast
+from matters.reports.statistics.intervals import MINIMUM_FOR_INTERVAL, Estimate, Interval, contrast
 
 Array = NDArray[np.float64]
-Word = Literal["equivalent", "different", "both", "inconclusive", "too few seeds", "blocked"]
 
 ALPHA = 0.05
 POWER = 0.80
@@ -26,11 +24,15 @@ EXACT_PERMUTATIONS = 20_000
 
 @dataclass(frozen=True)
 class Difference:
-    """Mean of x minus mean of y, with what the verdict is made of. `n` is the smallest cell."""
+    """Mean of x minus mean of y, with what the verdict is made of. `n` is the smallest cell.
+
+    Intervals, and the p-value of equivalence, are None where no cell has any spread. `deviation` is the
+    standard deviation of a run by which seeds are planned, both sides having as many: √((s_x² + s_y²) / 2).
+    """
 
     estimate: Estimate
-    interval95: Interval
-    interval90: Interval
+    interval95: Interval | None
+    interval90: Interval | None
     p_value: float
     tost_p: float | None
     permutation_p: float | None
@@ -39,9 +41,16 @@ class Difference:
     n: int
 
     @property
-    def achieved_margin(self) -> float:
+    def achieved_margin(self) -> float | None:
         """The smallest margin that would have shown equivalence: the 90 % interval lies just inside it."""
+        if self.interval90 is None:
+            return None
         return max(abs(self.interval90.low), abs(self.interval90.high))
+
+    def within(self, margin: float | None) -> bool:
+        """Whether the 90 % interval lies strictly inside: the dual of two one-sided tests at 5 %."""
+        achieved = self.achieved_margin
+        return margin is not None and achieved is not None and achieved < margin
 
 
 def difference(
@@ -54,10 +63,10 @@ def difference(
 ) -> Difference | None:
     """Mean over environments of mean(x) - mean(y); with one environment this is Welch's comparison.
 
-    `x` and `y` hold one vector of run scores an environment. Returns None where a cell has fewer than
+    `x` and `y` hold one vector of run scores per environment. Returns None where a cell has fewer than
     `minimum` runs. Where no cell has any spread Student's t has no scale: the p-value is then that of the
-    permutation test, and the intervals are points. `rng` is used by a permutation check with many runs,
-    which is made for single environments only.
+    permutation test, and there are no intervals. `rng` is used by a permutation check with many runs, which
+    is made for single environments only.
     """
     n = min(len(sample) for sample in (*x, *y))
     if n < minimum:
@@ -65,8 +74,7 @@ def difference(
     share = 1 / len(x)
     estimate = contrast([*x, *y], [share] * len(x) + [-share] * len(y))
     permuted = permutation_p(x[0], y[0], rng=rng) if len(x) == 1 else None
-    # The sd that, in two equal cells of n runs, would give this standard error: for planning seeds.
-    deviation = estimate.standard_error * math.sqrt(n / 2)
+    variances = [sample.var(ddof=1) for sample in (*x, *y)]
     return Difference(
         estimate=estimate,
         interval95=estimate.interval(0.95),
@@ -75,7 +83,7 @@ def difference(
         tost_p=None if margin is None else tost_p(estimate, margin),
         permutation_p=permuted,
         margin=margin,
-        deviation=deviation,
+        deviation=share * math.sqrt(math.fsum(variances) / 2),
         n=n,
     )
 
@@ -93,41 +101,32 @@ def p_of_zero(estimate: Estimate, x: Sequence[Array], y: Sequence[Array]) -> flo
     return min(1.0, 2 / ways)
 
 
-def tost_p(estimate: Estimate, margin: float) -> float:
-    """p-value of |difference| >= margin: the larger of two one-sided tests. Source: Schuirmann 1987."""
+def tost_p(estimate: Estimate, margin: float) -> float | None:
+    """p-value of |difference| >= margin: the larger of two one-sided tests. Source: Schuirmann 1987.
+
+    None without any spread: equal runs are no evidence that the next one is equal.
+    """
     if margin <= 0:
         raise ValueError(f"margin = {margin}: must be above 0")
     if estimate.standard_error == 0:
-        return 0.0 if abs(estimate.value) < margin else 1.0
+        return None
     distance = (margin - abs(estimate.value)) / estimate.standard_error
     return float(stats.t.sf(distance, estimate.degrees_of_freedom))
 
 
-def judged(
-    value: Array, error: Array, freedom: Array, margin: float | None
-) -> tuple[Array, NDArray[np.bool_]]:
-    """Many differences at once, as `intervals.contrasts` gives them: p-values, and who is equivalent.
+def tests(value: Array, error: Array, freedom: Array, margin: float | None) -> tuple[Array, Array]:
+    """Many differences at once, as `intervals.contrasts` gives them: p-values of zero and of the margin.
 
-    Without any spread equal means have p = 1 and others p = 0. Without a margin nobody is equivalent.
+    The second are those of two one-sided tests; without a margin they are 1. Without any spread equal means
+    have p = 1 and others p = 0, and no equivalence is shown.
     """
-    size = np.abs(value) / np.where(error > 0, error, 1.0)
-    p_values = np.where(error > 0, 2 * stats.t.sf(size, freedom), np.where(value == 0, 1.0, 0.0))
-    reach = np.abs(value) + special.stdtrit(freedom, 1 - ALPHA) * error
-    return p_values, reach < (0.0 if margin is None else margin)
-
-
-def verdict(found: Difference | None, adjusted_p: float | None = None) -> Word:
-    """The word for a difference; `adjusted_p` is its p-value after correction within its family."""
-    if found is None:
-        return "too few seeds"
-    differs = (found.p_value if adjusted_p is None else adjusted_p) <= ALPHA
-    # The dual of the test at 5 %: the 90 % interval lies strictly inside the margin.
-    same = found.margin is not None and found.achieved_margin < found.margin
-    if differs and same:
-        return "both"
-    if differs:
-        return "different"
-    return "equivalent" if same else "inconclusive"
+    scale = np.where(error > 0, error, 1.0)
+    apart = np.where(
+        error > 0, 2 * stats.t.sf(np.abs(value) / scale, freedom), np.where(value == 0, 1.0, 0.0)
+    )
+    if margin is None:
+        return apart, np.ones_like(apart)
+    return apart, np.where(error > 0, stats.t.sf((margin - np.abs(value)) / scale, freedom), 1.0)
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
@@ -218,24 +217,35 @@ def power_of_t(size: float, n: int, alpha: float = ALPHA) -> float:
     return float(stats.nct.sf(critical, freedom, shift) + stats.nct.cdf(-critical, freedom, shift))
 
 
-def seeds_to_decide(found: Difference, family: int = 1) -> int | None:
-    """Seeds a variant that would end the doubt with a power of 80 %, from the spread that was seen.
+@dataclass(frozen=True)
+class Plan:
+    """Seeds per variant that would decide with a power of 80 %, from the spread that was seen.
 
-    With a margin: enough to show equivalence if there is no difference, and to show a difference as large as
-    the margin if there is one. Without: enough to show a difference as large as the one seen. The effect seen
-    is not used with a margin, for it is what the seeds are too few to know. None without anything to plan by.
+    `effect`: to find the difference if it is as large as the one seen. `margin`: to find it if it is as large
+    as the margin, and to show equivalence if there is none. None where there is nothing to plan by.
+    """
+
+    effect: int | None
+    margin: int | None
+
+
+def plan(found: Difference, family: int = 1) -> Plan:
+    """Both plans for an undecided difference within a family of so many tests.
+
+    The effect seen is what the seeds are too few to know: the plan by it is a hope, that by the margin is
+    what the question needs.
     """
     alpha = ALPHA / max(1, family)
+    seen = abs(found.estimate.value)
+    effect = seeds_for_difference(found.deviation, seen, alpha) if seen > 0 else None
+    margin = None
     if found.margin is not None:
-        needed = max(
+        margin = max(
             seeds_for_equivalence(found.deviation, found.margin),
             seeds_for_difference(found.deviation, found.margin, alpha),
+            found.n + 1,
         )
-    elif found.estimate.value == 0:
-        return None
-    else:
-        needed = seeds_for_difference(found.deviation, abs(found.estimate.value), alpha)
-    return max(needed, found.n + 1)
+    return Plan(None if effect is None else max(effect, found.n + 1), margin)
 
 
 def expected_maximum(errors: Sequence[float]) -> float:
@@ -255,8 +265,8 @@ class Attribution:
 
     aai: float
     acli: float
-    aai_interval: Interval
-    acli_interval: Interval
+    aai_interval: Interval | None
+    acli_interval: Interval | None
     aai_null: float
     acli_null: float
     algorithm: Estimate
@@ -288,25 +298,56 @@ def attribution(ppo: Array, ppo_m: Array, trpo: Array, trpo_plus: Array) -> Attr
     )
 
 
-def _projection(parts: Sequence[Estimate]) -> Interval:
-    bounds = [part.interval(1 - ALPHA / len(parts)) for part in parts]
+def _projection(parts: Sequence[Estimate]) -> Interval | None:
+    bounds = [bound for part in parts if (bound := part.interval(1 - ALPHA / len(parts))) is not None]
+    if len(bounds) < len(parts):
+        return None
     nearest = [max(bound.low, -bound.high, 0.0) for bound in bounds]
     return Interval(max(nearest), max(max(abs(bound.low), abs(bound.high)) for bound in bounds), 1 - ALPHA)
 
 
-def improvement(x: Sequence[Array], y: Sequence[Array], rng: np.random.Generator) -> tuple[float, Interval]:
-    """Probability of improvement of x over y with its stratified bootstrap interval.
+def newcombe(chance: float, m: int, n: int) -> Interval:
+    """The 95 % interval of P(a run of x scores more than one of y), seen in m and n runs as `chance`.
 
-    Where every run of one beats every run of the other in all environments, all resamples agree and the
-    bootstrap's interval would be a point. The runs can then be dealt out as n disjoint pairs an environment,
-    all won: the interval ends at the exact bound .025^(1 / (environments n)) (Clopper and Pearson's).
+    Method 5 of Newcombe, "Confidence intervals for an effect size measure based on the Mann-Whitney
+    statistic, part 2" (2006): the bounds θ solve (chance - θ)² = z² V(θ) with
+    V(θ) = θ (1 - θ) (1 + N ((1 - θ)/(2 - θ) + θ/(1 + θ))) / (m n), N = (m + n)/2 - 1. It is never a point:
+    25 wins of 25 leave 0.643 to 1.
     """
-    value = float(probability_of_improvement(x, y))
-    if value in (0.0, 1.0):
-        pairs = len(x) * min(len(sample) for sample in (*x, *y))
-        bound = (ALPHA / 2) ** (1 / pairs)
-        return value, Interval(bound, 1.0) if value == 1.0 else Interval(0.0, 1 - bound)
-    middle = len(x)
-    return value, bootstrap(
-        [*x, *y], lambda drawn: probability_of_improvement(drawn[:middle], drawn[middle:]), rng
-    )
+    z, mean = stats.norm.isf(ALPHA / 2), (m + n) / 2 - 1
+
+    def excess(theta: float) -> float:
+        spread = (
+            theta * (1 - theta) * (1 + mean * ((1 - theta) / (2 - theta) + theta / (1 + theta))) / (m * n)
+        )
+        return float((chance - theta) ** 2 - z**2 * spread)
+
+    nearly = 1e-12  # `chance` itself solves nothing, and at 0 and 1 it is a root that is no bound
+    low = 0.0 if chance == 0 else optimize.brentq(excess, 0.0, chance - nearly)
+    high = 1.0 if chance == 1 else optimize.brentq(excess, chance + nearly, 1.0)
+    return Interval(float(low), float(high))
+
+
+def improvement(x: Sequence[Array], y: Sequence[Array]) -> tuple[float, Interval]:
+    """Probability of improvement of x over y with its 95 % interval, the mean over environments.
+
+    Newcombe's interval on each environment; their mean by the method of variance estimates recovery: the
+    distances of a bound from its estimate add up as standard errors do. Source: Zou and Donner 2008.
+    """
+    chances = [float(probability_of_improvement([a], [b])) for a, b in zip(x, y, strict=True)]
+    each = [newcombe(chance, len(a), len(b)) for chance, a, b in zip(chances, x, y, strict=True)]
+    value = math.fsum(chances) / len(chances)
+    below = math.hypot(*(chance - one.low for chance, one in zip(chances, each, strict=True)))
+    above = math.hypot(*(one.high - chance for chance, one in zip(chances, each, strict=True)))
+    return value, Interval(max(0.0, value - below / len(x)), min(1.0, value + above / len(x)))
+
+
+def hedges_g(x: Array, y: Array) -> float | None:
+    """The difference of means in standard deviations, √((s_x² + s_y²) / 2), corrected for few runs.
+
+    The factor is 1 - 3 / (4 (m + n) - 9). None without any spread. Source: Hedges 1981.
+    """
+    spread = math.sqrt((x.var(ddof=1) + y.var(ddof=1)) / 2)
+    if spread == 0:
+        return None
+    return float((x.mean() - y.mean()) / spread * (1 - 3 / (4 * (len(x) + len(y)) - 9)))

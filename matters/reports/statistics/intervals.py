@@ -36,17 +36,20 @@ class Interval:
 class Estimate:
     """A linear contrast of cell means: value, standard error, Satterthwaite's degrees of freedom.
 
-    A standard error of zero means that no run differed from its cell's mean: intervals collapse to a point.
+    A standard error of zero means that no run differed from its cell's mean.
     """
 
     value: float
     standard_error: float
     degrees_of_freedom: float
 
-    def interval(self, level: float = 0.95) -> Interval:
-        """Student's interval around the value."""
+    def interval(self, level: float = 0.95) -> Interval | None:
+        """Student's interval around the value; None without any spread, for a point would claim certainty.
+
+        Ten equal runs leave open that one run in four is another (1 - 0.05^(1/10) = 26 %).
+        """
         if self.standard_error == 0:
-            return Interval(self.value, self.value, level)
+            return None
         reach = stats.t.ppf(0.5 + level / 2, self.degrees_of_freedom) * self.standard_error
         return Interval(float(self.value - reach), float(self.value + reach), level)
 
@@ -96,8 +99,8 @@ def contrast(samples: Sequence[Array], weights: Sequence[float]) -> Estimate:
     return Estimate(float(value), float(error), float(freedom))
 
 
-def mean_interval(sample: Array, level: float = 0.95) -> Interval:
-    """Student's interval of one mean."""
+def mean_interval(sample: Array, level: float = 0.95) -> Interval | None:
+    """Student's interval of one mean; None without any spread."""
     return contrast([sample], [1.0]).interval(level)
 
 
@@ -162,6 +165,21 @@ def iqm_tail(samples: Sequence[Array], level: float) -> Array:
         n**2 * np.clip(sample, low, high).var(axis=-1, ddof=1)
         for n, sample in zip(counts, samples, strict=True)
     ]
+    return expanded_tail(counts, variances, level, pooled=True)
+
+
+def iqm_difference_tail(samples: Sequence[Array], level: float) -> Array:
+    """The expanded tail of one IQM minus another: the first half of `samples` is the first variant's."""
+    half = len(samples) // 2
+    counts, variances = [], []
+    for side in (samples[:half], samples[half:]):
+        ordered = np.sort(np.concatenate(list(side), axis=-1), axis=-1)
+        cut = int(0.25 * ordered.shape[-1])
+        low, high = ordered[..., cut, None], ordered[..., -1 - cut, None]
+        for sample in side:
+            share = sample.shape[-1] / ordered.shape[-1]
+            counts.append(sample.shape[-1])
+            variances.append(share**2 * np.clip(sample, low, high).var(axis=-1, ddof=1))
     return expanded_tail(counts, variances, level, pooled=True)
 
 
@@ -238,8 +256,10 @@ def bootstrap(
     level: float = 0.95,
     resamples: int = RESAMPLES,
     tail: Tail = mean_tail,
-) -> Interval:
-    """`bootstrap_bounds` of one vector of runs a stratum, as an interval."""
+) -> Interval | None:
+    """`bootstrap_bounds` of one vector of runs per stratum, as an interval; None without any spread."""
+    if all(np.ptp(sample) == 0 for sample in samples):
+        return None
     low, high = bootstrap_bounds(samples, statistic, rng, level=level, resamples=resamples, tail=tail)
     return Interval(float(low), float(high), level)
 

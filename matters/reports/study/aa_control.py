@@ -70,12 +70,14 @@ def _judged(
 ) -> tuple[Array, NDArray[np.bool_] | None]:
     """p-values of no difference, and whether equivalence was shown, for every split."""
     scales = [study.scale(name) or 1.0 for name in environments]
+    units = [study.margin(name) for name in environments]
     share = 1 / len(environments)
     samples = [
         halves[name][k] / scale for k in (0, 1) for name, scale in zip(environments, scales, strict=True)
     ]
     weights = [share] * len(environments) + [-share] * len(environments)
     known = all(study.scale(name) is not None for name in environments)
-    margin = study.suite.aggregate_margin if len(environments) > 1 else study.suite.margin
-    p_values, same = compare.judged(*contrasts(samples, weights), margin if known else None)
-    return p_values, same if known else None
+    own = (units[0] or 0.0) / scales[0]
+    margin = study.suite.aggregate_margin if len(environments) > 1 else own
+    p_values, tost = compare.tests(*contrasts(samples, weights), margin if known else None)
+    return p_values, tost <= compare.ALPHA if known else None

@@ -62,7 +62,7 @@ def aggregate_scores(
     return scores, blocked
 
 
-def _interval(study: Study, variant: str, metric: str, samples: Sequence[Array]) -> Interval:
+def _interval(study: Study, variant: str, metric: str, samples: Sequence[Array]) -> Interval | None:
     if metric == "mean":
         # Satterthwaite's covers exactly where a percentile interval of five runs covers too little.
         return contrast(samples, [1 / len(samples)] * len(samples)).interval()

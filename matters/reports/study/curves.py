@@ -38,8 +38,9 @@ class Curve:
 def run_matrix(study: Study, variant: str, environment: str) -> tuple[Array, Array]:
     """Steps [T] and evaluation scores [n, T] of a cell's runs, by seed.
 
-    A run that stopped early keeps its last score, as its endpoint does. A run without a first evaluation is
-    left out, for it has nothing to keep.
+    A run that diverged has the random policy's score from there on, as its endpoint does; where that is not
+    known, a run that stopped early keeps its last score. A run without a first evaluation is left out, for it
+    has nothing to keep.
     """
     rows = study.evaluations
     rows = rows[(rows["variant"] == variant) & (rows["environment"] == environment)]
@@ -49,7 +50,12 @@ def run_matrix(study: Study, variant: str, environment: str) -> tuple[Array, Arr
         return np.array([]), np.empty((0, 0))
     scores = rows.pivot_table(index="seed", columns="point", values="score", sort=True, dropna=False)
     steps = rows.groupby("point", sort=True)["step"].median()
-    filled = scores.where(np.isfinite(scores)).ffill(axis=1).dropna(how="any")
+    known = scores.where(np.isfinite(scores))
+    if environment in study.constants:
+        own = done[(done["variant"] == variant) & (done["environment"] == environment)]
+        lost = known.index.isin(own[own["diverged_at"].notna()]["seed"])
+        known = known.where(~lost[:, None] | known.notna(), study.constants[environment][0])
+    filled = known.ffill(axis=1).dropna(how="any")
     # Points closer than a rollout fall on the same step, hence on the same policy: they are one point.
     merged = filled.T.groupby(steps.reindex(filled.columns).to_numpy(float), sort=True).mean()
     return merged.index.to_numpy(float), merged.to_numpy(float).T
@@ -63,7 +69,8 @@ def learning_curve(study: Study, variant: str, environment: str) -> Curve | None
     low = high = None
     if len(runs) >= MINIMUM_FOR_INTERVAL:
         value, error, freedom = contrasts([runs.T], [1.0])
-        reach = special.stdtrit(freedom, 0.975) * error
+        # Where all runs are equal a band would be a line, and claim a certainty that nobody has.
+        reach = np.where(error > 0, special.stdtrit(freedom, 0.975) * error, np.nan)
         low, high = value - reach, value + reach
     return Curve(steps, runs, runs.mean(axis=0), low, high)
 

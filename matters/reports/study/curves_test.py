@@ -25,11 +25,19 @@ def test_a_curve_ends_at_the_mean_of_the_endpoints():
     assert (curve.centre < curve.high).all()
 
 
-def test_a_diverged_run_keeps_its_last_score_to_the_end():
+def test_a_diverged_run_scores_as_random_actions_do_to_the_end():
     found = study({("ppo", HOPPER): Plant(0.5, 0.1, 6, diverged=2)})
     curve = curves.learning_curve(found, "ppo", HOPPER)
     assert np.isfinite(curve.runs).all()
-    assert curve.runs[-1, 4] == curve.runs[-1, -1] == pytest.approx(found.cell("ppo", HOPPER).scores[-1])
+    assert curve.runs[-1, 4] > CONSTANTS[HOPPER][0]
+    assert set(curve.runs[-1, 5:]) == {CONSTANTS[HOPPER][0]}
+    assert curve.runs[-1, -1] == found.cell("ppo", HOPPER).scores[-1]
+
+
+def test_without_constants_a_diverged_run_keeps_its_last_score():
+    found = study({("ppo", "Unknown-v0"): Plant(0.5, 0.1, 6, diverged=2)})
+    curve = curves.learning_curve(found, "ppo", "Unknown-v0")
+    assert curve.runs[-1, 4] == curve.runs[-1, -1]
 
 
 def test_points_on_the_same_step_are_one_point():

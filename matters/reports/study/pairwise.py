@@ -1,117 +1,323 @@
-"""Pairs of variants compared per environment and in aggregate: one family of tests."""
+"""Pairs of variants compared per environment and in aggregate: one family of tests, one set of rules."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
+import numpy as np
+
 from matters.reports.statistics import comparisons as compare
-from matters.reports.statistics.intervals import Interval
-from matters.reports.study.study import AGGREGATE, Study
+from matters.reports.statistics import verdicts
+from matters.reports.statistics.aggregates import iqm
+from matters.reports.statistics.intervals import (
+    Array,
+    Interval,
+    bootstrap,
+    iqm_difference_tail,
+)
+from matters.reports.statistics.verdicts import Reason, Word
+from matters.reports.study.study import AGGREGATE, LEARNT, Study
+
+Margin = Callable[[str], float | None]
+"""The margin of equivalence on an environment, in raw return."""
+
+UNEQUAL = 3.0  # times: above it the error rates of a comparison of few, skewed runs are no longer known
+SETTLED = 20  # runs from which on a difference of such cells may be claimed
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """One pair on one environment (in raw return) or on their aggregate (in normalised score)."""
+    """One pair on one environment (in raw return) or over its live environments (in normalised score).
+
+    `over` are the environments that it is about. `improvement` is P(improvement) with its interval; `iqm` the
+    difference of the IQMs of normalised scores, in aggregate only. `against` are the environments, with the
+    sign of their difference, on which the pair is different; `early`, whether neither has learnt a tenth of
+    the yardstick; `rising`, whether one still gains. `gaps` says which runs are not whole.
+    """
 
     x: str
     y: str
     where: str
+    over: tuple[str, ...]
     n_x: int
     n_y: int
-    found: compare.Difference | None
-    adjusted_p: float | None
-    word: compare.Word
-    claim: bool
     scale: float | None
-    improvement: tuple[float, Interval] | None
-    seeds_needed: int | None
-    notes: tuple[str, ...]
     gaps: str
+    found: compare.Difference | None = None
+    adjusted_p: float | None = None
+    adjusted_tost: float | None = None
+    gate: float | None = None
+    word: Word = "undecided"
+    reason: Reason = "too few seeds"
+    claim: bool = False
+    improvement: tuple[float, Interval] | None = None
+    iqm: tuple[float, Interval | None] | None = None
+    effect_size: float | None = None
+    plan: compare.Plan | None = None
+    early: bool = False
+    rising: bool = False
+    against: tuple[tuple[str, int], ...] = ()
+    steps: int = 0
+    notes: tuple[str, ...] = ()
 
     @property
     def margin(self) -> float | None:
         """The margin in the units of the difference."""
         return self.found.margin if self.found else None
 
+    @property
+    def seeds(self) -> int:
+        """The smaller of the two numbers of seeds."""
+        return min(self.n_x, self.n_y)
 
-def compare_pairs(study: Study, question: str, pairs: Sequence[tuple[str, str]]) -> list[Comparison]:
-    """Every pair on every environment, then in aggregate; Holm over all difference tests of the question."""
-    raw = [
-        _compare(study, question, x, y, where)
-        for x, y in pairs
-        for where in (AGGREGATE, *study.environments)
-        if where == AGGREGATE or (study.cell(x, where).declared and study.cell(y, where).declared)
+
+def compare_pairs(
+    study: Study, question: str, pairs: Sequence[tuple[str, str]], margin: Margin | None = None
+) -> list[Comparison]:
+    """Every pair in aggregate and on every environment; Holm over all difference tests of the question.
+
+    The aggregate is over the live environments, those where there is room for a difference; of fewer than two
+    it would be one environment tested twice, and is left out. Equivalence is tested with Holm's correction
+    over a pair's environments. `margin` is the study's unless a question asks for another.
+    """
+    blocks = [_block(study, question, x, y, margin or study.margin) for x, y in pairs]
+    tested = [one.found for block in blocks for one in block if one.found is not None]
+    adjusted = iter(compare.holm([found.p_value for found in tested]))
+    judged = []
+    for block in blocks:
+        block = [replace(one, adjusted_p=next(adjusted)) if one.found else one for one in block]
+        places = _with_tost([one for one in block if one.where != AGGREGATE])
+        places = [_judged_place(study, one, len(tested)) for one in places]
+        judged += [_judged_aggregate(one, places, len(tested)) for one in block if one.where == AGGREGATE]
+        judged += places
+    return judged
+
+
+def _block(study: Study, question: str, x: str, y: str, margin: Margin) -> list[Comparison]:
+    """A pair's comparisons without their words, the aggregate first if there is one."""
+    places = [
+        _compared(study, question, x, y, where, margin)
+        for where in study.environments
+        if study.cell(x, where).declared and study.cell(y, where).declared
     ]
-    tested = [k for k, one in enumerate(raw) if one.found is not None]
-    adjusted = dict(zip(tested, compare.holm([_p(raw[k]) for k in tested]), strict=True))
-    return [_judge(one, adjusted.get(k), len(tested)) for k, one in enumerate(raw)]
+    pooled = [one for one in places if one.where in study.comparable]
+    live = [one.where for one in pooled if one.reason not in ("no effect possible", "no room")]
+    if len(study.environments) > 1 and (len(live) > 1 or (not live and len(pooled) > 1) or not pooled):
+        return [_pooled(study, x, y, live, pooled, margin), *places]
+    return places
 
 
-def _p(one: Comparison) -> float:
-    assert one.found is not None
-    return one.found.p_value
-
-
-def _compare(study: Study, question: str, x: str, y: str, where: str) -> Comparison:
-    places = study.comparable if where == AGGREGATE else (where,)
-    gaps = "; ".join(
-        f"{v}, {e}: {study.cell(v, e).gaps}" for v in (x, y) for e in places if study.cell(v, e).gaps
-    )
+def _compared(study: Study, question: str, x: str, y: str, where: str, margin: Margin) -> Comparison:
+    left, right = study.cell(x, where), study.cell(y, where)
+    scale, delta = study.scale(where), margin(where)
     blank = Comparison(
         x=x,
         y=y,
         where=where,
-        n_x=study.seeds([x], places),
-        n_y=study.seeds([y], places),
-        found=None,
-        adjusted_p=None,
-        word="too few seeds",
-        claim=False,
-        scale=1.0 if where == AGGREGATE else study.scale(where),
-        improvement=None,
-        seeds_needed=None,
-        notes=(),
-        gaps=gaps,
+        over=(where,),
+        n_x=left.n,
+        n_y=right.n,
+        scale=scale,
+        gaps=_gaps(study, x, y, (where,)),
+        gate=None if delta is None else delta * study.suite.gate / study.suite.margin,
+        early=study.early(where, (x, y)),
+        rising=study.rising(where, (x, y)),
+        steps=study.steps_taken(where, (x, y)),
     )
-    if where == AGGREGATE:
-        reasons = list(dict.fromkeys(reason for v in (x, y) if (reason := study.blocked(v))))
-        if reasons:
-            return replace(blank, word="blocked", notes=tuple(reasons))
-        left, right = study.aggregate_samples(x), study.aggregate_samples(y)
-        margin: float | None = study.suite.aggregate_margin
-        if len(places) == 1:
-            blank = replace(blank, notes=(f"The aggregate is over {places[0]} alone.",))
-    else:
-        left, right = [study.cell(x, where).scores], [study.cell(y, where).scores]
-        margin = None if blank.scale is None else study.suite.margin * blank.scale
-    draw = (question, x, y, where)
-    found = compare.difference(left, right, margin, study.generator(*draw, "permutation"))
+    if study.same_runs(where, x, y):
+        return replace(blank, reason="no effect possible")
+    if study.no_room(where, left.scores, right.scores):
+        return replace(blank, reason="no room")
+    rng = study.generator(question, x, y, where, "permutation")
+    found = compare.difference([left.scores], [right.scores], delta, rng)
     if found is None:
-        return blank
+        return replace(blank, reason="too early" if blank.early and left.n and right.n else "too few seeds")
+    notes = (*skewed(study, x, y, where), *_diverged(study, x, y, where))
     return replace(
         blank,
         found=found,
-        claim=study.claim([x, y], places),
-        improvement=compare.improvement(left, right, study.generator(*draw, "improvement")),
+        improvement=compare.improvement([left.scores], [right.scores]),
+        effect_size=compare.hedges_g(left.scores, right.scores),
+        claim=study.claim([x, y], (where,))
+        and not (skewed(study, x, y, where) and min(left.n, right.n) < SETTLED),
+        notes=notes,
     )
 
 
-def _judge(one: Comparison, adjusted_p: float | None, family: int) -> Comparison:
-    found = one.found
+def _pooled(
+    study: Study, x: str, y: str, live: list[str], pooled: list[Comparison], margin: Margin
+) -> Comparison:
+    over = tuple(live)
+    every = over or tuple(one.where for one in pooled)
+    blank = Comparison(
+        x=x,
+        y=y,
+        where=AGGREGATE,
+        over=over,
+        n_x=study.seeds([x], every),
+        n_y=study.seeds([y], every),
+        scale=1.0,
+        gaps=_gaps(study, x, y, study.comparable),
+        gate=study.suite.gate,
+        early=any(one.early for one in pooled if one.where in over),
+        rising=any(one.rising for one in pooled if one.where in over),
+        steps=max((one.steps for one in pooled), default=0),
+    )
+    if reasons := list(dict.fromkeys(reason for v in (x, y) if (reason := study.blocked(v)))):
+        return replace(blank, reason="blocked", notes=tuple(reasons))
+    if not over:
+        same = all(one.reason == "no effect possible" for one in pooled)
+        return replace(blank, reason="no effect possible" if same else "no room")
+    left, right = (study.aggregate_samples(variant, over) for variant in (x, y))
+    delta: float = study.suite.aggregate_margin
+    if margin != study.margin:
+        shares = [(margin(name), study.scale(name)) for name in over]
+        known = [m / s for m, s in shares if m is not None and s is not None]
+        if len(known) < len(over):
+            return replace(blank, found=compare.difference(left, right, None), reason="not decided")
+        delta = sum(known) / len(known)
+    found = compare.difference(left, right, delta)
     if found is None:
+        return replace(blank, reason="too early" if blank.early else "too few seeds")
+    middle = len(left)
+    rng = study.generator("iqm difference", x, y)
+    interval = bootstrap(
+        [*left, *right], lambda s: iqm(s[:middle]) - iqm(s[middle:]), rng, tail=iqm_difference_tail
+    )
+    few = min(len(sample) for sample in (*left, *right)) < SETTLED
+    notes = [note for name in over for note in (*skewed(study, x, y, name), *_diverged(study, x, y, name))]
+    return replace(
+        blank,
+        found=found,
+        improvement=compare.improvement(left, right),
+        iqm=(float(iqm(left) - iqm(right)), interval),
+        claim=study.claim([x, y], over) and not (few and any(skewed(study, x, y, name) for name in over)),
+        notes=tuple(notes),
+    )
+
+
+def _gaps(study: Study, x: str, y: str, places: Sequence[str]) -> str:
+    return "; ".join(
+        f"{v}, {e}: {study.cell(v, e).gaps}" for v in (x, y) for e in places if study.cell(v, e).gaps
+    )
+
+
+def _with_tost(places: Sequence[Comparison]) -> list[Comparison]:
+    """The places of one pair with Holm's adjusted p-values of equivalence."""
+    tested = [one for one in places if one.found is not None and one.found.tost_p is not None]
+    values = [one.found.tost_p for one in tested if one.found is not None and one.found.tost_p is not None]
+    adjusted = dict(zip((one.where for one in tested), compare.holm(values), strict=True))
+    return [replace(one, adjusted_tost=adjusted.get(one.where)) for one in places]
+
+
+def _judged_place(study: Study, one: Comparison, family: int) -> Comparison:
+    found = one.found
+    if found is None or one.adjusted_p is None:
         return one
-    word = compare.verdict(found, adjusted_p)
-    notes = [*one.notes, *remarks(found, adjusted_p, family)]
+    same = one.adjusted_tost is not None and one.adjusted_tost <= compare.ALPHA
+    outcome = verdicts.on_environment(one.adjusted_p <= compare.ALPHA, same, one.early)
+    word, reason = verdicts.split(str(outcome))
+    notes = [*one.notes, *remarks(found, one.adjusted_p, family)]
+    if found.within(found.margin) and not same:
+        notes.append(
+            "The 90 % interval lies inside the margin, but equivalence does not survive Holm’s correction "
+            "over "
+            "the environments."
+        )
     if found.margin is None:
-        notes.append("No normalising constants, so no margin: equivalence cannot be assessed.")
-    needed = compare.seeds_to_decide(found, family) if word == "inconclusive" else None
-    return replace(one, word=word, adjusted_p=adjusted_p, notes=tuple(notes), seeds_needed=needed)
+        notes.append(
+            "No normalising constants, so no margin: equivalence cannot be assessed."
+            if one.where not in study.constants
+            else "No frozen reference at this budget, so no margin: equivalence cannot be assessed."
+        )
+    plan = compare.plan(found, family) if reason == "not decided" else None
+    return replace(one, word=word, reason=reason, notes=tuple(notes), plan=plan)
+
+
+def _judged_aggregate(one: Comparison, places: Sequence[Comparison], family: int) -> Comparison:
+    found = one.found
+    if found is None or one.adjusted_p is None:
+        return one
+    live = [place for place in places if place.where in one.over and place.found is not None]
+    differs = np.array([(place.adjusted_p or 0.0) <= compare.ALPHA for place in live])
+    signs = np.sign([place.found.estimate.value for place in live if place.found])
+    within = np.array([place.found.within(place.gate) for place in live if place.found])
+    outcome = verdicts.in_aggregate(
+        one.adjusted_p <= compare.ALPHA, found.within(found.margin), differs, signs, within, one.early
+    )
+    word, reason = verdicts.split(str(outcome))
+    against = tuple(
+        (place.where, int(sign)) for place, hit, sign in zip(live, differs, signs, strict=True) if hit
+    )
+    notes = [*one.notes, *remarks(found, one.adjusted_p, family)]
+    beyond = [place.where for place, inside in zip(live, within, strict=True) if not inside]
+    if found.within(found.margin) and beyond and word == "undecided":
+        notes.append(
+            "The mean is within the margin, but not every environment is within the gate: "
+            f"{', '.join(beyond)}."
+        )
+    if one.iqm is not None and one.iqm[0] * found.estimate.value < 0:
+        notes.append(f"The interquartile means say otherwise: their difference is {one.iqm[0]:+.3f}.")
+    plan = compare.plan(found, family) if reason == "not decided" else None
+    return replace(one, word=word, reason=reason, against=against, notes=tuple(notes), plan=plan)
+
+
+def skewed(study: Study, x: str, y: str, where: str) -> tuple[str, ...]:
+    """Why the error rates of a comparison are worse than they should be, in sentences.
+
+    Welch's test keeps its level for means of normal runs, and of skewed ones with equal spreads; where
+    spreads differ by more than three times, or a mean rests on rare collapses, it does not
+    (docs/coverage.md).
+    """
+    notes = []
+    cells = {name: study.cell(name, where).scores for name in (x, y)}
+    low, high = sorted((float(scores.std(ddof=1)), name) for name, scores in cells.items())
+    if high[0] > UNEQUAL * low[0] > 0:
+        notes.append(
+            f"On {where} the runs of `{high[1]}` spread {high[0] / low[0]:.0f} times as wide as those of "
+            f"`{low[1]}`: error rates are not what they should be, and nothing is claimed under {SETTLED} "
+            "runs."
+        )
+    for name, scores in cells.items():
+        if lost := collapses(study, where, scores):
+            notes.append(
+                f"{lost} of {len(scores)} runs of `{name}` on {where} "
+                f"{'has' if lost == 1 else 'have'} less than half of what its median run gained: the mean "
+                "rests on rare collapses, which so many runs can miss or catch by chance."
+            )
+    return tuple(notes)
+
+
+def collapses(study: Study, where: str, scores: Array) -> int:
+    """How many runs gained less than half of what the median run gained, and lie far from the others.
+
+    Far is below the lower quartile by more than one and a half of the quartiles' distance (Tukey's fence), so
+    that a wide cell has no collapses, nor one where many runs are low. Before anything is learnt nothing can
+    collapse.
+    """
+    if where not in study.constants:
+        return 0
+    gained = study.normalised(where, scores)
+    low, middle, high = np.quantile(gained, [0.25, 0.5, 0.75])
+    far = gained < min(middle / 2, low - 1.5 * (high - low))
+    return int(far.sum()) if middle >= LEARNT else 0
+
+
+def _diverged(study: Study, x: str, y: str, where: str) -> tuple[str, ...]:
+    counts = [(name, study.cell(name, where)) for name in (x, y)]
+    return tuple(
+        f"{cell.diverged} of {cell.declared} runs of `{name}` on {where} diverged and "
+        f"{'counts' if cell.diverged == 1 else 'count'} with "
+        + ("the random policy’s score." if where in study.constants else "the last score before.")
+        for name, cell in counts
+        if cell.diverged
+    )
 
 
 def remarks(found: compare.Difference, adjusted_p: float | None, family: int) -> list[str]:
     """What a reader should know of a difference beside its verdict, in sentences."""
     notes = []
-    if found.estimate.standard_error == 0:
-        notes.append("No run differs from the mean of its cell, so the interval is a point.")
+    if found.interval95 is None:
+        notes.append("No run differs from the mean of its cell, so there is no interval.")
     if found.p_value <= compare.ALPHA and adjusted_p is not None and adjusted_p > compare.ALPHA:
         notes.append(
             "The 95 % interval excludes 0, but the difference does not survive Holm’s correction over "

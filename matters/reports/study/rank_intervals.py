@@ -1,12 +1,19 @@
-"""Rank probabilities: how often each variant comes first, second, …, over bootstrap resamples of its runs."""
+"""Ranks with their uncertainty: from which to which place each variant may come, given its runs.
+
+A share of bootstrap resamples in which a variant is first is no probability that it is the best: of two alike
+variants one is "first in 95 %" in one report of ten. So a variant's rank is an interval: it is behind those
+that are significantly better and before those that are significantly worse, by tests with Holm's correction.
+"""
 
 from dataclasses import dataclass
+from itertools import combinations
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
 from matters.reports.statistics import aggregates
+from matters.reports.statistics import comparisons as compare
 from matters.reports.statistics.intervals import MINIMUM_FOR_INTERVAL, resampled
 from matters.reports.study.study import Study
 
@@ -15,15 +22,27 @@ Array = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Ranks:
-    """`shares[v, k]`: how often variant v ranks k-th by the IQM of normalised scores, the best first."""
+    """`low[v]` to `high[v]` are the ranks that variant v may have, 1 the best: simultaneous 95 % intervals.
+
+    `means[v]` is its mean normalised score. `shares[v, k]` is how often it ranks k-th by the IQM over
+    bootstrap resamples: a description of these runs.
+    """
 
     variants: tuple[str, ...]
+    means: Array
+    low: NDArray[np.int_]
+    high: NDArray[np.int_]
     shares: Array
 
     @property
     def expected(self) -> Array:
-        """The mean rank of each variant, 1 the best."""
+        """The mean rank of each variant over the resamples, 1 the best."""
         return np.asarray(self.shares @ np.arange(1, len(self.variants) + 1))
+
+    @property
+    def order(self) -> list[int]:
+        """The variants from the best mean down."""
+        return [int(v) for v in np.argsort(-self.means, kind="stable")]
 
 
 def shares_of_ranks(scores: Array) -> Array:
@@ -34,7 +53,16 @@ def shares_of_ranks(scores: Array) -> Array:
     return np.asarray((held / (last - first + 1)).mean(axis=-1).T)
 
 
-def rank_probabilities(study: Study) -> Ranks | None:
+def rank_bounds(better: NDArray[np.bool_]) -> tuple[NDArray[np.int_], NDArray[np.int_]]:
+    """Lowest and highest rank of each variant from better[a, b], whether a is significantly better than b.
+
+    Together the intervals hold every true rank where all of the tests are right. Source: Mohamad, van Zwet,
+    Solari and Goeman, "Simultaneous confidence intervals for ranks" (2019).
+    """
+    return 1 + better.sum(axis=0), len(better) - better.sum(axis=1)
+
+
+def rank_intervals(study: Study) -> Ranks | None:
     """Over the variants that have an aggregate with an interval; None with fewer than two."""
     variants = [
         name
@@ -43,8 +71,16 @@ def rank_probabilities(study: Study) -> Ranks | None:
     ]
     if len(variants) < 2:
         return None
-    scores = [
-        resampled(study.aggregate_samples(name), aggregates.iqm, study.generator("ranks", name))
-        for name in variants
-    ]
-    return Ranks(tuple(variants), shares_of_ranks(np.stack(scores)))
+    samples = {name: study.aggregate_samples(name) for name in variants}
+    scores = [resampled(samples[name], aggregates.iqm, study.generator("ranks", name)) for name in variants]
+    pairs = list(combinations(range(len(variants)), 2))
+    found = [compare.difference(samples[variants[a]], samples[variants[b]], None) for a, b in pairs]
+    adjusted = compare.holm([one.p_value for one in found if one is not None])
+    better = np.zeros((len(variants), len(variants)), bool)
+    for (a, b), one, p_value in zip(pairs, found, adjusted, strict=True):
+        if one is not None and p_value <= compare.ALPHA:
+            winner, loser = (a, b) if one.estimate.value > 0 else (b, a)
+            better[winner, loser] = True
+    low, high = rank_bounds(better)
+    means = np.array([float(aggregates.mean(samples[name])) for name in variants])
+    return Ranks(tuple(variants), means, low, high, shares_of_ranks(np.stack(scores)))

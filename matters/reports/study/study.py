@@ -18,6 +18,11 @@ if TYPE_CHECKING:
 
 Array = NDArray[np.float64]
 
+DEFAULT_MARGIN = 0.10  # for which the absolute margins of tasks with a ceiling stand
+AT_CEILING = 0.025  # of the way from random actions to the ceiling: nearer than this there is no room
+LEARNT = 0.10  # of the way from random actions to the yardstick: before that it is too early
+RISING = 0.10  # of all that was gained, gained over the last third of training: still rising
+
 AGGREGATE = "aggregate"
 """The place of a number that is taken over all comparable environments together."""
 
@@ -26,8 +31,9 @@ AGGREGATE = "aggregate"
 class CellScores:
     """All declared runs of one variant on one environment.
 
-    `scores` are the finite primary endpoints of the runs that are done, diverged ones included, by seed.
-    `unscored` counts runs that are done but have no finite score (diverged before their first evaluation).
+    `scores` are the finite primary endpoints of the runs that are done, by seed. A diverged run has the
+    random policy's score, where that is known, and else its last. `unscored` counts runs that are done but
+    have no score. `digests` are those of the runs, by seed.
     """
 
     variant: str
@@ -39,6 +45,7 @@ class CellScores:
     diverged: int
     missing: int
     unscored: int
+    digests: tuple[str, ...] = ()
 
     @property
     def n(self) -> int:
@@ -114,20 +121,102 @@ class Study:
         return self.cells.get((variant, environment), empty)
 
     def scale(self, environment: str) -> float | None:
-        """Raw return in one unit of normalised score, |reference - random|; None without constants."""
+        """Raw return in one unit of normalised score, yardstick - random; None without constants."""
         if environment not in self.constants:
             return None
-        random, reference = self.constants[environment]
-        return abs(reference - random)
+        random, yardstick = self.constants[environment]
+        return yardstick - random
+
+    def margin(self, environment: str) -> float | None:
+        """The margin of equivalence in raw return: the suite's share of the scale, or the task's own.
+
+        A task's absolute margin stands for the default share, and is larger or smaller as the suite's is.
+        """
+        own = _limits(environment)[1]
+        scale = self.scale(environment)
+        if own is not None and scale is not None:
+            return float(own * self.suite.margin / DEFAULT_MARGIN)
+        return None if scale is None else float(self.suite.margin * scale)
+
+    def gain(self, environment: str, steps: int) -> float | None:
+        """What a frozen reference gained over random actions within so many steps, in raw return.
+
+        That of the largest budget known; a yardstick's is a million. None where none is that small.
+        """
+        from matters.suites.tasks.yardsticks import BUDGET_OF_YARDSTICKS, ENVIRONMENTS
+
+        if environment not in self.constants:
+            return None
+        random, yardstick = self.constants[environment]
+        known = ENVIRONMENTS.get(environment)
+        budgets = [] if known is None else [(budget, score.value) for budget, score in known.budgets]
+        budgets.append((BUDGET_OF_YARDSTICKS, yardstick))
+        within = [(budget, value) for budget, value in budgets if budget <= steps]
+        return max(within)[1] - random if within else None
+
+    def ceiling(self, environment: str) -> float | None:
+        """The largest possible return, where there is one."""
+        return _limits(environment)[0]
+
+    def no_room(self, environment: str, x: Array, y: Array) -> bool:
+        """Whether no difference could show: every run is at the ceiling, or all of them are equal."""
+        every = np.concatenate([x, y])
+        if not len(x) or not len(y):
+            return False
+        if np.ptp(every) == 0:
+            return True
+        ceiling = self.ceiling(environment)
+        if ceiling is None or environment not in self.constants:
+            return False
+        return bool(every.min() >= ceiling - AT_CEILING * (ceiling - self.constants[environment][0]))
+
+    def early(self, environment: str, variants: Sequence[str]) -> bool:
+        """Whether none of these variants has made a tenth of the way from random actions to the yardstick."""
+        cells = [self.cell(variant, environment).scores for variant in variants]
+        if environment not in self.constants or not any(map(len, cells)):
+            return False
+        means = [float(self.normalised(environment, scores).mean()) for scores in cells if len(scores)]
+        return max(means) < LEARNT
+
+    def rising(self, environment: str, variants: Sequence[str]) -> bool:
+        """Whether one of these variants still gained more than a tenth of all it gained, at the end.
+
+        The mean of the last tenth of training is held against that of the tenth from 60 to 70 %.
+        """
+        rows = self.evaluations
+        random = self.constants.get(environment, (0.0, 0.0))[0]
+        for variant in variants:
+            own = rows[(rows["variant"] == variant) & (rows["environment"] == environment)]
+            if environment not in self.constants or own.empty:
+                continue
+            share = own["step"] / own["step"].max()
+            late, before = own[share > 0.9], own[(share > 0.6) & (share <= 0.7 + 1e-9)]
+            end, middle = float(late["score"].mean()), float(before["score"].mean())
+            if end - middle > RISING * (end - random):
+                return True
+        return False
+
+    def steps_taken(self, environment: str, variants: Sequence[str]) -> int:
+        """The most steps that a finished run of these variants has taken."""
+        rows = self.runs
+        own = rows[rows["variant"].isin(variants) & (rows["environment"] == environment)]
+        own = own[own["state"] == "done"]
+        return int(own["steps"].max()) if len(own) else 0
+
+    def same_runs(self, environment: str, x: str, y: str) -> bool:
+        """Whether two variants are the same runs on an environment, by their digests."""
+        ours, theirs = self.cell(x, environment).digests, self.cell(y, environment).digests
+        return bool(ours) and sorted(ours) == sorted(theirs)
 
     def normalised(self, environment: str, returns: Array) -> Array:
-        """(return - random) / (reference - random)."""
-        random, reference = self.constants[environment]
-        return (returns - random) / (reference - random)
+        """(return - random) / (yardstick - random)."""
+        random, yardstick = self.constants[environment]
+        return (returns - random) / (yardstick - random)
 
-    def aggregate_samples(self, variant: str) -> list[Array]:
-        """Normalised run scores, one vector a comparable environment."""
-        return [self.normalised(name, self.cell(variant, name).scores) for name in self.comparable]
+    def aggregate_samples(self, variant: str, environments: Sequence[str] | None = None) -> list[Array]:
+        """Normalised run scores, one vector per environment, of these or of all comparable ones."""
+        names = self.comparable if environments is None else environments
+        return [self.normalised(name, self.cell(variant, name).scores) for name in names]
 
     def seeds(self, variants: Sequence[str], environments: Sequence[str]) -> int:
         """The smallest number of scored runs among these cells."""
@@ -169,17 +258,16 @@ class Study:
         return generator(self.identity, *labels)
 
 
-def known_constants(environments: Sequence[str]) -> dict[str, tuple[float, float]]:
-    """(random, reference) of those environments for which `suites.tasks` has both, and they differ."""
+def known_constants(environments: Sequence[str], yardstick: str) -> dict[str, tuple[float, float]]:
+    """(random, yardstick) of those environments for which `matters.suites.tasks` has both."""
     from matters.suites.tasks.yardsticks import ENVIRONMENTS
 
     constants = {}
     for name in environments:
         known = ENVIRONMENTS.get(name)
-        if known is None or known.random is None or known.reference is None:
-            continue
-        if known.random.value != known.reference.value:
-            constants[name] = (known.random.value, known.reference.value)
+        score = None if known is None else known.yardstick(yardstick)
+        if known is not None and known.random is not None and score is not None:
+            constants[name] = (known.random.value, score.value)
     return constants
 
 
@@ -187,6 +275,14 @@ def _given(suite: Any) -> dict[str, tuple[float, float]]:
     """(random, reference) of the suite's own environments that come with both."""
     own = getattr(suite, "own", {})
     return {name: made.constants for name, made in own.items() if made.constants is not None}
+
+
+def _limits(environment: str) -> tuple[float | None, float | None]:
+    """The ceiling of a task and its absolute margin."""
+    from matters.suites.tasks.yardsticks import ENVIRONMENTS
+
+    known = ENVIRONMENTS.get(environment)
+    return (None, None) if known is None else (known.ceiling, known.margin)
 
 
 def prepare(
@@ -202,9 +298,11 @@ def prepare(
 
     Raises InputError if a run is there twice.
     """
-    runs = snapshot.runs
-    _check(runs)
-    environments = tuple(dict.fromkeys(runs["environment"]))
+    _check(snapshot.runs)
+    environments = tuple(dict.fromkeys(snapshot.runs["environment"]))
+    if constants is None:
+        constants = known_constants(environments, suite.scale) | _given(suite)
+    runs = _with_diverged(snapshot.runs, constants)
     cells = {
         (str(variant), str(environment)): _cell(str(variant), str(environment), group)
         for (variant, environment), group in runs.groupby(["variant", "environment"], sort=False)
@@ -216,7 +314,7 @@ def prepare(
         variants=tuple(dict.fromkeys(runs["variant"])),
         environments=environments,
         cells=cells,
-        constants=known_constants(environments) | _given(suite) if constants is None else constants,
+        constants=constants,
         runs=runs,
         evaluations=snapshot.evaluations,
         updates=snapshot.updates,
@@ -239,6 +337,20 @@ def _check(runs: pd.DataFrame) -> None:
         )
 
 
+def _with_diverged(runs: pd.DataFrame, constants: Mapping[str, tuple[float, float]]) -> pd.DataFrame:
+    """The runs with a column `sound_score` for what a diverged run scored before, and its score random.
+
+    An unstable variant would be flattered by the score from before it blew up. Without constants nobody knows
+    what random actions score, and the last score stands.
+    """
+    random = runs["environment"].map({name: pair[0] for name, pair in constants.items()}).astype(float)
+    diverged = (runs["state"] == "done") & runs["diverged_at"].notna()
+    score = runs["score"].astype(float)
+    return runs.assign(
+        sound_score=score.where(diverged), score=score.where(~diverged | random.isna(), random)
+    )
+
+
 def _cell(variant: str, environment: str, group: pd.DataFrame) -> CellScores:
     group = group.sort_values("seed")
     done = group[group["state"] == "done"]
@@ -254,4 +366,5 @@ def _cell(variant: str, environment: str, group: pd.DataFrame) -> CellScores:
         diverged=int(done["diverged_at"].notna().sum()),
         missing=int((~group["state"].isin(["done", "failed"])).sum()),
         unscored=int((~finite).sum()),
+        digests=tuple(str(digest) for digest in done["digest"].dropna()),
     )

@@ -10,6 +10,7 @@ import pandas as pd
 from matters.results.imported.runs import RETURNS_OF, ForeignRun, ForeignSet
 from matters.results.schema import Columns, primary_endpoint
 from matters.results.snapshot import Snapshot, joined, run_table
+from matters.suites.tasks.yardsticks import Yardstick
 
 WINDOWS = 20
 """Into how many parts training returns are cut, and runs that were not evaluated at the same steps."""
@@ -24,8 +25,10 @@ class ForeignSuite:
     steps: int
     returns_of: str
     questions: tuple[str, ...] = ()
-    margin: float = 0.25
+    margin: float = 0.10
     aggregate_margin: float = 0.10
+    gate: float = 0.25
+    scale: Yardstick = "off-policy-1M"  # the higher one: nobody knows what the variants are
     variants: Mapping[str, Any] = field(default_factory=dict)
     evaluation: None = None
 

@@ -53,7 +53,22 @@ def test_every_mujoco_task_has_a_random_score_with_its_source() -> None:
         assert row.random.n >= 200
         assert row.random.standard_error > 0
         assert "measure_random" in row.random.source
-        assert row.reference is None or row.reference.value > row.random.value
+        for yardstick in (row.on_policy, row.off_policy):
+            assert yardstick is not None
+            assert yardstick.source
+            assert (
+                row.random.value < yardstick.value <= (row.ceiling or float("inf")) + 1e-9 or row.ceiling == 0
+            )
+
+
+def test_a_task_has_an_absolute_margin_exactly_where_it_has_a_ceiling() -> None:
+    assert all((row.ceiling is None) == (row.margin is None) for row in MUJOCO.values())
+
+
+def test_a_yardstick_that_is_not_above_random_is_refused() -> None:
+    low, high = MUJOCO["Hopper-v5"].random, MUJOCO["Hopper-v5"].on_policy
+    with pytest.raises(ValueError, match=r"yardstick = 17\.4782: should be above 2500"):
+        Environment("Mine-v0", 10, 1, 1, random=high, on_policy=low)
 
 
 @pytest.mark.parametrize("environment_id", ["InvertedPendulum-v5", "Reacher-v5", "Hopper-v5"])

@@ -242,15 +242,15 @@ def test_no_gain_beats_the_best_episode_and_the_best_gain_nearly_reaches_it() ->
 def test_the_frozen_constants_are_the_exact_ones() -> None:
     regulator = yardsticks.ENVIRONMENTS["lecture/LQR-v0"]
     assert regulator.random is not None
-    assert regulator.reference is not None
+    assert regulator.on_policy is not None
     assert regulator.random.value == pytest.approx(lqr_episode_return(0.0, 1 / np.sqrt(3)), abs=1e-4)
-    assert regulator.reference.value == pytest.approx(lqr_best_episode_return(), abs=1e-5)
+    assert regulator.on_policy.value == pytest.approx(lqr_best_episode_return(), abs=1e-5)
     chain = yardsticks.ENVIRONMENTS["lecture/Chain-v0"]
     assert chain.random is not None
-    assert chain.reference is not None
+    assert chain.on_policy is not None
     # The first step is in the first state, and half of the others in each.
     assert chain.random.value == 0.5 + (HORIZON - 1) * chain_return([0.0, 0.0])
-    assert chain.reference.value == best_of_all_choices()
+    assert chain.on_policy.value == best_of_all_choices()
 
 
 def best_of_all_choices() -> float:

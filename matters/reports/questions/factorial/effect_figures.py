@@ -88,6 +88,8 @@ def _effects(ax: Axes, design: Design, found: Sequence[Effect]) -> None:
                     [-margin, margin], y - 0.22, y + 0.18, color=MARGIN_SHADE, linewidth=0, zorder=0
                 )
             for bounds, width in ((one.found.interval95, 1.4 * weight), (one.found.interval90, 4.2 * weight)):
+                if bounds is None:
+                    continue
                 ax.plot([bounds.low, bounds.high], [y, y], color=colour, linewidth=width)
         face = colour if one.claim else HOLLOW
         assert one.value is not None

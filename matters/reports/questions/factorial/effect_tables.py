@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from matters.reports.page.formatting import DASH, interval_text, number, p_text, signed
+from matters.reports.page.formatting import DASH, ends, interval_text, number, p_text, signed
 from matters.reports.page.section import Table
 from matters.reports.questions.factorial.designs import Design, is_off
 from matters.reports.questions.factorial.effect_figures import key, unit
@@ -46,10 +46,10 @@ def _row(design: Design, one: Effect) -> tuple[str, ...]:
     d, where = one.found, one.where
     start = (design.letters(one.term), one.name, where)
     if d is None:
-        return (*start, one.word, signed(one.value, where), *[DASH] * 6, str(one.runs))
+        return (*start, one.reason, signed(one.value, where), *[DASH] * 6, str(one.runs))
     return (
         *start,
-        one.word + ("" if one.claim else " (indication)" if one.order < 3 else " (exploratory)"),
+        (one.reason or one.word) + (" (exploratory)" if one.order > 2 else ""),
         signed(one.value, where, one.reach),
         interval_text(d.interval95, where),
         interval_text(d.interval90, where),
@@ -75,17 +75,18 @@ def _data(question: str, design: Design, one: Effect) -> dict[str, object]:
         "difference": one.value,
         "standard_error": d.estimate.standard_error if d else None,
         "degrees_of_freedom": d.estimate.degrees_of_freedom if d else None,
-        "low_95": d.interval95.low if d else None,
-        "high_95": d.interval95.high if d else None,
-        "low_90": d.interval90.low if d else None,
-        "high_90": d.interval90.high if d else None,
+        "low_95": ends(d.interval95 if d else None)[0],
+        "high_95": ends(d.interval95 if d else None)[1],
+        "low_90": ends(d.interval90 if d else None)[0],
+        "high_90": ends(d.interval90 if d else None)[1],
         "margin": d.margin if d else None,
         "p_welch": d.p_value if d else None,
         "p_adjusted": one.adjusted_p,
         "correction": ("Holm" if one.order < 3 else "Benjamini-Hochberg") if d else None,
         "p_tost": d.tost_p if d else None,
-        "seeds_needed": one.seeds_needed,
+        "seeds_needed": one.plan.margin or one.plan.effect if one.plan else None,
         "verdict": one.word,
+        "reason": one.reason,
         "claim": one.claim,
         "notes": " ".join(one.notes),
     }

@@ -2,13 +2,17 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import astuple, dataclass, replace
+from dataclasses import dataclass, replace
+
+import numpy as np
 
 from matters.reports.page.formatting import interval_text, number, plural, signed
-from matters.reports.page.sentences import place_text, turned, why_no_claim
+from matters.reports.page.sentences import place_text, plan_text, turned
 from matters.reports.questions.factorial.designs import Design, Term
 from matters.reports.statistics import comparisons as compare
+from matters.reports.statistics import verdicts
 from matters.reports.statistics.intervals import MINIMUM_FOR_CLAIM, MINIMUM_FOR_INTERVAL
+from matters.reports.statistics.verdicts import Reason, Word
 from matters.reports.study.pairwise import remarks
 from matters.reports.study.study import AGGREGATE, Study
 
@@ -30,10 +34,13 @@ class Effect:
     freedom: int
     found: compare.Difference | None
     adjusted_p: float | None
-    word: compare.Word
+    word: Word
+    reason: Reason
     claim: bool
     scale: float | None
-    seeds_needed: int | None
+    gate: float | None
+    early: bool
+    plan: compare.Plan | None
     notes: tuple[str, ...]
     gaps: str
 
@@ -45,7 +52,8 @@ class Effect:
     @property
     def reach(self) -> float:
         """The larger bound of the 95 % interval, whose decimals a number beside it takes."""
-        return 0.0 if self.found is None else max(map(abs, astuple(self.found.interval95)[:2]))
+        interval = None if self.found is None else self.found.interval95
+        return 0.0 if interval is None else max(abs(interval.low), abs(interval.high))
 
     @property
     def name(self) -> str:
@@ -53,25 +61,55 @@ class Effect:
         return " × ".join(f"`{factor}`" for factor in self.term)
 
 
+def live(study: Study, design: Design) -> tuple[str, ...]:
+    """The comparable environments where there is room for an effect: those an aggregate is taken over."""
+    return tuple(name for name in study.comparable if not _no_room(study, design, name))
+
+
+def _no_room(study: Study, design: Design, where: str) -> bool:
+    cells = [study.cell(variant, where).scores for variant in design.variants]
+    return all(map(len, cells)) and study.no_room(where, cells[0], np.concatenate(cells[1:]))
+
+
 def estimate(study: Study, question: str, design: Design) -> list[Effect]:
     """Every effect in every place, place by place.
 
     Holm's correction over all main effects, Holm's over all interactions of two, Benjamini and Hochberg's
-    over the higher ones, which are exploratory.
+    over the higher ones, which are exploratory. Of equivalence Holm's over the environments of an effect.
     """
-    raw = [_effect(study, question, design, term, where) for where in study.places for term in design.terms]
+    over = live(study, design)
+    places = (*([AGGREGATE] if len(over) > 1 else []), *study.environments)
+    raw = [_effect(study, question, design, term, where, over) for where in places for term in design.terms]
     judged = list(raw)
     for family in (1, 2, 3):
         tested = [k for k, one in enumerate(raw) if min(one.order, 3) == family and one.found is not None]
         p_values = [one.found.p_value for k in tested if (one := raw[k]).found is not None]
         correct = compare.holm if family < 3 else compare.benjamini_hochberg
         for k, adjusted in zip(tested, correct(p_values), strict=True):
-            judged[k] = _judged(raw[k], adjusted, len(tested))
+            judged[k] = replace(raw[k], adjusted_p=adjusted)
+    sizes = {
+        order: sum(one.found is not None and min(one.order, 3) == order for one in raw) for order in (1, 2, 3)
+    }
+    for term in design.terms:
+        mine = [k for k, one in enumerate(judged) if one.term == term]
+        family = sizes[min(len(term), 3)]
+        each = [k for k in mine if judged[k].where != AGGREGATE]
+        values = {k: one.found.tost_p for k in each if (one := judged[k]).found is not None}
+        known = {k: value for k, value in values.items() if value is not None}
+        tost = dict(zip(known, compare.holm(list(known.values())), strict=True))
+        for k in each:
+            judged[k] = _judged_place(judged[k], tost.get(k, 1.0), family)
+        for k in set(mine) - set(each):
+            judged[k] = _judged_aggregate(
+                judged[k], [judged[j] for j in each if judged[j].where in over], family
+            )
     return judged
 
 
-def _effect(study: Study, question: str, design: Design, term: Term, where: str) -> Effect:
-    over = study.comparable if where == AGGREGATE else (where,)
+def _effect(
+    study: Study, question: str, design: Design, term: Term, where: str, live: Sequence[str]
+) -> Effect:
+    over = tuple(live) if where == AGGREGATE else (where,)
     high, low = design.contrast(term)
     used = tuple(dict.fromkeys((*high, *low)))
     cells = [study.cell(v, e) for v in used for e in over]
@@ -83,26 +121,33 @@ def _effect(study: Study, question: str, design: Design, term: Term, where: str)
         freedom=sum(max(0, cell.n - 1) for cell in cells),
         found=None,
         adjusted_p=None,
-        word="blocked",
+        word="undecided",
+        reason="blocked",
         claim=False,
         scale=1.0 if where == AGGREGATE else study.scale(where),
-        seeds_needed=None,
+        gate=study.suite.gate if where == AGGREGATE else None,
+        early=any(study.early(name, used) for name in over),
+        plan=None,
         notes=(),
         gaps=_several([f"{c.variant}, {c.environment}: {c.gaps}" for c in cells if c.gaps]),
     )
     if where == AGGREGATE:
         reasons = [reason for v in used if (reason := study.blocked(v))]
         margin: float | None = study.suite.aggregate_margin
-        x, y = ([s for v in part for s in study.aggregate_samples(v)] for part in (high, low))
+        x, y = ([s for v in part for s in study.aggregate_samples(v, over)] for part in (high, low))
     else:
         empty = [f"`{c.variant}`" + (f" ({c.gaps})" if c.gaps else "") for c in cells if c.n == 0]
         reasons = [f"no scored run of {_several(empty)}"] if empty else []
-        margin = None if blank.scale is None else study.suite.margin * blank.scale
+        margin = study.margin(where)
+        if margin is not None:
+            blank = replace(blank, gate=margin * study.suite.gate / study.suite.margin)
         x, y = ([study.cell(v, where).scores for v in part] for part in (high, low))
     if reasons:
         return replace(blank, notes=(_several(reasons),))
     value = math.fsum(float(a.mean() - b.mean()) for a, b in zip(x, y, strict=True)) / len(x)
-    blank = replace(blank, value=value, word="too few seeds")
+    blank = replace(blank, value=value, reason="too early" if blank.early else "too few seeds")
+    if where != AGGREGATE and _no_room(study, design, where):
+        return replace(blank, reason="no room")
     if blank.freedom < FREEDOM:
         return blank
     draw = study.generator(question, *term, where, "permutation")
@@ -116,13 +161,37 @@ def _several(texts: Sequence[str], most: int = 3) -> str:
     return "; ".join(texts[:most]) + rest
 
 
-def _judged(one: Effect, adjusted_p: float, family: int) -> Effect:
+def _judged_place(one: Effect, adjusted_tost: float, family: int) -> Effect:
+    if one.found is None or one.adjusted_p is None:
+        return one
+    outcome = verdicts.on_environment(
+        one.adjusted_p <= compare.ALPHA, adjusted_tost <= compare.ALPHA, one.early
+    )
+    return _worded(one, str(outcome), family)
+
+
+def _judged_aggregate(one: Effect, places: Sequence[Effect], family: int) -> Effect:
     found = one.found
-    assert found is not None
-    word = compare.verdict(found, adjusted_p)
-    needed = compare.seeds_to_decide(found, family) if word == "inconclusive" and one.order < 3 else None
-    notes = remarks(found, adjusted_p if one.order < 3 else None, family)
-    return replace(one, word=word, adjusted_p=adjusted_p, notes=(*one.notes, *notes), seeds_needed=needed)
+    if found is None or one.adjusted_p is None:
+        return one
+    known = [place for place in places if place.found is not None]
+    outcome = verdicts.in_aggregate(
+        one.adjusted_p <= compare.ALPHA,
+        found.within(found.margin),
+        np.array([(place.adjusted_p or 0.0) <= compare.ALPHA for place in known]),
+        np.sign([place.found.estimate.value for place in known if place.found]),
+        np.array([place.found.within(place.gate) for place in known if place.found]),
+        one.early,
+    )
+    return _worded(one, str(outcome), family)
+
+
+def _worded(one: Effect, outcome: str, family: int) -> Effect:
+    assert one.found is not None
+    word, reason = verdicts.split(outcome)
+    plan = compare.plan(one.found, family) if reason == "not decided" and one.order < 3 else None
+    notes = remarks(one.found, one.adjusted_p if one.order < 3 else None, family)
+    return replace(one, word=word, reason=reason, notes=(*one.notes, *notes), plan=plan)
 
 
 def sentence(one: Effect, conditional: tuple[float, float] | None = None) -> str:
@@ -133,9 +202,8 @@ def sentence(one: Effect, conditional: tuple[float, float] | None = None) -> str
     text = f"{place_text(one.where)}, {_finding(one, conditional)}"
     if one.order > 2:
         text = f"Exploratory: {text[0].lower()}{text[1:]}"
-    elif not one.claim:
-        seeds = f"{plural(one.runs, 'seed')} a cell, and a claim needs {MINIMUM_FOR_CLAIM}"
-        text = f"{why_no_claim(one.runs, one.gaps, seeds)}: {text[0].lower()}{text[1:]}"
+    elif not one.claim and one.gaps and one.runs >= MINIMUM_FOR_CLAIM:
+        text += f" No claim, for runs are not whole: {one.gaps}."
     return " ".join([text, *one.notes])
 
 
@@ -159,22 +227,25 @@ def _finding(one: Effect, conditional: tuple[float, float] | None) -> str:
             lead = f"{' and '.join(one.name.split(' × '))} interact ({what})"
         tail = "" if conditional is None else f" {_conditional_text(one, conditional)}"
         if one.word == "different":
-            return f"{lead}: different (95 % interval {wide}).{tail}"
-        return (
-            f"{lead}, but within the margin of {margin}: different, and equivalent for practical purposes "
-            f"(90 % interval {narrow}).{tail}"
-        )
+            return f"{lead}{' so far' if one.early else ''}: different (95 % interval {wide}).{tail}"
+        return f"{lead}: a difference, and one within the margin of {margin} (90 % interval {narrow}).{tail}"
     if one.word == "equivalent":
         same = (
             f"{one.name} on and off are equivalent" if main else f"{one.name} is equivalent to no interaction"
         )
         return f"{same}: {what}, 90 % interval {narrow}, inside the margin of {margin}."
-    needed = f" About {one.seeds_needed} seeds a cell would decide." if one.seeds_needed else ""
-    against = f", margin {margin}" if margin else ""
     about = one.name if main else f"an interaction {one.name}"
-    return (
-        f"the runs do not decide about {about}: inconclusive ({what}, 95 % interval {wide}{against}).{needed}"
-    )
+    if one.reason == "too early":
+        return (
+            f"it is too early to tell of {about}: nothing has been learnt yet ({what}, 95 % interval {wide})."
+        )
+    if one.reason == "mixed":
+        return (
+            f"no one answer about {about}: environments contradict each other ({what}, 95 % interval {wide})."
+        )
+    against = f", margin {margin}" if margin else ""
+    text = f"the runs do not decide about {about} ({what}, 95 % interval {wide}{against})."
+    return f"{text} {plan_text(one.plan, 'per cell')}".rstrip()
 
 
 def _conditional_text(one: Effect, conditional: tuple[float, float]) -> str:
@@ -187,7 +258,9 @@ def unanswered(effects: Sequence[Effect], names: str) -> str:
     """Why effects on one place have no verdicts; `names` them if they are not all effects of the place."""
     one = effects[0]
     place = place_text(one.where)
-    if one.word == "blocked":
+    if one.reason == "no room":
+        return f"{place}, there is no room for an effect: every run has the same score or is at the ceiling."
+    if one.reason == "blocked":
         what = f"the effect of {names} cannot" if names else "no effect can"
         reasons = dict.fromkeys(note for effect in effects for note in effect.notes)
         return f"{place}, {what} be estimated: {'; '.join(reasons)}."

@@ -15,11 +15,12 @@ from matters.reports.questions.factorial.effects import (
     FREEDOM,
     Effect,
     estimate,
+    live,
     sentence,
     unanswered,
 )
-from matters.reports.questions.pairwise_section import early, margins
-from matters.reports.statistics.comparisons import Word
+from matters.reports.questions.pairwise_section import Answer, margins
+from matters.reports.statistics import verdicts as rules
 from matters.reports.statistics.intervals import MINIMUM_FOR_CLAIM
 from matters.reports.study.study import AGGREGATE, Study
 
@@ -53,15 +54,16 @@ def answer(study: Study) -> Section:
     """Estimate the effects of the design at hand, and answer from the aggregate or from each environment."""
     design = designs.at_hand(study.suite.design, study.variants)
     found = [] if design is None else estimate(study, QUESTION, design)
-    text, word, claim = (_no_design(study), "blocked", False) if design is None else _answer(found)
+    given = _no_design(study) if design is None else _answer(found)
     first, more = _verdicts(found)
     full = design is None or design.kind == "full"
     return Section(
         question=QUESTION,
         title=TITLE if full else "Which tricks matter, one at a time?",
-        answer=text,
-        word=word,
-        claim=claim,
+        answer=given.text,
+        word=given.word,
+        reason=given.reason,
+        claim=given.claim,
         verdicts=first,
         lacks=() if design is None else _caveats(study, design, found),
         needs=NEEDS,
@@ -75,10 +77,11 @@ def answer(study: Study) -> Section:
     )
 
 
-def _no_design(study: Study) -> str:
+def _no_design(study: Study) -> Answer:
+    text = "Nothing to compare: the cells at hand make no complete design."
     if study.suite.design is None:
-        return "Nothing to compare: the suite declares no design (`[suite.design]` with the tricks’ names)."
-    return "Nothing to compare: the cells at hand make no complete design."
+        text = "Nothing to compare: the suite declares no design (`[suite.design]` with the tricks’ names)."
+    return Answer(text, "undecided", "blocked", False)
 
 
 def _rest(design: Design | None) -> str:
@@ -92,27 +95,31 @@ def _headline(found: Sequence[Effect]) -> list[str]:
     return [AGGREGATE] if aggregate else [where for where in everywhere if where != AGGREGATE]
 
 
-def _answer(found: Sequence[Effect]) -> tuple[str, Word, bool]:
+def _answer(found: Sequence[Effect]) -> Answer:
     parts = []
-    words: list[Word] = []
-    claims = []
+    mains: list[Effect] = []
     for where in _headline(found):
-        mains = [one for one in found if one.where == where and one.order == 1]
-        judged = [one for one in mains if one.found is not None]
-        words += [one.word for one in mains]
+        here = [one for one in found if one.where == where and one.order == 1]
+        judged = [one for one in here if one.found is not None]
+        mains += here
         if judged:
-            claims += [one.claim for one in judged]
             parts.append(f"{place_text(where)}, {_short(judged, _pairs(found, where))}.")
-    order: tuple[Word, ...] = ("different", "both", "inconclusive", "equivalent", "too few seeds", "blocked")
-    word = next(word for word in order if word in words)
+    order: tuple[rules.Word, ...] = ("different", "both", "undecided", "equivalent")
+    word = next(word for word in order if any(one.word == word for one in mains))
+    open_ = [one.reason for one in mains if one.word == "undecided"]
+    reason: rules.Reason = next((reason for reason in reversed(rules.REASONS) if reason in open_), "")
     if not parts:
-        few = "Too few seeds for intervals: the table has the effects that were seen."
-        none = "No effect can be estimated: cells of the design have no scored run."
-        return few if word == "too few seeds" else none, word, False
-    text = " ".join(parts)
-    if all(claims) or word == "inconclusive":
-        return text, word, all(claims)
-    return f"Indication: {text[0].lower()}{text[1:]}", word, False
+        return Answer(NO_ANSWER.get(reason, NO_ANSWER["blocked"]), "undecided", reason, False)
+    claim = word != "undecided" and all(one.claim for one in mains if one.found is not None)
+    return Answer(" ".join(parts), word, reason if word == "undecided" else "", claim)
+
+
+NO_ANSWER = {
+    "too few seeds": "Too few seeds for intervals: the table has the effects that were seen.",
+    "too early": "Too early to tell: nothing has been learnt yet, and there are too few seeds for intervals.",
+    "no room": "Cannot be told: every run has the same score or is at its task’s ceiling.",
+    "blocked": "No effect can be estimated: cells of the design have no scored run.",
+}
 
 
 def _pairs(found: Sequence[Effect], where: str) -> list[Effect]:
@@ -129,7 +136,7 @@ def _short(mains: Sequence[Effect], pairs: Sequence[Effect]) -> str:
     parts = []
     by = {
         word: sorted((one for one in mains if one.word == word), key=lambda one: -abs(one.value or 0.0))
-        for word in ("different", "both", "equivalent", "inconclusive")
+        for word in ("different", "both", "equivalent", "undecided")
     }
     if changed := by["different"]:
         change = "changes" if len(changed) == 1 else "change"
@@ -139,7 +146,10 @@ def _short(mains: Sequence[Effect], pairs: Sequence[Effect]) -> str:
         parts.append(f"{listed(changed, size=True)} {change} so by less than the margin")
     if same := by["equivalent"]:
         parts.append(f"{listed(same)} {'is' if len(same) == 1 else 'are'} equivalent to off")
-    if open_ := by["inconclusive"]:
+    for reason, says in (("too early", "too early to tell"), ("mixed", "mixed over environments")):
+        if some := [one for one in by["undecided"] if one.reason == reason]:
+            parts.append(f"{listed(some)} {'is' if len(some) == 1 else 'are'} {says}")
+    if open_ := [one for one in by["undecided"] if one.reason not in ("too early", "mixed")]:
         parts.append(f"{listed(open_)} {'is' if len(open_) == 1 else 'are'} not decided")
     if joint := [one for one in pairs if one.word in ("different", "both")]:
         each = [" and ".join(one.name.split(" × ")) for one in joint]
@@ -160,7 +170,8 @@ def _verdicts(found: Sequence[Effect]) -> tuple[tuple[Verdict, ...], tuple[Verdi
         if lost:
             names = "" if not judged else ", ".join(one.name for one in lost)
             reason = unanswered(lost, names)
-            first.append(Verdict(reason, lost[0].word, False, where, names.replace("`", ""), ""))
+            label = names.replace("`", "")
+            first.append(Verdict(reason, "undecided", False, where, label, "", lost[0].reason))
         mine += [_verdict(one, here) for one in judged if one.order == 1]
         for order, what in ((2, "interactions of two tricks"), (3, "higher interactions")):
             group = [one for one in judged if min(one.order, 3) == order]
@@ -182,7 +193,8 @@ def _verdict(one: Effect, here: Sequence[Effect]) -> Verdict:
     return Verdict(
         statement=sentence(one, conditional),
         verdict=one.word,
-        claim=one.claim,
+        reason=one.reason,
+        claim=one.claim and one.word != "undecided",
         where=one.where,
         x=" × ".join(one.term),
         y="",
@@ -201,9 +213,10 @@ def _summary(rest: Sequence[Effect], all_: int, what: str) -> Verdict:
         known = f"{len(same)} equivalent to none within the margin, " if same else ""
         text += f": {known}{len(rest) - len(same)} not decided."
     if not all(one.claim for one in rest):
-        text = f"{'Exploratory' if rest[0].order > 2 else 'Indication'}: {text[0].lower()}{text[1:]}"
-    word: Word = "equivalent" if len(same) == len(rest) else "inconclusive"
-    return Verdict(text, word, all(one.claim for one in rest), where, what, "")
+        text = f"Exploratory: {text[0].lower()}{text[1:]}" if rest[0].order > 2 else text
+    if len(same) == len(rest):
+        return Verdict(text, "equivalent", all(one.claim for one in rest), where, what, "")
+    return Verdict(text, "undecided", False, where, what, "", "not decided")
 
 
 def _caveats(study: Study, design: Design, found: Sequence[Effect]) -> tuple[str, ...]:
@@ -217,7 +230,6 @@ def _caveats(study: Study, design: Design, found: Sequence[Effect]) -> tuple[str
             f"({one.freedom} degrees of freedom; at least {FREEDOM} are asked for) and trust that scores "
             "within a cell are nearly normal, which so few runs cannot show. They are indicative."
         )
-    lines += early(study, design.variants)
     for where in study.environments:
         cells_ = [study.cell(variant, where) for variant in design.variants]
         gaps = [f"`{cell.variant}` ({cell.gaps})" for cell in cells_ if cell.gaps]
@@ -226,9 +238,11 @@ def _caveats(study: Study, design: Design, found: Sequence[Effect]) -> tuple[str
     outside = [f"`{name}`" for name in study.variants if name not in design.variants]
     if outside:
         lines.append(f"Not part of the design: {', '.join(outside)}.")
-    if len(study.places) > 1 and AGGREGATE not in study.places:
-        known = f"only {study.comparable[0]} has" if study.comparable else "no environment has"
-        lines.append(f"No aggregate over environments: {known} normalising constants.")
+    if len(study.environments) > 1 and len(live(study, design)) < 2:
+        lines.append(
+            "No aggregate over environments: fewer than two have normalising constants and room for an "
+            "effect."
+        )
     if any(one.scale is None for one in found):
         lines.append(
             "Where an environment has no normalising constants there is no margin, so no equivalence."
@@ -255,7 +269,8 @@ def _drawings(study: Study, design: Design, found: Sequence[Effect]) -> tuple[Dr
     if any(one.value is not None for one in found):
         drawings.append(effect_figures.effects(QUESTION, design, found))
     if full and any(
-        all(one.value is not None for one in found if one.where == where) for where in study.places
+        all(one.value is not None for one in found if one.where == where)
+        for where in dict.fromkeys(one.where for one in found)
     ):
         drawings.append(effect_figures.half_normal(design, found))
     if full:

@@ -109,14 +109,14 @@ def outlook(
     share = 1 / len(samples)
     weights = [share] * len(samples) + [-share] * len(samples)
     value, error, freedom = contrasts([*one, *two], weights)
-    p_values, same = compare.judged(value, error, freedom, margin)
+    p_values, tost = compare.tests(value, error, freedom, margin)
     reach = special.stdtrit(freedom, 1 - compare.ALPHA / 2) * error
     found = planned = equivalent = None
     if margin is not None:
         found = float(np.mean(value + margin > reach))
         deviations = [float(sample.std(ddof=1)) for sample in (*samples, *samples)]
         planned = planned_power(margin, *planned_error(deviations, weights, one[0].shape[-1]))
-        equivalent = float(same.mean())
+        equivalent = float(np.mean(tost <= compare.ALPHA))
     return Outlook(
         half_width=float(np.median(reach)),
         false_positive=float(np.mean(p_values <= compare.ALPHA)),

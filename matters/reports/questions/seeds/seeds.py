@@ -79,8 +79,8 @@ def _plan(study: Study, where: str) -> Plan | None:
     if len(variants) < 2:
         return None
     known = all(study.scale(name) is not None for name in over)
-    declared = study.suite.aggregate_margin if where == AGGREGATE else study.suite.margin
-    margin = declared if known else None
+    margin = study.suite.aggregate_margin if where == AGGREGATE else _share(study, where)
+    margin = margin if known else None
     samples = {name: _samples(study, name, over, known) for name in variants}
     n = study.seeds(variants, over)
     full = {name: math.fsum(float(s.mean()) for s in each) / len(each) for name, each in samples.items()}
@@ -105,6 +105,12 @@ def _plan(study: Study, where: str) -> Plan | None:
     )
 
 
+def _share(study: Study, where: str) -> float | None:
+    """The margin on one environment in normalised score."""
+    margin, scale = study.margin(where), study.scale(where)
+    return None if margin is None or scale is None else margin / scale
+
+
 def _samples(study: Study, variant: str, over: Sequence[str], known: bool) -> list[Array]:
     cells = [study.cell(variant, name) for name in over]
     return [study.normalised(c.environment, c.scores) if known else c.scores for c in cells]
@@ -120,7 +126,7 @@ def _drawn(
 
 def _answer(study: Study, plans: Sequence[Plan]) -> tuple[str, str]:
     if len(study.variants) < 2:
-        return "Nothing to compare: it takes two variants.", "blocked"
+        return "Nothing to compare: it takes two variants.", "undecided"
     if not plans:
         most = max((cell.n for cell in study.cells.values()), default=0)
         few = f"no two variants have {MINIMUM_FOR_INTERVAL} scored runs on one environment"
@@ -133,7 +139,7 @@ def _answer(study: Study, plans: Sequence[Plan]) -> tuple[str, str]:
             f"{place_text(plan.where)}, {plural(plan.n, 'seed')} a variant give intervals of ±{reach}; "
             "without normalising constants there is no margin to plan by."
         )
-        return text, "inconclusive"
+        return text, "undecided"
     needed = max(plan.needed(plan.spread.deviation))
     enough = min(found, same) >= compare.POWER
     lead = f"{plan.n} seeds a variant are {'enough' if enough else 'too few'}"
@@ -156,7 +162,7 @@ def _verdict(plan: Plan) -> Verdict:
     n, where = plan.n, plan.where
     reach = number(plan.mean(n, "half_width"), AGGREGATE if plan.margin is not None else "")
     text = f"{place_text(where)}, {plural(n, 'seed')} a variant give intervals of ±{reach} in {plan.unit}"
-    word = "inconclusive"
+    word = "undecided"
     found, same = plan.mean(n, "found"), plan.mean(n, "equivalent")
     if plan.margin is not None and found is not None and same is not None:
         low, high = (plan.needed(deviation) for deviation in plan.spread.bounds())

@@ -1,0 +1,68 @@
+"""The rules of verdicts: from what was tested to one word of four, and one reason where it is *undecided*.
+
+Rules take booleans, single ones or arrays of many studies at once, so that the simulations of
+`testing.coverage` measure the rules that pages follow, and not a copy of them.
+"""
+
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+Word = Literal["different", "equivalent", "both", "undecided"]
+Reason = Literal[
+    "", "blocked", "no effect possible", "no room", "too early", "mixed", "too few seeds", "not decided"
+]
+WORDS = ("different", "equivalent", "both")
+REASONS: tuple[Reason, ...] = (
+    "blocked", "no effect possible", "no room", "too early", "mixed", "too few seeds", "not decided",
+)  # fmt: skip
+"""Why nothing is decided; the first that applies is given.
+
+*Blocked*: runs or constants are missing. *No effect possible*: both sides are the same runs, by their
+digests. *No room*: every run is at the task's ceiling. *Too early*: no side has made a tenth of the way from
+random actions to the yardstick. *Mixed*: environments contradict each other. *Too few seeds*: under five.
+*Not decided*: the runs leave both answers open.
+"""
+
+Flags = NDArray[np.bool_]
+
+
+def split(outcome: str) -> tuple[Word, Reason]:
+    """An outcome, which is a word or a reason, as both."""
+    return (outcome, "") if outcome in WORDS else ("undecided", outcome)  # type: ignore[return-value]
+
+
+def on_environment(differs: Any, same: Any, early: Any) -> Any:
+    """The outcome on one environment that has room, five seeds and a test.
+
+    `differs`: Holm's adjusted p-value is at most 5 %. `same`: so is the adjusted one of the two one-sided
+    tests. Before anything is learnt two variants are alike whatever they are, so *too early* replaces
+    *equivalent* and *both*, and a difference stays.
+    """
+    differs, same, early = (np.asarray(flag, bool) for flag in (differs, same, early))
+    return np.select(
+        [differs & ~same, early, differs & same, same],
+        ["different", "too early", "both", "equivalent"],
+        "not decided",
+    )[()]
+
+
+def in_aggregate(
+    differs: Any, same: Any, place_differs: Flags, place_sign: NDArray[Any], within_gate: Flags, early: Any
+) -> Any:
+    """The outcome over several environments [..., environments].
+
+    Equivalent are two variants whose mean difference is within its margin (`same`), whose difference on each
+    environment is within the gate, and that are different on none: otherwise opposite effects would cancel.
+    """
+    differs, same, early = (np.asarray(flag, bool) for flag in (differs, same, early))
+    up = (place_differs & (place_sign > 0)).any(axis=-1)
+    down = (place_differs & (place_sign < 0)).any(axis=-1)
+    whole = same & within_gate.all(axis=-1)
+    both = differs & whole & ~(up & down)
+    return np.select(
+        [differs & ~both, early, both, whole & ~up & ~down, (up & down) | (same & (up | down))],
+        ["different", "too early", "both", "equivalent", "mixed"],
+        "not decided",
+    )[()]
