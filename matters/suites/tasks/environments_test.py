@@ -10,7 +10,7 @@ import pytest
 from matters.suites.errors import InputError
 from matters.suites.tasks import environments
 from matters.suites.tasks.environments import bounded, check, make
-from matters.suites.tasks.yardsticks import ENVIRONMENTS, MUJOCO, normalised
+from matters.suites.tasks.yardsticks import ENVIRONMENTS, MUJOCO, Environment, normalised
 from testing.measure_random import main, random_return
 
 ROOT = Path(environments.__file__).parents[3]
@@ -94,7 +94,7 @@ def test_random_is_nought_and_the_reference_is_one() -> None:
 
 def test_nothing_is_normalised_without_constants() -> None:
     for environment_id in ("probe/Copy-v0", "Pendulum-v1"):
-        with pytest.raises(InputError, match="no random and reference scores"):
+        with pytest.raises(InputError, match="no random score and no yardstick"):
             normalised(environment_id, [1.0])
 
 
