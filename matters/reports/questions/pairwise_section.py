@@ -91,14 +91,20 @@ def margins(study: Study) -> str:
 
 
 def headline(found: Sequence[Comparison]) -> list[Comparison]:
-    """What gives the answer about one pair: its aggregate, or its one live environment, or all of them."""
+    """What gives the answer about one pair: its aggregate, or its one live environment, or all of them.
+
+    Where just one environment has constants, it is that one: what has none is in no aggregate either.
+    """
     aggregate = [one for one in found if one.where == AGGREGATE]
     if aggregate and aggregate[0].reason != "blocked":
         return aggregate
-    live = [
-        one for one in found if one.where != AGGREGATE and one.reason not in ("no room", "no effect possible")
-    ]
-    return live if len(live) == 1 else [*aggregate, *live] or list(found[:1])
+    stuck = ("no room", "no effect possible")
+    live = [one for one in found if one.where != AGGREGATE and one.reason not in stuck]
+    scaled = [one for one in live if one.scale is not None]
+    for few in (live, scaled):
+        if len(few) == 1 and not aggregate:
+            return few
+    return [*aggregate, *live] or list(found[:1])
 
 
 def short_answer(study: Study, found: Sequence[Comparison], templates: Mapping[str, str]) -> Answer:
@@ -108,7 +114,8 @@ def short_answer(study: Study, found: Sequence[Comparison], templates: Mapping[s
     """
     first, *rest = headline(found)
     if rest:
-        parts = [f"{one.reason or one.word} on {one.where}" for one in rest]
+        each = [one for one in (first, *rest) if one.where != AGGREGATE]
+        parts = [f"{one.reason or one.word} on {one.where}" for one in each]
         text = f"No answer in aggregate for `{first.x}` against `{first.y}`; taken alone: {', '.join(parts)}."
         return Answer(text, "undecided", first.reason or "not decided", False)
     if first.word == "undecided":
