@@ -4,6 +4,7 @@ import re
 import shlex
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import asdict
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -82,6 +83,16 @@ Unit = Annotated[
 ]
 
 
+Declare = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="NAME=VALUE",
+        help="What the protocol was, kept with the results: policy, episodes, normalised, source, commit, "
+        "licence.",
+    ),
+]
+
+
 class Returns(StrEnum):
     """What returns may be of."""
 
@@ -111,6 +122,7 @@ def import_(
     tag: Tag = None,
     returns: ReturnsOf = None,
     unit: Unit = None,
+    declare: Declare = None,
     store: StoreDirectory = DEFAULT_STORE,
     json: Json = False,
 ) -> None:
@@ -136,7 +148,7 @@ def import_(
         raise InputError(f"--every {every}: at least 1 is needed")
     if name is None:
         raise InputError("--name: missing; say what to call these results")
-    from matters.results.imported import runs
+    from matters.results.imported import declared, runs
     from matters.results.imported.reading import Said, read
     from matters.results.store import Store
 
@@ -152,16 +164,20 @@ def import_(
         every=every,
         unit=None if unit is None else unit.value,
     )
+    stated = declared.parse(declare or ())
     found = read(files or (), said, pattern)
     new = runs.additions(store, name, found)
+    stated = declared.joined(declared.load(store, name), stated, name)
     Store.open(store, create=True)
     runs.save(store, name, new)
+    declared.save(store, name, stated)
     facts = {
         "name": name,
         "protocol": "foreign",
         "returns_of": found[0].returns_of,
         "imported": len(new),
         "already_there": len(found) - len(new),
+        "declared": asdict(stated),
         "notes": _notes(found),
         "runs": [
             {

@@ -10,7 +10,7 @@ import hashlib
 import json
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -114,6 +114,19 @@ def load(store: Path, name: str) -> ForeignSet:
         hint = nearest(name, known) if known else "; the store has none"
         raise InputError(f"imported = {name!r}: no such imported results{hint}")
     return ForeignSet(name, tuple(sorted(_runs(store / FOLDER / name), key=lambda run: run.key)))
+
+
+def pooled(sets: Sequence[ForeignSet]) -> ForeignSet:
+    """Several sets as one, each variant with the name of its set before it: `zoo:ppo`.
+
+    Raises InputError where returns are of different kinds, or of a kind that nobody states.
+    """
+    kinds = sorted({one.returns_of for one in sets})
+    if len(kinds) > 1 or kinds == ["unstated"]:
+        of = " and ".join(f"{one.name} of {RETURNS_OF[one.returns_of]}" for one in sets)
+        raise InputError(f"--imported: {of}; only sets of one stated kind of returns are compared")
+    runs = [replace(run, variant=f"{one.name}:{run.variant}") for one in sets for run in one.runs]
+    return ForeignSet("+".join(one.name for one in sets), tuple(runs))
 
 
 def additions(store: Path, name: str, runs: Sequence[ForeignRun]) -> list[ForeignRun]:

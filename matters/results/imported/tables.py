@@ -1,12 +1,13 @@
 """An imported set as the tables that a report reads, and as the subject of a report of its own."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from matters.results.imported import budgets
 from matters.results.imported.runs import RETURNS_OF, ForeignRun, ForeignSet
 from matters.results.schema import Columns, primary_endpoint
 from matters.results.snapshot import Snapshot, joined, run_table
@@ -31,22 +32,50 @@ class ForeignSuite:
     scale: Yardstick = "off-policy-1M"  # the higher one: nobody knows what the variants are
     variants: Mapping[str, Any] = field(default_factory=dict)
     evaluation: None = None
+    pairs: tuple[tuple[str, str], ...] = ()
+    asked_margin: bool = False
+    pooled: str = ""
+    protocols: tuple[tuple[str, str], ...] = ()
+    ends: tuple[tuple[tuple[str, str], tuple[budgets.Budget, ...]], ...] = ()
+
+    def apart(self, x: str, y: str, environment: str) -> str | None:
+        """Why two variants cannot be compared on an environment, or None if they can."""
+        return budgets.apart(dict(self.ends), x, y, environment)
 
 
-def suite(found: ForeignSet, questions: Sequence[str] = ()) -> ForeignSuite:
-    """The set as a report's subject."""
-    return ForeignSuite(
+def suite(
+    found: ForeignSet,
+    questions: Sequence[str] = (),
+    *,
+    pairs: Sequence[tuple[str, str]] = (),
+    margin: float | None = None,
+    pooled: str = "",
+    protocols: Sequence[tuple[str, str]] = (),
+) -> ForeignSuite:
+    """The set as a report's subject, with the pairs that are to be compared.
+
+    `margin` is a share of the yardstick, in place of the default. `pooled` is the reason that was given for
+    comparing runs of several protocols, `protocols` what their owners declare of each.
+    """
+    subject = ForeignSuite(
         name=f"imported-{found.name}",
         title=f"Imported results: {found.name}",
         steps=max(run.steps[-1] for run in found.runs),
         returns_of=RETURNS_OF[found.returns_of],
         questions=tuple(questions),
+        pairs=tuple(pairs),
+        asked_margin=margin is not None,
+        pooled=pooled,
+        protocols=tuple(protocols),
+        ends=tuple(budgets.of_cells(found.runs).items()),
     )
+    return subject if margin is None else replace(subject, margin=margin, aggregate_margin=margin)
 
 
-def score(run: ForeignRun) -> float:
-    """The mean of the last tenth of the run's returns (rounded up), at least the last two."""
-    returns = np.array(run.returns)
+def score(run: ForeignRun, until: int | None = None) -> float:
+    """The mean of the last tenth of the run's returns (rounded up), at least the last two, up to a step."""
+    count = len(run.steps) if until is None else int(np.searchsorted(run.steps, until, side="right"))
+    returns = np.array(run.returns[: max(count, 1)])
     return primary_endpoint({"point": np.arange(1, len(returns) + 1), "return": returns})
 
 
@@ -61,10 +90,11 @@ def cells(found: ForeignSet) -> dict[tuple[str, str], list[ForeignRun]]:
 def snapshot(found: ForeignSet) -> Snapshot:
     """The set's runs and learning curves. There are no episodes and no updates, for none were read."""
     runs = found.runs
+    ends = budgets.budgets(runs)
     curves = [pair for cell in cells(found).values() for pair in _curves(cell)]
     return Snapshot(
         identity=found.identity,
-        runs=run_table([{**_keys(run), **_status(run)} for run in runs]),
+        runs=run_table([{**_keys(run), **_status(run, ends[run.run_id])} for run in runs]),
         evaluations=joined(
             [(_keys(run), curve) for run, curve in curves],
             {"point": "int64", "step": "int64", "score": "float64"},
@@ -85,12 +115,12 @@ def _keys(run: ForeignRun) -> dict[str, Any]:
     return {name: getattr(run, name) for name in names}
 
 
-def _status(run: ForeignRun) -> dict[str, Any]:
+def _status(run: ForeignRun, budget: budgets.Budget) -> dict[str, Any]:
     return {
         "state": "done",
         "steps": run.steps[-1],
         "digest": run.digest,
-        "score": score(run),
+        "score": score(run, budget[0]),
         "diverged_at": run.diverged_at,
         "error": None,
     }
