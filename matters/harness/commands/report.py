@@ -38,6 +38,31 @@ Questions = Annotated[
     str | None, typer.Option(metavar="A,B,…", help="Questions to answer in place of the suite's.")
 ]
 
+Compare = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="X,Y",
+        help="Imported variants to compare; several as 'x,y;x,z'.  [default: all pairs of up to six, else each "
+        "with the first]",
+    ),
+]
+Reference = Annotated[
+    str | None, typer.Option(metavar="X", help="Compare each imported variant with this one.")
+]
+Margin = Annotated[
+    float | None,
+    typer.Option(
+        metavar="SHARE",
+        help="Margin of equivalence of imported variants, as a share of the yardstick.  [default: 0.1]",
+    ),
+]
+PoolProtocols = Annotated[
+    str | None,
+    typer.Option(
+        metavar="REASON", help="Compare across imported sets of declared protocols; the page shows the reason."
+    ),
+]
+
 
 def report(
     suites: SuiteNames = None,
@@ -48,6 +73,10 @@ def report(
     smoke: Smoke = False,
     imported: Imported = None,
     questions: Questions = None,
+    compare: Compare = None,
+    reference: Reference = None,
+    margin: Margin = None,
+    pool_protocols: PoolProtocols = None,
     out: Out = None,
     allow_missing: AllowMissing = False,
     json: Json = False,
@@ -60,33 +89,52 @@ def report(
     given = [name for name, value in narrowing.items() if value is not None]
     if not suites and given:
         raise InputError(f"{given[0]}: is of a suite's runs; imported results are reported whole")
+    of_imported = {
+        "--compare": compare,
+        "--reference": reference,
+        "--margin": margin,
+        "--pool-protocols": pool_protocols,
+    }
+    for name, value in of_imported.items():
+        if suites and value:
+            raise InputError(f"{name}: is of imported results alone; a suite declares its own")
+    if margin is not None and not 0 < margin <= 1:
+        raise InputError(f"--margin {margin}: should be above 0 and at most 1, as a share of the yardstick")
     declared = _declared(suites, seeds, steps, only, smoke, asked) if suites else None
 
     from matters.results.imported import runs as imported_runs
     from matters.results.store import Store
 
     opened = Store.open(store)
-    sets = [imported_runs.load(store, name) for name in dict.fromkeys(imported or ())]
+    names = list(dict.fromkeys(imported or ()))
     command = _command(suites or [], seeds, steps, only, smoke, list(imported or ()), questions)
+    command += _said(of_imported)
 
     from matters.harness.terminal.progress_bar import stages
     from matters.reports.report import write_report
-    from matters.results.imported import tables
+    from matters.results.imported import pairs, tables
     from matters.results.snapshot import snapshot
 
     subject: Any
     if declared is None:
-        if len(sets) > 1:
-            raise InputError("--imported: a report of imported results alone is of one set; name one")
-        subject = tables.suite(sets[0], asked or ())
+        found, protocols = pairs.several(store, names, pool_protocols)
+        subject = tables.suite(
+            found,
+            asked or (),
+            pairs=pairs.pairs(found, compare or (), reference),
+            margin=margin,
+            pooled=pool_protocols or "",
+            protocols=protocols,
+        )
     else:
         subject = declared
     place = report_directory(out, store, subject.name)
     with stages(notes()) as tell:
         if declared is None:
-            taken, beside = tables.snapshot(sets[0]), []
+            taken, beside = tables.snapshot(found), []
         else:
-            taken, beside = snapshot(opened, declared, partial(tell, "reading runs")), sets
+            taken = snapshot(opened, declared, partial(tell, "reading runs"))
+            beside = [imported_runs.load(store, name) for name in names]
         page = write_report(
             subject,
             taken,
@@ -100,6 +148,15 @@ def report(
         print_json({"suite": subject.name, "snapshot": taken.identity, "report": str(page)})
     else:
         typer.echo(page)
+
+
+def _said(options: dict[str, Any]) -> str:
+    """These options, as they were typed."""
+    words = []
+    for name, value in options.items():
+        for one in value if isinstance(value, list) else [value]:
+            words += [] if one is None else [name, str(one)]
+    return f" {shlex.join(words)}" if words else ""
 
 
 def _declared(

@@ -78,6 +78,12 @@ class ForeignRun:
         """The content's SHA-256."""
         return hashlib.sha256(self.content.encode("ascii")).hexdigest()
 
+    @property
+    def curve_digest(self) -> str:
+        """The SHA-256 of steps and returns alone: equal for one run under two names."""
+        curve = canonical_json([self.returns_of, self.steps, self.returns, self.diverged_at])
+        return hashlib.sha256(curve.encode("ascii")).hexdigest()
+
 
 @dataclass(frozen=True)
 class ForeignSet:

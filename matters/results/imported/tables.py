@@ -119,7 +119,7 @@ def _status(run: ForeignRun, budget: budgets.Budget) -> dict[str, Any]:
     return {
         "state": "done",
         "steps": run.steps[-1],
-        "digest": run.digest,
+        "digest": run.curve_digest,
         "score": score(run, budget[0]),
         "diverged_at": run.diverged_at,
         "error": None,
