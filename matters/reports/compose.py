@@ -9,7 +9,7 @@ from matters.reports.page import curve_figures, forests, rank_figures, tables, v
 from matters.reports.page.formatting import plural, thousands
 from matters.reports.page.protocol import protocol
 from matters.reports.page.section import Drawing, Facts, Part, Section, Table, Text
-from matters.reports.questions import imported
+from matters.reports.questions import imported, imported_pairs
 from matters.reports.statistics.intervals import MINIMUM_FOR_CLAIM
 from matters.reports.study import areas_under_curves, curves, rank_intervals
 from matters.reports.study.aggregate_scores import aggregate_scores
@@ -58,6 +58,8 @@ def compose(study: Study, command: str, progress: Progress = lambda *_: None) ->
     """Answer the suite's questions and fill every part of the report."""
     now = _counter(progress, len(study.suite.questions) + len(study.variants) + len(study.environments) + 5)
     sections = []
+    if study.foreign and study.suite.pairs:
+        sections.append(imported_pairs.answer(study))
     for question in study.suite.questions:
         now(f"the question {question}")
         sections.append(questions.answer(question, study))
@@ -228,8 +230,8 @@ def _foreign_notices(study: Study) -> list[str]:
     ends = sorted(int(steps) for steps in study.runs["steps"].unique())
     if len(ends) > 1:
         notices.append(
-            f"Runs end at different steps ({thousands(ends[0])} to {thousands(ends[-1])}): each score is of "
-            "the run’s own end."
+            f"Runs end at different steps ({thousands(ends[0])} to {thousands(ends[-1])}): a score is of the "
+            "run’s own end, or of the first of the ends that differ by at most 2 %."
         )
     return notices
 

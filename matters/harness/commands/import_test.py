@@ -1,6 +1,7 @@
 """`matters import`, and reports of imported results and of several suites, from small stores."""
 
 import json
+import math
 import re
 from pathlib import Path
 
@@ -144,7 +145,98 @@ def test_a_question_can_be_asked_of_imported_results(matters):
     matters("import", "lab.csv", "--name", "lab")
     _, page, _ = matters("report", "--imported", "lab", "--questions", "code-level-tricks,published")
     answers = {answer["question"]: answer["verdict"] for answer in facts(page)["answers"]}
-    assert answers == {"code-level-tricks": "both", "published": "blocked"}
+    assert list(answers) == ["imported-comparison", "code-level-tricks", "published"]
+    assert answers["code-level-tricks"] == "both"
+
+
+def curves(**means):
+    """Ten runs of each variant on two environments, a spread of 100 about its mean, as a CSV."""
+    lines = ["variant,environment,seed,step,return\n"]
+    for variant, (hopper, walker) in means.items():
+        for environment, mean in (("Hopper-v5", hopper), ("Walker2d-v5", walker)):
+            for seed in range(10):
+                value = mean + 100 * math.sin(7 * seed + len(variant) + len(environment))
+                lines += [
+                    f"{variant},{environment},{seed},{k}00000,{value * k / 10 + seed / 7}\n"
+                    for k in range(1, 11)
+                ]
+    return "".join(lines)
+
+
+def test_imported_variants_are_compared_with_the_words_of_ours(matters):
+    Path("lab.csv").write_text(curves(a=(2000, 3000), bb=(2000, 3000), c=(900, 1500)))
+    matters("import", "lab.csv", "--name", "lab", "--returns", "evaluation")
+    code, page, _ = matters("report", "--imported", "lab")
+    found = facts(page)
+    rows = {(row["x"], row["y"], row["where"]): row for row in found["comparisons"]}
+    pairs = [("a", "bb"), ("a", "c"), ("bb", "c")]
+    assert (code, list(rows)) == (
+        0,
+        [(*pair, where) for pair in pairs for where in ("aggregate", "Hopper-v5", "Walker2d-v5")],
+    )
+    for name in ("verdict", "reason", "p_holm", "low_95", "high_90", "improvement", "margin"):
+        assert all(name in row for row in rows.values())
+    assert {row["verdict"] for (_, y, _), row in rows.items() if y == "c"} == {"different"}
+    assert rows["a", "bb", "aggregate"]["verdict"] == "equivalent"
+    assert found["answers"][0]["question"] == "imported-comparison"
+    text = Path(page.strip()).read_text()
+    assert "the default of Matters" in text
+    assert "declared in the suite" not in text
+    # The chosen pair, in the order that was given, and a margin so small that nothing is within it.
+    options = ("--compare", "bb,a", "--margin", "0.001", "--out", "chosen")
+    _, page, _ = matters("report", "--imported", "lab", *options)
+    found = facts(page)
+    assert {(row["x"], row["y"]) for row in found["comparisons"]} == {("bb", "a")}
+    assert {row["verdict"] for row in found["comparisons"]} == {"undecided"}
+    assert found["protocol"]["margin"] == 0.001
+    assert found["command"] == "matters report --imported lab --compare bb,a --margin 0.001"
+
+
+def test_runs_of_another_budget_are_named_and_not_compared(matters):
+    text = curves(a=(2000, 3000), bb=(2000, 3000))
+    cut = [line for line in text.splitlines() if not re.match(r"bb,Hopper-v5,\d+,(8|9|10)00000", line)]
+    Path("lab.csv").write_text("\n".join(cut))
+    matters("import", "lab.csv", "--name", "lab", "--returns", "evaluation")
+    found = facts(matters("report", "--imported", "lab")[1])
+    rows = {row["where"]: row for row in found["comparisons"]}
+    assert (rows["Hopper-v5"]["verdict"], rows["Hopper-v5"]["reason"]) == ("undecided", "blocked")
+    assert "runs end at 700\u202f000 against 1\u202f000\u202f000 steps" in rows["Hopper-v5"]["notes"]
+    assert rows["Walker2d-v5"]["verdict"] == "equivalent"
+    assert "aggregate" not in rows
+
+
+def test_sets_are_compared_across_protocols_by_consent_and_without_a_claim(matters):
+    stated = ("policy=deterministic", "episodes=3", "normalised=no", "source=us", "commit=1", "licence=MIT")
+    declared = [word for pair in stated for word in ("--declare", pair)]
+    for name, mean in (("one", 2000), ("two", 900)):
+        Path(f"{name}.csv").write_text(curves(ppo=(mean, mean)))
+        options = ("--returns", "evaluation", *declared)
+        assert matters("import", f"{name}.csv", "--name", name, *options)[0] == 0
+    both = ("report", "--imported", "one", "--imported", "two")
+    code, _, err = matters(*both)
+    assert (code, "--pool-protocols REASON" in err) == (2, True)
+    code, page, _ = matters(*both, "--pool-protocols", "one simulator, one budget")
+    found = facts(page)
+    assert (code, page.strip()) == (0, "runs/report/imported-one+two/index.html")
+    assert {(row["x"], row["y"]) for row in found["comparisons"]} == {("one:ppo", "two:ppo")}
+    assert {row["verdict"] for row in found["comparisons"]} == {"different"}
+    assert {row["across_protocols"] for row in found["comparisons"]} == {"one simulator, one budget"}
+    assert not any(row["claim"] for row in found["comparisons"])
+    assert not any(answer["claim"] for answer in found["answers"])
+    assert all("(across protocols)" in verdict["statement"] for verdict in found["verdicts"])
+    text = Path(page.strip()).read_text()
+    for words in ("one simulator, one budget", "mean of 3 episodes, which is few", "policy: deterministic"):
+        assert words in text
+
+
+def test_nothing_of_our_presets_is_said_of_imported_variants_with_their_names(matters):
+    Path("lab.csv").write_text(curves(ddpg=(900, 900), td3=(2000, 3000)))
+    matters("import", "lab.csv", "--name", "lab", "--returns", "evaluation")
+    _, page, _ = matters("report", "--imported", "lab", "--questions", "actor-critic-ladder")
+    found = facts(page)
+    assert "actor-critic-ladder-steps" not in found["tables"]
+    assert found["lacks"]["actor-critic-ladder"] == []
+    assert "weight decay" not in Path(page.strip()).read_text()
 
 
 def test_several_suites_are_one_report_with_the_cells_of_all(matters):
@@ -180,6 +272,9 @@ def test_several_suites_are_one_report_with_the_cells_of_all(matters):
         (("report",), "suite: missing; name a suite, or results with --imported"),
         (("report", "--imported", "lab"), "store = 'runs': does not exist"),
         (("report", "--imported", "lab", "--seeds", "2"), "--seeds: is of a suite's runs"),
+        (("report", "one.toml", "--compare", "a,b"), "--compare: is of imported results alone"),
+        (("report", "--imported", "lab", "--margin", "0"), "--margin 0.0: should be above 0"),
+        (("import", "lab.csv", "--name", "lab", "--declare", "x=1"), "--declare 'x=1': should be NAME=VALUE"),
         (("report", "one.toml", "long.toml"), "steps = 100 and 200; one report has one protocol"),
         (("report", "one.toml", "one.toml"), "named twice"),
         (("report", "one.toml", "--questions", "publishd"), "did you mean 'published'?"),
@@ -201,7 +296,8 @@ def test_bad_input_gets_one_line_and_status_2_and_writes_nothing(matters, argume
     ("arguments", "says"),
     [
         (("--imported", "lob"), "imported = 'lob': no such imported results; did you mean 'lab'?"),
-        (("--imported", "lab", "--imported", "two"), "is of one set; name one"),
+        (("--imported", "lab", "--imported", "two"), "several sets have several protocols"),
+        (("--imported", "lab", "--compare", "lab-ppo,lab-sca"), "did you mean 'lab-sac'?"),
     ],
 )
 def test_results_that_are_not_there_or_too_many_are_one_line(matters, arguments, says):

@@ -42,8 +42,8 @@ Compare = Annotated[
     list[str] | None,
     typer.Option(
         metavar="X,Y",
-        help="Imported variants to compare; several as 'x,y;x,z'.  [default: all pairs of up to six, else each "
-        "with the first]",
+        help="Imported variants to compare; several as 'x,y;x,z'.  [default: all pairs of up to six, else "
+        "each with the first]",
     ),
 ]
 Reference = Annotated[
@@ -59,7 +59,8 @@ Margin = Annotated[
 PoolProtocols = Annotated[
     str | None,
     typer.Option(
-        metavar="REASON", help="Compare across imported sets of declared protocols; the page shows the reason."
+        metavar="REASON",
+        help="Why imported sets of several protocols are compared; the page shows it.",
     ),
 ]
 

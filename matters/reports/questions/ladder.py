@@ -87,7 +87,7 @@ def climb(study: Study, ladder: Ladder) -> Section:
         reason=given.reason,
         claim=given.claim,
         verdicts=verdicts(first),
-        lacks=_lacks(study, ladder, rungs, parts),
+        lacks=() if study.foreign else _lacks(study, ladder, rungs, parts),
         needs=ladder.needs,
         estimand=ESTIMAND,
         family=family(
@@ -96,9 +96,19 @@ def climb(study: Study, ladder: Ladder) -> Section:
         margin=margins(study),
         method=METHOD + ladder.source,
         drawings=_drawings(ladder, found),
-        tables=(comparison_table(ladder.question, found), _table(study, ladder, taken)) if found else (),
+        tables=_tables(study, ladder, taken, found),
         more=verdicts([one for one in found if one not in first]),
     )
+
+
+def _tables(
+    study: Study, ladder: Ladder, taken: Sequence[Step], found: Sequence[Comparison]
+) -> tuple[Table, ...]:
+    """The comparisons, and what each step adds: of imported variants nobody here knows that."""
+    if not found:
+        return ()
+    compared = comparison_table(ladder.question, found)
+    return (compared,) if study.foreign else (compared, _table(study, ladder, taken))
 
 
 def _drawings(ladder: Ladder, found: Sequence[Comparison]) -> tuple[Drawing, ...]:

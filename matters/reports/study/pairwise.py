@@ -100,7 +100,7 @@ def _block(study: Study, question: str, x: str, y: str, margin: Margin) -> list[
         if study.cell(x, where).declared and study.cell(y, where).declared
     ]
     pooled = [one for one in places if one.where in study.comparable]
-    live = [one.where for one in pooled if one.reason not in ("no effect possible", "no room")]
+    live = [one.where for one in pooled if one.reason not in ("no effect possible", "no room", "blocked")]
     if len(study.environments) > 1 and (len(live) > 1 or (not live and len(pooled) > 1) or not pooled):
         return [_pooled(study, x, y, live, pooled, margin), *places]
     return places
@@ -123,6 +123,8 @@ def _compared(study: Study, question: str, x: str, y: str, where: str, margin: M
         rising=study.rising(where, (x, y)),
         steps=study.steps_taken(where, (x, y)),
     )
+    if why := study.apart(where, x, y):
+        return replace(blank, reason="blocked", notes=(why,))
     if study.same_runs(where, x, y):
         return replace(blank, reason="no effect possible")
     if study.no_room(where, left.scores, right.scores):

@@ -203,6 +203,10 @@ class Study:
         own = own[own["state"] == "done"]
         return int(own["steps"].max()) if len(own) else 0
 
+    def apart(self, environment: str, x: str, y: str) -> str | None:
+        """Why two variants cannot be compared on an environment: imported runs that end at other steps."""
+        return self.suite.apart(x, y, environment) if self.foreign else None
+
     def same_runs(self, environment: str, x: str, y: str) -> bool:
         """Whether two variants are the same runs on an environment, by their digests."""
         ours, theirs = self.cell(x, environment).digests, self.cell(y, environment).digests
@@ -237,6 +241,8 @@ class Study:
 
     def claim(self, variants: Sequence[str], environments: Sequence[str]) -> bool:
         """Whether these cells carry a claim: ten scored runs in each, and none left out."""
+        if self.foreign and self.suite.pooled:
+            return False  # several protocols carry no claim, however many runs there are
         enough = self.seeds(variants, environments) >= MINIMUM_FOR_CLAIM
         return enough and not any(self.cell(v, e).without_score for v in variants for e in environments)
 

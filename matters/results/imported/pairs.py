@@ -5,6 +5,7 @@ from itertools import combinations
 from pathlib import Path
 
 from matters.results.imported import declared
+from matters.results.imported.declared import Declared
 from matters.results.imported.runs import ForeignSet, load, pooled
 from matters.suites.errors import InputError, nearest
 
@@ -33,18 +34,19 @@ def pairs(found: ForeignSet, compare: Sequence[str], reference: str | None) -> t
     return tuple(dict.fromkeys(chosen))
 
 
-def several(store: Path, names: Sequence[str], consent: str | None) -> tuple[ForeignSet, list[Pair]]:
+def several(
+    store: Path, names: Sequence[str], consent: str | None
+) -> tuple[ForeignSet, list[tuple[str, Declared]]]:
     """One or several sets as the subject of one report, with what is declared of each one's protocol.
 
     Several are of several protocols: that takes a reason, and declarations of both. Raises InputError.
     """
     sets = [load(store, name) for name in names]
     protocols = [(name, declared.load(store, name)) for name in names]
-    stated = [(name, it.text or "nothing is declared") for name, it in protocols]
     if len(sets) == 1:
         if consent is not None:
             raise InputError("--pool-protocols: is of several imported sets; one is named")
-        return sets[0], stated
+        return sets[0], protocols
     if not consent or not consent.strip() or not consent.isprintable():
         raise InputError(
             "--imported: several sets have several protocols; to compare them all the same, say why with "
@@ -53,8 +55,8 @@ def several(store: Path, names: Sequence[str], consent: str | None) -> tuple[For
     for name, it in protocols:
         if it.lacking:
             raise InputError(
-                f"imported = {name!r}: its protocol is not declared ({', '.join(it.lacking)}); import it again "
-                "with --declare NAME=VALUE for each"
+                f"imported = {name!r}: its protocol is not declared ({', '.join(it.lacking)}); import it "
+                "again with --declare NAME=VALUE for each"
             )
     first, one = protocols[0]
     for name, it in protocols[1:]:
@@ -63,7 +65,7 @@ def several(store: Path, names: Sequence[str], consent: str | None) -> tuple[For
                 f"--imported: {first} has policy {one.policy} and normalised {one.normalised}, {name} "
                 f"{it.policy} and {it.normalised}: these are not compared"
             )
-    return pooled(sets), stated
+    return pooled(sets), protocols
 
 
 def _pair(text: str, variants: Sequence[str]) -> Pair:

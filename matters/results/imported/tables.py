@@ -8,11 +8,14 @@ import numpy as np
 import pandas as pd
 
 from matters.results.imported import budgets
+from matters.results.imported.declared import Declared
 from matters.results.imported.runs import RETURNS_OF, ForeignRun, ForeignSet
 from matters.results.schema import Columns, primary_endpoint
 from matters.results.snapshot import Snapshot, joined, run_table
 from matters.suites.tasks.yardsticks import Yardstick
 
+GATE_IN_MARGINS = 2.5
+"""How many margins an environment may differ by without contradicting an aggregate: as wide as by default."""
 WINDOWS = 20
 """Into how many parts training returns are cut, and runs that were not evaluated at the same steps."""
 
@@ -35,7 +38,7 @@ class ForeignSuite:
     pairs: tuple[tuple[str, str], ...] = ()
     asked_margin: bool = False
     pooled: str = ""
-    protocols: tuple[tuple[str, str], ...] = ()
+    protocols: tuple[tuple[str, Declared], ...] = ()
     ends: tuple[tuple[tuple[str, str], tuple[budgets.Budget, ...]], ...] = ()
 
     def apart(self, x: str, y: str, environment: str) -> str | None:
@@ -50,7 +53,7 @@ def suite(
     pairs: Sequence[tuple[str, str]] = (),
     margin: float | None = None,
     pooled: str = "",
-    protocols: Sequence[tuple[str, str]] = (),
+    protocols: Sequence[tuple[str, Declared]] = (),
 ) -> ForeignSuite:
     """The set as a report's subject, with the pairs that are to be compared.
 
@@ -69,7 +72,9 @@ def suite(
         protocols=tuple(protocols),
         ends=tuple(budgets.of_cells(found.runs).items()),
     )
-    return subject if margin is None else replace(subject, margin=margin, aggregate_margin=margin)
+    if margin is None:
+        return subject
+    return replace(subject, margin=margin, aggregate_margin=margin, gate=GATE_IN_MARGINS * margin)
 
 
 def score(run: ForeignRun, until: int | None = None) -> float:
