@@ -1,5 +1,6 @@
 """What a report says, computed once: the page, the Markdown and the JSON are three views of it."""
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -14,6 +15,9 @@ from matters.reports.statistics.intervals import MINIMUM_FOR_CLAIM
 from matters.reports.study import areas_under_curves, curves, rank_intervals
 from matters.reports.study.aggregate_scores import aggregate_scores
 from matters.reports.study.study import AGGREGATE, Study
+
+MOST_NOTES = 6
+"""Of how files were read, on the page; the table of provenance has them all."""
 
 Progress = Callable[[str, int, int], None]
 """Told what comes next, and how many of how many parts are done."""
@@ -233,6 +237,11 @@ def _foreign_notices(study: Study) -> list[str]:
             f"Runs end at different steps ({thousands(ends[0])} to {thousands(ends[-1])}): a score is of the "
             "run’s own end, or of the first of the ends that differ by at most 2 %."
         )
+    said = Counter(note for text in study.provenance["notes"] for note in text.split("; ") if note)
+    if said:
+        each = "; ".join(f"{note} ({plural(n, 'run')})" for note, n in said.most_common(MOST_NOTES))
+        more = f"; and {plural(len(said) - MOST_NOTES, 'other remark')}" if len(said) > MOST_NOTES else ""
+        notices.append(f"How the files were read: {each}{more}.")
     return notices
 
 

@@ -94,8 +94,8 @@ def _margin(study: Study) -> str:
         number(value, AGGREGATE) for value in (suite.margin, suite.aggregate_margin, suite.gate)
     )
     return (
-        f"±{margin} per environment and ±{aggregate} in aggregate, {chosen}, with a gate of ±{gate}, in units "
-        "of the yardstick that Matters has for the environment; absolute where a task has a ceiling."
+        f"±{margin} per environment and ±{aggregate} in aggregate, {chosen}, with a gate of ±{gate}, in "
+        "units of the yardstick that Matters has for the environment; absolute where a task has a ceiling."
     )
 
 

@@ -1,1 +1,1 @@
-"""Results of others: read from their files, kept beside the store, told as tables."""
+"""Results of others: read from their files, kept beside our runs, and turned into the tables of a report."""

@@ -86,8 +86,8 @@ def _named(found: Sequence[Found], said: Said, passed_over: Sequence[str]) -> li
     if lacking:
         raise _lacking(lacking, len(found))
     if passed_over:
-        more = f" and {len(passed_over) - 1} more" if len(passed_over) > 1 else ""
-        runs[0] = replace(runs[0], notes=(*runs[0].notes, f"passed over {passed_over[0]}{more}"))
+        files = f"{_count(len(passed_over), 'file')} beside them passed over as no results"
+        runs[0] = replace(runs[0], notes=(*runs[0].notes, files))
     return runs
 
 

@@ -1,9 +1,9 @@
-"""Runs of others in the store: kept as they were read, with the file they came from, marked as foreign.
+"""Runs of others in the store: as they were read, with the file that they came from, marked as foreign.
 
     <store>/imported/<set>/<run_id>.json     one run, its steps and returns, sealed by a checksum
 
-Matters did not evaluate these runs: what their returns are of, and under which protocol, is what their owner
-says. So they lie beside our runs, never among them. A run's identity is the hash of what was read.
+Matters did not evaluate these runs: their owner says what their returns are of, and under which protocol. So
+they lie beside our runs, never among them. A run's identity is the hash of what was read.
 """
 
 import hashlib
@@ -55,7 +55,7 @@ class ForeignRun:
 
     @property
     def key(self) -> tuple[str, str, int]:
-        """What is at most one run of a set."""
+        """Variant, environment and seed: a set has at most one run of each."""
         return self.variant, self.environment, self.seed
 
     @property
@@ -136,7 +136,7 @@ def pooled(sets: Sequence[ForeignSet]) -> ForeignSet:
 
 
 def additions(store: Path, name: str, runs: Sequence[ForeignRun]) -> list[ForeignRun]:
-    """Which of these runs the set, new or not, does not have yet.
+    """Those of these runs that the set, new or not, does not have yet.
 
     Raises InputError for a name that cannot be used, for two runs of one variant, environment and seed, for
     one run under two seeds, and for returns of another kind than the set has.
@@ -189,7 +189,7 @@ def save(store: Path, name: str, runs: Sequence[ForeignRun]) -> None:
 
 
 def problems(store: Path) -> list[tuple[str, str]]:
-    """(set, what is wrong) for every imported set with a run that is not as it was written."""
+    """The name of every imported set with a damaged run, and what is wrong."""
     found = []
     for name in names(store):
         try:

@@ -1,4 +1,4 @@
-"""An imported set as the tables that a report reads, and as the subject of a report of its own."""
+"""An imported set as the tables that a report reads, and as the subject of its own report."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -17,7 +17,7 @@ from matters.suites.tasks.yardsticks import Yardstick
 GATE_IN_MARGINS = 2.5
 """How many margins an environment may differ by without contradicting an aggregate: as wide as by default."""
 WINDOWS = 20
-"""Into how many parts training returns are cut, and runs that were not evaluated at the same steps."""
+"""How many windows training returns are averaged in, and returns of runs with different steps."""
 
 
 @dataclass(frozen=True)
@@ -108,7 +108,13 @@ def snapshot(found: ForeignSet) -> Snapshot:
         updates=joined([], {"step": "int64"}),
         provenance=pd.DataFrame(
             [
-                {"run_id": run.run_id, "protocol": "foreign", "file": run.file, "file_sha256": run.sha256}
+                {
+                    "run_id": run.run_id,
+                    "protocol": "foreign",
+                    "file": run.file,
+                    "file_sha256": run.sha256,
+                    "notes": "; ".join(run.notes),
+                }
                 for run in runs
             ]
         ),

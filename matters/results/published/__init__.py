@@ -1,7 +1,7 @@
-"""What others published, as data: a CSV a source beside this file, and single seeds where released.
+"""What others published, as data: one CSV per source beside this file, and single seeds where released.
 
-README.md there says what the columns mean and what was left out. No number of another's is ever pooled with
-ours, or with another version of the environment.
+README.md says what the columns mean and what was left out. A published number is never pooled with ours, nor
+with one of another version of the environment.
 """
 
 import csv
@@ -26,10 +26,11 @@ MEASURES: dict[Measure, str] = {
 
 
 class Entry(BaseModel):
-    """One published number with its protocol. None where the source does not say.
+    """One published number with its protocol; a field that the source does not give is None.
 
-    `algorithm` is the source's name. `spread` is what stands after ±; an interval has `low` and `high`
-    instead; `spread_kind` says what of. `values` are single seeds, where the source released them.
+    `algorithm` is the source's name for it. `spread` is the number after ±; an interval has `low` and `high`
+    instead. `spread_kind` says what kind of spread it is. `values` are the scores of single seeds, where the
+    source released them.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -73,7 +74,7 @@ class Entry(BaseModel):
 
     @property
     def bounds(self) -> tuple[float, float] | None:
-        """What a figure draws: low and high, or the spread to both sides; None without either."""
+        """The ends that a figure draws: low and high, or the value minus and plus the spread; None without."""
         if self.spread is not None:
             return self.value - self.spread, self.value + self.spread
         return None if self.low is None or self.high is None else (self.low, self.high)
@@ -86,12 +87,12 @@ def task(environment: str) -> str:
 
 @functools.cache
 def entries() -> tuple[Entry, ...]:
-    """Every shipped entry, by source file, in the order of its rows. Raises InputError for a damaged file."""
+    """Every shipped entry, file by file, in the order of the rows. Raises InputError for a damaged file."""
     return tuple(entry for path in sorted(FOLDER.glob("*.csv")) for entry in read(path))
 
 
 def read(path: Path) -> list[Entry]:
-    """The entries of one file, with the single seeds of `seeds/` beside it if that has a file of the name.
+    """The entries of one file, with single seeds from the file of the same name in `seeds/`, if there is one.
 
     Raises InputError that names the file and the line.
     """
@@ -108,7 +109,7 @@ def read(path: Path) -> list[Entry]:
         if key in seen:
             raise InputError(f"{path}:{line}: the same as line {seen[key]}")
         seen[key] = line
-        # Only a mean over seeds of evaluations is what the released seeds are of.
+        # A source also prints maxima and training returns; the released seeds are of its evaluations.
         values = single.get((entry.algorithm, entry.environment, entry.steps), ())
         if values and _is_mean_of(entry, values):
             entry = entry.model_copy(update={"values": values})
@@ -117,7 +118,7 @@ def read(path: Path) -> list[Entry]:
 
 
 def _is_mean_of(entry: Entry, values: tuple[float, ...]) -> bool:
-    """Whether the entry is these seeds' mean, to the digits it was published with."""
+    """Whether the entry is the mean of these seeds, to the digits that were published."""
     if entry.measure != "evaluation" or entry.seeds != len(values):
         return False
     return math.isclose(entry.value, sum(values) / len(values), rel_tol=1e-6, abs_tol=0.006)
@@ -133,7 +134,7 @@ def _single(path: Path) -> dict[tuple[str, str, int], tuple[float, ...]]:
         except (KeyError, TypeError, ValueError) as error:
             raise InputError(f"{path}:{line}: {error}") from None
         if not math.isfinite(value) or seed in found.setdefault(key, {}):
-            raise InputError(f"{path}:{line}: should be one finite value a seed")
+            raise InputError(f"{path}:{line}: should be one finite value per seed")
         found[key][seed] = value
     return {key: tuple(values[seed] for seed in sorted(values)) for key, values in found.items()}
 

@@ -458,10 +458,14 @@ def test_a_folder_is_searched_and_each_training_in_it_is_one_run(tmp_path: Path)
 
 def test_of_what_one_training_wrote_evaluations_are_read_and_it_is_said(tmp_path: Path) -> None:
     put(tmp_path, "0.monitor.csv", monitor("10,100,1"))
+    put(tmp_path, "readme.txt", "hello, you\n")
     npz(tmp_path, timesteps=np.array([1000, 2000]), results=np.array([[1.0], [2.5]]))
     (run,) = read([tmp_path], ONE)
     assert (points(run), run.returns_of) == (TWO, "evaluation")
-    assert run.notes == ("evaluations.npz read, not 0.monitor.csv beside it",)
+    assert run.notes == (
+        "evaluations.npz read, not 0.monitor.csv beside it",
+        "1 file beside them passed over as no results",
+    )
     (run,) = read([tmp_path], Said("ppo", "Hopper-v5", (3,), returns_of="training"))
     assert (points(run), run.returns_of) == ([(100, 10.0)], "training")
 
