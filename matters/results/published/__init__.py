@@ -74,7 +74,7 @@ class Entry(BaseModel):
 
     @property
     def bounds(self) -> tuple[float, float] | None:
-        """The ends that a figure draws: low and high, or the value minus and plus the spread; None without."""
+        """The ends that a figure draws: low and high, or the value minus and plus the spread, or None."""
         if self.spread is not None:
             return self.value - self.spread, self.value + self.spread
         return None if self.low is None or self.high is None else (self.low, self.high)
