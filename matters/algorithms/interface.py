@@ -265,8 +265,8 @@ class Reference:
     train: Callable[..., dict[str, np.ndarray]]
     """`train(config, environment, *, seed, steps, ends, updated)` gives the final parameters by name.
 
-    `updated` is called at each of the steps `ends`, the last of which is `steps`; where a rollout passes some
-    of them, after its update. It may be called in between.
+    `updated` is called at step 0 and at each of the steps `ends`, the last of which is `steps`; where a
+    rollout passes some of them, after its update. It may be called in between.
     """
     KNOWN_DIFFERENCES: tuple[str, ...]
     KIND: Literal["reference"] = "reference"

@@ -34,6 +34,7 @@ config = { horizon = 64, epochs = 1, minibatch_size = 32 }
 """
 
 FIELDS = ["run_id", "variant", "environment", "seed", "state", "steps", "digest", "score"]
+FIELDS += ["steps_asked", "training_id"]
 
 
 @pytest.fixture(scope="module")
@@ -178,7 +179,7 @@ def test_show_tells_spec_status_provenance_and_evaluations(matters):
     assert shown["run_id"] == run_id
     assert shown["spec"]["algorithm"] == "ppo"
     assert shown["status"]["state"] == "done"
-    assert [row["point"] for row in shown["evaluations"]] == [1, 2]
+    assert [row["point"] for row in shown["evaluations"]] == [0, 1, 2]
     assert shown["provenance"]
     code, out, _ = matters("show", run_id[:6], "--store", "STORE")
     assert code == 0

@@ -4,10 +4,11 @@ import fcntl
 import math
 import os
 import time
+from collections.abc import Mapping
 from contextlib import suppress
 from io import BytesIO
 from pathlib import Path
-from types import TracebackType
+from types import MappingProxyType, TracebackType
 from typing import Any, Self
 
 import numpy as np
@@ -28,6 +29,10 @@ from matters.results.schema import (
 from matters.suites.spec import RunSpec
 
 TABLES = ("episodes", "evaluations", "updates")
+POLICIES = "policies.safetensors"
+"""The policies that a run kept on its way."""
+STATE = ("state.safetensors", "state.rows", "state.ends")
+"""The final state of a run: its last checkpoint under another name."""
 
 
 def lock(path: Path) -> int | None:
@@ -51,6 +56,12 @@ def lock(path: Path) -> int | None:
             return None
         fcntl.flock(descriptor, fcntl.LOCK_UN)
         time.sleep(0.001)
+
+
+def state_files(directory: Path, stem: str) -> dict[str, Path]:
+    """The files called `stem` that make up a final state, by the names that they have in a finished run."""
+    found = {name: directory / f"{stem}{Path(name).suffix}" for name in STATE}
+    return {name: path for name, path in found.items() if path.exists()}
 
 
 def is_locked(path: Path) -> bool:
@@ -86,10 +97,19 @@ class Lease:
         self._require()
         self._write_status({"state": "running", "steps": steps})
 
-    def finish(self, record: Record, provenance: dict[str, Any], *, steps: int | None = None) -> None:
+    def finish(
+        self,
+        record: Record,
+        provenance: dict[str, Any],
+        *,
+        steps: int | None = None,
+        policies: Columns | None = None,
+        state: Mapping[str, Path] = MappingProxyType({}),
+    ) -> None:
         """Write the results of a run that took so many steps, as many as asked if nothing is said. The run is
         done once status.json, the last file, is in place; until then, whatever happens, it can be leased
-        again.
+        again. `policies` are those that it can be evaluated again by, `state` the files, by their new names,
+        from which it can go on: they may be removed later, and are hashed apart.
 
         Raises InputError for a record that is not of the schema, ValueError for provenance that is not
         JSON; both before anything is written. RuntimeError for a lease that is no longer held.
@@ -100,11 +120,15 @@ class Lease:
         for table in TABLES:
             contents[f"{table}.parquet"] = _parquet(getattr(record, table))
         contents["policy.safetensors"] = _safetensors(record.policy)
+        if policies is not None:
+            contents[POLICIES] = _safetensors(policies)
         score = primary_endpoint(record.evaluations)
         parts = part_hashes(record)
         taken = self.spec.steps if steps is None else steps
         for name, data in contents.items():
             files.write(self.directory / name, data)
+        for name, path in state.items():
+            files.link(path, self.directory / name)
         self._write_status(
             {
                 "state": "done",
@@ -114,6 +138,7 @@ class Lease:
                 "score": score if math.isfinite(score) else None,
                 "diverged_at": record.diverged_at,
                 "files": self._hashes(contents),
+                "kept": {name: files.sha256_of(self.directory / name) for name in state},
             }
         )
         self._discard_checkpoint()

@@ -1,4 +1,4 @@
-"""A suite's results as tables: one row a declared run, and what the finished runs recorded."""
+"""A suite's results as tables: one row per declared run, and what the finished runs recorded."""
 
 import hashlib
 import json
@@ -18,19 +18,20 @@ from matters.suites.suite import Suite
 SETTINGS = ["variant", "environment", "setting", "value"]
 KEYS = ["run_id", "variant", "environment", "seed"]
 MOST_UPDATES = 2_000
-"""Rows of `updates` a run: an actor-critic that updates every five steps has 200 000 in a million."""
+"""Rows of `updates` per run: an actor-critic that updates every five steps has 200 000 in a million."""
 
 Reading = Callable[[int, int], None]
-"""Told how many of how many runs have been read."""
+"""Called with how many of how many runs have been read."""
 
 
 @dataclass(frozen=True)
 class Snapshot:
     """A suite's results at one moment. Rows stand by variant and environment as declared, then seed.
 
-    `runs`: one row a declared run: KEYS, state, steps, digest, score, diverged_at, error. A run that is
+    `runs`: one row per declared run: KEYS, state, steps, digest, score, diverged_at, error. A run that is
     training counts as missing. The other tables have rows of finished runs only, and start with KEYS:
-    `evaluations`: point, step, score (mean return over the point's episodes).
+    `evaluations`: point, step, score (mean return over the point's episodes); with point 0, the untrained
+    policy's, if all runs have it.
     `episodes`: step, return, length. `updates`: step and every diagnostic that any run has, nan elsewhere; of
     a run with more than MOST_UPDATES, neighbours are one row, with the last one's step and the mean of each
     diagnostic (of one called `max_…` the largest).
@@ -80,6 +81,12 @@ def snapshot(store: Store, suite: Suite | Joint, progress: Reading = lambda *_: 
             (cell.variant, cell.environment, name, json.dumps(value))
             for name, value in {"algorithm": trained_with.algorithm, **flat(trained_with.config)}.items()
         ]
+    if any(0 not in scores["point"] for _, scores in evaluations):
+        # Runs of schema 1 did not evaluate the untrained policy: curves have to begin together.
+        evaluations = [
+            (keys, {name: column[scores["point"] > 0] for name, column in scores.items()})
+            for keys, scores in evaluations
+        ]
     return Snapshot(
         identity=_identity(suite, runs),
         runs=run_table(runs),
@@ -97,9 +104,14 @@ def _settled(status: Status) -> Status:
 
 
 def _identity(suite: Suite | Joint, runs: list[dict[str, Any]]) -> str:
-    """SHA-256 over what was declared and what came of it."""
-    states = [[run["run_id"], run["state"], run["digest"]] for run in runs]
-    text = json.dumps([suite.model_dump(mode="json"), states], sort_keys=False)
+    """SHA-256 over what was declared and what came of it.
+
+    What the variants are is in the runs' ids, so that a setting that is new and off changes nothing.
+    """
+    suites = suite.suites if isinstance(suite, Joint) else (suite,)
+    declared = [one.model_dump(mode="json", exclude={"variants"}, exclude_defaults=True) for one in suites]
+    states = [[run[key] for key in (*KEYS, "state", "digest")] for run in runs]
+    text = json.dumps([declared, states])
     return hashlib.sha256(text.encode()).hexdigest()
 
 
@@ -111,7 +123,7 @@ def run_table(rows: list[dict[str, Any]]) -> pd.DataFrame:
 
 
 def _scores(record: Record) -> dict[str, np.ndarray]:
-    """One row an evaluation point: its number, its step, the mean return of its episodes."""
+    """One row per evaluation point: its number, its step, the mean return of its episodes."""
     points, first = np.unique(record.evaluations["point"], return_index=True)
     returns = record.evaluations["return"]
     means = [returns[record.evaluations["point"] == point].mean() for point in points]

@@ -2,11 +2,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from matters.algorithms import ppo
 from matters.results.conftest import PROVENANCE, make_record
 from matters.results.schema import EVALUATIONS
 from matters.results.snapshot import KEYS, MOST_UPDATES, Snapshot, snapshot
 from matters.results.store import Store
 from matters.suites.suite import Suite, suite
+from matters.suites.variant import Variant
 
 SUITE = suite(
     {
@@ -180,9 +182,41 @@ def test_the_identity_changes_with_the_results_and_with_the_suite(store: Store) 
     assert snapshot(store, SUITE).identity not in {*seen, after}
 
 
-def test_the_suites_whole_config_is_in_the_identity(store: Store) -> None:
-    # A model's fields beyond those of its base class are easily lost in its JSON.
-    assert "learning_rate" in SUITE.model_dump_json()
+class MoreTricks(ppo.Tricks):
+    newcomer: bool = False
+
+
+class More(ppo.Config):
+    tricks: MoreTricks = MoreTricks()
+
+
+def test_a_new_setting_makes_no_run_and_no_snapshot_another_unless_it_is_on(store: Store) -> None:
+    def grown(**tricks: bool) -> Suite:
+        fields = SUITE.variants["z"].config.model_dump()
+        config = More(**{**fields, "tricks": MoreTricks(**{**fields["tricks"], **tricks})})
+        variant = Variant(name="z", algorithm="ppo", config=config)
+        return SUITE.model_copy(update={"variants": {**SUITE.variants, "z": variant}})
+
+    run_id = finish(store, 0)
+    before, off, on = (snapshot(store, one) for one in (SUITE, grown(), grown(newcomer=True)))
+    assert off.runs.equals(before.runs)
+    assert off.identity == before.identity != on.identity
+    assert run_id in set(off.runs["run_id"]) - set(on.runs["run_id"])
+
+
+def test_the_untrained_policy_is_a_point_where_all_runs_have_it(store: Store) -> None:
+    def with_untrained(cell: int) -> None:
+        plain = make_record(cell).evaluations
+        first = {name: np.concatenate([[0, 0], column[:2], column[2:]]) for name, column in plain.items()}
+        first["episode"][:2] = [0, 1]
+        finish(
+            store, cell, evaluations={name: first[name].astype(kind) for name, kind in EVALUATIONS.items()}
+        )
+
+    with_untrained(0)
+    assert snapshot(store, SUITE).evaluations["point"].tolist() == [0, 1, 2, 3]
+    finish(store, 1)  # as of schema 1
+    assert snapshot(store, SUITE).evaluations["point"].tolist() == [1, 2, 3, 1, 2, 3]
 
 
 def test_of_very_many_updates_neighbours_are_one_row(store: Store) -> None:

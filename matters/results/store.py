@@ -16,7 +16,8 @@ import json
 import math
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -260,6 +261,18 @@ class Store:
         with os.scandir(self.path) as entries:
             return sorted(entry.name for entry in entries if RUN_ID.fullmatch(entry.name) and entry.is_dir())
 
+    def schema_of(self, run_id: str) -> int:
+        """The version of the schema that the run's record was written in."""
+        return int((self._status(run_id) or {}).get("schema_version", SCHEMA_VERSION))
+
+    def runs_of(self, trainings: Collection[str]) -> Iterator[tuple[str, str]]:
+        """Training and run of all runs of these trainings, but those with the names of schema 1."""
+        for name in self._directories() if trainings else ():
+            with suppress(OSError, ValueError, AttributeError):
+                fields = json.loads(Path(f"{self.path}/{name}/spec.json").read_bytes())
+                if fields.get("training_id") in trainings:
+                    yield fields["training_id"], name
+
     @property
     def former_names(self) -> dict[str, str]:
         """The directories that still have the names of schema 1, by the ids that their runs have now."""
@@ -327,6 +340,10 @@ class Store:
                     faults.append(
                         Fault(run_id, name, "is missing" if missing else f"cannot be read: {error}")
                     )
+        for name, expected in fields.get("kept", {}).items():  # which may have been removed since
+            path = directory / name
+            if path.exists() and files.sha256_of(path) != expected:
+                faults.append(Fault(run_id, name, "does not match its SHA-256 in status.json"))
         return faults or self._contradictions(run_id, fields)
 
     def _contradictions(self, run_id: str, fields: dict[str, Any]) -> list[Fault]:

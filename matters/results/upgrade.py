@@ -49,7 +49,7 @@ def rename(store: Path, former: str) -> str:
     made.mkdir()
     for path in old.iterdir():
         if path.is_file() and not path.match(files.TEMPORARY):
-            _link(path, made / path.name)
+            files.link(path, made / path.name)
     for name in ("spec.json", "status.json"):
         (made / name).unlink(missing_ok=True)
     data = spec_file.content(spec, former)
@@ -92,11 +92,3 @@ def mark(store: Path, version: int, *, older: bool) -> None:
 
 def _unsealed(fields: dict[str, object]) -> dict[str, object]:
     return {name: value for name, value in fields.items() if name != "checksum"}
-
-
-def _link(source: Path, target: Path) -> None:
-    """The same file under a second name; a copy where the file system has no links."""
-    try:
-        os.link(source, target)
-    except OSError:
-        shutil.copy2(source, target)

@@ -27,7 +27,7 @@ from matters.suites.spec import MAX_SEED, Evaluation, RunSpec
 from matters.suites.tasks import environments
 from matters.suites.tasks.settings import Own
 from matters.suites.tasks.yardsticks import Yardstick
-from matters.suites.variant import Name, Variant, facts, shortened, variant
+from matters.suites.variant import Name, Variant, facts, rollout, shortened, variant
 
 QUESTIONS = (
     "actor-critic-ladder",
@@ -219,6 +219,34 @@ class Suite(BaseModel):
             for seed in self.seeds
         )
 
+    def check_rollouts(self) -> None:
+        """Raise InputError where not even one rollout fits into a run: it would take more steps than asked.
+
+        Asked before training: what was trained before this was refused can still be reported.
+        """
+        for name, environment in self._pairs():
+            field, length = rollout(self.variants[name], environment)
+            if length > self.steps:
+                raise InputError(
+                    f"steps = {self.steps}: less than one rollout; should be at least {length},"
+                    f" or {dotted('variants', name, 'config', field)} smaller"
+                )
+
+    def remarks(self) -> list[str]:
+        """What follows where a variant's rollouts do not end at its last step or its evaluation points."""
+        found = []
+        points = [-(-k * self.steps // self.evaluation.points) for k in range(1, self.evaluation.points + 1)]
+        for name, environment in self._pairs():
+            _, length = rollout(self.variants[name], environment)
+            policies = {-(-point // length) for point in points}
+            taken = max(policies) * length
+            parts = [f"{taken} steps are taken where {self.steps} are asked"] * (taken != self.steps)
+            if len(policies) < len(points):
+                parts.append(f"{len(points)} evaluation points fall on {len(policies)} policies")
+            if parts:
+                found.append(f"{name}: rollouts have {length} steps, so that {' and '.join(parts)}")
+        return list(dict.fromkeys(found))
+
     def smoke(self) -> "Suite":
         """The same cells in seconds each: whether all of it runs, and nothing about what it shows.
 
@@ -228,15 +256,16 @@ class Suite(BaseModel):
         """
         off_policy = any(facts(variant).replay for variant in self.variants.values())
         most = SMOKE_STEPS_OFF_POLICY if off_policy else SMOKE_STEPS
+        steps = max(SMOKE_EVALUATION.points, min(self.steps, most))
         return Suite(
             **{
                 **dict(self),
                 "name": f"{self.name}-smoke",
                 "title": f"{self.title} (smoke version, no finding)",
                 "seeds": self.seeds[:SMOKE_SEEDS],
-                "steps": max(SMOKE_EVALUATION.points, min(self.steps, most)),
+                "steps": steps,
                 "evaluation": SMOKE_EVALUATION,
-                "variants": {name: shortened(it, most) for name, it in self.variants.items()},
+                "variants": {name: shortened(it, steps) for name, it in self.variants.items()},
             }
         )
 

@@ -244,7 +244,7 @@ def test_a_smoke_version_is_never_longer_than_its_suite_and_can_be_restricted() 
     ],
 )
 def test_only_a_long_rollout_is_cut_in_a_smoke_version(table: str, field: str, length: int) -> None:
-    whole = suite(tomllib.loads(f"{SMALL}\n[variants.x]\n{table}"))
+    whole = suite(tomllib.loads(f"{LONG}\n[variants.x]\n{table}"))
     before, after = whole.variants["x"].config, whole.smoke().variants["x"].config
     assert after.model_dump() == before.model_dump() | {field: length}
 
@@ -480,3 +480,29 @@ def test_an_off_policy_algorithm_of_unbounded_actions_is_one_line_that_names_var
 def test_a_gaussian_policy_has_no_need_of_bounds(unbounded: str) -> None:
     chosen = suite(tomllib.loads(SMALL.replace("Hopper-v5", unbounded)))
     assert len(chosen.cells()) == 4
+
+
+# ---- steps, rollouts and points
+
+
+def test_steps_below_one_rollout_are_refused_before_training_and_can_be_reported() -> None:
+    words = (
+        r"^steps = 1000: less than one rollout; should be at least 2048, or variants\.ppo\.config\.horizon"
+    )
+    with pytest.raises(InputError, match=words):
+        small().check_rollouts()
+    assert small().cells()
+    small(steps="2_048").check_rollouts()
+    small().smoke().check_rollouts()
+    off_policy = suite(tomllib.loads(LONG.partition("[variants.ppo-slow]")[0].replace('"ppo"', '"td3"')))
+    off_policy.check_rollouts()
+    assert off_policy.remarks() == []
+
+
+def test_what_rollouts_make_of_steps_and_points_is_said() -> None:
+    one = small(steps="10_000").restricted(only="ppo/*")
+    assert one.remarks() == [
+        "ppo: rollouts have 2048 steps, so that 10240 steps are taken where 10000 are asked and "
+        "10 evaluation points fall on 5 policies"
+    ]
+    assert small(steps="20_480").restricted(only="ppo/*").remarks() == []

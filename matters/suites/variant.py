@@ -94,6 +94,13 @@ def without_effect(algorithm: str, config: BaseModel) -> set[str]:
     return {name for name, when in conditions.items() if when.holds is not None and when.holds(config)}
 
 
+def rollout(chosen: Variant, environment: str) -> tuple[str, int]:
+    """The setting that says how long a rollout is, and the steps of one; without rollouts none, and 1."""
+    known, config = facts(chosen), chosen.on(environment)
+    length = math.prod(getattr(config, field) for field in known.rollout)
+    return (known.rollout[0], length) if known.rollout else ("", 1)
+
+
 def shortened(chosen: Variant, steps: int) -> Variant:
     """The variant with rollouts of at most `steps` steps, all environments counted, or a warm-up of half."""
     field, known = dotted("variants", chosen.name, "config"), facts(chosen)

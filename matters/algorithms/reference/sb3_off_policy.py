@@ -107,6 +107,7 @@ class _OffPolicyListener(BaseCallback):
         self.q: list[torch.Tensor] = []
 
     def _on_training_start(self) -> None:
+        self.updated(0, {}, sb3.greedy(self.model))
         model: Any = self.model
         self.seen = {name: [] for name in LOGGED if name != "temperature" or isinstance(model, SAC)}
         model.critic.register_forward_hook(self._watch)

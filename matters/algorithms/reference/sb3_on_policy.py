@@ -114,6 +114,9 @@ class _OnPolicyListener(BaseCallback):
         self.ends = ends
         self.before: tuple[Tensor, Tensor, Tensor, Tensor] | None = None
 
+    def _on_training_start(self) -> None:
+        self.updated(0, {}, sb3.greedy(self.model))
+
     def _on_step(self) -> bool:
         return True
 

@@ -12,7 +12,11 @@ from matters.harness.terminal.console import notes, print_json, warn
 from matters.suites.errors import InputError
 
 if TYPE_CHECKING:
+    from matters.results.store import Store
     from matters.suites.spec import RunSpec
+
+TRAINED = ("episodes", "parameters")
+"""The parts of a record that are the training's own."""
 
 
 def reproduce(run_id: RunId, store: StoreDirectory = DEFAULT_STORE, json: Json = False) -> None:
@@ -26,11 +30,13 @@ def reproduce(run_id: RunId, store: StoreDirectory = DEFAULT_STORE, json: Json =
         raise InputError(f"run {found} is {before.state}: only a finished run has a digest to compare with")
     _check_version(spec)
     try:
-        digest, error, again = _train_again(spec)
+        digest, error, again, parts = _train_again(spec)
     except KeyboardInterrupt:
         warn("stopped: nothing was compared")
         raise typer.Exit(1) from None
-    same = digest == before.digest
+    differing = _differing(opened, found, parts)
+    # A run of schema 1 was evaluated on other episodes: what it learnt is compared.
+    same = not differing if opened.schema_of(found) == 1 and parts else digest == before.digest
     changed = [] if same else _changed(opened.provenance(found), again)
     if json:
         print_json(
@@ -41,7 +47,12 @@ def reproduce(run_id: RunId, store: StoreDirectory = DEFAULT_STORE, json: Json =
                 "digest_again": digest,
                 "error": error,
                 "changed": changed,
+                "differing": differing,
             }
+        )
+    elif same and digest != before.digest:
+        typer.echo(
+            f"{found}: the same {' and '.join(TRAINED)}; an older Matters evaluated it on other episodes"
         )
     elif same:
         typer.echo(f"{found}: the same digest, {digest}")
@@ -49,6 +60,7 @@ def reproduce(run_id: RunId, store: StoreDirectory = DEFAULT_STORE, json: Json =
         typer.echo(f"{found}: failed this time: {error}")
     else:
         typer.echo(f"{found}: DIFFERENT\n  recorded {before.digest}\n  again    {digest}")
+        typer.echo(f"  what differs: {', '.join(differing)}")
         for line in changed or ["packages, C library, processor and training code are as they were"]:
             typer.echo(f"  {line}")
     if not same:
@@ -65,11 +77,21 @@ def _check_version(spec: "RunSpec") -> None:
         raise InputError(f"algorithm_version {then}: this Matters has version {now} of {spec.algorithm}")
 
 
-def _train_again(spec: "RunSpec") -> tuple[str | None, str | None, dict[str, Any]]:
-    """The digest, or what went wrong, and the provenance of a fresh run of the spec."""
+def _differing(store: "Store", run_id: str, again: dict[str, str]) -> list[str]:
+    """The parts of the recorded run that are not those of `again`; of schema 1 the training's alone."""
+    from matters.results.schema import part_hashes
+
+    parts = [part for part in again if part in TRAINED or store.schema_of(run_id) > 1]
+    recorded = part_hashes(store.record(run_id), parts)
+    return [part for part in parts if recorded[part] != again[part]]
+
+
+def _train_again(spec: "RunSpec") -> tuple[str | None, str | None, dict[str, Any], dict[str, str]]:
+    """The digest, or what went wrong, and the provenance and hashed parts of a fresh run of the spec."""
     from matters.harness.scheduling import executors
     from matters.harness.scheduling.fill_store import fill_store
     from matters.harness.terminal import display
+    from matters.results.schema import part_hashes
     from matters.results.store import Store
     from matters.suites.suite import Cell
 
@@ -86,9 +108,10 @@ def _train_again(spec: "RunSpec") -> tuple[str | None, str | None, dict[str, Any
             say=notes().print,
         )
         if outcome.lost:
-            return None, outcome.lost[0].reason, {}
+            return None, outcome.lost[0].reason, {}, {}
         status = fresh.status(spec.run_id)
-        return status.digest, status.error, fresh.provenance(spec.run_id)
+        parts = {} if status.digest is None else part_hashes(fresh.record(spec.run_id))
+        return status.digest, status.error, fresh.provenance(spec.run_id), parts
 
 
 ALWAYS = ("bits", "python", "packages", "training_code", "numerics.libc")

@@ -31,6 +31,13 @@ if TYPE_CHECKING:
 
 Workers = Annotated[int | None, typer.Option(metavar="N", help="Processes at a time.  [default: one a core]")]
 Executor = Annotated[str, typer.Option(metavar="NAME", help="Where runs are trained: local.")]
+KeepState = Annotated[
+    bool,
+    typer.Option(
+        "--keep-state",
+        help="Keep the final states of off-policy runs, replays included, so that they can go on.",
+    ),
+]
 RetryFailed = Annotated[bool, typer.Option("--retry-failed", help="Train failed runs once more.")]
 
 
@@ -46,6 +53,7 @@ def run(
     out: Out = None,
     allow_missing: AllowMissing = False,
     retry_failed: RetryFailed = False,
+    keep_state: KeepState = False,
     json: Json = False,
 ) -> None:
     """Train what the store lacks, then report."""
@@ -57,6 +65,7 @@ def run(
         out=out,
         allow_missing=allow_missing,
         retry_failed=retry_failed,
+        keep_state=keep_state,
         json=json,
         command=reproducing_command(suite, seeds, steps, only, smoke),
     )
@@ -71,6 +80,7 @@ def run_suite(
     out: Path | None,
     allow_missing: bool,
     retry_failed: bool,
+    keep_state: bool = False,
     json: bool,
     command: str,
 ) -> None:
@@ -81,6 +91,7 @@ def run_suite(
     """
     execute = executors.load(executor)
     crew = _workers(workers)
+    declared.check_rollouts()
     place = report_directory(out, store, declared.name)
 
     from matters.harness.scheduling.fill_store import check_memory, fill_store
@@ -91,6 +102,9 @@ def run_suite(
         # Else only what the store lacks has to fit; nothing is written to it before that is known.
         check_memory(declared.cells(), crew)
     opened = Store.open(store, create=True)
+    if any(opened.status(spec.run_id).state != "done" for cell in declared.cells() for spec in cell.specs):
+        for remark in declared.remarks():
+            notes().print(remark)
     try:
         outcome = fill_store(
             opened,
@@ -100,6 +114,7 @@ def run_suite(
             watch=partial(display.progress, console=notes()),
             say=notes().print,
             retry_failed=retry_failed,
+            keep_state=keep_state,
         )
     except KeyboardInterrupt:
         warn("stopped; the same command goes on from the last checkpoints")

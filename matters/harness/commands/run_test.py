@@ -47,7 +47,7 @@ from matters.harness.training.worker import train_population
 from matters.results.store import Store
 from matters.suites.suite import load_suite
 
-def trainer(directory, retry_failed):
+def trainer(directory, *_options):
     return partial(train_population, directory, checkpoint_seconds=0.0)
 
 if __name__ == "__main__":

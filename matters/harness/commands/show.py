@@ -20,6 +20,7 @@ def show(run_id: RunId, store: StoreDirectory = DEFAULT_STORE, json: Json = Fals
     status = opened.status(found)
     facts: dict[str, Any] = {
         "run_id": found,
+        "training_id": opened.spec(found).training_id,
         "spec": opened.spec(found).model_dump(mode="json"),
         "status": vars(status),
         "provenance": opened.provenance(found),
@@ -43,7 +44,7 @@ def show(run_id: RunId, store: StoreDirectory = DEFAULT_STORE, json: Json = Fals
 
 
 def _evaluations(columns: Any) -> list[dict[str, Any]]:
-    """One row a point: its step and its mean return."""
+    """One row per point: its step and its mean return."""
     points: dict[int, list[tuple[int, float]]] = {}
     for point, step, score in zip(columns["point"], columns["step"], columns["return"], strict=True):
         points.setdefault(int(point), []).append((int(step), float(score)))

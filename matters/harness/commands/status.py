@@ -59,6 +59,8 @@ def status(
                     "steps": found.steps,
                     "digest": found.digest,
                     "score": found.score,
+                    "steps_asked": spec.steps,
+                    "training_id": spec.training_id,
                 }
                 for cell, spec, found in runs
             ]
@@ -69,5 +71,7 @@ def status(
         counts.setdefault((cell.variant, cell.environment), Counter())[found.state] += 1
     rows = [(*cell, *(states[state] for state in STATES)) for cell, states in counts.items()]
     print_table(("variant", "environment", *STATES), rows)
+    for remark in declared.remarks():
+        typer.echo(remark)
     total = Counter(found.state for _, _, found in runs)
     typer.echo(", ".join(f"{total[state]} {state}" for state in STATES))

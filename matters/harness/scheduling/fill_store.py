@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
 Watch = Callable[[Sequence[Task]], AbstractContextManager[Callable[["Progress | Lost"], None]]]
 """Shows tasks while they are trained; the context takes each piece of news as it comes."""
-MakeTrain = Callable[[Path, bool], Train]
-"""From the store's directory and `retry_failed`."""
+MakeTrain = Callable[[Path, bool, bool], Train]
+"""From the store's directory, `retry_failed` and `keep_state`."""
 
 POLL_SECONDS = 1.0
 """How often to ask whether another process has finished the runs that it holds."""
@@ -46,16 +46,17 @@ def fill_store(
     watch: Watch,
     say: Callable[[str], object],
     retry_failed: bool = False,
+    keep_state: bool = False,
 ) -> Outcome:
     """Train every run of the cells that is missing, or failed if that is asked for.
 
     Runs that another process is training are waited for, and taken over should it die. So on return each
     run is done or failed, except those of the tasks that were lost here. `workers` processes work at a time;
-    `make_train`, which tests replace, makes what they call. `watch` shows the news
-    of some tasks while they are trained, and `say` a line. Raises InputError if there is not enough memory
-    for one of the runs; then nothing is trained.
+    `make_train`, which tests replace, makes what they call. With `keep_state`, off-policy runs keep their
+    final states. `watch` shows the news of some tasks while they are trained, and `say` a line. Raises
+    InputError if there is not enough memory for one of the runs; then nothing is trained.
     """
-    train = (make_train or population_trainer)(store.path, retry_failed)
+    train = (make_train or population_trainer)(store.path, retry_failed, keep_state)
     lost: list[Lost] = []
     tried: set[str] = set()
     trained = 0
@@ -69,6 +70,9 @@ def fill_store(
             if status.state in wanted and run_id not in tried
         }
         if pending:
+            pending |= _taken_over(store, cells, pending, None if tried else say)
+            if keep_state and not tried:
+                _say_size(cells, pending, say)
             tasks = plan(cells, pending, workers, _facts, _limits(cells, pending, workers))
             events = execute(tasks, train, workers)
             tried |= pending.keys()
@@ -111,8 +115,57 @@ def _facts(algorithm: str) -> "Facts":
     return algorithms.load(algorithm).FACTS
 
 
-def population_trainer(directory: Path, retry_failed: bool) -> Train:
+def _taken_over(
+    store: "Store", cells: "Sequence[Cell]", pending: Mapping[str, int], say: Callable[[str], object] | None
+) -> dict[str, int]:
+    """The steps that pending runs without a checkpoint need not take: the store has them, as another run's.
+
+    Says for each cell what its runs are taken over from, or why they are not.
+    """
+    from matters.harness.training import earlier  # torch, as above
+
+    fresh = [
+        (cell, spec)
+        for cell in cells
+        for spec in cell.specs
+        if spec.run_id in pending and not pending[spec.run_id]
+    ]
+    found = earlier.trainings(store, [spec for _, spec in fresh])
+    steps: dict[str, int] = {}
+    lines: dict[str, int] = {}
+    for cell, spec in fresh:
+        choice = earlier.choose(store, spec, found)
+        label = f"{cell.variant}/{cell.environment}"
+        if choice.source is None:
+            line = f"{label}: trained from the beginning: {choice.reason}" if choice.reason else ""
+        elif choice.source.spec.steps == spec.steps:
+            line = f"{label}: already trained, evaluated again"
+        else:
+            line = f"{label}: goes on from step {choice.source.steps}"
+        if choice.source is not None:
+            steps[spec.run_id] = choice.source.steps
+        if line:
+            lines[line] = lines.get(line, 0) + 1
+    if say is not None:
+        for line, runs in lines.items():
+            say(f"{line} ({runs} {'run' if runs == 1 else 'runs'})")
+    return steps
+
+
+def _say_size(cells: "Sequence[Cell]", pending: Mapping[str, int], say: Callable[[str], object]) -> None:
+    """Say how much room the final states of off-policy runs will take."""
+    from matters.harness.scheduling import memory  # torch, as above
+
+    specs = [spec for cell in cells for spec in cell.specs if spec.run_id in pending]
+    known = {spec.algorithm: _facts(spec.algorithm) for spec in specs}
+    ours = [spec for spec in specs if known[spec.algorithm].replay and not known[spec.algorithm].alone]
+    sizes = [memory.state_bytes(spec) for spec in ours]
+    if sizes:
+        say(f"--keep-state: the final states of {len(sizes)} runs will take {memory.shown(sum(sizes))}")
+
+
+def population_trainer(directory: Path, retry_failed: bool, keep_state: bool) -> Train:
     """What a worker calls to train a task's runs into the store in `directory`."""
     from matters.harness.training.worker import train_population
 
-    return partial(train_population, directory, retry_failed=retry_failed)
+    return partial(train_population, directory, retry_failed=retry_failed, keep_state=keep_state)

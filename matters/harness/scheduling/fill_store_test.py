@@ -41,6 +41,9 @@ class FakeStore:
         path = self.path / run_id
         return FakeStatus(path.read_text() if path.exists() else "missing")
 
+    def runs_of(self, _trainings):
+        return ()
+
 
 @dataclass(frozen=True)
 class News:
@@ -74,7 +77,7 @@ def fake_train(directory, retry_failed, specs, emit):
         emit(News((spec.run_id,), state, 100))
 
 
-def trainer(directory, retry_failed):
+def trainer(directory, retry_failed, _keep_state):
     return partial(fake_train, directory, retry_failed)
 
 

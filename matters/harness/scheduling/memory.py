@@ -12,7 +12,7 @@ import numpy as np
 from matters.algorithms import load
 from matters.algorithms.interface import Problem
 from matters.algorithms.parts import population
-from matters.algorithms.parts.replay import bytes_when_full
+from matters.algorithms.parts.replay import bytes_when_full, row_type
 from matters.harness.training.simulators import problem
 from matters.suites.errors import InputError
 from matters.suites.spec import RunSpec, canonical_json
@@ -53,6 +53,12 @@ def run_bytes(spec: RunSpec) -> int:
         step = 4 * (2 * sizes.observation_size + sizes.action_size + 2)
         kept = STATES * facts.rollout_steps(config) * step
     return RUN + STATES * numbers + kept + facts.scratch(config, state)
+
+
+def state_bytes(spec: RunSpec) -> int:
+    """About how many bytes the final state of an off-policy run takes on disk: every step that it took."""
+    sizes = _problem(spec.environment)
+    return MB + spec.steps * row_type(sizes.observation_size, sizes.action_size).itemsize
 
 
 def limits(cells: "Iterable[Cell]", workers: int, available: int) -> dict[str, int]:
@@ -105,13 +111,14 @@ def _refusal(cell: "Cell", needs: int, share: int, workers: int, available: int)
     if field is not None:
         ways.append(f"{field} below {cell.specs[0].config[field]}")
     return (
-        f"{cell.variant} on {cell.environment}: one run needs {_shown(needs)} of memory, and of the "
-        f"{_shown(available)} available each of {workers} workers may take {_shown(share)}; "
+        f"{cell.variant} on {cell.environment}: one run needs {shown(needs)} of memory, and of the "
+        f"{shown(available)} available each of {workers} workers may take {shown(share)}; "
         f"try {' or '.join(ways or ['a smaller network'])}"
     )
 
 
-def _shown(size: int) -> str:
+def shown(size: int) -> str:
+    """Bytes as a person says them."""
     return f"{size / 10**9:.1f} GB" if size >= 10**9 else f"{size / MB:.0f} MB"
 
 

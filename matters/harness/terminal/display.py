@@ -113,9 +113,9 @@ class Tally:
         for run in self.runs.values():
             if run.state in ("skipped", "lost"):
                 continue
-            ahead = run.total - run.start
+            ahead = run.total - run.start  # a last rollout may pass the total
             share = (run.steps - run.start) / ahead if ahead > 0 else 1.0
-            share = 1.0 if run.state in ("done", "failed") else max(share, 0.0)
+            share = 1.0 if run.state in ("done", "failed") else min(max(share, 0.0), 1.0)
             spent += run.cost * share
             left += run.cost * (1.0 - share)
         seconds = self._seconds()

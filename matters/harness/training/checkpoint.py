@@ -15,13 +15,13 @@ from safetensors import safe_open
 from safetensors.numpy import load_file, save
 
 from matters.algorithms.parts.population import generator_state, put_row, restore_generator, row
-from matters.harness.training import replay_file
+from matters.harness.training import kept_policies, replay_file
 from matters.harness.training.population import Population
 from matters.harness.training.recorder import Recorder
 from matters.suites.spec import RunSpec
 from matters.suites.tasks.native import native
 
-FORMAT = 3
+FORMAT = 4
 
 
 def possible(training: Population) -> bool:
@@ -38,7 +38,9 @@ def take(training: Population, index: int, recorder: Recorder, path: Path) -> No
     facts = {
         "format": FORMAT,
         "native": training.environments.simulators.native,
+        "run_id": training.specs[index].run_id,
         "step": training.step,
+        "policies": recorder.policies.save(path),
         "rows": rows,
         "ends": ends,
         "action": generator_state(training.action_generators[index]),
@@ -48,6 +50,10 @@ def take(training: Population, index: int, recorder: Recorder, path: Path) -> No
         "state": row(training.state, index),
         "environments": training.environments.row(index),
         "recorder": recorder.arrays(),
+        "measured": {
+            name: np.array([values[index] for values in updates])
+            for name, updates in training.measured.items()
+        },
         "loop": {
             "observation": training.observation[index].numpy().copy(),
             "facts": np.frombuffer(json.dumps(facts).encode(), dtype=np.uint8),
@@ -100,15 +106,27 @@ def restore(training: Population, index: int, path: Path) -> Recorder:
     training.action_generators[index] = restore_generator(str(facts["action"]))
     training.minibatch_generators[index] = restore_generator(str(facts["minibatch"]))
     training.step = int(facts["step"])
+    seeds = len(training.specs)
+    for name, values in part("measured:").items():
+        updates = training.measured.setdefault(name, [[0.0] * seeds for _ in values])
+        for update, value in zip(updates, values.tolist(), strict=True):
+            update[index] = value
     if training.replay is not None:
         counts = int(facts["rows"]), int(facts["ends"])
         replay_file.restore(training.replay, index, path, counts, training.observation[index, 0])
-    return Recorder.restored(part("recorder:"))
+    recorder = Recorder.restored(part("recorder:"))
+    like = kept_policies.acting(training, index)
+    recorder.policies = kept_policies.restored(path, int(facts["policies"]), like)
+    if facts["run_id"] != training.specs[index].run_id:
+        # Taken over from another run of this training: its points are not ours.
+        recorder.evaluations = Recorder().evaluations
+    return recorder
 
 
 def forget(path: Path) -> None:
     """Remove what lies beside a checkpoint that is not gone on from: the run starts anew."""
     replay_file.discard(path)
+    kept_policies.discard(path)
 
 
 def _facts(path: Path) -> dict[str, int | str]:

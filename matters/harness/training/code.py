@@ -16,7 +16,10 @@ NOT_BITS: dict[str, str] = {
     "matters.results.lease": "who trains a run",
     "matters.results.provenance": "what is noted beside a result",
     "matters.results.status": "how a run stands",
+    "matters.results.spec_file": "how a run's spec is written down",
     "matters.results.store": "where a result lies",
+    "matters.results.upgrade": "the names of old runs",
+    "matters.suites.baselines": "what a run is called",
     "matters.suites.errors": "the words of a refusal",
     "matters.suites.tasks.yardsticks": "what a page divides a return by",
 }

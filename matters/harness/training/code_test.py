@@ -44,7 +44,9 @@ def test_all_that_a_worker_loads_is_in_the_fingerprint_or_left_out_with_a_reason
         env=environment, cwd=tmp_path, check=True, capture_output=True, text=True,
     )  # fmt: skip
     loaded = set(json.loads(done.stdout))
-    declared = {"matters.suites.suite", "matters.suites.variant"}  # the test's own words, not the worker's
+    declared = {
+        f"matters.suites.{name}" for name in ("design", "suite", "variant")
+    }  # the test's own words, not the worker's
     assert loaded - set().union(*(needed(name) for name in names)) - set(NOT_BITS) <= declared
 
 

@@ -29,24 +29,27 @@ class Evaluated:
 
 
 class Evaluator:
-    """Own environments. Which episodes they play depends on the run's seed and the point alone."""
+    """Own environments. An episode depends on the run's seed, the point's step and the episode's number
+    alone, so that more episodes, more points and longer runs leave those that were played as they are.
+    """
 
     def __init__(self, specs: list[RunSpec], streams: list[np.random.SeedSequence]) -> None:
         """For runs of one cell; `streams` are their evaluation streams."""
-        episodes, points = specs[0].evaluation.episodes, specs[0].evaluation.points
+        self.spec, self.streams = specs[0], streams
+        episodes = self.spec.evaluation.episodes
         self.groups = [range(episodes)[first : first + TOGETHER] for first in range(0, episodes, TOGETHER)]
         self.simulators = {
-            size: simulators(specs[0].environment, len(specs) * size, specs[0].environment_settings)
+            size: simulators(self.spec.environment, len(specs) * size, self.spec.environment_settings)
             for size in {len(group) for group in self.groups}
         }
         """For each number of episodes that is played side by side."""
-        self.seeds = [
-            stream.generate_state(points * episodes).reshape(points, episodes) for stream in streams
-        ]
 
     def __call__(self, policy: Policy, point: int) -> Evaluated:
-        """Play the episodes of evaluation point `point` (1 is the first)."""
-        seeds = np.stack([points[point - 1] for points in self.seeds])
+        """Play the episodes of evaluation point `point` (0 is the untrained policy's)."""
+        step, episodes = nominal_step(self.spec, point), self.spec.evaluation.episodes
+        seeds = np.array(
+            [[_episode_seed(own, step, episode) for episode in range(episodes)] for own in self.streams]
+        )
         played = [self._play(policy, seeds[:, group.start : group.stop]) for group in self.groups]
         return Evaluated(
             np.concatenate([part.returns for part in played], 1),
@@ -56,16 +59,19 @@ class Evaluator:
     def _play(self, policy: Policy, seeds: np.ndarray) -> Evaluated:
         """An episode for each of `seeds` [S, E], side by side.
 
-        One that is over leaves its last observation in the batch until all are, so that no seed's bits depend
-        on how long the others take.
+        The policy is always shown as many observations as can be played together, and an episode that is
+        over leaves its last one in the batch, so that an episode's bits depend neither on how many others
+        there are nor on how long they take.
         """
-        playground = self.simulators[seeds.shape[1]]
+        episodes = seeds.shape[1]
+        playground = self.simulators[episodes]
         playing = np.arange(seeds.size)
         returns, lengths = np.zeros(seeds.size), np.zeros(seeds.size, dtype=np.int64)
         observation = playground.reset(playing.tolist(), seeds.ravel().tolist())
+        shown = np.zeros((len(seeds), TOGETHER, observation.shape[1]), dtype=np.float32)
         while len(playing):
-            seen = observation.astype(np.float32).reshape(*seeds.shape, -1)
-            action = policy(torch.from_numpy(seen)).numpy()
+            shown[:, :episodes] = observation.reshape(*seeds.shape, -1)
+            action = policy(torch.from_numpy(shown)).numpy()[:, :episodes]
             stepped = playground.step(action.reshape(seeds.size, -1), playing.tolist())
             returns[playing] += stepped.reward[playing]
             lengths[playing] += 1
@@ -77,14 +83,22 @@ class Evaluator:
         """Go on with some of the seeds only."""
         for size, row_major in self.simulators.items():
             row_major.keep([row * size + episode for row in rows for episode in range(size)])
-        self.seeds = [self.seeds[row] for row in rows]
+        self.streams = [self.streams[row] for row in rows]
 
 
-def due(spec: RunSpec, points_done: int, step: int) -> range:
-    """The evaluation points (1 is the first) that `step` has reached and that are not done.
+def nominal_step(spec: RunSpec, point: int) -> int:
+    """Where evaluation point `point` of K stands: point · steps / K, rounded up."""
+    return -(-point * spec.steps // spec.evaluation.points)
 
-    Point k of K stands at step k · steps / K; a rollout may pass several.
-    """
+
+def due(spec: RunSpec, first: int, step: int) -> range:
+    """The evaluation points, from `first` on, that `step` has reached; a rollout may pass several."""
     total = spec.evaluation.points
     reached = min(total, step * total // spec.steps)
-    return range(points_done + 1, reached + 1)
+    return range(first, reached + 1)
+
+
+def _episode_seed(stream: np.random.SeedSequence, step: int, episode: int) -> int:
+    """The seed that an evaluation episode's environment is reset with."""
+    own = np.random.SeedSequence(stream.entropy, spawn_key=(*stream.spawn_key, step, episode))
+    return int(own.generate_state(1)[0])

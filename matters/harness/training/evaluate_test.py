@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from matters.harness.training.evaluate import TOGETHER, Evaluator, due
+from matters.harness.training.evaluate import TOGETHER, Evaluator, _episode_seed, due, nominal_step
 from matters.suites.spec import Evaluation, RunSpec
 from matters.suites.tasks.environments import make
 
@@ -52,7 +52,7 @@ def test_an_episode_is_the_one_of_its_seed_however_many_are_played_side_by_side(
     assert evaluated.returns.shape == evaluated.lengths.shape == (1, episodes)
     environment = make("Hopper-v5")
     for episode in range(episodes):
-        seen, _ = environment.reset(seed=int(one.seeds[0][0][episode]))
+        seen, _ = environment.reset(seed=_episode_seed(one.streams[0], nominal_step(one.spec, 1), episode))
         total, length, over = 0.0, 0, False
         while not over:
             action = policy(torch.from_numpy(seen.astype(np.float32))[None, None])[0, 0].numpy()
@@ -88,9 +88,26 @@ def test_every_variant_meets_the_same_episodes():
 )
 def test_point_k_is_due_once_k_steps_over_points_are_reached(points, steps, reached):
     for step, last in reached.items():
-        assert list(due(spec(0, points=points, steps=steps), 0, step)) == list(range(1, last + 1))
+        assert list(due(spec(0, points=points, steps=steps), 0, step)) == list(range(last + 1))
 
 
 def test_points_that_are_done_are_not_due_again():
-    assert list(due(spec(0, points=10, steps=100), 3, 55)) == [4, 5]
-    assert list(due(spec(0, points=10, steps=100), 10, 200)) == []
+    assert list(due(spec(0, points=10, steps=100), 4, 55)) == [4, 5]
+    assert list(due(spec(0, points=10, steps=100), 11, 200)) == []
+
+
+@pytest.mark.parametrize("more", [4, TOGETHER + 2])
+def test_more_episodes_leave_those_before_them_as_they_are(more):
+    policy = policy_of(weights(3))
+    few, many = evaluator(3, episodes=3)(policy, 2), evaluator(3, episodes=more)(policy, 2)
+    assert np.array_equal(few.returns, many.returns[:, :3])
+    assert np.array_equal(few.lengths, many.lengths[:, :3])
+
+
+def test_an_episode_belongs_to_its_step_whatever_the_points_and_the_length_of_the_run():
+    policy = policy_of(weights(3))
+    one = evaluator(3, points=4, steps=100)(policy, 2)
+    for points, steps, point in ((2, 100, 1), (10, 100, 5), (8, 200, 2)):
+        other = evaluator(3, points=points, steps=steps)(policy, point)
+        assert np.array_equal(one.returns, other.returns)
+    assert not np.array_equal(one.returns, evaluator(3, points=4, steps=104)(policy, 2).returns)

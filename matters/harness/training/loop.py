@@ -1,5 +1,7 @@
 """The training loop of a population: a generator of events. Recording, evaluation and checkpoints consume
 it.
+
+Nothing here but the end itself, and the schedules that say so, depends on how long the run is.
 """
 
 from collections.abc import Iterator
@@ -8,10 +10,14 @@ import torch
 
 from matters.algorithms.experience import Experience, collect, due_updates, explore, rollout
 from matters.algorithms.interface import Metrics
-from matters.harness.training.population import ROWS, EpisodeEnded, Event, Population, Updated
-from matters.suites.spec import RunSpec
+from matters.harness.training.kept_policies import next_kept
+from matters.harness.training.population import EpisodeEnded, Event, PolicyDue, Population, Updated
 
-SHORTEST_BLOCK = 100
+BLOCK = 100
+"""Environment steps for which the record has one row of updates: of several on-policy ones the first to reach
+the block's end, of gradient steps the mean. There an off-policy population is looked at for divergence, and
+may be left.
+"""
 
 
 def train(training: Population) -> Iterator[Event]:
@@ -20,56 +26,46 @@ def train(training: Population) -> Iterator[Event]:
 
 
 def train_on_policy(training: Population) -> Iterator[Event]:
-    """Rollout and update in turn. Told are the metrics of every k-th update, and of the last."""
+    """Rollout and update in turn."""
     algorithm, total = training.algorithm, training.total_updates
     assert algorithm.KIND == "on-policy"
-    every = -(-total // ROWS)
     while training.updates < total:
-        progress, seen = training.updates / total, []
+        progress, before, seen = training.updates / total, training.step, []
         for one in collect(training):
             seen.append(one)
             yield from ended(training, one)
         metrics = algorithm.update(
             training.state, training.config, rollout(seen), training.minibatch_generators, progress=progress
         )
-        told = training.updates % every == 0 or training.updates == total
-        yield Updated(training.step, metrics if told else {})
+        ends_block = training.step // BLOCK > before // BLOCK
+        yield Updated(training.step, metrics if ends_block else {})
 
 
 def train_off_policy(training: Population) -> Iterator[Event]:
-    """Step after step, with gradient steps between; in blocks, at whose ends the population may be left.
-
-    Told of a block is the mean, over its updates, of each metric that some of them computed.
-    """
+    """Step after step, with gradient steps between."""
     spec = training.specs[0]
+    kept = next_kept(spec, training.step)
     while training.step < spec.steps:
-        end = block_end(spec, training.step)
-        # Numbers, not tensors: small pieces that stay would lie between large ones that come and go, and no
-        # large one would fit where the last one was. Ten seeds of TD3 would grow by 5 MB a gradient step.
-        measured: dict[str, list[list[float]]] = {}
-        while training.step < end:
-            yield from ended(training, explore(training))
-            for metrics in due_updates(training):
-                for name, value in metrics.items():
-                    measured.setdefault(name, []).append(value.tolist())
-        yield Updated(training.step, means(measured))
+        yield from ended(training, explore(training))
+        for metrics in due_updates(training):
+            # Numbers, not tensors: small pieces that stay would lie between large ones that come and go, and
+            # no large one would fit where the last one was. Ten seeds of TD3 would grow by 5 MB a gradient
+            # step.
+            for name, value in metrics.items():
+                training.measured.setdefault(name, []).append(value.tolist())
+        if training.step % BLOCK == 0:
+            block, training.measured = means(training.measured), {}
+            yield Updated(training.step, block)
+        elif training.step in (kept, spec.steps):
+            yield PolicyDue(training.step)
+        if training.step >= kept:
+            kept = next_kept(spec, training.step)
 
 
 def ended(training: Population, one: Experience) -> Iterator[EpisodeEnded]:
     """The episodes that the step just taken ended."""
     for row, episode in one.step.episodes:
         yield EpisodeEnded(row, training.step, episode)
-
-
-def block_end(spec: RunSpec, step: int) -> int:
-    """Where the block from `step` ends: at a multiple of its length, an evaluation point or the run's end.
-
-    A length of 100 steps, or of more where that would make more than ROWS blocks.
-    """
-    length = max(SHORTEST_BLOCK, -(-spec.steps // ROWS))
-    points = spec.evaluation.points
-    next_point = step * points // spec.steps + 1
-    return min((step // length + 1) * length, -(-next_point * spec.steps // points))
 
 
 def means(measured: dict[str, list[list[float]]]) -> Metrics:

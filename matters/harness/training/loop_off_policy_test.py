@@ -8,8 +8,8 @@ import torch
 
 from matters.algorithms.interface import Frozen
 from matters.harness.training import population as module
-from matters.harness.training.loop import block_end, means, train
-from matters.harness.training.population import ROWS, EpisodeEnded, Updated, begin
+from matters.harness.training.loop import BLOCK, means, train
+from matters.harness.training.population import EpisodeEnded, PolicyDue, Updated, begin
 from matters.suites.spec import Evaluation, RunSpec
 
 
@@ -154,50 +154,48 @@ def test_a_rule_is_told_after_each_step_which_episodes_ended(tape):
 
 
 def test_a_block_tells_the_mean_of_what_its_updates_measured_and_nothing_where_there_was_none(tape):
-    _, events = run(spec(steps=240, points=2, warmup=106))
+    training, events = run(spec(steps=240, points=2, warmup=106))
     told = {event.step: event.metrics for event in events if isinstance(event, Updated)}
-    assert list(told) == [100, 120, 200, 240]
+    assert list(told) == [100, 200]
     assert told[100] == {}
-    # Updates 1 to 14, to 94 and to 134; every second measures twice its number as well.
-    assert {step: told[step]["k"].tolist() for step in (120, 200, 240)} == {
-        120: [7.5],
-        200: [54.5],
-        240: [114.5],
-    }
-    assert told[120]["seldom"].tolist() == [2 * np.mean([2, 4, 6, 8, 10, 12, 14])]
+    # Updates 1 to 94; every second measures twice its number as well.
+    assert told[200]["k"].tolist() == [47.5]
+    assert told[200]["seldom"].tolist() == [2 * np.mean(range(2, 95, 2))]
+    # What the end cut is left to whoever goes on: updates 95 to 134.
+    assert [values[0] for values in training.measured["k"]] == list(range(95, 135))
 
 
 def test_a_metric_that_was_never_measured_in_a_block_is_not_told(tape):
-    _, events = run(spec(steps=100, points=100, warmup=98))
-    told = [event.metrics for event in events if isinstance(event, Updated)]
-    assert [sorted(metrics) for metrics in told[-3:]] == [[], ["k"], ["k", "seldom"]]
+    _, events = run(spec(steps=200, points=1, warmup=199))
+    assert [sorted(event.metrics) for event in events if isinstance(event, Updated)] == [[], ["k"]]
 
 
 @pytest.mark.parametrize(
-    ("steps", "points", "ends"),
+    ("steps", "points", "due", "blocks"),
     [
-        (250, 4, [63, 100, 125, 188, 200, 250]),
-        (90, 1, [90]),
-        (300, 3, [100, 200, 300]),
-        (7, 7, [1, 2, 3, 4, 5, 6, 7]),
+        (250, 4, [63, 125, 188, 250], [100, 200]),
+        (90, 1, [90], []),
+        (300, 3, [], [100, 200, 300]),
+        (7, 7, [1, 2, 3, 4, 5, 6, 7], []),
     ],
 )
-def test_a_block_ends_every_hundred_steps_at_evaluations_and_at_the_end(steps, points, ends):
-    assert list(blocks(spec(steps=steps, points=points))) == ends
+def test_blocks_end_every_hundred_steps_and_the_population_stops_at_its_points(
+    tape, steps, points, due, blocks
+):
+    _, events = run(spec(steps=steps, points=points))
+    assert [event.step for event in events if isinstance(event, PolicyDue)] == due
+    assert [event.step for event in events if isinstance(event, Updated)] == blocks
 
 
-def test_long_runs_have_longer_blocks():
-    ends = list(blocks(spec(steps=1_000_001, points=10)))
-    assert len(ends) <= ROWS + 10
-    assert ends[:3] == [501, 1002, 1503]
-    assert set(ends) >= {-(-point * 1_000_001 // 10) for point in range(1, 11)}
-
-
-def blocks(one):
-    step = 0
-    while step < one.steps:
-        step = block_end(one, step)
-        yield step
+def test_blocks_and_what_they_tell_do_not_depend_on_how_long_the_run_is_or_on_its_points(tape):
+    told = []
+    for steps, points in ((300, 1), (900, 7)):
+        tape.batches.clear()
+        _, events = run(spec(steps=steps, points=points))
+        blocks = [event for event in events if isinstance(event, Updated)]
+        told.append([(event.step, event.metrics["k"].tolist()) for event in blocks])
+    assert [step for step, _ in told[1]] == [*range(BLOCK, 901, BLOCK)]
+    assert told[0] == told[1][:3]
 
 
 def test_a_seeds_actions_and_batches_are_its_own_whoever_else_trains(tape):

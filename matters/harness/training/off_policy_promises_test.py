@@ -9,7 +9,7 @@ import pytest
 
 from matters.algorithms import ALGORITHMS, load
 from matters.algorithms.parts import population
-from matters.harness.training import replay_file
+from matters.harness.training import loop, replay_file
 from matters.harness.training.environments import Environments
 from matters.harness.training.loop import train
 from matters.harness.training.population import begin
@@ -22,11 +22,20 @@ from matters.suites.spec import Evaluation, RunSpec
 SMALL = {"hidden": [16, 16], "batch_size": 8, "buffer_size": 30, "warmup": 14}
 """Of 60 steps, 14 warm up and 30 fill the replay. Every few rows end an episode: no policy balances yet."""
 
+
+@pytest.fixture(autouse=True)
+def short_blocks():
+    """So that a run of 60 steps can be left five times."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(loop, "BLOCK", 10)
+        yield
+
+
 RULES = [name for name in ALGORITHMS if load(name).KIND == "off-policy"]
 
 
 def spec(algorithm, preset, seed, *, environment="InvertedPendulum-v5", steps=60, points=6, **changes):
-    """Its blocks end at 10, 20, 30, 40, 50 and 60 steps: warming up, filling the replay, and after that."""
+    """Its points are at 10, 20, 30, 40, 50 and 60 steps: warming up, filling the replay, and after that."""
     rule = load(algorithm)
     config = rule.PRESETS[preset].model_dump(mode="json") | SMALL | changes
     return RunSpec(
@@ -136,6 +145,7 @@ KILLED = """
 import os, signal, sys
 from pathlib import Path
 from matters.algorithms.parts.replay import Replay
+from matters.harness.training import loop
 from matters.harness.training.off_policy_promises_test import ignore, spec
 from matters.harness.training.worker import train_population
 
@@ -147,6 +157,7 @@ def kill(replay, *arguments):
     add(replay, *arguments)
 
 Replay.add = kill
+loop.BLOCK = 10
 specs = [spec("sac", "sac", seed) for seed in (0, 3)]
 train_population(Path(sys.argv[1]), specs, ignore, checkpoint_seconds=0)
 """
@@ -252,7 +263,7 @@ def test_p4_a_diverged_seed_is_kept_with_its_last_score_and_the_others_do_not_no
     assert {seed: diverging[seed] == sound[seed] for seed in range(3)} == {0: True, 1: False, 2: True}
     status, record = store.status(specs[1].run_id), store.record(specs[1].run_id)
     assert status.diverged_at == record.diverged_at == 40
-    assert set(record.evaluations["point"].tolist()) == {1, 2, 3}
+    assert set(record.evaluations["point"].tolist()) == {0, 1, 2, 3}
     assert status.score == pytest.approx(record.evaluations["return"][-2:].mean())
 
 
@@ -305,7 +316,7 @@ def test_a_run_that_ends_in_its_warm_up_is_evaluated_and_has_learnt_nothing(tmp_
     one = spec("sac", "sac", 0, warmup=60)
     digests(tmp_path, [one])
     record = Store.open(tmp_path).record(one.run_id)
-    assert set(record.evaluations["point"].tolist()) == {1, 2, 3, 4, 5, 6}
+    assert set(record.evaluations["point"].tolist()) == {0, 1, 2, 3, 4, 5, 6}
     assert record.updates == {}
     assert Store.open(tmp_path).verify() == []
 
@@ -314,6 +325,6 @@ def test_updates_are_told_in_blocks_and_evaluations_come_at_their_points(tmp_pat
     one = spec("td3", "td3", 0, steps=250, points=4)
     digests(tmp_path, [one])
     record = Store.open(tmp_path).record(one.run_id)
-    assert record.evaluations["step"].tolist() == [63, 125, 188, 250]
-    assert record.updates["step"].tolist() == [63, 100, 125, 188, 200, 250]
+    assert record.evaluations["step"].tolist() == [0, 63, 125, 188, 250]
+    assert record.updates["step"].tolist() == [*range(20, 251, 10)]
     assert all(np.isfinite(column).all() for column in record.updates.values())

@@ -1,6 +1,6 @@
 """A population in training: all that its future depends on, and what it tells as it goes."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -13,9 +13,6 @@ from matters.algorithms.parts.replay import Replay
 from matters.harness.training.environments import Environments, Episode
 from matters.harness.training.evaluate import Policy
 from matters.suites.spec import RunSpec
-
-ROWS = 2000
-"""About how many updates of a run are told at most: of short ones each k-th, or the mean of several."""
 
 
 class Streams(NamedTuple):
@@ -50,6 +47,8 @@ class Population:
     """What an off-policy rule learns from."""
     step: int = 0
     """Environment steps taken so far by each run."""
+    measured: dict[str, list[list[float]]] = field(default_factory=dict)
+    """What the updates since the last block's end measured, by metric: for each update a number per seed."""
 
     @property
     def rollout_steps(self) -> int:
@@ -76,6 +75,10 @@ class Population:
         self.minibatch_generators = [self.minibatch_generators[row] for row in rows]
         if self.replay is not None:
             self.replay.keep(rows)
+        self.measured = {
+            name: [[values[row] for row in rows] for values in updates]
+            for name, updates in self.measured.items()
+        }
 
     def policy(self) -> Policy:
         """The deterministic policy with frozen normalisers, on raw observations."""
@@ -108,7 +111,14 @@ class Updated:
     metrics: Metrics
 
 
-Event = EpisodeEnded | Updated
+@dataclass
+class PolicyDue:
+    """The population stands at a step, within a block, whose policies are kept or evaluated."""
+
+    step: int
+
+
+Event = EpisodeEnded | Updated | PolicyDue
 
 
 def begin(specs: list[RunSpec]) -> Population:

@@ -7,16 +7,18 @@ from typing import Any
 
 import numpy as np
 
+from matters.harness.training.kept_policies import KeptPolicies
 from matters.results.schema import EPISODES, EVALUATIONS, Record
 
 
 @dataclass
 class Recorder:
-    """Rows of the three tables of a run, as lists by column."""
+    """Rows of the three tables of a run, as lists by column, and the policies kept."""
 
     episodes: dict[str, list[Any]] = field(default_factory=lambda: {name: [] for name in EPISODES})
     evaluations: dict[str, list[Any]] = field(default_factory=lambda: {name: [] for name in EVALUATIONS})
     updates: dict[str, list[Any]] = field(default_factory=dict)
+    policies: KeptPolicies = field(default_factory=KeptPolicies)
     diverged_at: int | None = None
 
     def episode(self, *row: Any) -> None:
@@ -30,8 +32,7 @@ class Recorder:
     def update(self, step: int, metrics: Mapping[str, float]) -> None:
         """Add the diagnostics of an update, or their means over several; nan for what was not measured.
 
-        A row stands for an on-policy update, or for a block of at least 100 steps with gradient steps in it.
-        A run has 2000 rows or a few more at most: of more updates every k-th has one, and blocks are longer.
+        A row stands for a block of 100 steps, or for a rollout that is longer.
         """
         rows = len(self.updates.setdefault("step", []))
         for name in metrics:
@@ -39,22 +40,30 @@ class Recorder:
         _add(self.updates, {**dict.fromkeys(self.updates, math.nan), "step": step, **metrics})
 
     @property
-    def points(self) -> int:
-        """How many evaluation points have been recorded."""
-        return int(self.evaluations["point"][-1]) if self.evaluations["point"] else 0
+    def next_point(self) -> int:
+        """The first evaluation point that has not been recorded."""
+        return int(self.evaluations["point"][-1]) + 1 if self.evaluations["point"] else 0
 
     def record(self, policy: dict[str, np.ndarray]) -> Record:
-        """All of it, with the final parameters."""
+        """The tables, with the final parameters."""
         tables = self._tables()
         return Record(policy=policy, diverged_at=self.diverged_at, **tables)
 
     def arrays(self) -> dict[str, np.ndarray]:
-        """All of it, as arrays by name, for a checkpoint."""
+        """The tables, as arrays by name, for a checkpoint."""
         return {
             f"{table}/{name}": column
             for table, columns in self._tables().items()
             for name, column in columns.items()
         }
+
+    @classmethod
+    def of(cls, record: Record) -> "Recorder":
+        """A recorder of what a training recorded, without its evaluations."""
+        recorder = cls(diverged_at=record.diverged_at)
+        recorder.episodes = {name: record.episodes[name].tolist() for name in EPISODES}
+        recorder.updates = {name: column.tolist() for name, column in record.updates.items()}
+        return recorder
 
     @classmethod
     def restored(cls, arrays: Mapping[str, np.ndarray]) -> "Recorder":

@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 from matters.algorithms import load
-from matters.harness.training.evaluate import Evaluator, due
-from matters.harness.training.loop import block_end
+from matters.harness.training.evaluate import Evaluator, due, nominal_step
+from matters.harness.training.loop import BLOCK
 from matters.harness.training.population import streams
 from matters.harness.training.recorder import Recorder
 from matters.suites.spec import RunSpec
@@ -42,10 +42,11 @@ class RecordedEpisodes(gymnasium.Wrapper[Any, Any, Any, Any]):
 
 
 def block_ends(spec: RunSpec) -> Iterator[int]:
-    """The steps at which a reference is to say where it stands: the ends of our off-policy blocks."""
+    """The steps at which a reference is to say where it stands: ends of blocks and evaluation points."""
     step = 0
     while step < spec.steps:
-        step = block_end(spec, step)
+        point = nominal_step(spec, step * spec.evaluation.points // spec.steps + 1)
+        step = min((step // BLOCK + 1) * BLOCK, point)
         yield step
 
 
@@ -68,7 +69,7 @@ def train(spec: RunSpec, recorder: Recorder, notify: Callable[[int], None]) -> d
         def policy(observation: Tensor) -> Tensor:
             return torch.from_numpy(act(observation[0].numpy()))[None]
 
-        for point in due(spec, recorder.points, step):
+        for point in due(spec, recorder.next_point, step):
             evaluated = evaluator(policy, point)
             for episode in range(spec.evaluation.episodes):
                 recorder.evaluation(

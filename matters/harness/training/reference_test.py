@@ -41,8 +41,8 @@ OFF_POLICY = pytest.mark.parametrize("name", ["sb3-ddpg", "sb3-td3", "sb3-sac"])
 @OFF_POLICY
 def test_an_off_policy_reference_is_evaluated_at_its_points_and_recorded_in_blocks(tmp_path, name):
     record, status, news = trained(tmp_path, spec(name))
-    assert record.evaluations["step"].tolist() == [70, 70, 140, 140, 210, 210]
-    assert [one.steps for one in news if one.state == "running"] == [70, 100, 140, 200, 210]
+    assert record.evaluations["step"].tolist() == [0, 0, 70, 70, 140, 140, 210, 210]
+    assert [one.steps for one in news if one.state == "running"] == [0, 70, 100, 140, 200, 210]
     # While it warms up there is nothing to record.
     assert record.updates["step"].tolist() == [100, 140, 200, 210]
     assert np.isfinite(record.updates["critic_loss"]).all()
@@ -72,6 +72,6 @@ def test_of_an_on_policy_reference_every_update_is_evaluated_and_those_that_reac
         update={"algorithm": "sb3-a2c", "config": rule.Config(n_steps=15).model_dump(mode="json")}
     )
     record, _, news = trained(tmp_path, one)
-    assert [one.steps for one in news if one.state == "running"] == list(range(15, 211, 15))
-    assert record.evaluations["step"].tolist() == [75, 75, 150, 150, 210, 210]
+    assert [one.steps for one in news if one.state == "running"] == list(range(0, 211, 15))
+    assert record.evaluations["step"].tolist() == [0, 0, 75, 75, 150, 150, 210, 210]
     assert record.updates["step"].tolist() == [75, 105, 150, 210]

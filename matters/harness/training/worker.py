@@ -5,21 +5,31 @@ import traceback
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
 import torch
 
 from matters.algorithms import load
+from matters.algorithms.interface import Metrics
 from matters.algorithms.parts.population import finite
-from matters.harness.training import checkpoint, reference
+from matters.harness.training import checkpoint, earlier, reference
 from matters.harness.training.allocator import keep_freed_memory
 from matters.harness.training.code import training_code
-from matters.harness.training.evaluate import Evaluator, due
-from matters.harness.training.loop import train
-from matters.harness.training.population import EpisodeEnded, Population, Updated, begin, streams
+from matters.harness.training.evaluate import Evaluator
+from matters.harness.training.kept_policies import acting, unpacked
+from matters.harness.training.loop import means, train
+from matters.harness.training.points import evaluator, keep_and_evaluate, play_kept
+from matters.harness.training.population import (
+    EpisodeEnded,
+    PolicyDue,
+    Population,
+    Updated,
+    begin,
+)
 from matters.harness.training.recorder import Recorder
-from matters.results.lease import Lease
+from matters.results.lease import Lease, state_files
 from matters.results.provenance import provenance
 from matters.results.store import Store
 from matters.suites.spec import RunSpec
@@ -56,13 +66,16 @@ def train_population(
     *,
     checkpoint_seconds: float = 30.0,
     retry_failed: bool = False,
+    keep_state: bool = False,
 ) -> None:
     """Train runs of one cell together, in this process on one thread, and write their records into the store.
 
     Runs that another process holds or that are finished are skipped. Runs that were interrupted go on from
     their checkpoints; the caller packs runs of one checkpoint step together, and what stands elsewhere
-    trains apart. An error fails the runs that were training and is kept as their record; it is not raised
-    again.
+    trains apart. What the store has of a run's training is taken over (see
+    `matters.harness.training.earlier`). With `keep_state`, off-policy runs keep their final state too, as
+    on-policy ones always do. An error fails the runs that were training and is kept as their record; it is
+    not raised again.
     """
     torch.set_num_threads(1)
     keep_freed_memory()
@@ -76,17 +89,27 @@ def train_population(
                 continue
             members.append(Member(spec, held.enter_context(lease), Recorder()))
         by_step: dict[int, list[Member]] = {}
+        found = earlier.trainings(store, [member.spec for member in members])
         for member in members:
             path = member.lease.checkpoint
             if refusal := checkpoint.refusal(path, member.spec):
                 emit(Progress((member.spec.run_id,), "running", 0, member.spec.steps, refusal))
+            source = None
+            if not checkpoint.step_in(path, member.spec):
+                source = earlier.choose(store, member.spec, found).source
+            if source is not None and source.spec.steps == member.spec.steps:
+                _guarded([member], emit, partial(_evaluate_again, store=store, source=source))
+                continue
+            if source is not None:
+                earlier.take_over(store, source, path)
             by_step.setdefault(checkpoint.step_in(path, member.spec), []).append(member)
         for group in by_step.values():
             if load(group[0].spec.algorithm).KIND == "reference":
                 for member in group:
                     _guarded([member], emit, _train_reference)
             else:
-                _guarded(group, emit, lambda members, emit: _train(members, emit, checkpoint_seconds))
+                train = partial(_train, checkpoint_seconds=checkpoint_seconds, keep_state=keep_state)
+                _guarded(group, emit, train)
 
 
 def _guarded(members: list[Member], emit: Emit, work: Callable[[list[Member], Emit], None]) -> None:
@@ -107,7 +130,7 @@ def _guarded(members: list[Member], emit: Emit, work: Callable[[list[Member], Em
             emit(Progress((member.spec.run_id,), "failed", steps, member.spec.steps, summary))
 
 
-def _train(members: list[Member], emit: Emit, checkpoint_seconds: float) -> None:
+def _train(members: list[Member], emit: Emit, *, checkpoint_seconds: float, keep_state: bool) -> None:
     """Train a population to its end; `members` shrinks as runs finish."""
     population = list(members)
     training = begin([member.spec for member in members])
@@ -115,42 +138,63 @@ def _train(members: list[Member], emit: Emit, checkpoint_seconds: float) -> None
     for index, member in enumerate(members):
         if checkpoint.step_in(member.lease.checkpoint, member.spec):
             member.recorder = checkpoint.restore(training, index, member.lease.checkpoint)
+            # Where it was taken over, the points that it has passed are evaluated now.
+            kept = member.recorder.policies.all(member.lease.checkpoint, acting(training, index))
+            play_kept(member.spec, member.recorder, dict(unpacked(kept)), training.step)
         else:
             checkpoint.forget(member.lease.checkpoint)
-    evaluator = Evaluator(training.specs, [streams(spec.seed).evaluation for spec in training.specs])
+    evaluate = evaluator(training.specs)
     started = saved = time.monotonic()
     first_step = training.step
+    last_step = training.step or -1  # at the beginning, the untrained policy is due
+    keeps_state = savable and (keep_state or training.replay is None)
 
     def facts() -> dict[str, object]:
         return _provenance(population, time.monotonic() - started, training.step - first_step)
 
+    def look() -> None:
+        nonlocal last_step
+        keep_and_evaluate([member.recorder for member in members], training, evaluate, before=last_step)
+        last_step = training.step
+
     _announce(members, training, emit)
+    if training.step == 0:
+        look()
     for event in train(training):
         match event:
             case EpisodeEnded(row, step, episode):
                 members[row].recorder.episode(
                     step, episode.environment, episode.episode_return, episode.length, episode.terminated
                 )
+            case PolicyDue():
+                look()
             case Updated(step, metrics):
                 if metrics:
-                    for index, member in enumerate(members):
-                        member.recorder.update(
-                            step, {name: float(value[index]) for name, value in metrics.items()}
-                        )
-                diverged = (~finite(training.state)).nonzero().flatten().tolist()
-                if diverged:
-                    _retire(diverged, members, training, evaluator, facts(), emit)
+                    _record_update(members, step, metrics)
+                _retire_diverged(members, training, evaluate, facts(), emit)
                 if not members:
                     return
-                _evaluate(members, training, evaluator)
+                look()
                 trouble = ""
                 if time.monotonic() - saved >= checkpoint_seconds and savable:
                     trouble = _save(members, training)
                     saved = time.monotonic()
                 _announce(members, training, emit, trouble)
     how = facts()
+    _retire_diverged(members, training, evaluate, how, emit)
+    if keeps_state and (trouble := _save(members, training)):
+        _announce(members, training, emit, f"no final state is kept: {trouble}")
+        keeps_state = False
+    if training.measured:
+        # The last block, which the end cut: a run that goes on from here has it whole.
+        _record_update(members, training.step, means(training.measured))
     for index in reversed(range(len(members))):
-        _finish(members, training, index, how, emit)
+        _finish(members, training, index, how, emit, keeps_state=keeps_state)
+
+
+def _record_update(members: list[Member], step: int, metrics: Metrics) -> None:
+    for index, member in enumerate(members):
+        member.recorder.update(step, {name: float(value[index]) for name, value in metrics.items()})
 
 
 def _save(members: list[Member], training: Population) -> str:
@@ -167,19 +211,25 @@ def _save(members: list[Member], training: Population) -> str:
     return ""
 
 
-def _evaluate(members: list[Member], training: Population, evaluator: Evaluator) -> None:
-    """Play the evaluation points that this step has reached."""
-    for point in due(training.specs[0], members[0].recorder.points, training.step):
-        evaluated = evaluator(training.policy(), point)
-        for index, member in enumerate(members):
-            for episode, (score, length) in enumerate(
-                zip(evaluated.returns[index], evaluated.lengths[index], strict=True)
-            ):
-                member.recorder.evaluation(point, training.step, episode, float(score), int(length))
+def _evaluate_again(members: list[Member], emit: Emit, *, store: Store, source: earlier.Source) -> None:
+    """Evaluate a training that is in the store under the member's own protocol: nothing is trained."""
+    (member,) = members
+    emit(Progress((member.spec.run_id,), "running", source.steps, member.spec.steps))
+    record, policies, provenance = earlier.read(store, source)
+    member.recorder = Recorder.of(record)
+    play_kept(member.spec, member.recorder, dict(unpacked(policies)), source.steps)
+    member.lease.finish(
+        member.recorder.record(record.policy),
+        {**provenance, "trained_as": source.run_id},
+        steps=source.steps,
+        policies=policies,
+        state=state_files(store.directory(source.run_id), "state"),
+    )
+    members.clear()
+    emit(Progress((member.spec.run_id,), "done", source.steps, member.spec.steps))
 
 
-def _retire(
-    rows: list[int],
+def _retire_diverged(
     members: list[Member],
     training: Population,
     evaluator: Evaluator,
@@ -187,23 +237,36 @@ def _retire(
     emit: Emit,
 ) -> None:
     """Finish the seeds whose numbers are no longer finite, as diverged; the others go on without them."""
+    rows = (~finite(training.state)).nonzero().flatten().tolist()
     for index in reversed(rows):
         members[index].recorder.diverged_at = training.step
         _finish(members, training, index, facts, emit)
     kept = [index for index in range(len(training.specs)) if index not in rows]
-    if kept:
+    if rows and kept:
         training.keep(kept)
         evaluator.keep(kept)
 
 
 def _finish(
-    members: list[Member], training: Population, index: int, facts: dict[str, object], emit: Emit
+    members: list[Member],
+    training: Population,
+    index: int,
+    facts: dict[str, object],
+    emit: Emit,
+    *,
+    keeps_state: bool = False,
 ) -> None:
     """Write the record of seed `index`, then take it off the list: until it is written it can still fail."""
     member = members[index]
     parameters = training.algorithm.parameters(training.state)
     policy = {name: tensor[index].numpy().copy() for name, tensor in parameters.items()}
-    member.lease.finish(member.recorder.record(policy), facts, steps=training.step)
+    member.lease.finish(
+        member.recorder.record(policy),
+        facts,
+        steps=training.step,
+        policies=member.recorder.policies.all(member.lease.checkpoint, acting(training, index)),
+        state=state_files(member.lease.directory, "checkpoint") if keeps_state else {},
+    )
     del members[index]
     diverged = member.recorder.diverged_at
     message = "" if diverged is None else f"diverged at step {diverged}"

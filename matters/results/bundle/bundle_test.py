@@ -113,7 +113,8 @@ def test_without_parameters_all_else_is_still_checked(full: Store, tmp_path: Pat
     path = new.directory(run) / "evaluations.parquet"
     path.write_bytes(path.read_bytes()[:-1] + b"?")
     assert [fault.file for fault in new.verify([run])] == ["evaluations.parquet"]
-    with pytest.raises(InputError, match=r"is without policy\.safetensors, and .*full is a store with them"):
+    left_out = r"is without policy\.safetensors, policies\.safetensors, and .*full is a store with them"
+    with pytest.raises(InputError, match=left_out):
         unpack(made, full.path)
 
 

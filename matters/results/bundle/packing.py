@@ -18,10 +18,13 @@ import pyarrow.parquet
 from matters.results import files
 from matters.results.bundle import manifest as form
 from matters.results.bundle.shapes import curves_csv, scores_csv
+from matters.results.lease import POLICIES
 from matters.results.store import POLICY, Store
 from matters.suites.errors import InputError
 from matters.suites.suite import Suite
 
+PARAMETERS = (POLICY, POLICIES)
+"""What a bundle without parameters leaves out: the final ones, and those of the policies kept on the way."""
 SHARD_BYTES = 64 * 2**20
 ROW_GROUP_BYTES = 4 * 2**20
 TABLES = {"scores.csv": scores_csv, "curves.csv": curves_csv}
@@ -91,7 +94,7 @@ def pack(
             matters=version("matters"),
             schema_version=max(store.schema, before.schema_version if before else 0),
             suite=study,
-            without=[] if parameters else [POLICY],
+            without=[] if parameters else [*PARAMETERS],
             shards={**(before.shards if before else {}), **shards},
             runs=every,
         )
@@ -135,7 +138,7 @@ def _described(store: Store, variant: str, run_id: str, parameters: bool) -> for
         )
     spec = store.spec(run_id)
     fields = json.loads((directory / "status.json").read_bytes())
-    names = [name for name in ("status.json", *fields["files"]) if parameters or name != POLICY]
+    names = [name for name in ("status.json", *fields["files"]) if parameters or name not in PARAMETERS]
     if parameters and POLICY in names and not (directory / POLICY).exists():
         raise InputError(f"run {run_id}: this store leaves its parameters out; export --without-parameters")
     return form.Run(

@@ -1,0 +1,68 @@
+"""Evaluation points in training: whose policies are kept, and which episodes are played, when."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from matters.algorithms.parts.population import finite
+from matters.harness.training.earlier import steps_taken
+from matters.harness.training.evaluate import Evaluated, Evaluator, Policy, due, nominal_step
+from matters.harness.training.kept_policies import acting, next_kept, put
+from matters.harness.training.population import Population, begin, streams
+from matters.harness.training.recorder import Recorder
+from matters.suites.spec import RunSpec
+
+
+def evaluator(specs: list[RunSpec]) -> Evaluator:
+    """What plays the evaluation episodes of these runs of one cell."""
+    return Evaluator(specs, [streams(spec.seed).evaluation for spec in specs])
+
+
+def keep_and_evaluate(
+    recorders: Sequence[Recorder], training: Population, evaluate: Evaluator, *, before: int
+) -> None:
+    """Keep the policies that are due since step `before`, and play the evaluation points reached.
+
+    A seed that diverged within a block is found at the block's end; its policy is neither kept nor played.
+    """
+    spec, step = training.specs[0], training.step
+    sound = finite(training.state)
+    if next_kept(spec, before) <= step:
+        for index, recorder in enumerate(recorders):
+            if sound[index]:
+                recorder.policies.add(step, acting(training, index))
+    for point in due(spec, recorders[0].next_point, step):
+        evaluated = evaluate(_still(training.policy(), sound), point)
+        for index, recorder in enumerate(recorders):
+            if sound[index]:
+                _record(recorder, point, step, evaluated, index)
+
+
+def play_kept(
+    spec: RunSpec, recorder: Recorder, kept: Mapping[int, dict[str, np.ndarray]], reached: int
+) -> None:
+    """Play the points up to step `reached` that were not played yet, by the policies kept for them."""
+    points = due(spec, recorder.next_point, reached)
+    if not points:
+        return
+    player, evaluate = begin([spec]), evaluator([spec])
+    for point in points:
+        step = steps_taken(spec, nominal_step(spec, point))
+        if step in kept:  # else the seed had diverged by then
+            put(player, 0, kept[step])
+            _record(recorder, point, step, evaluate(player.policy(), point), 0)
+
+
+def _record(recorder: Recorder, point: int, step: int, evaluated: Evaluated, row: int) -> None:
+    episodes = zip(evaluated.returns[row], evaluated.lengths[row], strict=True)
+    for episode, (score, length) in enumerate(episodes):
+        recorder.evaluation(point, step, episode, float(score), int(length))
+
+
+def _still(policy: Policy, sound: Tensor) -> Policy:
+    """The policy, with no action for seeds that have diverged: simulators take no nan."""
+    if sound.all():
+        return policy
+    return lambda observation: torch.where(sound[:, None, None], policy(observation), 0.0)
