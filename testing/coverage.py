@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from scipy import special, stats
 
 from matters.reports.statistics import comparisons as compare
+from matters.reports.statistics import verdicts
 from matters.reports.statistics.aggregates import METRICS
 from matters.reports.statistics.intervals import (
     TAILS,
@@ -158,9 +159,8 @@ def called_equivalent(
     rng = generator("coverage", "equivalent", law.title, str(seeds), str((margin, gap, ratio)))
     centre, deviation = law.truth("mean", 1), law.deviation()
     x, y = ((law.draw(rng, replicates, 1, seeds)[0] - centre) / deviation for _ in range(2))
-    return float(
-        compare.tests(*contrasts([x + gap, ratio * y], (1, -1)), margin)[1].__le__(compare.ALPHA).mean()
-    )
+    tost = compare.tests(*contrasts([x + gap, ratio * y], (1, -1)), margin)[1]
+    return float(np.mean(tost <= compare.ALPHA))
 
 
 def seen(law: Law, seeds: int, gap: float, replicates: int = TESTS) -> float:
@@ -169,3 +169,78 @@ def seen(law: Law, seeds: int, gap: float, replicates: int = TESTS) -> float:
     x, y = (law.draw(rng, replicates, 1, seeds)[0] / law.deviation() for _ in range(2))
     p_values, _ = compare.tests(*contrasts([x + gap, y], (1, -1)), None)
     return float(np.mean(p_values <= compare.ALPHA))
+
+
+PAGES = 10_000  # simulated studies per line of the tables of whole pages
+MARGIN, GATE = 0.10, 0.25  # of the suites
+PPO_SPREADS = (0.355, 0.149, 0.146)
+"""Of PPO's runs on Hopper, Walker2d and HalfCheetah after 1M steps, in yardsticks. Source: XuanCe's runs."""
+
+
+@dataclass(frozen=True)
+class PageRates:
+    """How often a page of one pair says what: in its headline, and of any environment."""
+
+    different: float
+    equivalent: float
+    mixed: float
+    different_anywhere: float
+    equivalent_anywhere: float
+
+
+def page_rates(
+    law: Law,
+    seeds: int,
+    gaps: tuple[float, ...],
+    deviations: tuple[float, ...],
+    ratio: float = 1.0,
+    replicates: int = PAGES,
+) -> PageRates:
+    """Simulated studies of two variants whose true means are `gaps` apart, judged by the rules of the pages.
+
+    `deviations` are those of the first variant's runs, one per environment, in normalised score; the second's
+    are `ratio` times as large. All has been learnt, and there is room. *Both* counts as different and
+    equivalent.
+    """
+    rng = generator("coverage", "page", law.title, str((seeds, gaps, deviations, ratio)))
+    centre, spread = law.truth("mean", 1), law.deviation()
+
+    def runs(scale: float) -> Array:
+        return scale * (law.draw(rng, replicates, 1, seeds)[0] - centre) / spread
+
+    x = [gap + runs(scale) for gap, scale in zip(gaps, deviations, strict=True)]
+    y = [runs(ratio * scale) for scale in deviations]
+    places = [contrasts(pair, (1, -1)) for pair in zip(x, y, strict=True)]
+    value = np.stack([one[0] for one in places], axis=-1)
+    apart, tost, gate = (
+        np.stack([compare.tests(*one, margin)[k] for one in places], axis=-1)
+        for k, margin in ((0, MARGIN), (1, MARGIN), (1, GATE))
+    )
+    several = len(gaps) > 1
+    share = 1 / len(gaps)
+    whole = compare.tests(*contrasts([*x, *y], [share] * len(gaps) + [-share] * len(gaps)), MARGIN)
+    family = np.concatenate([whole[0][:, None], apart], axis=-1) if several else apart
+    differs = compare.holm_families(family) <= compare.ALPHA
+    each = verdicts.on_environment(
+        differs[:, -len(gaps) :], compare.holm_families(tost) <= compare.ALPHA, np.array(False)
+    )
+    headline = each[:, 0]
+    if several:
+        headline = verdicts.in_aggregate(
+            differs[:, 0],
+            whole[1] <= compare.ALPHA,
+            differs[:, 1:],
+            np.sign(value),
+            gate <= compare.ALPHA,
+            np.array(False),
+        )
+    apart_words, same_words = ("different", "both"), ("equivalent", "both")
+    return PageRates(
+        different=float(np.isin(headline, apart_words).mean()),
+        equivalent=float(np.isin(headline, same_words).mean()),
+        mixed=float((headline == "mixed").mean()),
+        different_anywhere=float(
+            (np.isin(headline, apart_words) | np.isin(each, apart_words).any(axis=-1)).mean()
+        ),
+        equivalent_anywhere=float(np.isin(each, same_words).any(axis=-1).mean()),
+    )

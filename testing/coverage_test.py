@@ -100,3 +100,20 @@ def test_a_broken_promise_is_named():
         "",
     ]
     assert broken([Covered(LAWS[3], 5, 3, 0.9, 0.9, {"IQM": 0.9}, 0.8)]) == []
+
+
+def test_whole_pages_keep_their_promises_and_say_what_true_equivalence_costs():
+    def rates(seeds, gaps, deviations=(0.1, 0.1, 0.1)):
+        return coverage.page_rates(NORMAL, seeds, gaps, deviations, replicates=3_000)
+
+    alike = rates(10, (0.0,) * 3)
+    assert max(alike.different, alike.different_anywhere) < 0.05 + 3 * error(0.05, 3_000)
+    at_margin = rates(20, (0.1,) * 3)
+    assert max(at_margin.equivalent, at_margin.equivalent_anywhere) < 0.05 + 3 * error(0.05, 3_000)
+    opposite = rates(10, (0.3, -0.3), (0.1, 0.1))
+    assert opposite.equivalent == 0
+    assert opposite.mixed > 0.9
+    # As it was found by other code: 1.5, 30 and 82 %.
+    for seeds, share in ((10, 0.015), (20, 0.30), (40, 0.82)):
+        found = rates(seeds, (0.0,) * 3, coverage.PPO_SPREADS).equivalent
+        assert found == pytest.approx(share, abs=0.035)

@@ -275,3 +275,57 @@ def test_the_list_of_runs_and_the_constants(made):
     both(made, "runs", "runs", expected)
     known = [{"environment": p, "random": CONSTANTS[p][0], "reference": CONSTANTS[p][1]} for p in PLACES]
     both(made, "constants", "constants", known)
+
+
+def test_every_number_of_the_comparisons(made):
+    found, tables, snapshot = made
+    for question, (x, y) in PAIRS.items():
+        rows = [row for row in found["comparisons"] if row["question"] == question]
+        assert [row["where"] for row in rows] == ["aggregate", *PLACES]
+        same(tables[question], [{k: v for k, v in row.items() if not isinstance(v, bool)} for row in rows])
+        p_values = []
+        for row in rows:
+            over = PLACES if row["where"] == "aggregate" else (row["where"],)
+            ours, theirs = ([scores(snapshot, name, place) for place in over] for name in (x, y))
+            if row["where"] == "aggregate":
+                ours, theirs = (
+                    [unit(p, s) for p, s in zip(over, side, strict=True)] for side in (ours, theirs)
+                )
+            share = 1 / len(over)
+            value, error, freedom = welch([*ours, *theirs], [share] * len(over) + [-share] * len(over))
+            p_values.append(2 * stats.t.sf(abs(value) / error, freedom))
+            wide, narrow = (stats.t.ppf(level, freedom) * error for level in (0.975, 0.95))
+            wins = [
+                np.mean((a[:, None] > b) + 0.5 * (a[:, None] == b)) for a, b in zip(ours, theirs, strict=True)
+            ]
+            expected = {
+                "x": x, "y": y, "n_x": min(map(len, ours)), "n_y": min(map(len, theirs)),
+                "difference": value, "standard_error": error, "degrees_of_freedom": freedom,
+                "low_95": value - wide, "high_95": value + wide,
+                "low_90": value - narrow, "high_90": value + narrow,
+                "achieved_margin": abs(value) + narrow, "p_welch": p_values[-1], "improvement": np.mean(wins),
+            }  # fmt: skip
+            if question == "code-level-tricks":
+                margin = 0.10 * (1 if len(over) > 1 else CONSTANTS[over[0]][1] - CONSTANTS[over[0]][0])
+                expected |= {"margin": margin, "p_tost": stats.t.sf((margin - abs(value)) / error, freedom)}
+                expected["gate"] = 2.5 * margin
+            if len(over) > 1:
+                expected["iqm_difference"] = iqm(ours) - iqm(theirs)
+            else:
+                spread = np.sqrt((ours[0].var(ddof=1) + theirs[0].var(ddof=1)) / 2)
+                few = 1 - 3 / (4 * (len(ours[0]) + len(theirs[0])) - 9)
+                expected["effect_size"] = value / spread * few
+            same([row], [expected])
+        order = np.argsort(p_values)
+        holm = np.maximum.accumulate(np.array(p_values)[order] * [3, 2, 1])
+        for k, place in enumerate(order):
+            assert rows[place]["p_holm"] == pytest.approx(min(1, holm[k]))
+
+
+def test_the_ranks(made):
+    found, _, snapshot = made
+    means = {v: mean([unit(place, scores(snapshot, v, place)) for place in PLACES]) for v in MEANS}
+    order = sorted(means, key=lambda name: -means[name])
+    both(made, "ranks", "ranks", [{"variant": name, "mean": means[name]} for name in order])
+    for row in found["ranks"]:
+        assert 1 <= row["low"] <= order.index(row["variant"]) + 1 <= row["high"] <= len(MEANS)

@@ -99,6 +99,8 @@ def _difference_words(one: Comparison) -> str:
 
 
 def _forest(ax: Axes, pair: tuple[str, str], block: Sequence[Comparison]) -> None:
+    from matplotlib.ticker import MaxNLocator
+
     colour = COLOURS[0]
     for k, one in enumerate(block):
         y = -k
@@ -137,6 +139,7 @@ def _forest(ax: Axes, pair: tuple[str, str], block: Sequence[Comparison]) -> Non
     ax.grid(visible=False, axis="y")
     reach = max(abs(bound) for bound in ax.get_xlim())
     ax.set_xlim(-reach, reach)
+    ax.xaxis.set_major_locator(MaxNLocator(5))
     ax.set_title(f"{pair[0]} − {pair[1]}")
     ax.set_xlabel(f"← {pair[1]} ahead · normalised score · {pair[0]} ahead →")
 

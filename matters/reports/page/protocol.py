@@ -40,10 +40,12 @@ def _subject(study: Study) -> tuple[tuple[str, str], ...]:
 def _ours(study: Study) -> tuple[tuple[str, str], ...]:
     evaluation = study.suite.evaluation
     return (
-        ("Training", f"{thousands(study.suite.steps)} environment steps a run"),
+        ("Training", _steps(study)),
         (
             "Evaluation",
-            f"{plural(evaluation.points, 'point')}, equally spaced, the last at the end; "
+            f"{plural(evaluation.points, 'point')}, at the first update after each equal share of the "
+            "steps, the "
+            "last at the end; "
             f"{plural(evaluation.episodes, 'episode')} "
             "a point, deterministic policy, own environments, normalisers frozen",
         ),
@@ -51,6 +53,20 @@ def _ours(study: Study) -> tuple[tuple[str, str], ...]:
             "Primary endpoint",
             "mean evaluation return over the last 10 % of the points, at least the last two; never a maximum",
         ),
+    )
+
+
+def _steps(study: Study) -> str:
+    """The steps that were asked for, and those taken where a last update took more."""
+    done = study.runs[study.runs["state"] == "done"]["steps"]
+    text = f"{thousands(study.suite.steps)} environment steps a run"
+    taken = sorted({int(steps) for steps in done} - {int(study.suite.steps)})
+    if not taken:
+        return text
+    most = thousands(taken[-1])
+    return (
+        f"{text}; taken were {most if len(taken) == 1 else f'{thousands(taken[0])} to {most}'}, by "
+        "whole updates"
     )
 
 
@@ -71,14 +87,15 @@ def _methods(study: Study) -> tuple[tuple[str, str], ...]:
     return (
         (
             "Margins",
-            f"±{number(suite.margin, AGGREGATE)} per environment, "
-            f"±{number(suite.aggregate_margin, AGGREGATE)} "
-            "in aggregate, in normalised score",
+            f"±{number(suite.margin, AGGREGATE)} per environment (absolute where a task has a ceiling), "
+            f"±{number(suite.aggregate_margin, AGGREGATE)} in aggregate, with a gate of "
+            f"±{number(suite.gate, AGGREGATE)} on every environment, in normalised score",
         ),
         (
             "Families",
-            "Holm’s correction over all difference tests of a question, at 5 %; equivalence tests "
-            "at 5 % each (90 % intervals)",
+            "Holm’s correction over all difference tests of a question, at 5 %, and over a pair’s "
+            "equivalence "
+            "tests on its environments, at 5 %; each question is a family of its own",
         ),
         (
             "Intervals",

@@ -46,7 +46,8 @@ NOTHING: Reason = "blocked"
 
 
 def verdicts(found: Sequence[Comparison]) -> tuple[Verdict, ...]:
-    """One sentence per comparison, the aggregate first."""
+    """One sentence per comparison, the aggregate first, and last where nothing could be told."""
+    found = sorted(found, key=lambda one: one.reason in ("no room", "no effect possible"))
     return tuple(
         Verdict(
             statement=sentence(one),

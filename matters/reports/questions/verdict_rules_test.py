@@ -127,7 +127,7 @@ def test_one_environment_is_one_test():
     assert one.adjusted_p == one.found.p_value
     section = questions.answer("code-level-tricks", study(cells))
     assert [verdict.where for verdict in section.verdicts] == [HOPPER]
-    assert section.family.startswith("All 1 difference test ")
+    assert section.family.startswith("The one difference test ")
 
 
 # A4

@@ -252,7 +252,7 @@ def _judged_aggregate(one: Comparison, places: Sequence[Comparison], family: int
     )
     notes = [*one.notes, *remarks(found, one.adjusted_p, family)]
     beyond = [place.where for place, inside in zip(live, within, strict=True) if not inside]
-    if found.within(found.margin) and beyond and word == "undecided":
+    if found.within(found.margin) and beyond and reason == "not decided":
         notes.append(
             "The mean is within the margin, but not every environment is within the gate: "
             f"{', '.join(beyond)}."
