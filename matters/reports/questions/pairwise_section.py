@@ -70,12 +70,12 @@ def tests(found: Sequence[Comparison]) -> int:
 def family(found: Sequence[Comparison], what: str) -> str:
     """The families of tests of a question about pairs."""
     count = tests(found)
+    tested = "The one difference test" if count == 1 else f"All {count} difference tests"
     return (
-        f"All {count} difference test{'' if count == 1 else 's'} of this question: {what}; an environment "
-        "without "
-        "room is not tested. Equivalence has Holm’s correction over the environments of a pair. Other "
-        "questions "
-        "on the same page are families of their own."
+        f"{tested} of this question: {what}; an environment without room is not tested. Equivalence has "
+        "Holm’s "
+        "correction over the environments of a pair. Other questions on the same page are families of "
+        "their own."
     )
 
 
