@@ -10,7 +10,7 @@ import hashlib
 import json
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -59,14 +59,18 @@ class ForeignRun:
         return self.variant, self.environment, self.seed
 
     @property
+    def facts(self) -> dict[str, Any]:
+        """The fields by name. Not `asdict`, which copies each of thousands of steps."""
+        return {field.name: getattr(self, field.name) for field in fields(self)}
+
+    @property
     def content(self) -> str:
         """What was read, as canonical JSON: without the file, whose name says nothing about the run.
 
         A sound run's has no `diverged_at`, so that it is the same run as when there was no such field.
         """
-        facts = asdict(self)
         left_out = ("file", "sha256", "notes", *(("diverged_at",) if self.diverged_at is None else ()))
-        return canonical_json({name: facts[name] for name in facts if name not in left_out})
+        return canonical_json({name: it for name, it in self.facts.items() if name not in left_out})
 
     @property
     def run_id(self) -> str:
@@ -184,8 +188,8 @@ def save(store: Path, name: str, runs: Sequence[ForeignRun]) -> None:
     folder = store / FOLDER / name
     for run in runs:
         folder.mkdir(parents=True, exist_ok=True)
-        fields = {"format": FORMAT, "protocol": "foreign", **asdict(run)}
-        files.write(folder / f"{run.run_id}.json", files.sealed(fields))
+        written = {"format": FORMAT, "protocol": "foreign", **run.facts}
+        files.write(folder / f"{run.run_id}.json", files.sealed(written))
 
 
 def problems(store: Path) -> list[tuple[str, str]]:
@@ -203,15 +207,15 @@ def _runs(folder: Path) -> Iterable[ForeignRun]:
     for path in sorted(folder.glob("*.json")):
         data = path.read_bytes()
         try:
-            fields: dict[str, Any] = json.loads(data)
-            version = fields.pop("format")
+            found: dict[str, Any] = json.loads(data)
+            version = found.pop("format")
             if version > FORMAT:
                 raise InputError(f"{path}: written by a newer Matters: format {version}")
             if version == 1:
-                fields |= {"diverged_at": None, "notes": []}
-            fields = {name: fields[name] for name in ForeignRun.__dataclass_fields__}
-            fields |= {name: tuple(fields[name]) for name in ("steps", "returns", "notes")}
-            run = ForeignRun(**fields)
+                found |= {"diverged_at": None, "notes": []}
+            found = {name: found[name] for name in ForeignRun.__dataclass_fields__}
+            found |= {name: tuple(found[name]) for name in ("steps", "returns", "notes")}
+            run = ForeignRun(**found)
         except (ValueError, KeyError, TypeError) as error:
             if isinstance(error, InputError):
                 raise
