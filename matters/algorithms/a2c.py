@@ -34,7 +34,7 @@ from matters.algorithms.parts.policies import sum_of
 from matters.algorithms.parts.tricks import OnPolicyTricks
 
 KIND: Literal["on-policy"] = "on-policy"
-VERSION = 2
+VERSION = 3
 FACTS = replace(
     actor_critic.FACTS,
     twin=Twin(
@@ -90,7 +90,7 @@ PRESETS: dict[str, Config] = {
 NO_EFFECT = actor_critic.NO_EFFECT
 
 init, observe, act = actor_critic.init, actor_critic.observe, actor_critic.act
-to_environment, parameters = actor_critic.to_environment, actor_critic.parameters
+sizes, to_environment, parameters = actor_critic.sizes, actor_critic.to_environment, actor_critic.parameters
 
 
 @torch.inference_mode()

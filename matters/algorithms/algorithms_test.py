@@ -141,8 +141,8 @@ def test_a_twin_has_the_references_values_wherever_both_have_a_field(name: str) 
 @pytest.mark.parametrize("name", RULES)
 def test_a_rule_takes_the_arguments_of_the_interface(name: str) -> None:
     protocol = PROTOCOLS[load(name).KIND]
-    functions = ["init", "observe", "act", "to_environment", "update", "parameters"]
-    for function in functions + ["ended"] * (protocol is OffPolicy):
+    functions = ["init", "observe", "sizes", "act", "to_environment", "update", "parameters"]
+    for function in functions:
         asked = list(inspect.signature(getattr(protocol, function)).parameters.values())[1:]
         taken = list(inspect.signature(getattr(load(name), function)).parameters.values())
         assert [p.name for p in taken[: len(asked)]] == [p.name for p in asked]

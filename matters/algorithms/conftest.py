@@ -13,6 +13,7 @@ from matters.algorithms import experience
 from matters.algorithms.experience import rollout
 from matters.algorithms.interface import Frozen, Problem, ReplayBatch, Rollout
 from matters.algorithms.parts import population
+from matters.algorithms.parts.lag import Lag
 from matters.algorithms.parts.replay import Replay
 
 PROBLEM = Problem(observation_size=5, action_size=3, action_low=(-0.5,) * 3, action_high=(0.5,) * 3)
@@ -106,6 +107,8 @@ class Learner:
     state: Any
     environments: World
     observation: Tensor
+    memory: Tensor
+    lag: Lag | None
     action_generators: list[np.random.Generator]
     minibatch_generators: list[np.random.Generator]
     replay: Replay | None = None
@@ -113,12 +116,25 @@ class Learner:
 
 
 def learner(
-    rule: Any, config: Any, state: Any, seeds: Sequence[int], world: World, replay: Replay | None = None
+    rule: Any,
+    config: Any,
+    state: Any,
+    seeds: Sequence[int],
+    world: World,
+    replay: Replay | None = None,
+    lag: Lag | None = None,
 ) -> Learner:
     """A population of these seeds that stands at the beginning of its first episodes."""
     streams = generators(seeds, 301), generators(seeds, 302)
     seen = rule.observe(state, config, world.reset(), learn=True)
-    return Learner(rule, config, state, world, seen, *streams, replay)
+    memory = experience.first_memory(rule, config, world.problem, (seen.shape[0], seen.shape[1]))
+    return Learner(rule, config, state, world, seen, memory, lag, *streams, replay)
+
+
+def acted(rule: Any, config: Any, state: Any, seen: Tensor, noise: Tensor | None, size: int = 0) -> Tensor:
+    """The actions of a rule that remembers nothing, or in the first step of episodes."""
+    action: Tensor = rule.act(state, config, seen, noise, torch.zeros(*seen.shape[:2], size)).action
+    return action
 
 
 def collect(
@@ -130,10 +146,11 @@ def collect(
     *,
     problem: Problem = PROBLEM,
     time_limits: bool = True,
+    lag: Lag | None = None,
 ) -> Rollout:
     """The rollout before that update."""
     world = World(seeds, 100 + update, config.environments, problem, time_limits=time_limits)
-    return rollout(list(experience.collect(learner(rule, config, state, seeds, world))))
+    return rollout(list(experience.collect(learner(rule, config, state, seeds, world, lag=lag))))
 
 
 def trained(
@@ -148,9 +165,9 @@ def trained(
 ) -> Any:
     """The state of a population after some updates, half-way through a training of twice as many."""
     state = rule.init(config, problem, generators(seeds))
-    order = generators(seeds, 1)
+    order, lag = generators(seeds, 1), Lag.of(state, config.lag)
     for update in range(updates):
-        seen = collect(rule, state, config, seeds, update, problem=problem, time_limits=time_limits)
+        seen = collect(rule, state, config, seeds, update, problem=problem, time_limits=time_limits, lag=lag)
         if disturb is not None:
             disturb(seen)
         rule.update(state, config, seen, order, progress=(update + updates) / (2 * updates))
@@ -166,7 +183,9 @@ def batch_of(
     action = normal(own, size, problem.action_size).tanh()
     reward, successor = normal(own, size), normal(own, size, problem.observation_size)
     terminated, truncated = chance(own, size), chance(own, size)
-    return ReplayBatch(observation, action, reward, terminated, truncated & ~terminated, successor)
+    return ReplayBatch(
+        observation, action, reward, terminated, truncated & ~terminated, successor, action[..., :0]
+    )
 
 
 def practised(
@@ -218,7 +237,7 @@ def bandit(seeds: Sequence[int], size: int, reward: Callable[[Tensor], Tensor]) 
     own = generators(seeds, 400)
     action = torch.from_numpy(np.stack([g.uniform(-1, 1, (size, 1)).astype(np.float32) for g in own]))
     nothing, ends = torch.ones(len(seeds), size, 1), torch.ones(len(seeds), size, dtype=torch.bool)
-    return ReplayBatch(nothing, action, reward(action)[..., 0], ends, ~ends, nothing)
+    return ReplayBatch(nothing, action, reward(action)[..., 0], ends, ~ends, nothing, nothing[..., :0])
 
 
 def bits(state: Any, index: int) -> dict[str, bytes]:

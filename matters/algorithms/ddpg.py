@@ -89,7 +89,7 @@ PRESETS: dict[str, Config] = {
 NO_EFFECT = deterministic_policy.NO_EFFECT
 
 observe, to_environment = critics.observe, critics.to_environment
-act, ended, parameters = deterministic_policy.act, deterministic_policy.ended, deterministic_policy.parameters
+act, sizes, parameters = deterministic_policy.act, deterministic_policy.sizes, deterministic_policy.parameters
 
 
 def init(

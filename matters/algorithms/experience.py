@@ -13,7 +13,8 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from matters.algorithms.interface import Metrics, Problem, Rollout
+from matters.algorithms.interface import Acted, Metrics, Problem, Rollout
+from matters.algorithms.parts.lag import Lag
 from matters.algorithms.parts.replay import Replay
 
 
@@ -55,6 +56,10 @@ class Learner(Protocol):
     environments: Any
     observation: Tensor
     """[S, N, O], what the policy acts on next."""
+    memory: Tensor
+    """[S, N, M], what acting remembers of the episodes so far."""
+    lag: Lag | None
+    """Earlier parameters, where those act and not the current ones."""
     action_generators: list[np.random.Generator]
     minibatch_generators: list[np.random.Generator]
     replay: Replay | None
@@ -70,20 +75,24 @@ class Experience:
     action: Float[Tensor, "S N A"]
     successor: Float[Tensor, "S N O"]
     """The true one: at an episode's end its last observation."""
+    record: Float[Tensor, "S N R"]
     step: EnvStep
 
 
 def collect(learner: Learner) -> Iterator[Experience]:
     """T steps of every environment, one after the other."""
-    config = learner.config
+    config, rule = learner.config, learner.algorithm
     if config.tricks.reset_each_rollout and learner.step:
         first = learner.environments.begin_anew()
-        learner.observation = learner.algorithm.observe(learner.state, config, first, learn=True)
-    shape = (config.horizon, config.environments, learner.environments.problem.action_size)
+        learner.observation = rule.observe(learner.state, config, first, learn=True)
+        learner.memory = torch.zeros_like(learner.memory)
+    sizes = rule.sizes(config, learner.environments.problem)
+    shape = (config.horizon, config.environments, sizes.noise)
     noise = _stacked(own.standard_normal(shape, dtype=np.float32) for own in learner.action_generators)
+    state = learner.state if learner.lag is None else learner.lag.next(learner.state)
     for t in range(config.horizon):
-        action = learner.algorithm.act(learner.state, config, learner.observation, noise[:, t])
-        yield _take_step(learner, action)
+        acted = rule.act(state, config, learner.observation, noise[:, t], learner.memory)
+        yield _take_step(learner, acted)
 
 
 def rollout(steps: Sequence[Experience]) -> Rollout:
@@ -95,6 +104,7 @@ def rollout(steps: Sequence[Experience]) -> Rollout:
         reward=torch.stack([one.step.reward for one in steps], 1),
         terminated=torch.stack([one.step.terminated for one in steps], 1),
         truncated=torch.stack([one.step.truncated for one in steps], 1),
+        record=torch.stack([one.record for one in steps], 1),
     )
 
 
@@ -102,17 +112,19 @@ def explore(learner: Learner) -> Experience:
     """One step of each seed's environment, kept in the replay; actions are uniform during the warm-up."""
     config, replay, generators = learner.config, learner.replay, learner.action_generators
     assert replay is not None
-    shape = (1, learner.environments.problem.action_size)
+    problem, rule = learner.environments.problem, learner.algorithm
+    sizes = rule.sizes(config, problem)
     if learner.step < config.warmup:
+        shape = (1, problem.action_size)
         action = _stacked(2 * own.random(shape, dtype=np.float32) - 1 for own in generators)
+        acted = Acted(action, learner.memory, action.new_zeros(len(action), 1, sizes.record))
     else:
-        noise = _stacked(own.standard_normal(shape, dtype=np.float32) for own in generators)
-        action = learner.algorithm.act(learner.state, config, learner.observation, noise)
-    one = _take_step(learner, action)
+        noise = _stacked(own.standard_normal((1, sizes.noise), dtype=np.float32) for own in generators)
+        acted = rule.act(learner.state, config, learner.observation, noise, learner.memory)
+    one = _take_step(learner, acted)
     ends = one.step.terminated, one.step.truncated
-    parts = (one.observation, one.action, one.step.reward, *ends, one.successor)
+    parts = (one.observation, one.action, one.step.reward, *ends, one.successor, one.record)
     replay.add(*(part[:, 0] for part in parts))
-    learner.algorithm.ended(learner.state, config, ends[0] | ends[1])
     return one
 
 
@@ -130,17 +142,27 @@ def due_updates(learner: Learner) -> Iterator[Metrics]:
         yield learner.algorithm.update(learner.state, config, batch, learner.minibatch_generators)
 
 
-def _take_step(learner: Learner, action: Float[Tensor, "S N A"]) -> Experience:
-    """Execute the action, and look at what comes next."""
+def first_memory(rule: Any, config: Any, problem: Problem, shape: tuple[int, int]) -> Float[Tensor, "S N M"]:
+    """What acting remembers before the first step."""
+    return torch.zeros(*shape, rule.sizes(config, problem).memory)
+
+
+def _take_step(learner: Learner, acted: Acted) -> Experience:
+    """Execute the action, and look at what comes next. What acting remembers ends with an episode."""
+    action, memory, record = acted
     algorithm, state, config = learner.algorithm, learner.state, learner.config
     seen, environments = learner.observation, learner.environments
     step: EnvStep = environments.step(algorithm.to_environment(config, environments.problem, action))
     learner.step += seen.shape[1]
+    learner.memory = memory
     learner.observation = algorithm.observe(state, config, step.observation, learn=True)
     if not step.episodes:
-        return Experience(seen, action, learner.observation, step)
+        return Experience(seen, action, learner.observation, record, step)
+    if memory.shape[2]:
+        learner.memory = memory.masked_fill((step.terminated | step.truncated)[..., None], 0.0)
     # The last observation of an episode is seen through the moments of now, but is not learnt from.
-    return Experience(seen, action, algorithm.observe(state, config, step.successor, learn=False), step)
+    successor = algorithm.observe(state, config, step.successor, learn=False)
+    return Experience(seen, action, successor, record, step)
 
 
 def _stacked(rows: Iterable[np.ndarray]) -> Tensor:

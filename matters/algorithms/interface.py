@@ -13,7 +13,7 @@ Axes stand in the order S, T, N, features, and are always there: S = 1 for a see
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from math import prod
-from typing import Any, Literal, Protocol, runtime_checkable
+from typing import Any, Literal, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Bool, Float
@@ -53,6 +53,8 @@ class Rollout:
     """As the environment gave it."""
     terminated: Bool[Tensor, "S T N"]
     truncated: Bool[Tensor, "S T N"]
+    record: Float[Tensor, "S T N R"]
+    """What acting wanted remembered of each action."""
 
 
 @dataclass
@@ -68,6 +70,8 @@ class ReplayBatch:
     truncated: Bool[Tensor, "S B"]
     successor: Float[Tensor, "S B O"]
     """The true successor: at an episode's end its last observation."""
+    record: Float[Tensor, "S B R"]
+    """What acting wanted remembered of each action; 0 where it was drawn uniformly, in the warm-up."""
 
 
 @dataclass(frozen=True)
@@ -132,6 +136,8 @@ class Facts:
     rollout: tuple[str, ...] = ()
     warmup: str | None = None
     replay: str | None = None
+    lag: str | None = None
+    """The config field that says how many updates ago the parameters are that act."""
     alone: bool = False
     """Whether it trains one seed at a time."""
     bounded_actions: bool = False
@@ -150,9 +156,29 @@ class Facts:
         """Environment steps before anything is learnt, beside a first rollout."""
         return 0 if self.warmup is None else int(getattr(config, self.warmup))
 
+    def lag_updates(self, config: Any) -> int:
+        """How many updates ago the parameters are that act."""
+        return 0 if self.lag is None else int(getattr(config, self.lag))
+
     def replay_size(self, config: Any) -> int:
         """Transitions that are kept to learn from again."""
         return 0 if self.replay is None else int(getattr(config, self.replay))
+
+
+class Sizes(NamedTuple):
+    """How many numbers an action takes as noise, keeps as memory until the episode ends, and has recorded."""
+
+    noise: int
+    memory: int = 0
+    record: int = 0
+
+
+class Acted(NamedTuple):
+    """What acting gave: actions, the memory for the next ones, and what is to be remembered of these."""
+
+    action: Float[Tensor, "S N A"]
+    memory: Float[Tensor, "S N M"]
+    record: Float[Tensor, "S N R"]
 
 
 class Rule(Protocol):
@@ -178,17 +204,22 @@ class Rule(Protocol):
     ) -> Float[Tensor, "S N O"]:
         """What the policy sees of a raw observation; with `learn`, running moments take it in first."""
 
+    def sizes(self, config: Any, problem: Problem, /) -> Sizes:
+        """How many numbers each action takes and leaves behind."""
+
     def act(
         self,
         state: Any,
         config: Any,
         observation: Float[Tensor, "S N O"],
-        noise: Float[Tensor, "S N A"] | None,
+        noise: Float[Tensor, "S N E"] | None,
+        memory: Float[Tensor, "S N M"],
         /,
-    ) -> Float[Tensor, "S N A"]:
+    ) -> Acted:
         """An action for each observation: sampled with standard normal `noise`, the mode without.
 
-        Noise that has a memory moves on, in place.
+        `memory` is what the last action left, and 0 at an episode's beginning. Without noise nothing is
+        recorded.
         """
 
     def to_environment(
@@ -231,9 +262,6 @@ class OffPolicy(Rule, Protocol):
     """
 
     KIND: Literal["off-policy"]
-
-    def ended(self, state: Any, config: Any, ended: Bool[Tensor, "S N"], /) -> None:
-        """Hear after each step which episodes ended: what lasts only for an episode begins anew, in place."""
 
     def update(
         self, state: Any, config: Any, batch: ReplayBatch, generators: Sequence[np.random.Generator], /

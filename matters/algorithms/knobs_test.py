@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from matters.algorithms import ALGORITHMS, a2c, load, npg, ppo, tnpg, trpo, vpg
-from matters.algorithms.conftest import PROBLEM, changed, fields_of, trained
+from matters.algorithms.conftest import PROBLEM, acted, changed, fields_of, trained
 from matters.algorithms.interface import Problem
 
 
@@ -59,6 +59,7 @@ SHARED = {
     "gae_lambda": Knob(0.5),
     "hidden": Knob((8, 8)),
     "policy": Knob("beta"),
+    "lag": Knob(1),
 }
 BETA = {"policy": "beta"}
 PENALTY = {"objective": "kl-fixed"}
@@ -236,7 +237,7 @@ def outcome(name: str, config: Any, time_limits: bool = True) -> dict[str, torch
     rule = RULES[name]
     state = trained(rule, config, [0, 1], updates=3, problem=NARROW, time_limits=time_limits)
     seen = rule.observe(state, config, torch.full((2, 1, 5), 3.0), learn=False)
-    action = rule.to_environment(config, NARROW, rule.act(state, config, seen, torch.ones(2, 1, 3)))
+    action = rule.to_environment(config, NARROW, acted(rule, config, state, seen, torch.ones(2, 1, 3)))
     return rule.parameters(state) | {"action": action}
 
 

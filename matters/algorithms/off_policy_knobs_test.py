@@ -101,10 +101,10 @@ def outcome(name: str, config: Any, time_limits: bool = True) -> dict[str, torch
     state = practised(rule, config, [0, 1], steps=14, time_limits=time_limits)
     seen = rule.observe(state, config, torch.full((2, 1, PROBLEM.observation_size), 0.5), learn=False)
     noise = normal(generators([0, 1]), 2, 1, PROBLEM.action_size)
-    tried = [
-        rule.to_environment(config, PROBLEM, rule.act(state, config, seen, noise[:, k])) for k in range(2)
-    ]
-    return rule.parameters(state) | {"action": tried[1]}
+    memory = torch.zeros(2, 1, rule.sizes(config, PROBLEM).memory)
+    for k in range(2):
+        action, memory, _ = rule.act(state, config, seen, noise[:, k], memory)
+    return rule.parameters(state) | {"action": rule.to_environment(config, PROBLEM, action)}
 
 
 @pytest.mark.parametrize("name", RULES)

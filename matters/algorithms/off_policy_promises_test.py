@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from matters.algorithms import ALGORITHMS, load
-from matters.algorithms.conftest import batch_of, bits, changed, generators, practised
+from matters.algorithms.conftest import acted, batch_of, bits, changed, generators, practised
 from matters.algorithms.interface import Problem, ReplayBatch
 
 RULES: list[Any] = [rule for rule in map(load, ALGORITHMS) if rule.KIND == "off-policy"]
@@ -111,7 +111,7 @@ def test_acting_without_noise_changes_nothing_and_is_the_same_each_time(rule: An
     state = practised(rule, config, [0, 1], problem=PROBLEMS[0])
     before = [bits(state, row) for row in (0, 1)]
     seen = rule.observe(state, config, torch.ones(2, 4, 11), learn=False)
-    first, second = (rule.act(state, config, seen, None) for _ in range(2))
+    first, second = (acted(rule, config, state, seen, None) for _ in range(2))
     assert torch.equal(first, second)
     assert [bits(state, row) for row in (0, 1)] == before
 
@@ -125,7 +125,8 @@ def test_actions_are_in_one_and_executed_ones_within_the_bounds_however_loud_the
     state = rule.init(config, problem, generators([0, 1]))
     low, high = torch.tensor(problem.action_low), torch.tensor(problem.action_high)
     for noise in (None, torch.full((2, 1, 3), 1e6), torch.full((2, 1, 3), -1e6)):
-        action = rule.act(state, config, torch.ones(2, 1, 11), noise)
+        memory = rule.sizes(config, problem).memory
+        action = acted(rule, config, state, torch.ones(2, 1, 11), noise, memory)
         assert (action.abs() <= 1).all()
         executed = rule.to_environment(config, problem, action)
         assert executed.dtype == torch.float32

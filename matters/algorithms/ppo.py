@@ -36,7 +36,7 @@ from matters.algorithms.parts.policies import sum_of
 from matters.algorithms.parts.tricks import AdamTricks
 
 KIND: Literal["on-policy"] = "on-policy"
-VERSION = 2
+VERSION = 3
 
 
 def _bounds(config: Any) -> tuple[Bound, ...]:
@@ -257,7 +257,7 @@ NO_EFFECT = actor_critic.NO_EFFECT | {
 }
 
 observe, act = actor_critic.observe, actor_critic.act
-to_environment, parameters = actor_critic.to_environment, actor_critic.parameters
+sizes, to_environment, parameters = actor_critic.sizes, actor_critic.to_environment, actor_critic.parameters
 
 
 @dataclass

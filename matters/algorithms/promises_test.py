@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from matters.algorithms import ALGORITHMS, load
-from matters.algorithms.conftest import bits, changed, collect, generators, trained
+from matters.algorithms.conftest import acted, bits, changed, collect, generators, trained
 from matters.algorithms.interface import Problem, Rollout
 
 RULES: list[Any] = [rule for rule in map(load, ALGORITHMS) if rule.KIND == "on-policy"]
@@ -112,5 +112,5 @@ def test_acting_and_frozen_observing_change_nothing(rule: Any, preset: str) -> N
     state = trained(rule, config, [0, 1], problem=PROBLEMS[0])
     before = [bits(state, row) for row in (0, 1)]
     seen = rule.observe(state, config, torch.ones(2, 4, 11), learn=False)
-    rule.act(state, config, seen, torch.ones(2, 4, 3))
+    acted(rule, config, state, seen, torch.ones(2, 4, 3))
     assert [bits(state, row) for row in (0, 1)] == before

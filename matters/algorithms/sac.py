@@ -22,11 +22,11 @@ from typing import Any, Literal
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Float
 from pydantic import Field, NonNegativeFloat, PositiveFloat, field_validator
 from torch import Tensor
 
-from matters.algorithms.interface import Metrics, Problem, ReplayBatch, Twin, When
+from matters.algorithms.interface import Acted, Metrics, Problem, ReplayBatch, Twin, When
 from matters.algorithms.maths.distributions import squashed_gaussian_gradients, squashed_gaussian_log_prob
 from matters.algorithms.maths.moments import DIVERGING
 from matters.algorithms.maths.targets import bootstrapped
@@ -126,7 +126,7 @@ NO_EFFECT = (
     )
 )
 
-observe, to_environment = critics.observe, critics.to_environment
+observe, sizes, to_environment = critics.observe, critics.sizes, critics.to_environment
 
 
 @dataclass
@@ -220,15 +220,13 @@ def act(
     config: Config,
     observation: Float[Tensor, "S N O"],
     noise: Float[Tensor, "S N A"] | None,
-) -> Float[Tensor, "S N A"]:
+    memory: Float[Tensor, "S N M"],
+) -> Acted:
     """An action in ±1 for each observation: drawn with standard normal `noise`, tanh μ without."""
     output = torch.from_numpy(state.network.forward_numpy(state.policy.arrays, observation.numpy()))
     mean, log_std = distribution(config, output)
-    return (mean if noise is None else mean + log_std.exp() * noise).tanh()
-
-
-def ended(state: State, config: Config, ended: Bool[Tensor, "S N"]) -> None:
-    """Nothing lasts an episode only."""
+    action = (mean if noise is None else mean + log_std.exp() * noise).tanh()
+    return Acted(action, memory, action[..., :0])
 
 
 def update(

@@ -12,6 +12,7 @@ from matters.algorithms import sac, td3
 from matters.algorithms.conftest import (
     BANDIT,
     PROBLEM,
+    acted,
     bandit,
     batch_of,
     bits,
@@ -221,7 +222,7 @@ def test_on_a_bandit_the_learned_temperature_comes_to_the_target_entropy() -> No
     entropy, temperature = torch.stack(last).mean(0)
     assert ((entropy + 1).abs() < 0.1).all()
     assert ((temperature - 20 * math.exp(-2) / (2 * math.pi * math.e)).abs() < 0.03).all()
-    assert ((sac.act(state, config, torch.ones(2, 1, 1), None) - 0.2).abs() < 0.1).all()
+    assert ((acted(sac, config, state, torch.ones(2, 1, 1), None) - 0.2).abs() < 0.1).all()
 
 
 def test_on_a_bandit_a_fixed_temperature_gives_the_entropy_of_its_boltzmann_policy() -> None:
@@ -240,10 +241,10 @@ def test_acting_draws_from_the_squashed_gaussian_and_without_noise_takes_its_mid
     seen, noise = torch.ones(2, 1, 5), normal(generators([0, 1]), 1, 3)
     output = torch.from_numpy(state.network.forward_numpy(state.policy.arrays, seen.numpy()))
     mean, log_std = sac.distribution(CONFIG, output)
-    assert torch.equal(sac.act(state, CONFIG, seen, None), mean.tanh())
-    assert torch.equal(sac.act(state, CONFIG, seen, noise), (mean + log_std.exp() * noise).tanh())
+    assert torch.equal(acted(sac, CONFIG, state, seen, None), mean.tanh())
+    assert torch.equal(acted(sac, CONFIG, state, seen, noise), (mean + log_std.exp() * noise).tanh())
     drawn, _ = sac.sample_squashed(CONFIG, mean, log_std, noise)
-    assert torch.equal(sac.act(state, CONFIG, seen, noise), drawn)
+    assert torch.equal(acted(sac, CONFIG, state, seen, noise), drawn)
 
 
 def test_log_std_is_kept_in_its_range() -> None:

@@ -12,6 +12,7 @@ from matters.algorithms import ddpg, td3
 from matters.algorithms.conftest import (
     BANDIT,
     PROBLEM,
+    acted,
     bandit,
     batch_of,
     bits,
@@ -196,20 +197,19 @@ def test_the_smaller_of_two_critics_is_in_the_target_and_a_lone_one_whatever_it_
 def test_exploration_is_gaussian_about_the_policy_and_clipped() -> None:
     state = td3.init(CONFIG, PROBLEM, generators([0]))
     seen = torch.ones(1, 1, 5)
-    middle = td3.act(state, CONFIG, seen, None)
+    middle = acted(td3, CONFIG, state, seen, None)
     torch.testing.assert_close(middle, state.network(state.policy.stored_views, seen).output.tanh())
     noise = torch.tensor([[[1.0, -2.0, 1e9]]])
     expected = torch.cat([(middle + 0.1 * noise)[..., :2], torch.ones(1, 1, 1)], dim=-1)
-    torch.testing.assert_close(td3.act(state, CONFIG, seen, noise), expected)
+    torch.testing.assert_close(acted(td3, CONFIG, state, seen, noise), expected)
     silent = changed(CONFIG, exploration=None)
-    assert torch.equal(td3.act(state, silent, seen, noise), middle)
+    assert torch.equal(acted(td3, silent, state, seen, noise), middle)
 
 
-def ou(state: Deterministic, config: Any, noise: Tensor) -> Tensor:
+def ou(state: Deterministic, config: Any, noise: Tensor | None, memory: Tensor) -> Tensor:
     """The Ornstein–Uhlenbeck process after one step: what exploration adds."""
-    seen = torch.zeros(len(noise), 1, 5)
-    ddpg.act(state, config, seen, noise)
-    return state.exploration.clone()
+    found: Tensor = ddpg.act(state, config, torch.zeros(len(memory), 1, 5), noise, memory).memory
+    return found
 
 
 @pytest.mark.parametrize("dt", [1.0, 0.01])
@@ -217,31 +217,29 @@ def test_ornstein_uhlenbeck_noise_is_the_process_of_its_name(dt: float) -> None:
     config = ddpg.Config(**SMALL, ou_step=dt)
     state = ddpg.init(config, PROBLEM, generators([0, 1]))
     x = torch.zeros(2, 1, 3, dtype=torch.float64)
+    process = torch.zeros(2, 1, 3)
     own = generators([0, 1], 5)
     for _ in range(50):
         noise = normal(own, 1, 3)
         x = x + 0.15 * (0 - x) * dt + 0.2 * dt**0.5 * noise.double()
-        torch.testing.assert_close(ou(state, config, noise).double(), x, rtol=1e-4, atol=1e-6)
+        process = ou(state, config, noise, process)
+        torch.testing.assert_close(process.double(), x, rtol=1e-4, atol=1e-6)
 
 
-def test_ornstein_uhlenbeck_noise_restarts_in_the_environment_whose_episode_ended() -> None:
+def test_only_ornstein_uhlenbeck_noise_has_a_memory_and_acting_leaves_the_one_it_was_given_alone() -> None:
     config = ddpg.Config(**SMALL)
-    state = ddpg.init(config, PROBLEM, generators([0, 1]))
-    before = ou(state, config, torch.ones(2, 1, 3))
-    ddpg.ended(state, config, torch.tensor([[True], [False]]))
-    assert not state.exploration[0].any()
-    assert torch.equal(state.exploration[1], before[1])
-    gaussian = changed(config, exploration="gaussian")
-    ddpg.ended(state, gaussian, torch.tensor([[True], [True]]))
-    assert torch.equal(state.exploration[1], before[1])
+    state = ddpg.init(config, PROBLEM, generators([0]))
+    assert ddpg.sizes(config, PROBLEM).memory == 3
+    assert ddpg.sizes(changed(config, exploration="gaussian"), PROBLEM).memory == 0
+    given = torch.ones(1, 1, 3)
+    assert not torch.equal(ou(state, config, torch.ones(1, 1, 3), given), torch.ones(1, 1, 3))
+    assert torch.equal(given, torch.ones(1, 1, 3))
 
 
 def test_evaluating_does_not_move_the_process() -> None:
     config = ddpg.Config(**SMALL)
     state = ddpg.init(config, PROBLEM, generators([0]))
-    before = ou(state, config, torch.ones(1, 1, 3))
-    ddpg.act(state, config, torch.ones(1, 1, 5), None)
-    assert torch.equal(state.exploration, before)
+    assert torch.equal(ou(state, config, None, torch.ones(1, 1, 3)), torch.ones(1, 1, 3))
 
 
 @pytest.mark.parametrize("rule", [ddpg, td3])
@@ -255,7 +253,7 @@ def test_on_a_bandit_the_policy_comes_to_the_best_action_and_the_critic_to_the_r
     batch, own = bandit([0, 1], 64, reward), generators([0, 1], 1)
     for _ in range(300):
         metrics = rule.update(state, config, batch, own)
-    best = rule.act(state, config, torch.ones(2, 1, 1), None)
+    best = acted(rule, config, state, torch.ones(2, 1, 1), None)
     assert ((best - 0.3).abs() < 0.15).all()
     assert (metrics["critic_loss"] < 0.02).all()
     assert ((metrics["actor_loss"] + 1).abs() < 0.1).all()  # −Q(s, μ(s)), and the best reward is 1

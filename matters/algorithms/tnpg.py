@@ -33,7 +33,7 @@ from matters.algorithms.parts.natural_gradient import (
 from matters.algorithms.parts.optimisers import gradient
 
 KIND: Literal["on-policy"] = "on-policy"
-VERSION = 2
+VERSION = 3
 FACTS = replace(actor_critic.FACTS, bounds=lambda config: bound(config, SECOND_ORDER))
 
 Tricks = NaturalTricks
@@ -50,7 +50,7 @@ PRESETS: dict[str, Config] = {"tnpg": Config()}
 NO_EFFECT = natural_gradient.NO_EFFECT
 
 init, observe, act = actor_critic.init, actor_critic.observe, actor_critic.act
-to_environment, parameters = actor_critic.to_environment, actor_critic.parameters
+sizes, to_environment, parameters = actor_critic.sizes, actor_critic.to_environment, actor_critic.parameters
 
 
 def update(

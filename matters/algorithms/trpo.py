@@ -40,7 +40,7 @@ from matters.algorithms.parts.natural_gradient import (
 from matters.algorithms.parts.optimisers import gradient
 
 KIND: Literal["on-policy"] = "on-policy"
-VERSION = 2
+VERSION = 3
 FACTS = replace(
     actor_critic.FACTS,
     bounds=lambda config: bound(config, CHECKED if config.line_search_steps else SECOND_ORDER),
@@ -197,7 +197,7 @@ NO_EFFECT = natural_gradient.NO_EFFECT | {
 }
 
 init, observe, act = actor_critic.init, actor_critic.observe, actor_critic.act
-to_environment, parameters = actor_critic.to_environment, actor_critic.parameters
+sizes, to_environment, parameters = actor_critic.sizes, actor_critic.to_environment, actor_critic.parameters
 
 
 def update(

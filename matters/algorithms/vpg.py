@@ -36,7 +36,7 @@ from matters.algorithms.parts.actor_critic import (
 from matters.algorithms.parts.tricks import AdamTricks
 
 KIND: Literal["on-policy"] = "on-policy"
-VERSION = 2
+VERSION = 3
 FACTS = actor_critic.FACTS
 
 
@@ -81,7 +81,7 @@ NO_EFFECT = actor_critic.NO_EFFECT | {
 }
 
 init, observe, act = actor_critic.init, actor_critic.observe, actor_critic.act
-to_environment, parameters = actor_critic.to_environment, actor_critic.parameters
+sizes, to_environment, parameters = actor_critic.sizes, actor_critic.to_environment, actor_critic.parameters
 
 
 @torch.inference_mode()

@@ -177,6 +177,18 @@ class Suite(BaseModel):
         off_policy = any(facts(variant).replay for variant in self.variants.values())
         return "off-policy-1M" if off_policy else "on-policy-1M"
 
+    @model_validator(mode="after")
+    def _lags_end(self) -> Self:
+        for name, environment in self._pairs():
+            known, config = facts(self.variants[name]), self.variants[name].on(environment)
+            lag, updates = known.lag_updates(config), -(-self.steps // known.rollout_steps(config))
+            if known.lag is not None and lag and lag >= updates:
+                raise ValueError(
+                    f"{dotted('variants', name, 'config', known.lag)} = {lag}: should be less than the"
+                    f" {updates} updates of {self.steps} steps, or only the first parameters would act"
+                )
+        return self
+
     def cells(self) -> tuple[Cell, ...]:
         """The cells in the declared order, variants before environments."""
         return tuple(

@@ -18,7 +18,7 @@ a sample that was rounded to a bound may have been. At the bound itself the dens
 
 
 def gaussian_log_prob(
-    action: Float[Tensor, "S B A"], mean: Float[Tensor, "S B A"], log_std: Float[Tensor, "S 1 A"]
+    action: Float[Tensor, "S B A"], mean: Float[Tensor, "S B A"], log_std: Float[Tensor, "S #B A"]
 ) -> Float[Tensor, "S B"]:
     """log N(a; μ, σ²) = −Σᵢ [ ½ ((aᵢ − μᵢ) / σᵢ)² + log σᵢ + ½ log 2π ]."""
     z = (action - mean) * (-log_std).exp()
@@ -49,7 +49,7 @@ def gaussian_entropy(log_std: Float[Tensor, "S 1 A"]) -> Float[Tensor, "S 1"]:
 
 def gaussian_kl(
     mean_old: Float[Tensor, "S B A"],
-    log_std_old: Float[Tensor, "S 1 A"],
+    log_std_old: Float[Tensor, "S #B A"],
     mean_new: Float[Tensor, "S B A"],
     log_std_new: Float[Tensor, "S 1 A"],
 ) -> Float[Tensor, "S B"]:
@@ -61,7 +61,7 @@ def gaussian_kl(
 
 def gaussian_kl_gradients(
     mean_old: Float[Tensor, "S B A"],
-    log_std_old: Float[Tensor, "S 1 A"],
+    log_std_old: Float[Tensor, "S #B A"],
     mean_new: Float[Tensor, "S B A"],
     log_std_new: Float[Tensor, "S 1 A"],
     weight: Float[Tensor, "S B"],

@@ -9,10 +9,10 @@ from typing import Any, Literal
 import numpy as np
 import torch
 from jaxtyping import Bool, Float
-from pydantic import Field, PositiveInt
+from pydantic import Field, NonNegativeInt, PositiveInt
 from torch import Tensor
 
-from matters.algorithms.interface import Cost, Facts, Frozen, Metrics, Problem, Rollout, When
+from matters.algorithms.interface import Acted, Cost, Facts, Frozen, Metrics, Problem, Rollout, Sizes, When
 from matters.algorithms.maths.advantages import explained_variance, generalised_advantage
 from matters.algorithms.maths.moments import PRIOR, Moments, start
 from matters.algorithms.maths.surrogates import clipped_squared_error, squared_error
@@ -37,6 +37,10 @@ class OnPolicyConfig(Frozen):
         0.95, ge=0, le=1, description="λ of the advantage estimate; 1 is the reward-to-go"
     )
     hidden: tuple[PositiveInt, ...] = Field((64, 64), description="widths of the hidden layers", strict=False)
+    lag: NonNegativeInt = Field(
+        0,
+        description="ℓ: the parameters of ℓ updates ago act, as in asynchronous actors; 0: the current ones",
+    )
     policy: Literal["gaussian", "beta"] = Field(
         "gaussian", description="distribution of the actions; beta (Hsu et al. 2020) needs bounded ones"
     )
@@ -57,7 +61,12 @@ NO_EFFECT: dict[str, When] = {
 }
 """Fields of every on-policy config that change nothing under a condition."""
 
-FACTS = Facts(cost=Cost(shared=140.0, own=30.0), rollout=("horizon", "environments"))
+FACTS = Facts(
+    cost=Cost(shared=140.0, own=30.0),
+    rollout=("horizon", "environments"),
+    lag="lag",
+    scratch=lambda config, state: int(config.lag * state.policy.matrix.nbytes),
+)
 """What every on-policy algorithm is; each adds its bounds and its twin."""
 
 
@@ -76,7 +85,7 @@ class ActorCritic:
 
 @dataclass
 class Batch:
-    """A rollout ready to learn from: B = T · N samples a seed, with the old policy's view of them."""
+    """A rollout ready to learn from: B = T · N samples per seed, with the view of the policy that acted."""
 
     observation: Float[Tensor, "S B O"]
     action: Float[Tensor, "S B A"]
@@ -86,7 +95,7 @@ class Batch:
     value: Float[Tensor, "S B"]
     log_prob: Float[Tensor, "S B"]
     old: Distribution
-    """The old policy itself, for its KL to the new one."""
+    """The policy that acted, for its KL to the new one."""
     fitted: Bool[Tensor, "S B"] | None = None
     """The samples that V is fitted to; None for all."""
 
@@ -178,14 +187,26 @@ def observe(
     return normalise_observation(state.observation_moments, observation, config.tricks, learn=learn)
 
 
+def sizes(config: Any, problem: Problem) -> Sizes:
+    """How many numbers an action takes, and those of its distribution, which are recorded."""
+    actor = _actor(config, problem)
+    return Sizes(noise=actor.noise_size, record=actor.record_size)
+
+
 def act(
     state: ActorCritic,
     config: Any,  # noqa: ARG001 - other rules may need it to act
     observation: Float[Tensor, "S N O"],
-    noise: Float[Tensor, "S N A"] | None,
-) -> Float[Tensor, "S N A"]:
-    """An action for each observation: sampled with standard normal `noise`, the mode without."""
-    return state.actor.sample(state.policy, observation, noise)
+    noise: Float[Tensor, "S N E"] | None,
+    memory: Float[Tensor, "S N M"],
+) -> Acted:
+    """An action for each observation: sampled with standard normal `noise`, the mode without.
+
+    Recorded are the parameters of the distribution that acted, so that its probabilities need not be
+    computed anew from θ, which may have moved since.
+    """
+    action, record = state.actor.sample(state.policy, observation, noise)
+    return Acted(action, memory, record)
 
 
 def to_environment(config: Any, problem: Problem, action: Float[Tensor, "S N A"]) -> Float[Tensor, "S N A"]:
@@ -267,8 +288,7 @@ def prepare(state: ActorCritic, config: Any, rollout: Rollout, *, baseline: bool
         gae_lambda=config.gae_lambda,
     )
     action = rollout.action.flatten(1, 2)
-    first, second = state.actor(state.policy.views, observation)
-    old = first.clone(), second.clone()  # what is a view of θ would move with it
+    old = state.actor.recorded(rollout.record.flatten(1, 2))
     return Batch(
         observation=observation,
         action=action,

@@ -16,7 +16,7 @@ from jaxtyping import Bool, Float
 from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt, field_validator
 from torch import Tensor
 
-from matters.algorithms.interface import Cost, Facts, Frozen, Problem, ReplayBatch, When
+from matters.algorithms.interface import Cost, Facts, Frozen, Problem, ReplayBatch, Sizes, When
 from matters.algorithms.parts.mlp import Forward, Mlp, uniform
 from matters.algorithms.parts.optimisers import adam_step
 from matters.algorithms.parts.theta import Target, Theta
@@ -194,6 +194,11 @@ def normal(generators: Sequence[np.random.Generator], *shape: int) -> Float[Tens
     """Standard normal numbers, each seed's from its own generator."""
     drawn = [generator.standard_normal(shape, dtype=np.float32) for generator in generators]
     return torch.from_numpy(np.stack(drawn))
+
+
+def sizes(config: Any, problem: Problem) -> Sizes:  # noqa: ARG001 - a rule's interface
+    """Noise for each dimension of the action."""
+    return Sizes(noise=problem.action_size)
 
 
 def observe(

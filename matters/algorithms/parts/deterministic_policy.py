@@ -14,11 +14,11 @@ from typing import Any, Literal
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Float, Int
 from pydantic import Field, PositiveFloat, field_validator
 from torch import Tensor
 
-from matters.algorithms.interface import Metrics, Problem, ReplayBatch, When
+from matters.algorithms.interface import Acted, Metrics, Problem, ReplayBatch, Sizes, When
 from matters.algorithms.maths.moments import DIVERGING
 from matters.algorithms.parts import critics
 from matters.algorithms.parts.critics import (
@@ -72,14 +72,12 @@ NO_EFFECT: dict[str, When] = critics.NO_EFFECT | {
 
 @dataclass
 class Deterministic:
-    """Policy and critics, the targets of both, and what exploration remembers."""
+    """Policy and critics, and the targets of both."""
 
     network: Mlp
     policy: Theta
     target: Target
     critics: Critics
-    exploration: Float[Tensor, "S N A"]
-    """Where the Ornstein–Uhlenbeck process stands."""
     updates: Int[Tensor, " S"]
     """Gradient steps made."""
 
@@ -128,7 +126,6 @@ def init_state(
         critics=critics.init_critics(
             config, problem, generators, dtype, number=number, last=config.last_layer
         ),
-        exploration=torch.zeros(seeds, 1, problem.action_size, dtype=dtype),
         updates=torch.zeros(seeds, dtype=torch.int64),
     )
 
@@ -138,34 +135,38 @@ def target_action(state: Deterministic, observation: Float[Tensor, "S B O"]) -> 
     return state.network.forward(state.target.stored_views, observation).output.tanh()
 
 
+def sizes(config: DeterministicConfig, problem: Problem) -> Sizes:
+    """Noise for each dimension of the action, and as much memory where the noise has one."""
+    remembers = config.exploration == "ornstein-uhlenbeck"
+    return Sizes(noise=problem.action_size, memory=problem.action_size * remembers)
+
+
 @DIVERGING
 def act(
     state: Deterministic,
     config: DeterministicConfig,
     observation: Float[Tensor, "S N O"],
     noise: Float[Tensor, "S N A"] | None,
-) -> Float[Tensor, "S N A"]:
+    memory: Float[Tensor, "S N M"],
+) -> Acted:
     """μ(s), and exploring a little off it with standard normal `noise`, in ±1.
 
         Gaussian:             a = μ + σ ε
         Ornstein–Uhlenbeck:   a = μ + x,    x ← x − θ dt x + σ √dt ε
 
+    where x is the memory.
+
     Uhlenbeck and Ornstein 1930, "On the theory of the Brownian motion", in steps of dt.
     """
     action = torch.from_numpy(np.tanh(state.network.forward_numpy(state.policy.arrays, observation.numpy())))
+    record = action[..., :0]
     if noise is None or config.exploration is None:
-        return action
+        return Acted(action, memory, record)
     if config.exploration == "gaussian":
-        return (action + config.exploration_scale * noise).clamp(-1, 1)
-    state.exploration.mul_(1 - config.ou_reversion * config.ou_step)
-    state.exploration.add_(config.exploration_scale * config.ou_step**0.5 * noise)
-    return (action + state.exploration).clamp(-1, 1)
-
-
-def ended(state: Deterministic, config: DeterministicConfig, ended: Bool[Tensor, "S N"]) -> None:
-    """Exploration that has a memory begins anew with each episode."""
-    if config.exploration == "ornstein-uhlenbeck":
-        state.exploration.masked_fill_(ended[..., None], 0.0)
+        return Acted((action + config.exploration_scale * noise).clamp(-1, 1), memory, record)
+    kept = memory * (1 - config.ou_reversion * config.ou_step)
+    memory = kept.add_(config.exploration_scale * config.ou_step**0.5 * noise)
+    return Acted((action + memory).clamp(-1, 1), memory, record)
 
 
 def policy_step(state: Deterministic, config: DeterministicConfig, batch: ReplayBatch) -> Float[Tensor, " S"]:

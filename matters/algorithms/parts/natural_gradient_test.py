@@ -38,11 +38,10 @@ def rollout_of(state, dtype=torch.float64, seed=0):
         return torch.randn(SEEDS, STEPS, 1, *shape, generator=generator, dtype=dtype)
 
     observation = draw(2)
-    action = state.actor.sample(state.policy, observation.flatten(1, 2), draw(1).flatten(1, 2))
-    action = action.unflatten(1, (STEPS, 1))
-    return Rollout(
-        observation, draw(2), action, draw(), draw() > 2, torch.zeros(SEEDS, STEPS, 1, dtype=torch.bool)
-    )
+    sampled = state.actor.sample(state.policy, observation.flatten(1, 2), draw(1).flatten(1, 2))
+    action, record = (part.unflatten(1, (STEPS, 1)) for part in sampled)
+    never = torch.zeros(SEEDS, STEPS, 1, dtype=torch.bool)
+    return Rollout(observation, draw(2), action, draw(), draw() > 2, never, record)
 
 
 def prepared(rule=tnpg, **changes):

@@ -52,6 +52,17 @@ class Policy(Protocol):
     def layout(self) -> Layout:
         """The layout of a θ that holds the policy."""
 
+    @property
+    def noise_size(self) -> int:
+        """How many standard normal numbers draw an action."""
+
+    @property
+    def record_size(self) -> int:
+        """How many numbers `sample` records."""
+
+    def recorded(self, record: Float[Tensor, "S B R"]) -> Distribution:
+        """The distributions that `sample` recorded."""
+
     def initial(self, generator: np.random.Generator, initialiser: Initialiser) -> np.ndarray:
         """A first row [P] of θ for one seed."""
 
@@ -67,9 +78,11 @@ class Policy(Protocol):
         """The gradient with respect to θ, from that with respect to the distribution that `forward` gave."""
 
     def sample(
-        self, theta: Theta, observation: Float[Tensor, "S N O"], noise: Float[Tensor, "S N A"] | None
-    ) -> Float[Tensor, "S N A"]:
-        """The action that standard normal noise draws, or the mode where there is none. No gradients."""
+        self, theta: Theta, observation: Float[Tensor, "S N O"], noise: Float[Tensor, "S N E"] | None
+    ) -> tuple[Float[Tensor, "S N A"], Float[Tensor, "S N R"]]:
+        """The action that standard normal noise draws, with its distribution's parameters; or the mode. No
+        gradients.
+        """
 
     def log_prob(self, distribution: Distribution, action: Float[Tensor, "S B A"]) -> Float[Tensor, "S B"]:
         """log π(a|s)."""
@@ -108,6 +121,21 @@ class GaussianPolicy:
         """The perceptron's parameters, then log σ."""
         return Layout((*self.mean.names, "log_std"), (*self.mean.shapes, (1, self.mean.sizes[-1])))
 
+    @property
+    def noise_size(self) -> int:
+        """One for each dimension of the action."""
+        return self.mean.sizes[-1]
+
+    @property
+    def record_size(self) -> int:
+        """μ and log σ."""
+        return 2 * self.noise_size
+
+    def recorded(self, record: Float[Tensor, "S B R"]) -> Distribution:
+        """The distributions that `sample` recorded."""
+        first, second = record.chunk(2, dim=-1)
+        return first.contiguous(), second.contiguous()
+
     def initial(self, generator: np.random.Generator, initialiser: Initialiser) -> np.ndarray:
         """A first row [P] of θ for one seed."""
         weights = self.mean.initial(generator, initialiser)
@@ -133,13 +161,16 @@ class GaussianPolicy:
 
     @DIVERGING
     def sample(
-        self, theta: Theta, observation: Float[Tensor, "S N O"], noise: Float[Tensor, "S N A"] | None
-    ) -> Float[Tensor, "S N A"]:
-        """μ + σ · noise, or the mode μ where there is no noise. No gradients."""
+        self, theta: Theta, observation: Float[Tensor, "S N O"], noise: Float[Tensor, "S N E"] | None
+    ) -> tuple[Float[Tensor, "S N A"], Float[Tensor, "S N R"]]:
+        """μ + σ · noise, with μ and log σ; or the mode μ where there is no noise. No gradients."""
         mean = self.mean.forward_numpy(theta.arrays[:-1], observation.numpy())
-        if noise is not None:
-            mean += np.exp(theta.arrays[-1]) * noise.numpy()
-        return torch.from_numpy(mean)
+        if noise is None:
+            return torch.from_numpy(mean), observation.new_empty(*mean.shape[:2], 0)
+        log_std = theta.arrays[-1]
+        record = np.concatenate([mean, np.broadcast_to(log_std, mean.shape)], axis=2)
+        mean += np.exp(log_std) * noise.numpy()
+        return torch.from_numpy(mean), torch.from_numpy(record)
 
     def log_prob(self, distribution: Distribution, action: Float[Tensor, "S B A"]) -> Float[Tensor, "S B"]:
         """log N(a; μ, σ²)."""
@@ -199,6 +230,21 @@ class BetaPolicy:
         """The perceptron's parameters."""
         return self.concentrations.layout
 
+    @property
+    def noise_size(self) -> int:
+        """One for each dimension of the action."""
+        return len(self.low)
+
+    @property
+    def record_size(self) -> int:
+        """α and β."""
+        return 2 * self.noise_size
+
+    def recorded(self, record: Float[Tensor, "S B R"]) -> Distribution:
+        """The distributions that `sample` recorded."""
+        first, second = record.chunk(2, dim=-1)
+        return first.contiguous(), second.contiguous()
+
     def initial(self, generator: np.random.Generator, initialiser: Initialiser) -> np.ndarray:
         """A first row [P] of θ for one seed."""
         weights = self.concentrations.initial(generator, initialiser)
@@ -225,24 +271,25 @@ class BetaPolicy:
 
     @DIVERGING
     def sample(
-        self, theta: Theta, observation: Float[Tensor, "S N O"], noise: Float[Tensor, "S N A"] | None
-    ) -> Float[Tensor, "S N A"]:
-        """The Beta quantile of Φ(noise), or the mode where there is no noise. No gradients.
+        self, theta: Theta, observation: Float[Tensor, "S N O"], noise: Float[Tensor, "S N E"] | None
+    ) -> tuple[Float[Tensor, "S N A"], Float[Tensor, "S N R"]]:
+        """The Beta quantile of Φ(noise), with α and β; or the mode where there is no noise. No gradients.
 
         Acting must be a function of parameters and noise alone, and take as many random numbers whatever the
         policy. Rejection samplers and pairs of gammas do neither; the inverse distribution function does
         both, exactly, for about 2 µs a number.
         """
         output = torch.from_numpy(self.concentrations.forward_numpy(theta.arrays, observation.numpy()))
-        alpha, beta = (1 + softplus(output)).double().chunk(2, dim=-1)
+        record = 1 + softplus(output)
+        alpha, beta = record.double().chunk(2, dim=-1)
         if noise is None:
-            x = beta_mode(alpha, beta)
+            x, record = beta_mode(alpha, beta), record[..., :0]
         else:
             from scipy.special import betaincinv, ndtr  # here, since no other policy should wait for it
 
             x = torch.from_numpy(betaincinv(alpha.numpy(), beta.numpy(), ndtr(noise.double().numpy())))
         low, width = self._range
-        return (low + width * x).to(theta.matrix.dtype)
+        return (low + width * x).to(theta.matrix.dtype), record
 
     def log_prob(self, distribution: Distribution, action: Float[Tensor, "S B A"]) -> Float[Tensor, "S B"]:
         """log Beta((a − low) / (high − low); α, β) − Σᵢ log(highᵢ − lowᵢ)."""

@@ -23,6 +23,11 @@ def theta(policy: Policy = POLICY, *, seeds: int = 2, gain: bool = True) -> Thet
     return Theta.of(rows, policy.layout)
 
 
+def actions_of(policy: Policy, own: Theta, observation: Tensor, noise: Tensor | None) -> Tensor:
+    """The actions alone."""
+    return policy.sample(own, observation, noise)[0]
+
+
 def test_log_sigma_is_the_last_parameter_and_does_not_depend_on_the_observation() -> None:
     assert POLICY.layout.names[-1] == "log_std"
     assert POLICY.layout.shapes[-1] == (1, 2)
@@ -63,9 +68,9 @@ def test_gradients_written_out_are_those_that_autograd_finds(policy: Policy) -> 
 def test_without_noise_the_action_is_the_mean() -> None:
     observation = torch.randn(2, 4, 3, generator=torch.Generator().manual_seed(0))
     mean, _ = POLICY(theta().views, observation)
-    action = POLICY.sample(theta(), observation, None)
+    action = actions_of(POLICY, theta(), observation, None)
     torch.testing.assert_close(action, mean)
-    assert torch.equal(POLICY.sample(theta(), observation, torch.zeros(2, 4, 2)), action)
+    assert torch.equal(actions_of(POLICY, theta(), observation, torch.zeros(2, 4, 2)), action)
 
 
 @pytest.mark.parametrize("policy", [POLICY, BETA])
@@ -73,15 +78,15 @@ def test_a_policy_that_diverges_warns_nobody(policy: Policy) -> None:
     own = Theta.of([np.full(policy.layout.width, number) for number in (1e38, np.inf)], policy.layout)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        action = policy.sample(own, torch.ones(2, 1, 3), torch.ones(2, 1, 2))
+        action = actions_of(policy, own, torch.ones(2, 1, 3), torch.ones(2, 1, 2))
     assert not action.isfinite().all()
 
 
 def test_noise_is_scaled_by_sigma() -> None:
     observation, noise = torch.zeros(2, 4, 3), torch.ones(2, 4, 2)
     policy = replace(POLICY, log_std=-1.0)
-    mean = policy.sample(theta(policy), observation, None)
-    action = policy.sample(theta(policy), observation, noise)
+    mean = actions_of(policy, theta(policy), observation, None)
+    action = actions_of(policy, theta(policy), observation, noise)
     torch.testing.assert_close(action - mean, torch.full((2, 4, 2), float(np.exp(-1.0))))
 
 
@@ -90,7 +95,7 @@ def test_sampled_actions_have_the_policys_moments() -> None:
     observation = torch.ones(2, 50_000, 3)
     own = theta()
     mean, log_std = POLICY(own.views, observation)
-    action = POLICY.sample(own, observation, noise)
+    action = actions_of(POLICY, own, observation, noise)
     torch.testing.assert_close(action.mean(1), mean[:, 0], atol=0.02, rtol=0)
     torch.testing.assert_close(action.std(1), log_std[:, 0].exp(), atol=0.02, rtol=0)
 
@@ -127,8 +132,8 @@ def test_the_betas_samples_are_functions_of_noise_with_the_distribution_of_its_d
     noise = torch.randn(2, 20_000, 2, generator=torch.Generator().manual_seed(0))
     own = theta(BETA, gain=False)
     alpha, beta = BETA(own.views, observation[:, :1])
-    action = BETA.sample(own, observation, noise)
-    assert torch.equal(action, BETA.sample(own, observation, noise))
+    action = actions_of(BETA, own, observation, noise)
+    assert torch.equal(action, actions_of(BETA, own, observation, noise))
     for seed in range(2):
         for axis in range(2):
             x = (action[seed, :, axis] - LOW[axis]) / (HIGH - LOW)[axis]
@@ -138,7 +143,7 @@ def test_the_betas_samples_are_functions_of_noise_with_the_distribution_of_its_d
 
 def test_more_noise_is_more_action() -> None:
     noise = torch.linspace(-4, 4, 100)[None, :, None].expand(2, -1, 2)
-    action = BETA.sample(theta(BETA), torch.ones(2, 100, 3), noise)
+    action = actions_of(BETA, theta(BETA), torch.ones(2, 100, 3), noise)
     assert (action.diff(dim=1) > 0).all()
 
 
@@ -146,10 +151,10 @@ def test_noise_of_0_is_the_median_and_none_the_mode() -> None:
     own, observation = theta(BETA, gain=False), observations(4)
     alpha, beta = (parameter.double() for parameter in BETA(own.views, observation))
     median = torch.from_numpy(scipy.stats.beta(alpha.numpy(), beta.numpy()).ppf(0.5))
-    found = BETA.sample(own, observation, torch.zeros(2, 4, 2))
+    found = actions_of(BETA, own, observation, torch.zeros(2, 4, 2))
     torch.testing.assert_close(found, (LOW + (HIGH - LOW) * median).float())
     mode = (alpha - 1) / (alpha + beta - 2)
-    torch.testing.assert_close(BETA.sample(own, observation, None), (LOW + (HIGH - LOW) * mode).float())
+    torch.testing.assert_close(actions_of(BETA, own, observation, None), (LOW + (HIGH - LOW) * mode).float())
 
 
 @pytest.mark.parametrize("bias", [-60.0, 0.0, 60.0, 1e6])
@@ -160,7 +165,7 @@ def test_no_action_is_out_of_bounds_however_extreme_and_each_has_a_log_probabili
     own = theta(BETA)
     own.views[-1][..., :2] = bias
     draw = None if noise is None else torch.full((2, 4, 2), noise)
-    action = BETA.sample(own, observations(4), draw)
+    action = actions_of(BETA, own, observations(4), draw)
     assert (action >= LOW).all()
     assert (action <= HIGH).all()
     assert BETA.log_prob(BETA(own.views, observations(4)), action).isfinite().all()
@@ -184,7 +189,7 @@ def test_the_mean_log_ratio_of_old_samples_estimates_the_betas_divergence() -> N
     observation = torch.ones(2, 100_000, 3)
     own, new = theta(BETA), theta(BETA, gain=False)
     old_policy, new_policy = BETA(own.views, observation), BETA(new.views, observation)
-    action = BETA.sample(own, observation, noise)
+    action = actions_of(BETA, own, observation, noise)
     estimate = (BETA.log_prob(old_policy, action) - BETA.log_prob(new_policy, action)).mean(1)
     torch.testing.assert_close(estimate, BETA.kl(old_policy, new_policy)[:, 0], rtol=0.05, atol=0.005)
 
@@ -194,3 +199,15 @@ def test_a_beta_of_unbounded_actions_is_refused_in_one_line(bound: float) -> Non
     for low, high in (((-1.0, bound), (1.0, 1.0)), ((-1.0, -1.0), (1.0, bound))):
         with pytest.raises(ValueError, match=r"^policy = 'beta': needs bounded actions; axis 1 is [^\n]*$"):
             BetaPolicy(BETA.concentrations, low, high)
+
+
+@pytest.mark.parametrize("policy", [POLICY, BETA])
+def test_what_is_recorded_of_an_action_is_the_distribution_that_drew_it(policy: Policy) -> None:
+    own, observation = theta(policy, gain=False), observations(6)
+    noise = torch.randn(*observation.shape[:2], policy.noise_size)
+    action, record = policy.sample(own, observation, noise)
+    assert record.shape[2] == policy.record_size
+    recorded, here = policy.recorded(record), policy(own.views, observation)
+    torch.testing.assert_close(policy.log_prob(recorded, action), policy.log_prob(here, action))
+    torch.testing.assert_close(policy.kl(recorded, here), torch.zeros(observation.shape[:2]))
+    assert policy.sample(own, observation, None)[1].shape[2] == 0

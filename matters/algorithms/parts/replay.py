@@ -19,14 +19,15 @@ TERMINATED, TRUNCATED = 1, 2
 """How a row's episode ended with it, if it did."""
 
 
-def row_type(observation_size: int, action_size: int) -> np.dtype[np.void]:
-    """A row as it is saved: 4 (O + A + 1) + 1 bytes, little-endian."""
+def row_type(observation_size: int, action_size: int, record_size: int = 0) -> np.dtype[np.void]:
+    """A row as it is saved: 4 (O + A + R + 1) + 1 bytes, little-endian."""
     return np.dtype(
         [
             ("observation", "<f4", observation_size),
             ("action", "<f4", action_size),
             ("reward", "<f4"),
             ("ended", "u1"),
+            ("record", "<f4", record_size),
         ]
     )
 
@@ -36,19 +37,21 @@ def end_type(observation_size: int) -> np.dtype[np.void]:
     return np.dtype([("row", "<i8"), ("observation", "<f4", observation_size)])
 
 
-def bytes_when_full(capacity: int, observation_size: int, action_size: int) -> int:
+def bytes_when_full(capacity: int, observation_size: int, action_size: int, record_size: int = 0) -> int:
     """Bytes of one seed's share of a full replay, if no more than one row in twenty ends an episode.
 
     EpisodeEnds are kept in a table with room for up to four times as many.
     """
-    rows = (capacity + 1) * row_type(observation_size, action_size).itemsize
+    rows = (capacity + 1) * row_type(observation_size, action_size, record_size).itemsize
     return rows + 4 * (capacity // 20) * end_type(observation_size).itemsize
 
 
 class Replay:
     """The C latest rows of S seeds. Memory is taken as rows come, not before."""
 
-    def __init__(self, seeds: int, capacity: int, observation_size: int, action_size: int) -> None:
+    def __init__(
+        self, seeds: int, capacity: int, observation_size: int, action_size: int, record_size: int = 0
+    ) -> None:
         self.capacity = capacity
         self.count = 0
         """Rows added so far; the oldest may be gone."""
@@ -58,6 +61,7 @@ class Replay:
         self.action = np.empty((seeds, self.slots, action_size), dtype=np.float32)
         self.reward = np.empty((seeds, self.slots), dtype=np.float32)
         self.ended = np.empty((seeds, self.slots), dtype=np.uint8)
+        self.record = np.empty((seeds, self.slots, record_size), dtype=np.float32)
         self.ends = [EpisodeEnds(observation_size) for _ in range(seeds)]
         self.places = np.arange(seeds)
         """Where in the arrays each seed lies; those of seeds that are no longer kept lie unused."""
@@ -75,6 +79,7 @@ class Replay:
         terminated: Bool[Tensor, " S"],
         truncated: Bool[Tensor, " S"],
         successor: Float[Tensor, "S O"],
+        record: Float[Tensor, "S R"],
     ) -> None:
         """Keep one step of every seed, over the oldest once C are kept.
 
@@ -86,10 +91,16 @@ class Replay:
         self.action[self.places, slot] = action.numpy()
         self.reward[self.places, slot] = reward.numpy()
         self.ended[self.places, slot] = ended
+        self.record[self.places, slot] = record.numpy()
         self.observation[self.places, (slot + 1) % self.slots] = successor.numpy()
         for s in np.flatnonzero(ended):
             self.ends[s].add(self.count, successor[s].numpy(), oldest=self.count + 1 - self.capacity)
         self.count += 1
+
+    @property
+    def row_type(self) -> np.dtype[np.void]:
+        """Of `saved`."""
+        return row_type(self.observation.shape[2], self.action.shape[2], self.record.shape[2])
 
     def sample(self, generators: Sequence[np.random.Generator], batch_size: int) -> ReplayBatch:
         """Rows of each seed, drawn by its own generator, uniformly and with replacement.
@@ -116,6 +127,7 @@ class Replay:
             terminated=torch.from_numpy((ended & TERMINATED) > 0),
             truncated=torch.from_numpy((ended & TRUNCATED) > 0),
             successor=torch.from_numpy(successor),
+            record=torch.from_numpy(_take(self.record, at)),
         )
 
     def keep(self, rows: list[int]) -> None:
@@ -126,7 +138,7 @@ class Replay:
     def saved(self, index: int, first: int, last: int) -> np.ndarray:
         """One seed's rows from `first` to before `last`, all of which have to be kept still."""
         place, slot = self.places[index], np.arange(first, last) % self.slots
-        found = np.empty(last - first, dtype=row_type(self.observation.shape[2], self.action.shape[2]))
+        found = np.empty(last - first, dtype=self.row_type)
         for name in found.dtype.names or ():
             found[name] = getattr(self, name)[place, slot]
         return found
@@ -194,4 +206,4 @@ def _moved(array: np.ndarray, room: int) -> np.ndarray:
 
 def _take(array: np.ndarray, places: np.ndarray) -> np.ndarray:
     """What lies at `places` [S, B] of an array [seeds, slots, …], counted over both axes."""
-    return array.reshape(-1, *array.shape[2:]).take(places, axis=0)
+    return array.reshape(array.shape[0] * array.shape[1], *array.shape[2:]).take(places, axis=0)

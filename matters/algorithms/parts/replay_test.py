@@ -11,7 +11,7 @@ from matters.algorithms.conftest import generators
 from matters.algorithms.interface import ReplayBatch
 from matters.algorithms.parts.replay import Replay, bytes_when_full
 
-OBSERVATION, ACTION = 3, 2
+OBSERVATION, ACTION, RECORD = 3, 2, 2
 
 # Row n of seed s is made of the number 1000 s + n, so that what is drawn says where it comes from.
 
@@ -40,11 +40,12 @@ def add(replay: Replay, row: int, seeds: list[int], ended: Callable[[int, int], 
                 for seed, end in zip(seeds, ends, strict=True)
             ]
         ),
+        torch.tensor([[float(seed), float(row)] for seed in seeds]),
     )
 
 
 def filled(rows: int, seeds: list[int], ended: Callable[[int, int], int], capacity: int) -> Replay:
-    replay = Replay(len(seeds), capacity, OBSERVATION, ACTION)
+    replay = Replay(len(seeds), capacity, OBSERVATION, ACTION, RECORD)
     for row in range(rows):
         add(replay, row, seeds, ended)
     return replay
@@ -71,6 +72,7 @@ def check(batch: ReplayBatch, seeds: list[int], ended: Callable[[int, int], int]
         assert batch.terminated[s].tolist() == [end == 1 for end in ends]
         assert batch.truncated[s].tolist() == [end == 2 for end in ends]
         assert batch.successor[s].tolist() == after
+        assert batch.record[s].tolist() == [[seed, row] for row in rows]
     return drawn
 
 
@@ -129,7 +131,7 @@ def test_seeds_that_are_kept_draw_as_if_nobody_had_left() -> None:
 def test_a_replay_put_back_from_what_was_saved_in_pieces_draws_the_same(
     capacity: int, before: int, after: int, length: int
 ) -> None:
-    original = Replay(2, capacity, OBSERVATION, ACTION)
+    original = Replay(2, capacity, OBSERVATION, ACTION, RECORD)
     rows: dict[int, list[Any]] = {0: [], 1: []}
     ends: dict[int, list[Any]] = {0: [], 1: []}
     saved = 0
@@ -141,7 +143,7 @@ def test_a_replay_put_back_from_what_was_saved_in_pieces_draws_the_same(
                 rows[index].append((first, original.saved(index, first, row + 1)))
                 ends[index].append(original.ends[index].saved(saved))
             saved = row + 1
-    restored = Replay(2, capacity, OBSERVATION, ACTION)
+    restored = Replay(2, capacity, OBSERVATION, ACTION, RECORD)
     for index, seed in enumerate([5, 6]):
         for first, piece in rows[index]:
             restored.put(index, first, piece, torch.tensor(observation_of(seed, before)))
@@ -158,7 +160,7 @@ def test_a_batch_may_be_larger_than_what_is_stored_but_nothing_can_be_drawn_from
     batch = filled(2, [0], every(9), 10).sample(generators([0]), 100)
     assert batch.reward.shape == (1, 100)
     with pytest.raises(ValueError, match="the replay is empty") as refused:
-        Replay(1, 10, OBSERVATION, ACTION).sample(generators([0]), 4)
+        Replay(1, 10, OBSERVATION, ACTION, RECORD).sample(generators([0]), 4)
     assert "\n" not in str(refused.value)
 
 
@@ -175,7 +177,7 @@ def test_the_memory_of_a_full_replay_is_at_most_what_was_estimated(length: int) 
     arrays = (replay.observation, replay.action, replay.reward, replay.ended)
     ends = [array for end in replay.ends for array in (end.rows, end.observations)]
     taken = sum(array.nbytes for array in (*arrays, *ends))
-    estimate = 2 * bytes_when_full(capacity, OBSERVATION, ACTION)
+    estimate = 2 * bytes_when_full(capacity, OBSERVATION, ACTION, RECORD)
     assert 0.7 * estimate < taken <= estimate
 
 

@@ -180,8 +180,8 @@ SHARED_DIFFERENCES = (
     "A time limit's bootstrap γ V(s_T) is added to the reward there, and is the successor's value here; "
     "the advantage is the same up to rounding.",
     "γλ is rounded to single precision there, double here: equal up to rounding.",
-    "The old log-probabilities and values come from acting, one observation at a time; here from one pass "
-    "over the rollout: equal up to rounding.",
+    "The old values come from acting, one observation at a time; here from one pass over the rollout: equal "
+    "up to rounding.",
     "The optimiser runs one parameter tensor after another there, one row here: equal up to rounding.",
     sb3.RANDOM_NUMBERS,
     "The first parameters are drawn by other generators (orthogonal with the same gains in both).",

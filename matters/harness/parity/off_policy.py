@@ -14,7 +14,8 @@ from torch import Tensor
 from matters.algorithms import ddpg, sac, td3
 from matters.algorithms.parts.critics import Critics
 from matters.algorithms.reference.sb3_off_policy import DdpgConfig, SacConfig, Td3Config
-from matters.harness.parity.off_policy_lockstep import Tower, Watched, layers, learn, paired_parameters, start
+from matters.harness.parity.off_policy_lockstep import Watched, layers, learn, start
+from matters.harness.parity.tape import Tower, paired_parameters
 from matters.harness.parity.tolerance import Row, rows, rows_after_adam
 
 Terms = Mapping[str, tuple[Sequence[Tensor], Sequence[Tensor]]]

@@ -5,7 +5,7 @@ recorded where it calls PyTorch; nothing of it is changed but which transitions 
 numbers are.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -19,18 +19,12 @@ from torch import Tensor, nn
 
 from matters.algorithms.interface import ReplayBatch
 from matters.algorithms.reference import sb3_off_policy
-from matters.harness.parity.on_policy_lockstep import ENVIRONMENT, EPISODE_LIMIT, Recorded, Tape, in_precision
+from matters.harness.parity.tape import ENVIRONMENT, EPISODE_LIMIT, Pairs, Recorded, Tape, in_precision
 from matters.harness.training.simulators import problem
 from matters.suites.tasks.environments import make
 
 COLLECTED = 400  # transitions with uniform actions
 GRADIENT_STEPS = 10
-
-Pairs = dict[str, tuple[Tensor, Tensor]]
-"""Ours and theirs by name; ours are views, so that both can be copied and compared."""
-
-Tower = tuple[Sequence[nn.Linear], Sequence[Tensor]]
-"""The layers of a network of theirs, and the views of ours."""
 
 
 @dataclass
@@ -114,18 +108,6 @@ def learn(both: Lockstep, dtype: torch.dtype, *, seed: int) -> Watched:
                 # One at a time, as after each step of the environment.
                 model.train(gradient_steps=1, batch_size=batch.reward.shape[1])
     return watched
-
-
-def paired_parameters(towers: Mapping[str, Tower]) -> Pairs:
-    """Weights and biases of every layer. Their weights are [O, I], ours [I, O]."""
-    return {
-        f"{name} {kind} {layer}": (views[2 * layer + offset][0], reference)
-        for name, (modules, views) in towers.items()
-        for layer, module in enumerate(modules)
-        for offset, (kind, reference) in enumerate(
-            [("weight", module.weight.detach().T), ("bias", module.bias.detach()[None])]
-        )
-    }
 
 
 def layers(network: nn.Module) -> list[nn.Linear]:

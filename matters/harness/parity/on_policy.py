@@ -25,7 +25,7 @@ from matters.algorithms.parts import actor_critic
 from matters.algorithms.parts.actor_critic import Batch
 from matters.algorithms.reference import sb3_off_policy, sb3_on_policy
 from matters.harness.parity.off_policy import ddpg_parity, sac_parity, td3_parity
-from matters.harness.parity.on_policy_lockstep import Lockstep, paired_parameters, shared_generators, start
+from matters.harness.parity.on_policy_lockstep import Lockstep, parameters, shared_generators, start
 from matters.harness.parity.tolerance import Row, rows
 
 
@@ -161,8 +161,7 @@ def rows_of(
     pairs = {name: (ours[name][0], both.before[name]) for name in ours}
     pairs |= {name: (torch.stack(list(a)), torch.stack(list(b))) for name, (a, b) in terms.items()}
     pairs |= {
-        f"{name} after the update": pair
-        for name, pair in paired_parameters(both.model.policy, both.state).items()
+        f"{name} after the update": pair for name, pair in parameters(both.model.policy, both.state).items()
     }
     return rows(pairs, dtype)
 

@@ -10,20 +10,26 @@ from dataclasses import dataclass, field
 from typing import Any
 from unittest.mock import patch
 
-import gymnasium
 import numpy as np
 import torch
 from stable_baselines3.common import policies as sb3_policies
 from torch import Tensor
 
-from matters.algorithms.interface import Frozen, OnPolicy, ReplayBatch, Rollout
+from matters.algorithms.interface import Frozen, OnPolicy, Rollout
 from matters.algorithms.parts import actor_critic
 from matters.algorithms.reference import sb3_on_policy
+from matters.harness.parity.tape import (
+    ENVIRONMENT,
+    EPISODE_LIMIT,
+    Pairs,
+    Recorded,
+    Tape,
+    Tower,
+    in_precision,
+    paired_parameters,
+)
 from matters.harness.training.simulators import problem
 from matters.suites.tasks.environments import make
-
-ENVIRONMENT = "Hopper-v5"
-EPISODE_LIMIT = 17  # So that a rollout holds both time limits and falls.
 
 
 @dataclass
@@ -49,6 +55,8 @@ def start(
     rollout = tape.rollout(model.rollout_buffer, dtype)
     state = rule.init(config, problem(environment), [np.random.default_rng(seed)], dtype)  # type: ignore[call-arg]
     copy_parameters(model.policy, state)
+    first, second = state.actor(state.policy.views, rollout.observation.flatten(1, 2))
+    rollout.record = torch.cat([first, second.expand_as(first)], dim=-1)[:, :, None]
     if dtype == torch.float64:
         _recompute_in_double(model, rollout)
     names = ("values", "log_probs", "advantages", "returns")
@@ -68,86 +76,21 @@ def shared_generators(dtype: torch.dtype, seed: int) -> Iterator[tuple["Watched"
         yield watched, order
 
 
-def paired_parameters(policy: Any, state: actor_critic.ActorCritic) -> dict[str, tuple[Tensor, Tensor]]:
-    """Ours and theirs by name. Their weights are [O, I], ours [I, O]."""
+def parameters(policy: Any, state: actor_critic.ActorCritic) -> Pairs:
+    """Ours and theirs by name."""
     extractor = policy.mlp_extractor
-    towers = {
+    towers: dict[str, Tower] = {
         "policy": ([*extractor.policy_net[::2], policy.action_net], state.policy.views),
         "value": ([*extractor.value_net[::2], policy.value_net], state.value.views),
     }
-    pairs = {
-        f"{tower} {kind} {layer}": (views[2 * layer + offset][0], reference)
-        for tower, (modules, views) in towers.items()
-        for layer, module in enumerate(modules)
-        for offset, (kind, reference) in enumerate(
-            [("weight", module.weight.detach().T), ("bias", module.bias.detach()[None])]
-        )
-    }
-    return pairs | {"policy log_std": (state.policy.views[-1][0], policy.log_std.detach()[None])}
+    log_std = state.policy.views[-1][0], policy.log_std.detach()[None]
+    return paired_parameters(towers) | {"policy log_std": log_std}
 
 
 def copy_parameters(policy: Any, state: actor_critic.ActorCritic) -> None:
     """Overwrite ours with theirs."""
-    for ours, theirs in paired_parameters(policy, state).values():
+    for ours, theirs in parameters(policy, state).values():
         ours.copy_(theirs)
-
-
-@dataclass
-class Tape:
-    """Every transition that the reference's environment gave, as it gave it."""
-
-    successors: list[np.ndarray] = field(default_factory=list)
-    rewards: list[float] = field(default_factory=list)
-    terminated: list[bool] = field(default_factory=list)
-    truncated: list[bool] = field(default_factory=list)
-
-    def rollout(self, buffer: Any, dtype: torch.dtype) -> Rollout:
-        """What our update gets: their observations and actions, the raw rewards and ends."""
-
-        def tensor(values: Any) -> Tensor:
-            return torch.as_tensor(np.asarray(values)).to(dtype)
-
-        # Rewards pass through single precision in their vector environment.
-        reward = np.asarray(self.rewards, dtype=np.float32)
-        return Rollout(
-            observation=tensor(buffer.observations)[:, 0][None, :, None],
-            successor=tensor(np.stack(self.successors))[None, :, None],
-            action=tensor(buffer.actions)[:, 0][None, :, None],
-            reward=tensor(reward)[None, :, None],
-            terminated=torch.tensor(self.terminated)[None, :, None],
-            truncated=torch.tensor(self.truncated)[None, :, None],
-        )
-
-    def transitions(self, buffer: Any, rows: np.ndarray, dtype: torch.dtype) -> ReplayBatch:
-        """What our gradient step gets of these rows of their replay: raw rewards and ends, actions in ±1."""
-
-        def tensor(values: Any) -> Tensor:
-            return torch.as_tensor(np.asarray(values)[rows]).to(dtype)[None]
-
-        return ReplayBatch(
-            observation=tensor(buffer.observations[:, 0]),
-            action=tensor(buffer.actions[:, 0]),
-            reward=tensor(np.asarray(self.rewards, dtype=np.float32)),
-            terminated=torch.tensor(self.terminated)[rows][None],
-            truncated=torch.tensor(self.truncated)[rows][None],
-            successor=tensor(np.stack(self.successors)),
-        )
-
-
-class Recorded(gymnasium.Wrapper[Any, Any, Any, Any]):
-    """Cuts episodes after `limit` steps and writes every transition to a tape."""
-
-    def __init__(self, environment: gymnasium.Env[Any, Any], tape: Tape, *, limit: int) -> None:
-        super().__init__(gymnasium.wrappers.TimeLimit(environment, limit))
-        self.tape = tape
-
-    def step(self, action: Any) -> tuple[Any, Any, bool, bool, dict[str, Any]]:
-        observation, reward, terminated, truncated, info = super().step(action)
-        self.tape.successors.append(np.asarray(observation))
-        self.tape.rewards.append(float(reward))
-        self.tape.terminated.append(bool(terminated))
-        self.tape.truncated.append(bool(truncated) and not terminated)
-        return observation, reward, terminated, truncated, info
 
 
 @dataclass
@@ -201,15 +144,6 @@ def _watched() -> Iterator[Watched]:
         patch.object(sb3_policies.ActorCriticPolicy, "evaluate_actions", recorded_evaluate),
     ):
         yield watched
-
-
-def in_precision(dtype: torch.dtype) -> Any:
-    """Their preprocessing of observations, which casts to single precision, in another one."""
-
-    def preprocess(observation: Tensor, *_: Any, **__: Any) -> Tensor:
-        return observation.to(dtype)
-
-    return preprocess
 
 
 def _recompute_in_double(model: Any, rollout: Rollout) -> None:

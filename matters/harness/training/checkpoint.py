@@ -49,6 +49,7 @@ def take(training: Population, index: int, recorder: Recorder, path: Path) -> No
     parts = {
         "state": row(training.state, index),
         "environments": training.environments.row(index),
+        "lag": {} if training.lag is None else row(training.lag, index),
         "recorder": recorder.arrays(),
         "measured": {
             name: np.array([values[index] for values in updates])
@@ -56,6 +57,7 @@ def take(training: Population, index: int, recorder: Recorder, path: Path) -> No
         },
         "loop": {
             "observation": training.observation[index].numpy().copy(),
+            "memory": training.memory[index].numpy().copy(),
             "facts": np.frombuffer(json.dumps(facts).encode(), dtype=np.uint8),
         },
     }
@@ -103,6 +105,9 @@ def restore(training: Population, index: int, path: Path) -> Recorder:
     put_row(training.state, index, part("state:"))
     training.environments.put_row(index, part("environments:"))
     training.observation[index] = torch.from_numpy(arrays["loop:observation"])
+    training.memory[index] = torch.from_numpy(arrays["loop:memory"])
+    if training.lag is not None:
+        put_row(training.lag, index, part("lag:"))
     training.action_generators[index] = restore_generator(str(facts["action"]))
     training.minibatch_generators[index] = restore_generator(str(facts["minibatch"]))
     training.step = int(facts["step"])

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from matters.algorithms.interface import Frozen
+from matters.algorithms.interface import Acted, Cost, Facts, Frozen, Sizes
 from matters.harness.training import population as module
 from matters.harness.training.loop import BLOCK, means, train
 from matters.harness.training.population import EpisodeEnded, PolicyDue, Updated, begin
@@ -32,10 +32,11 @@ class Tape:
 
     KIND = "off-policy"
     VERSION = 1
+    FACTS = Facts(Cost(1.0, 1.0), warmup="warmup", replay="buffer_size")
     Config = Config
     noises: list = field(default_factory=list)
     executions: list = field(default_factory=list)
-    ends: list = field(default_factory=list)
+    memories: list = field(default_factory=list)
     batches: list = field(default_factory=list)
     updated_at: list = field(default_factory=list)
     acting: list = field(default_factory=list)
@@ -46,13 +47,19 @@ class Tape:
     def observe(self, state, config, observation, *, learn):
         return observation
 
-    def act(self, state, config, observation, noise):
-        self.noises.append(noise)
-        self.acting.append(len(self.executions))
-        return torch.full((len(observation), 1, 1), 0.5)
+    def sizes(self, config, problem):
+        return Sizes(noise=1, memory=2, record=3)
 
-    def ended(self, state, config, ended):
-        self.ends.append(ended)
+    def act(self, state, config, observation, noise, memory):
+        self.noises.append(noise)
+        self.memories.append(memory)
+        step = len(self.executions)
+        self.acting.append(step)
+        return Acted(
+            torch.full((len(observation), 1, 1), 0.5),
+            memory + 1,
+            torch.full((len(observation), 1, 3), float(step)),
+        )
 
     def to_environment(self, config, problem, action):
         self.executions.append(action)
@@ -148,9 +155,21 @@ def test_a_batch_knows_a_time_limit_from_an_end(tape):
     assert [event.step for event in events if isinstance(event, EpisodeEnded)] == list(range(5, 61, 5))
 
 
-def test_a_rule_is_told_after_each_step_which_episodes_ended(tape):
+def test_what_acting_remembers_lasts_to_the_end_of_the_episode(tape):
     run(spec(steps=20, environment="probe/Endless-v0"), spec(1, steps=20, environment="probe/Endless-v0"))
-    assert [ends.tolist() for ends in tape.ends] == [[[step % 5 == 4]] * 2 for step in range(20)]
+    # Episodes of five steps; acting begins after the warm-up of ten, with an episode.
+    assert [memory.tolist() for memory in tape.memories] == [[[[step % 5] * 2]] * 2 for step in range(10)]
+
+
+def test_a_batch_has_what_acting_recorded_and_0_for_the_warm_up(tape):
+    run(spec(steps=60, warmup=30))
+    seen = set()
+    for batch in tape.batches:
+        assert (batch.record[0] == batch.record[0, :, :1]).all()
+        seen |= set(batch.record[0, :, 0].tolist())
+        assert torch.equal(batch.record[0, :, 0] >= 30, batch.action[0, :, 0] == 0.5)
+    assert seen <= {0.0, *map(float, range(30, 60))}
+    assert len(seen) > 10
 
 
 def test_a_block_tells_the_mean_of_what_its_updates_measured_and_nothing_where_there_was_none(tape):

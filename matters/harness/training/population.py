@@ -7,8 +7,10 @@ import numpy as np
 from torch import Tensor
 
 from matters.algorithms import load
+from matters.algorithms.experience import first_memory
 from matters.algorithms.interface import Metrics, OffPolicy, OnPolicy
 from matters.algorithms.parts import population
+from matters.algorithms.parts.lag import Lag
 from matters.algorithms.parts.replay import Replay
 from matters.harness.training.environments import Environments, Episode
 from matters.harness.training.evaluate import Policy
@@ -43,6 +45,10 @@ class Population:
     """[S, N, O], what the policy acts on next."""
     action_generators: list[np.random.Generator]
     minibatch_generators: list[np.random.Generator]
+    memory: Tensor
+    """[S, N, M], what acting remembers of the episodes so far."""
+    lag: Lag | None = None
+    """Earlier parameters, where those act and not the current ones."""
     replay: Replay | None = None
     """What an off-policy rule learns from."""
     step: int = 0
@@ -70,7 +76,8 @@ class Population:
         self.specs = [self.specs[row] for row in rows]
         self.state = population.select(self.state, rows)
         self.environments.keep(rows)
-        self.observation = self.observation[rows]
+        self.observation, self.memory = self.observation[rows], self.memory[rows]
+        self.lag = None if self.lag is None else population.select(self.lag, rows)
         self.action_generators = [self.action_generators[row] for row in rows]
         self.minibatch_generators = [self.minibatch_generators[row] for row in rows]
         if self.replay is not None:
@@ -85,9 +92,11 @@ class Population:
 
         def mode(observation: Tensor) -> Tensor:
             seen = self.algorithm.observe(self.state, self.config, observation, learn=False)
-            action = self.algorithm.act(self.state, self.config, seen, None)
-            return self.algorithm.to_environment(self.config, self.environments.problem, action)
+            nothing = first_memory(self.algorithm, self.config, problem, (seen.shape[0], seen.shape[1]))
+            action = self.algorithm.act(self.state, self.config, seen, None, nothing).action
+            return self.algorithm.to_environment(self.config, problem, action)
 
+        problem = self.environments.problem
         return mode
 
 
@@ -138,17 +147,22 @@ def begin(specs: list[RunSpec]) -> Population:
     replay = None
     if algorithm.KIND == "off-policy":
         capacity = min(config.buffer_size, spec.steps)
-        replay = Replay(len(specs), capacity, problem.observation_size, problem.action_size)
+        sizes = problem.observation_size, problem.action_size, algorithm.sizes(config, problem).record
+        replay = Replay(len(specs), capacity, *sizes)
     state = algorithm.init(
         config, problem, [np.random.default_rng(source.initialisation) for source in sources]
     )
+    observation = algorithm.observe(state, config, environments.reset(), learn=True)
+    shape = observation.shape[0], observation.shape[1]
     return Population(
         specs=specs,
         algorithm=algorithm,
         config=config,
         state=state,
         environments=environments,
-        observation=algorithm.observe(state, config, environments.reset(), learn=True),
+        observation=observation,
+        memory=first_memory(algorithm, config, problem, shape),
+        lag=Lag.of(state, algorithm.FACTS.lag_updates(config)),
         action_generators=[np.random.default_rng(source.action) for source in sources],
         minibatch_generators=[np.random.default_rng(source.minibatch) for source in sources],
         replay=replay,

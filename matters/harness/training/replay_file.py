@@ -2,9 +2,9 @@
 
 `checkpoint.rows` has a record for each step of the run, `checkpoint.ends` one for each episode that ended, in
 the types of `parts.replay`: fixed sizes, nothing to unpickle. A checkpoint says how many records it
-stands for; what a killed process wrote beyond them is cut off. The rows take 4 (O + A + 1) + 1 bytes a step
-until the run is finished, those that the replay has overwritten included; where they were overwritten before
-a checkpoint came, the file has a hole.
+stands for; what a killed process wrote beyond them is cut off. The rows take 4 (O + A + R + 1) + 1 bytes per
+step until the run is finished, those that the replay has overwritten included; where they were overwritten
+before a checkpoint came, the file has a hole.
 """
 
 import os
@@ -16,7 +16,7 @@ from typing import BinaryIO
 import numpy as np
 from torch import Tensor
 
-from matters.algorithms.parts.replay import Replay, end_type, row_type
+from matters.algorithms.parts.replay import Replay, end_type
 from matters.results.files import sync_directory
 
 CHUNK = 50_000
@@ -73,8 +73,7 @@ def _ends(checkpoint: Path) -> Path:
 
 
 def _types(replay: Replay) -> tuple[np.dtype[np.void], np.dtype[np.void]]:
-    observations, actions = replay.observation.shape[2], replay.action.shape[2]
-    return row_type(observations, actions), end_type(observations)
+    return replay.row_type, end_type(replay.observation.shape[2])
 
 
 def _size(path: Path) -> int:

@@ -22,11 +22,12 @@ def grow(replay, rows):
             torch.zeros(2, dtype=torch.bool),
             ended,
             torch.full((2, 3), -row if ended[0] else row + 1),
+            torch.full((2, 2), row / 2),
         )
 
 
 def replay():
-    return Replay(2, CAPACITY, 3, 1)
+    return Replay(2, CAPACITY, 3, 1, 2)
 
 
 def draws(stored):
@@ -72,8 +73,8 @@ def test_only_what_is_new_is_written(tmp_path):
     grow(original, 15)
     append(tmp_path, original)
     rows = tmp_path / "0" / "checkpoint.rows"
-    size = row_type(3, 1).itemsize
-    assert (size, rows.stat().st_size) == (4 * (3 + 1 + 1) + 1, 15 * size)
+    size = row_type(3, 1, 2).itemsize
+    assert (size, rows.stat().st_size) == (4 * (3 + 1 + 2 + 1) + 1, 15 * size)
     before = rows.read_bytes()
     rows.write_bytes(b"x" * len(before))  # as long as it was: were it written again, it would be mended
     grow(original, 3)
@@ -87,7 +88,7 @@ def test_rows_that_were_overwritten_before_they_were_saved_take_no_room(tmp_path
     grow(original, 4000)
     counts = append(tmp_path, original)
     status = (tmp_path / "0" / "checkpoint.rows").stat()
-    assert status.st_size == 4000 * row_type(3, 1).itemsize
+    assert status.st_size == 4000 * row_type(3, 1, 2).itemsize
     assert status.st_blocks * 512 < status.st_size / 4
     assert draws(restored(tmp_path, original, counts)) == draws(original)
 
