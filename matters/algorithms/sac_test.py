@@ -173,7 +173,7 @@ def test_the_policy_follows_the_critics_after_their_step_and_the_temperature_bef
     assert float(sac.temperature(state, fast)) != 1.0
     again = sac.init(fast, PROBLEM, generators([0]))
     again.critics = state.critics  # as they are after the step
-    output = again.network(again.policy.stored_views, batch.observation).output
+    output = again.network.forward(again.policy.stored_views, batch.observation).output
     action, log_prob = sac.sample_squashed(fast, *sac.distribution(fast, output), noise[:, 0])
     value = q_values(again.critics, again.critics.theta.stored_views, batch.observation, action).value
     torch.testing.assert_close(step.actor_loss, (log_prob - value.min(1).values).mean(1))
@@ -249,7 +249,7 @@ def test_acting_draws_from_the_squashed_gaussian_and_without_noise_takes_its_mid
 
 def test_log_std_is_kept_in_its_range() -> None:
     state = sac.init(CONFIG, PROBLEM, generators([0]))
-    output = state.network(state.policy.stored_views, 100 * normal(generators([0]), 50, 5)).output
+    output = state.network.forward(state.policy.stored_views, 100 * normal(generators([0]), 50, 5)).output
     _, free = sac.distribution(CONFIG, output)
     narrow = changed(CONFIG, tricks__log_std_range=(-0.5, 0.5))
     _, kept = sac.distribution(narrow, output)

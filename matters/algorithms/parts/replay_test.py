@@ -174,7 +174,7 @@ def test_room_for_ends_stays_within_four_times_those_that_are_kept() -> None:
 def test_the_memory_of_a_full_replay_is_at_most_what_was_estimated(length: int) -> None:
     capacity = 1000
     replay = filled(3 * capacity, [0, 1], every(length), capacity)
-    arrays = (replay.observation, replay.action, replay.reward, replay.ended)
+    arrays = (replay.observation, replay.action, replay.reward, replay.ended, replay.record)
     ends = [array for end in replay.ends for array in (end.rows, end.observations)]
     taken = sum(array.nbytes for array in (*arrays, *ends))
     estimate = 2 * bytes_when_full(capacity, OBSERVATION, ACTION, RECORD)
