@@ -78,6 +78,7 @@ def planted_suite(
         margin=margin,
         aggregate_margin=0.10,
         design=None,
+        comparisons=(),
         gate=0.25,
         scale="on-policy-1M",
         variants={name: planted_variant(name) for name in variants},

@@ -57,8 +57,8 @@ class Config(NaturalConfig):
     """NPG's hyperparameters: the family's, and how its system is solved."""
 
     damping: float = Field(1e-3, ge=0, description="λ, added to the Fisher information's diagonal")
-    direction: Literal["natural", "gradient"] = Field(
-        "natural", description="x: F⁻¹g, or g itself (steepest ascent in θ)"
+    direction: Literal["gradient"] | None = Field(
+        None, description="x is g itself, steepest ascent in θ; off: F⁻¹g"
     )
     step_size: PositiveFloat | None = Field(
         None,
@@ -110,9 +110,9 @@ def update(
     objective = surrogate(state, batch)
     (g,) = gradient(objective, state.policy)
     x, residual, curvature = g, torch.zeros_like(objective), torch.zeros_like(objective)
-    if config.direction == "natural" or config.step_size is None:
+    if config.direction is None or config.step_size is None:
         fisher = fisher_product(state, config, batch, generators)
-        if config.direction == "natural":
+        if config.direction is None:
             x, residual = solve(fisher, g, config, parameters=state.policy.layout.parameters)
         curvature = dot(x, fisher(x))
     if config.step_size is None:

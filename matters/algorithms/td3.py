@@ -18,7 +18,7 @@ Fujimoto, van Hoof and Meger 2018, "Addressing function approximation error in a
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -94,6 +94,12 @@ class Config(DeterministicConfig):
     tricks: Tricks = Field(Tricks(), description="named switches; the paper's TD3 has its three parts on")
 
 
+_SIZES: dict[str, Any] = {
+    "hidden": (256, 256),
+    "batch_size": 256,
+    "learning_rate": 3e-4,
+    "critic_learning_rate": 3e-4,
+}
 PRESETS: dict[str, Config] = {
     "td3": Config(tricks=PARTS),
     "td3-sb3": Config(batch_size=256, warmup=100, exploration=None, tricks=PARTS),
@@ -104,6 +110,10 @@ PRESETS: dict[str, Config] = {
     "td3-only-cdq": Config(tricks=Tricks(clipped_double_q=True)),
     "td3-only-delay": Config(tricks=Tricks(policy_delay=2)),
     "td3-only-smoothing": Config(tricks=Tricks(target_noise=0.2)),
+    # In SAC's sizes and rates, which are also those of sfujim/TD3 since 2020 (34770cc; it warms up for 25 000
+    # steps): the rungs between td3 and sac.
+    "td3-256": Config(**_SIZES, tricks=PARTS),
+    "td3-256-only-cdq": Config(**_SIZES, tricks=Tricks(clipped_double_q=True)),
 }
 
 NO_EFFECT = deterministic_policy.NO_EFFECT | {

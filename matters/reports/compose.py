@@ -151,7 +151,7 @@ def compose(study: Study, command: str, progress: Progress = lambda *_: None) ->
     return Content(
         title=study.suite.title,
         summary=_summary(study),
-        notices=_notices(study),
+        notices=(*_notices(study), *_unasked(study, sections)),
         sections=tuple(sections),
         parts=tuple(part for part in parts if part.blocks),
         figure_data={
@@ -224,6 +224,15 @@ def _notices(study: Study) -> tuple[str, ...]:
             f"Runs of different training code are mixed: {each}. Differences may come from the code."
         )
     return tuple(notices)
+
+
+def _unasked(study: Study, sections: Sequence[Section]) -> list[str]:
+    """Which variants no question is about, where any is asked."""
+    about = {name for one in sections for name in (study.variants if one.variants is None else one.variants)}
+    names = [f"`{name}`" for name in study.variants if name not in about]
+    if not sections or not names:
+        return []
+    return [f"No question is about {', '.join(names)}: `compare` or `baseline` in the suite asks about any."]
 
 
 def _foreign_notices(study: Study) -> list[str]:

@@ -70,6 +70,11 @@ class Joint(BaseModel):
         return tuple(dict.fromkeys(name for suite in self.suites for name in suite.questions))
 
     @property
+    def comparisons(self) -> tuple[tuple[str, str], ...]:
+        """Every pair that one of them compares."""
+        return tuple(dict.fromkeys(pair for suite in self.suites for pair in suite.comparisons))
+
+    @property
     def design(self) -> Design | None:
         """The first design that one of them declares."""
         return next((suite.design for suite in self.suites if suite.design), None)

@@ -52,8 +52,10 @@ def nearest_preset(variant: Variant) -> tuple[str, dict[str, tuple[Any, Any]]]:
 
 
 def preset(algorithm: str, name: str) -> Variant:
-    """A preset as a variant."""
-    return Variant(name=name, algorithm=algorithm, config=algorithms.load(algorithm).PRESETS[name])
+    """A preset as a variant, with the settings of each task where its source has them."""
+    rule = algorithms.load(algorithm)
+    tasks = getattr(rule, "PER_TASK", {}).get(name, {})
+    return Variant(name=name, algorithm=algorithm, config=rule.PRESETS[name], environments=tasks)
 
 
 def value_text(value: Any) -> str:

@@ -85,7 +85,7 @@ environments."Hopper-v5" = { learning_rate = 3e-4, tricks = { value_clip = false
     assert rates["two", "Hopper-v5"] == 3e-4
     assert rates["two", "Walker2d-v5"] == 1e-4
     smoke = made(text.replace("learning_rate = 3e-4,", "horizon = 10_000,")).smoke().variants["two"]
-    assert smoke.on("Hopper-v5").model_dump()["horizon"] == 4096
+    assert smoke.on("Hopper-v5").model_dump()["horizon"] == 4000
 
 
 def test_every_setting_of_every_algorithm_says_what_it_is() -> None:

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from matters import algorithms
+from matters.suites.joint import join
 from matters.suites.suite import SHIPPED, load_suite, suite_names
 
 
@@ -26,19 +27,14 @@ def test_quickstart_is_what_its_page_says() -> None:
     assert len(quickstart.cells()) == 8
 
 
-def test_implementation_matters_has_engstroms_five_variants_which_differ_by_step_or_by_tricks() -> None:
-    chosen = load_suite("implementation-matters")
-    assert chosen.environments == ("Walker2d-v5", "Hopper-v5", "Humanoid-v5")
-    assert (len(chosen.seeds), chosen.steps) == (20, 1_000_000)
-    assert list(chosen.variants) == ["ppo", "ppo-m", "ppo-noclip", "trpo", "trpo+"]
-    outside = {
-        name: {key: value for key, value in it.config.model_dump().items() if key != "tricks"}
-        for name, it in chosen.variants.items()
-    }
-    assert outside["trpo"] == outside["trpo+"]
-    # Baselines' weight of the value loss, 0.5, belongs to its tricks.
-    assert outside["ppo"] == outside["ppo-m"] | {"value_coefficient": 0.5}
-    assert outside["ppo-noclip"] == outside["ppo"] | {"objective": "none"}
+def test_implementation_matters_is_the_square_of_step_and_tricks_and_the_released_one_is_engstroms() -> None:
+    equal, released = load_suite("implementation-matters"), load_suite("implementation-matters-released")
+    assert equal.environments == released.environments == ("Walker2d-v5", "Hopper-v5", "Humanoid-v5")
+    assert (len(equal.seeds), equal.steps) == (len(released.seeds), released.steps) == (20, 1_000_000)
+    assert list(equal.variants) == ["ppo", "ppo-m", "ppo-noclip", "trpo-plain", "trpo-tricks"]
+    assert len(join([equal, released]).variants) == 10
+    for name, one in released.variants.items():
+        assert one.environments == algorithms.load(one.algorithm).PER_TASK[name]  # type: ignore[union-attr]
 
 
 def test_ppo_tricks_is_the_full_factorial_of_engstroms_four_over_ppo() -> None:
@@ -57,12 +53,14 @@ def test_ppo_tricks_is_the_full_factorial_of_engstroms_four_over_ppo() -> None:
     assert {name: it.config for name, it in chosen.variants.items()} == expected
 
 
-def test_the_natural_ladder_is_each_algorithm_as_its_paper_has_it_and_ppo_with_tricks() -> None:
+def test_the_natural_ladder_has_one_damping_and_else_its_presets() -> None:
     assert load_suite("natural-ladder").questions == ("natural-ladder", "trust-region")
     ladder = load_suite("natural-ladder").variants
-    assert list(ladder) == ["vpg", "npg", "tnpg", "trpo", "ppo-m", "ppo"]
+    assert list(ladder) == ["npg", "tnpg", "tnpg-reject", "trpo", "ppo-m", "ppo"]
     for name, it in ladder.items():
-        assert it.config == algorithms.load(it.algorithm).PRESETS[name]
+        config: Any = algorithms.load(it.algorithm).PRESETS[name]
+        changes = {"damping": 1e-2} if hasattr(config, "damping") else {}
+        assert it.config == config.model_copy(update=changes)
 
 
 def test_mujoco_on_policy_has_every_preset_of_every_on_policy_algorithm_and_its_references() -> None:
@@ -90,7 +88,7 @@ def test_the_actor_critic_ladder_is_each_algorithm_as_its_paper_has_it_and_td3s_
     assert suite.questions == ("actor-critic-ladder",)
     ladder = suite.variants
     apart = [f"td3-{how}-{part}" for how in ("only", "no") for part in TD3_PARTS]
-    assert list(ladder) == ["ddpg", "ddpg-tuned", *apart, "td3", "sac"]
+    assert list(ladder) == ["ddpg", "ddpg-tuned", *apart, "td3", "td3-256", "td3-256-only-cdq", "sac"]
     for name, it in ladder.items():
         assert it.config == algorithms.load(it.algorithm).PRESETS[name]
 

@@ -32,6 +32,7 @@ from matters.suites.variant import Name, Variant, facts, rollout, shortened, var
 QUESTIONS = (
     "actor-critic-ladder",
     "code-level-tricks",
+    "comparison",
     "natural-ladder",
     "published",
     "reproduction",
@@ -89,6 +90,7 @@ Seed = Annotated[int, Field(strict=True, ge=0, le=MAX_SEED)]
 Margin = Annotated[float, Field(strict=True, gt=0, allow_inf_nan=False)]
 Text = Annotated[str, Field(strict=True, min_length=1)]
 Runnable = Annotated[str, Field(strict=True), AfterValidator(_runnable)]
+Pair = Annotated[tuple[Name, Name], Field(strict=False)]
 Answerable = Annotated[str, Field(strict=True), AfterValidator(_answerable)]
 
 
@@ -128,6 +130,10 @@ class Suite(BaseModel):
     )
     yardstick: Yardstick | None = Field(None, description="what scores are normalised by")
     variants: dict[str, Variant] = Field(min_length=1)
+    compare: tuple[Pair, ...] = Field(
+        (), description="pairs of variants that the question `comparison` compares, first minus second"
+    )
+    baseline: Name | None = Field(None, description="the variant that every other one is compared with")
     only: tuple[str, ...] = Field((), description="globs on variant/environment; empty for every cell")
 
     @model_validator(mode="after")
@@ -135,6 +141,25 @@ class Suite(BaseModel):
         if self.evaluation.points > self.steps:
             raise ValueError(f"evaluation.points = {self.evaluation.points}: more than steps = {self.steps}")
         return self
+
+    @model_validator(mode="after")
+    def _comparisons_are_of_variants(self) -> Self:
+        named = [(f"compare[{k}]", name) for k, pair in enumerate(self.compare) for name in pair]
+        named += [] if self.baseline is None else [("baseline", self.baseline)]
+        for field, name in named:
+            if name not in self.variants:
+                raise ValueError(f"{field} = {name!r}: no variant of that name{nearest(name, self.variants)}")
+        for k, (first, second) in enumerate(self.compare):
+            if first == second:
+                raise ValueError(f"compare[{k}] = {first!r} twice: a variant is not compared with itself")
+        return self
+
+    @property
+    def comparisons(self) -> tuple[tuple[str, str], ...]:
+        """The pairs that the question `comparison` compares: those declared, then each with the baseline."""
+        base = self.baseline
+        others = () if base is None else [(name, base) for name in self.variants if name != base]
+        return tuple(dict.fromkeys((*self.compare, *others)))
 
     @model_validator(mode="after")
     def _policies_fit_their_actions(self) -> Self:
@@ -397,6 +422,10 @@ def suite(document: dict[str, Any]) -> Suite:
             if environment not in (known := places.get("environments", ())):
                 field = dotted("variants", name, "environments", environment)
                 raise InputError(f"{field}: not an environment of the suite{nearest(environment, known)}")
+    if header.get("compare") or header.get("baseline"):
+        # What is to be compared is a question, and the first: it need not be named twice.
+        asked = header.get("questions", [])
+        header = {**header, "questions": asked if "comparison" in asked else ["comparison", *asked]}
     try:
         return Suite(**{**header, **places, "design": design}, variants=variants)
     except ValidationError as error:

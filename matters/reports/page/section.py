@@ -132,6 +132,7 @@ class Section:
     data: Mapping[str, Sequence[Mapping[str, Any]]] = field(default_factory=dict)
     more: tuple[Verdict, ...] = ()  # verdicts that the page folds away
     reason: str = ""  # why an undecided answer is undecided
+    variants: tuple[str, ...] | None = None  # those that it is about; None for all of the suite
 
     @property
     def badge(self) -> str:

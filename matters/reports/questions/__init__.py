@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 QUESTIONS: dict[str, str] = {
     "actor-critic-ladder": "matters.reports.questions.actor_critic_ladder",
     "code-level-tricks": "matters.reports.questions.code_level_tricks",
+    "comparison": "matters.reports.questions.comparison",
     "natural-ladder": "matters.reports.questions.natural_ladder",
     "published": "matters.reports.questions.published",
     "reproduction": "matters.reports.questions.reproduction",

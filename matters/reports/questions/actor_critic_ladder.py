@@ -6,15 +6,16 @@ one by one as in table 2 of its paper: each put into that DDPG alone, and each t
 
 from matters.reports.page.section import Section
 from matters.reports.questions import ladder
+from matters.reports.questions.differing_settings import Contrast, Role
 from matters.reports.questions.ladder import Ladder, Rung, Step
 from matters.reports.study.study import Study
 
 QUESTION = "actor-critic-ladder"
 TITLE = "What do TD3 and SAC add to DDPG?"
 NEEDS = (
-    "At least two of `ddpg`, `ddpg-tuned`, `td3` and `sac`. For TD3’s parts, variants with one of them alone "
-    "(`td3-only-cdq`, `td3-only-delay`, `td3-only-smoothing`) beside `ddpg-tuned`, or without one "
-    "(`td3-no-cdq`, `td3-no-delay`, `td3-no-smoothing`) beside `td3`."
+    "At least two of `ddpg`, `ddpg-tuned`, `td3`, `td3-256`, `td3-256-only-cdq`, `sac`, by their settings; "
+    "for TD3’s parts also variants with one of them alone (`td3-only-cdq`, `td3-only-delay`, "
+    "`td3-only-smoothing`) or without one (`td3-no-cdq`, `td3-no-delay`, `td3-no-smoothing`)."
 )
 ESTIMAND = ladder.ESTIMAND
 SOURCE = (
@@ -22,22 +23,80 @@ SOURCE = (
     "Haarnoja et al. (2018)."
 )
 METHOD = ladder.METHOD + SOURCE
+WHAT = {"cdq": "clipped double Q", "delay": "delayed updates", "smoothing": "target smoothing"}
+TUNING = (
+    "batch_size",
+    "warmup",
+    "target_rate",
+    "learning_rate",
+    "critic_weight_decay",
+    "exploration",
+    "exploration_scale",
+    "ou_reversion",
+    "ou_step",
+    "last_layer",
+)
+"""What TD3's paper changes in DDPG beside its three parts."""
+SIZES = ("hidden", "batch_size", "learning_rate", "critic_learning_rate")
+SETTINGS = {
+    "cdq": frozenset({"tricks.clipped_double_q"}),
+    "delay": frozenset({"tricks.policy_delay"}),
+    "smoothing": frozenset({"tricks.target_noise", "target_noise_clip"}),
+}
+DELAY_AND_SMOOTHING = SETTINGS["delay"] | SETTINGS["smoothing"]
 RUNGS = (
-    Rung("ddpg", "a deterministic actor and a critic"),
-    Rung("ddpg-tuned", "TD3’s batch, rates, first parameters and exploration, no weight decay"),
-    Rung("td3", "clipped double Q, delayed updates and target smoothing"),
-    Rung("sac", "a stochastic actor that is paid for its entropy, in SAC’s sizes and rates"),
+    Rung(Role("ddpg", "ddpg", (*TUNING, "tricks.")), "a deterministic actor and a critic"),
+    Rung(
+        Role("ddpg-tuned", "ddpg", (*TUNING, "tricks.")),
+        "tuning: TD3’s batch, rates, first parameters, exploration and warm-up, no weight decay",
+        frozenset(TUNING),
+    ),
+    Rung(
+        Role("td3", "td3", ("tricks.", "hidden")),
+        "clipped double Q, delayed updates and target smoothing",
+        frozenset({"algorithm"}).union(*SETTINGS.values()),
+    ),
+    Rung(Role("td3-256", "td3", ("tricks.", "hidden")), "SAC’s sizes and rates", frozenset(SIZES)),
+    Rung(
+        Role("td3-256-only-cdq", "td3", ("tricks.", "hidden")),
+        "no delay and no smoothing, which SAC has not",
+        DELAY_AND_SMOOTHING,
+    ),
+    Rung(
+        Role("sac", "sac", ("learn_temperature",)),
+        "a stochastic actor with a reward for its entropy, in place of noise and a target policy",
+        frozenset(
+            {
+                "algorithm",
+                "exploration",
+                "exploration_scale",
+                "temperature",
+                "learn_temperature",
+                "temperature_learning_rate",
+                "tricks.log_std_range",
+                "tricks.clipped_double_q",
+            }
+        ),
+    ),
 )
 PARTS = (
-    Step("ddpg-tuned", "td3-only-cdq", "clipped double Q, alone"),
-    Step("ddpg-tuned", "td3-only-delay", "delayed updates, alone"),
-    Step("ddpg-tuned", "td3-only-smoothing", "target smoothing, alone"),
-    Step("td3-no-cdq", "td3", "clipped double Q, last"),
-    Step("td3-no-delay", "td3", "delayed updates, last"),
-    Step("td3-no-smoothing", "td3", "target smoothing, last"),
+    *(
+        Step("ddpg-tuned", f"td3-only-{part}", f"{what}, alone", SETTINGS[part] | {"algorithm"})
+        for part, what in WHAT.items()
+    ),
+    *(Step(f"td3-no-{part}", "td3", f"{what}, last", SETTINGS[part]) for part, what in WHAT.items()),
 )
+ROLES = tuple(
+    Role(f"td3-{how}-{part}", "td3", ("tricks.", "hidden")) for how in ("only", "no") for part in WHAT
+)
+LADDER = Ladder(QUESTION, TITLE, NEEDS, SOURCE, RUNGS, PARTS, ROLES)
+
+
+def contrasts(study: Study) -> list[Contrast]:
+    """The steps and parts at hand."""
+    return ladder.contrasts(study, LADDER)
 
 
 def answer(study: Study) -> Section:
     """Compare every rung at hand with the one below, and the parts of TD3 that are."""
-    return ladder.climb(study, Ladder(QUESTION, TITLE, NEEDS, SOURCE, RUNGS, PARTS))
+    return ladder.climb(study, LADDER)

@@ -1,12 +1,26 @@
 """Do PPO's code-level tricks matter? After Engstrom et al., "Implementation Matters in Deep RL" (2020).
 
 The paper's layout has five variants: PPO and TRPO+ with the tricks, PPO-M and TRPO without them, and PPO
-without clipping. The contrasts that the variants at hand allow are answered, the others are named.
+without clipping. It is asked twice: of variants with equal settings, where PPO's tricks are set on TRPO, too
+(value clipping, annealing, gradient clipping and Adam's ε act there on the fit of V alone: the policy has no
+Adam), and of the released ones, each tuned by itself. The contrasts at hand are answered.
 """
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from matters.reports.page.formatting import ends, interval_text, number, signed
 from matters.reports.page.section import Section, Table
 from matters.reports.questions import pairwise_section
+from matters.reports.questions.differing_settings import (
+    OF_PPO,
+    OF_THE_STEP,
+    Contrast,
+    Role,
+    cast,
+    notices,
+    settings_table,
+)
 from matters.reports.questions.pairwise_section import (
     Answer,
     comparison_table,
@@ -22,7 +36,11 @@ from matters.reports.study.study import Study
 
 QUESTION = "code-level-tricks"
 TITLE = "Do PPO’s code-level tricks matter?"
-NEEDS = "`ppo` and `ppo-m`; for AAI and ACLI also `trpo` and `trpo+`; for the worth of clipping `ppo-noclip`."
+NEEDS = (
+    "Variants with the settings of `ppo` and `ppo-m`; for AAI and ACLI also of `trpo-plain` and "
+    "`trpo-tricks`; for the worth of clipping of `ppo-noclip`; or the five released ones. Of the tricks that "
+    "TRPO has too, value clipping, annealing, gradient clipping and Adam’s ε act on its fit of V alone."
+)
 ESTIMAND = (
     "The difference of mean primary endpoints between the variant named first and the one named second, per "
     "environment in raw return, and in aggregate as the mean over environments of the normalised differences."
@@ -35,26 +53,106 @@ ANSWERS = {
     "equivalent": "No: `{x}` and `{y}` are equivalent within the margin.",
     "both": "A little: `{ahead}` scores {size} than `{behind}`, less than the margin.",
 }
-# Contrast, and what it tells.
-PAIRS: tuple[tuple[str, str, str], ...] = (
-    ("ppo", "ppo-m", "the tricks, with PPO’s step"),
-    ("trpo+", "trpo", "the tricks, with TRPO’s step"),
-    ("ppo", "trpo+", "PPO’s step against TRPO’s, with the tricks"),
-    ("ppo-m", "trpo", "PPO’s step against TRPO’s, without the tricks"),
-    ("ppo", "ppo-noclip", "clipping, with the tricks"),
+PPO = Role("ppo", "ppo", ("tricks.", "objective"))
+PPO_M = Role("ppo-m", "ppo", ("tricks.", "objective"))
+NO_CLIP = Role("ppo-noclip", "ppo", ("tricks.", "objective"))
+PLAIN, TRICKS = Role("trpo-plain", "trpo"), Role("trpo-tricks", "trpo")
+RELEASED = tuple(
+    Role(f"{name}-released", name.partition("-")[0].rstrip("+"), ("",))
+    for name in ("ppo", "ppo-m", "trpo+", "trpo", "ppo-noclip")
 )
-SQUARE = ("ppo", "ppo-m", "trpo", "trpo+")
+ROLES = (PPO, PPO_M, PLAIN, TRICKS, NO_CLIP, *RELEASED)
+
+AS_EACH_HAS_IT = {"tricks.value_clip", "tricks.advantage_normalisation"}
+"""On in both, and each has it in its own way: a value clip of its own size, and of minibatches or batches."""
+RELEASED_TRICKS = {
+    "tricks.value_clip",
+    "tricks.reward_scaling",
+    "tricks.orthogonal_init",
+    "tricks.reward_clip",
+    "tricks.observation_clip",
+}
+"""Those that the released PPO-M and TRPO really have not; annealing beside, in PPO."""
+RATES = {"learning_rate", "value_learning_rate"}
+"""Each released variant was tuned by itself, on each task."""
+RULE = {"accept_ratio", "tricks.advantage_normalisation"}
+
+
+def _contrast(x: str, y: str, tells: str, *may_differ: set[str]) -> Contrast:
+    return Contrast(x, y, tells, frozenset[str]().union(*may_differ))
+
+
+CONTRASTS = (
+    _contrast("ppo", "ppo-m", "the tricks, with PPO’s step", OF_PPO, {"value_coefficient"}),
+    _contrast("trpo-tricks", "trpo-plain", "the tricks, with TRPO’s step", OF_PPO),
+    _contrast(
+        "ppo", "trpo-tricks", "PPO’s step against TRPO’s, with the tricks", OF_THE_STEP, AS_EACH_HAS_IT
+    ),
+    _contrast("ppo-m", "trpo-plain", "PPO’s step against TRPO’s, without the tricks", OF_THE_STEP),
+    _contrast("ppo", "ppo-noclip", "clipping, with the tricks", {"objective"}),
+    _contrast(
+        "ppo-released",
+        "ppo-m-released",
+        "PPO against PPO-M as released",
+        RELEASED_TRICKS,
+        RATES,
+        {"tricks.anneal_lr"},
+    ),
+    _contrast(
+        "trpo+-released",
+        "trpo-released",
+        "TRPO+ against TRPO as released",
+        RELEASED_TRICKS,
+        {"kl", "tricks.kl_final", "gae_lambda", "value_learning_rate"},
+    ),
+    _contrast(
+        "ppo-released",
+        "trpo+-released",
+        "PPO against TRPO+ as released",
+        OF_THE_STEP,
+        RULE,
+        {"gae_lambda", "tricks.kl_final", "tricks.anneal_lr", "tricks.orthogonal_init", "tricks.value_clip"},
+    ),
+    _contrast("ppo-m-released", "trpo-released", "PPO-M against TRPO as released", OF_THE_STEP, RULE),
+    _contrast(
+        "ppo-released",
+        "ppo-noclip-released",
+        "PPO against PPO without clipping as released",
+        RELEASED_TRICKS,
+        RATES,
+        {"objective", "clip", "gae_lambda", "entropy_coefficient"},
+        {"tricks.anneal_lr", "tricks.gradient_clip", "tricks.gradient_clip_of"},
+    ),
+)
+SQUARES = (
+    ("at equal settings", ("ppo", "ppo-m", "trpo-plain", "trpo-tricks")),
+    ("as released", ("ppo-released", "ppo-m-released", "trpo-released", "trpo+-released")),
+)
+"""Engstrom's square, in the order of `attribution`: PPO, PPO-M, TRPO and TRPO+."""
+
+
+def contrasts(study: Study) -> list[Contrast]:
+    """The contrasts that the variants at hand allow, by the names that these have."""
+    at_hand = cast(study, ROLES)
+    return [
+        replace(one, x=at_hand[one.x], y=at_hand[one.y])
+        for one in CONTRASTS
+        if {one.x, one.y} <= set(at_hand)
+    ]
 
 
 def answer(study: Study) -> Section:
     """Compare the pairs at hand; the first of them gives the short answer."""
     from matters.reports.page.forests import forest
 
-    at_hand = [(x, y) for x, y, _ in PAIRS if x in study.variants and y in study.variants]
-    found = compare_pairs(study, QUESTION, at_hand)
-    tables = [comparison_table(QUESTION, found)] if found else []
-    if set(SQUARE) <= set(study.variants):
-        tables.append(_attribution_table(study))
+    at_hand, chosen = cast(study, ROLES), contrasts(study)
+    found = compare_pairs(study, QUESTION, [(one.x, one.y) for one in chosen])
+    tables = [comparison_table(QUESTION, found), settings_table(QUESTION, study, chosen)] if found else []
+    squares = [(how, square) for how, square in SQUARES if set(square) <= set(at_hand)]
+    tables += [
+        _attribution_table(study, how, [at_hand[role] for role in square], first=k == 0)
+        for k, (how, square) in enumerate(squares)
+    ]
     given = _answer(study, found)
     return Section(
         question=QUESTION,
@@ -64,7 +162,7 @@ def answer(study: Study) -> Section:
         reason=given.reason,
         claim=given.claim,
         verdicts=verdicts(found),
-        lacks=_lacks(study),
+        lacks=(*notices(study, chosen), *_lacks(at_hand)),
         needs=NEEDS,
         estimand=ESTIMAND,
         family=family(found, "each pair in aggregate and on each environment"),
@@ -72,6 +170,7 @@ def answer(study: Study) -> Section:
         method=METHOD,
         drawings=(forest(QUESTION, found),) if found else (),
         tables=tuple(tables),
+        variants=tuple(dict.fromkeys(name for one in chosen for name in (one.x, one.y))),
     )
 
 
@@ -83,22 +182,21 @@ def _answer(study: Study, found: list[Comparison]) -> Answer:
     return short_answer(study, first, ANSWERS)
 
 
-def _lacks(study: Study) -> tuple[str, ...]:
-    absent = [name for name in SQUARE if name not in study.variants]
-    lines = []
-    if absent:
-        lines.append(
-            "AAI and ACLI, Engstrom’s measures of the algorithm’s and the tricks’ worth, need "
-            "`ppo`, `ppo-m`, `trpo` and `trpo+`; not in this suite: "
-            f"{', '.join(f'`{name}`' for name in absent)}."
-        )
-    for x, y, meaning in PAIRS:
-        if not {x, y} <= set(study.variants) and not {x, y} <= set(SQUARE):
-            lines.append(f"`{x}` against `{y}` ({meaning}) needs both variants.")
+def _lacks(at_hand: Mapping[str, str]) -> tuple[str, ...]:
+    if any(set(square) <= set(at_hand) for _, square in SQUARES):
+        return ()
+    absent = [name for name in SQUARES[0][1] if name not in at_hand]
+    lines = [
+        "AAI and ACLI, Engstrom’s measures of the algorithm’s and the tricks’ worth, need variants with the "
+        f"settings of `ppo`, `ppo-m`, `trpo-plain` and `trpo-tricks`; none here has those of "
+        f"{', '.join(f'`{name}`' for name in absent)}."
+    ]
+    if "ppo" in at_hand and "ppo-noclip" not in at_hand:
+        lines.append("`ppo` against `ppo-noclip` (clipping, with the tricks) needs both variants.")
     return tuple(lines)
 
 
-def _attribution_table(study: Study) -> Table:
+def _attribution_table(study: Study, how: str, square: Sequence[str], *, first: bool) -> Table:
     columns = (
         "environment",
         "AAI",
@@ -113,7 +211,7 @@ def _attribution_table(study: Study) -> Table:
     )
     rows, data = [], []
     for name in study.environments:
-        cells = [study.cell(variant, name).scores for variant in SQUARE]
+        cells = [study.cell(variant, name).scores for variant in square]
         if min(len(cell) for cell in cells) < MINIMUM_FOR_INTERVAL:
             continue
         a = compare.attribution(*cells)
@@ -148,8 +246,9 @@ def _attribution_table(study: Study) -> Table:
             }
         )
     return Table(
-        name="attribution",
-        caption="Engstrom’s AAI and ACLI in raw return, with their expectation if there were no effect (a "
+        name="attribution" if first else f"attribution-{how.replace(' ', '-')}",
+        caption=f"Engstrom’s AAI and ACLI {how} ({', '.join(f'`{name}`' for name in square)}), in raw "
+        "return, with their expectation if there were no effect (a "
         "maximum of absolute differences is above zero), beside signed main effects and interaction.",
         columns=columns,
         rows=tuple(rows),

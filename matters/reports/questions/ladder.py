@@ -3,14 +3,14 @@
 Only adjacent steps are tested: they are what the papers claim, and a small family loses little to correction.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 
-from matters.reports.page.formatting import DASH, signed
+from matters.reports.page.formatting import signed
 from matters.reports.page.section import Drawing, Section, Table
 from matters.reports.page.sentences import listed, place_text
 from matters.reports.questions import pairwise_section
+from matters.reports.questions.differing_settings import Contrast, Role, cast, notices, settings_table
 from matters.reports.questions.pairwise_section import Answer, comparison_table, family, margins, verdicts
 from matters.reports.statistics import verdicts as verdict_rules
 from matters.reports.statistics.intervals import MINIMUM_FOR_CLAIM
@@ -27,10 +27,16 @@ METHOD = pairwise_section.METHOD
 
 @dataclass(frozen=True)
 class Rung:
-    """A variant, and what it adds to the rung below."""
+    """A role, what it adds to the rung below, and the settings in which it may differ from that."""
 
-    variant: str
+    role: Role
     adds: str
+    may_differ: frozenset[str] = frozenset()
+
+    @property
+    def name(self) -> str:
+        """The preset that the role is of."""
+        return self.role.preset
 
 
 @dataclass(frozen=True)
@@ -40,6 +46,7 @@ class Step:
     lower: str
     upper: str
     adds: str
+    may_differ: frozenset[str] = frozenset()
     skipped: tuple[str, ...] = ()
 
 
@@ -53,30 +60,62 @@ class Ladder:
     source: str
     rungs: tuple[Rung, ...]
     parts: tuple[Step, ...] = ()
+    roles: tuple[Role, ...] = ()
+    """Those of the parts that are no rungs."""
 
 
-def steps(rungs: Sequence[Rung], present: Sequence[str]) -> tuple[Step, ...]:
+def steps(rungs: Sequence[Rung], present: Collection[str]) -> tuple[Step, ...]:
     """Each rung at hand against the one at hand below. What absent rungs between them add is listed too."""
     found: list[Step] = []
     lower: str | None = None
     between: list[Rung] = []
     for rung in rungs:
-        if rung.variant not in present:
+        if rung.name not in present:
             between.append(rung)
             continue
         if lower is not None:
-            adds = "; ".join(one.adds for one in (*between, rung))
-            found.append(Step(lower, rung.variant, adds, tuple(one.variant for one in between)))
-        lower, between = rung.variant, []
+            added = (*between, rung)
+            found.append(
+                Step(
+                    lower,
+                    rung.name,
+                    "; ".join(one.adds for one in added),
+                    frozenset[str]().union(*(one.may_differ for one in added)),
+                    tuple(one.name for one in between),
+                )
+            )
+        lower, between = rung.name, []
     return tuple(found)
+
+
+def contrasts(study: Study, ladder: Ladder) -> list[Contrast]:
+    """The steps and parts that the variants at hand make, by the names that these have."""
+    return _contrasts(*_taken(ladder, at_hand := _at_hand(study, ladder)), at_hand)
+
+
+def _at_hand(study: Study, ladder: Ladder) -> dict[str, str]:
+    return cast(study, (*(rung.role for rung in ladder.rungs), *ladder.roles))
+
+
+def _taken(ladder: Ladder, at_hand: Collection[str]) -> tuple[tuple[Step, ...], tuple[Step, ...]]:
+    parts = tuple(part for part in ladder.parts if part.lower in at_hand and part.upper in at_hand)
+    return steps(ladder.rungs, at_hand), parts
+
+
+def _contrasts(rungs: Sequence[Step], parts: Sequence[Step], at_hand: Mapping[str, str]) -> list[Contrast]:
+    taken = {(step.lower, step.upper): step for step in (*parts, *rungs)}
+    return [
+        Contrast(at_hand[step.upper], at_hand[step.lower], step.adds, step.may_differ)
+        for step in (*rungs, *(one for one in taken.values() if one in parts))
+    ]
 
 
 def climb(study: Study, ladder: Ladder) -> Section:
     """Compare the steps that the variants at hand make; the aggregates give the short answer."""
-    rungs = steps(ladder.rungs, study.variants)
-    parts = tuple(part for part in ladder.parts if {part.lower, part.upper} <= set(study.variants))
-    taken = list(dict.fromkeys((*rungs, *parts)))
-    found = compare_pairs(study, ladder.question, [(step.upper, step.lower) for step in taken])
+    at_hand = _at_hand(study, ladder)
+    rungs, parts = _taken(ladder, at_hand)
+    chosen = _contrasts(rungs, parts, at_hand)
+    found = compare_pairs(study, ladder.question, [(one.x, one.y) for one in chosen])
     given = _answer(found)
     first = [one for one in found if _is_headline(one, found)]
     return Section(
@@ -87,7 +126,7 @@ def climb(study: Study, ladder: Ladder) -> Section:
         reason=given.reason,
         claim=given.claim,
         verdicts=verdicts(first),
-        lacks=() if study.foreign else _lacks(study, ladder, rungs, parts),
+        lacks=() if study.foreign else (*notices(study, chosen), *_lacks(ladder, at_hand, rungs, parts)),
         needs=ladder.needs,
         estimand=ESTIMAND,
         family=family(
@@ -96,19 +135,26 @@ def climb(study: Study, ladder: Ladder) -> Section:
         margin=margins(study),
         method=METHOD + ladder.source,
         drawings=_drawings(ladder, found),
-        tables=_tables(study, ladder, taken, found),
+        tables=_tables(study, ladder, chosen, found),
         more=verdicts([one for one in found if one not in first]),
+        variants=tuple(dict.fromkeys(name for one in chosen for name in (one.x, one.y))),
     )
 
 
 def _tables(
-    study: Study, ladder: Ladder, taken: Sequence[Step], found: Sequence[Comparison]
+    study: Study, ladder: Ladder, chosen: Sequence[Contrast], found: Sequence[Comparison]
 ) -> tuple[Table, ...]:
-    """The comparisons, and what each step adds: of imported variants nobody here knows that."""
+    """The comparisons, and in what each differs: of imported variants nobody here knows that."""
     if not found:
         return ()
     compared = comparison_table(ladder.question, found)
-    return (compared,) if study.foreign else (compared, _table(study, ladder, taken))
+    if study.foreign:
+        return (compared,)
+    upwards = [replace(one, x=one.y, y=one.x) for one in chosen]
+    table = settings_table(ladder.question, study, upwards, name="steps", link="→")
+    ends = [{"lower": row["x"], "upper": row["y"], "adds": row["tells"]} for row in table.data]
+    data = tuple({**row, **end} for row, end in zip(table.data, ends, strict=True))
+    return compared, replace(table, data=data)
 
 
 def _drawings(ladder: Ladder, found: Sequence[Comparison]) -> tuple[Drawing, ...]:
@@ -198,7 +244,9 @@ def _value(one: Comparison) -> float:
     return one.found.estimate.value
 
 
-def _lacks(study: Study, ladder: Ladder, rungs: Sequence[Step], parts: Sequence[Step]) -> tuple[str, ...]:
+def _lacks(
+    ladder: Ladder, at_hand: Collection[str], rungs: Sequence[Step], parts: Sequence[Step]
+) -> tuple[str, ...]:
     lines = [
         f"Without {_names(step.skipped)}, `{step.upper}` against `{step.lower}` is "
         f"{len(step.skipped) + 1} steps at once: {step.adds}."
@@ -206,9 +254,9 @@ def _lacks(study: Study, ladder: Ladder, rungs: Sequence[Step], parts: Sequence[
         if step.skipped
     ]
     inside = {name for step in rungs for name in (step.lower, step.upper, *step.skipped)}
-    outside = [rung.variant for rung in ladder.rungs if rung.variant not in inside | set(study.variants)]
+    outside = [rung.name for rung in ladder.rungs if rung.name not in inside | set(at_hand)]
     if outside:
-        lines.append(f"Rungs of the ladder that are not in this suite: {_names(outside)}.")
+        lines.append(f"Rungs of the ladder that no variant of this suite is: {_names(outside)}.")
     absent = [part for part in ladder.parts if part not in parts]
     if absent:
         each = [f"`{part.upper}` against `{part.lower}` ({part.adds})" for part in absent]
@@ -218,56 +266,3 @@ def _lacks(study: Study, ladder: Ladder, rungs: Sequence[Step], parts: Sequence[
 
 def _names(variants: Sequence[str]) -> str:
     return ", ".join(f"`{name}`" for name in variants)
-
-
-def _table(study: Study, ladder: Ladder, taken: Sequence[Step]) -> Table:
-    """What each step adds, and the settings in which its two variants differ beside that."""
-    rows, data = [], []
-    for step in taken:
-        differs = _differences(study, step)
-        shown = "; ".join(f"{name} {_word(a)} → {_word(b)}" for name, (a, b) in differs.items())
-        rows.append((f"`{step.lower}` → `{step.upper}`", step.adds, shown or DASH))
-        data.append(
-            {
-                "question": ladder.question,
-                "lower": step.lower,
-                "upper": step.upper,
-                "adds": step.adds,
-                "settings": {name: [_word(a), _word(b)] for name, (a, b) in differs.items()},
-            }
-        )
-    return Table(
-        name=f"{ladder.question}-steps",
-        caption="The steps, and every setting that both variants have and that differs between them. A "
-        "difference in score belongs to all of a line together. Settings that only one of the two has belong "
-        "to its algorithm.",
-        columns=("step", "adds", "settings that differ"),
-        rows=tuple(rows),
-        data=tuple(data),
-    )
-
-
-def _differences(study: Study, step: Step) -> dict[str, tuple[Any, Any]]:
-    """The settings that both variants of a step have and that differ: (lower's, upper's) by dotted name."""
-    lower, upper = (_settings(study.suite.variants.get(name)) for name in (step.lower, step.upper))
-    both = {name: (a, upper[name]) for name, a in lower.items() if name in upper}
-    return {name: (a, b) for name, (a, b) in both.items() if _word(a) != _word(b)}
-
-
-def _settings(variant: Any) -> dict[str, Any]:
-    config = getattr(variant, "config", None)
-    return {} if config is None else _flat(config.model_dump(mode="json"))
-
-
-def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    flat: dict[str, Any] = {}
-    for name, value in values.items():
-        flat |= _flat(value, f"{prefix}{name}.") if isinstance(value, Mapping) else {prefix + name: value}
-    return flat
-
-
-def _word(value: Any) -> str:
-    """A setting's value as the page shows it."""
-    if value is None or value is False:
-        return "off"
-    return "on" if value is True else f"{value:g}" if isinstance(value, float) else str(value)

@@ -74,6 +74,7 @@ def answer(study: Study) -> Section:
         drawings=() if design is None else _drawings(study, design, found),
         tables=() if design is None else (effect_table(QUESTION, design, found), cell_table(study, design)),
         more=more,
+        variants=() if design is None else design.variants,
     )
 
 

@@ -1,0 +1,106 @@
+"""Do the variants that the suite compares differ? What `compare` and `baseline` in a suite ask.
+
+A suite gives pairs of names. What a pair isolates is read from its settings and shown under the verdicts:
+with one setting that differs, the question is that setting's.
+"""
+
+from collections.abc import Sequence
+
+from matters.reports.page.section import Section
+from matters.reports.page.sentences import listed
+from matters.reports.questions import pairwise_section
+from matters.reports.questions.differing_settings import Contrast, differing, settings_table
+from matters.reports.questions.pairwise_section import (
+    Answer,
+    comparison_table,
+    family,
+    margins,
+    short_answer,
+    verdicts,
+)
+from matters.reports.statistics import verdicts as rules
+from matters.reports.study.pairwise import Comparison, compare_pairs
+from matters.reports.study.study import Study
+
+QUESTION = "comparison"
+TITLE = "Do the variants that are compared differ?"
+NEEDS = '`compare = [["a", "b"]]` or `baseline = "a"` in the suite, and runs of these variants.'
+ESTIMAND = (
+    "The difference of mean primary endpoints between the variant named first and the one named second, per "
+    "environment in raw return, and in aggregate as the mean over environments of the normalised differences."
+)
+METHOD = pairwise_section.METHOD
+ANSWERS = {
+    "different": "`{ahead}` scores {size} than `{behind}`.",
+    "equivalent": "`{x}` and `{y}` are equivalent within the margin.",
+    "both": "`{ahead}` scores {size} than `{behind}`, less than the margin.",
+}
+
+
+def contrasts(study: Study) -> list[Contrast]:
+    """The pairs at hand, each telling of the settings in which it differs."""
+    pairs = [pair for pair in study.suite.comparisons if set(pair) <= set(study.variants)]
+    return [Contrast(x, y, _tells(study, x, y)) for x, y in pairs]
+
+
+def _tells(study: Study, x: str, y: str) -> str:
+    names = [f"`{name}`" for name in differing(study, x, y)]
+    if not names:
+        return "nothing: the two have the same settings"
+    return listed(names) if len(names) < 4 else f"{len(names)} settings at once"
+
+
+def answer(study: Study) -> Section:
+    """Compare every pair, and answer for each of them."""
+    from matters.reports.page.forests import forest
+
+    chosen = contrasts(study)
+    found = compare_pairs(study, QUESTION, [(one.x, one.y) for one in chosen])
+    given = _answer(study, chosen, found)
+    tables = (comparison_table(QUESTION, found), settings_table(QUESTION, study, chosen)) if found else ()
+    return Section(
+        question=QUESTION,
+        title=_title(chosen),
+        answer=given.text,
+        word=given.word,
+        reason=given.reason,
+        claim=given.claim,
+        verdicts=verdicts(found),
+        lacks=_lacks(study),
+        needs=NEEDS,
+        estimand=ESTIMAND,
+        family=family(found, "each pair in aggregate and on each environment"),
+        margin=margins(study),
+        method=METHOD,
+        drawings=(forest(QUESTION, found),) if found else (),
+        tables=tables,
+        variants=tuple(dict.fromkeys(name for one in chosen for name in (one.x, one.y))),
+    )
+
+
+def _title(chosen: Sequence[Contrast]) -> str:
+    told = list(dict.fromkeys(one.tells for one in chosen))
+    return f"Does {told[0]} matter?" if len(told) == 1 and told[0].count("`") == 2 else TITLE
+
+
+def _answer(study: Study, chosen: Sequence[Contrast], found: Sequence[Comparison]) -> Answer:
+    if not found:
+        text = "Nothing to compare: no pair that the suite names has runs of both variants."
+        return Answer(text, "undecided", "blocked", False)
+    each = [
+        short_answer(study, [it for it in found if (it.x, it.y) == (one.x, one.y)], ANSWERS) for one in chosen
+    ]
+    text = " ".join(one.text for one in each)
+    order: tuple[rules.Word, ...] = ("different", "both", "undecided", "equivalent")
+    word = next(word for word in order if any(one.word == word for one in each))
+    reasons = [one.reason for one in each if one.word == word]
+    claim = word != "undecided" and all(one.claim for one in each if one.word != "undecided")
+    return Answer(text, word, reasons[0], claim)
+
+
+def _lacks(study: Study) -> tuple[str, ...]:
+    return tuple(
+        f"`{x}` against `{y}` needs runs of both."
+        for x, y in study.suite.comparisons
+        if not {x, y} <= set(study.variants)
+    )

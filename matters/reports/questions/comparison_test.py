@@ -1,0 +1,80 @@
+"""`compare` and `baseline`: a suite asks what it varies, and the README's example answers its own title."""
+
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from matters.reports import questions
+from matters.reports.study.study import prepare
+from matters.suites.suite import suite
+from testing.planted import CONSTANTS, Plant, planted
+
+HOPPER, WALKER = "Hopper-v5", "Walker2d-v5"
+README = Path(__file__).parents[3] / "README.md"
+
+
+@pytest.fixture(autouse=True)
+def _undrawn(monkeypatch):
+    """Sections without their figure, which takes longer than all else."""
+    monkeypatch.setattr("matters.reports.page.forests.forest", lambda *_: None)
+
+
+def answered(declared, means):
+    cells = {
+        (name, place): Plant(mean, 0.05) for name, mean in means.items() for place in declared.environments
+    }
+    constants = {name: CONSTANTS[name] for name in declared.environments}
+    return questions.answer("comparison", prepare(declared, planted(cells), constants=constants))
+
+
+def example():
+    return suite(tomllib.loads(re.search(r"```toml\n(.*?)```", README.read_text(), re.DOTALL)[1]))
+
+
+def test_the_example_of_the_readme_answers_its_own_title():
+    declared = example()
+    assert declared.questions == ("comparison",)
+    found = answered(declared, {"ppo": 0.9, "no-value-clip": 0.3})
+    assert declared.title == "Does clipping the value loss matter?"
+    assert found.title == "Does `tricks.value_clip` matter?"
+    assert found.answer.startswith("`ppo` scores 0.600 more in normalised score than `no-value-clip`.")
+    assert (found.word, found.claim) == ("different", True)
+    assert found.tables[1].rows == (
+        ("`ppo` − `no-value-clip`", "`tricks.value_clip`", "tricks.value_clip on → off"),
+    )
+    assert found.variants == ("ppo", "no-value-clip")
+
+
+def test_a_baseline_is_compared_with_every_other_variant_and_each_pair_says_how_much_it_changes_at_once():
+    text = """
+    [suite]
+    name = "own"
+    title = "Own"
+    environments = ["Hopper-v5", "Walker2d-v5"]
+    seeds = 10
+    steps = 50_000
+    baseline = "ppo"
+    [variants.ppo]
+    algorithm = "ppo"
+    [variants.slow]
+    algorithm = "ppo"
+    config.learning_rate = 1e-4
+    [variants.ppo-m]
+    algorithm = "ppo"
+    preset = "ppo-m"
+    """
+    found = answered(suite(tomllib.loads(text)), {"ppo": 0.9, "slow": 0.9, "ppo-m": 0.3})
+    assert [row[1] for row in found.tables[1].rows] == ["`learning_rate`", "13 settings at once"]
+    assert {(v.x, v.y) for v in found.verdicts} == {("slow", "ppo"), ("ppo-m", "ppo")}
+    assert found.title == "Do the variants that are compared differ?"
+    assert "`slow` and `ppo` are equivalent" in found.answer
+    assert "`ppo` scores 0.600 more" in found.answer
+
+
+def test_a_pair_without_runs_of_both_is_said():
+    declared = example()
+    found = answered(declared, {"ppo": 0.9})
+    assert (found.word, found.reason) == ("undecided", "blocked")
+    assert found.lacks == ("`ppo` against `no-value-clip` needs runs of both.",)
