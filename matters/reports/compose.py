@@ -14,6 +14,7 @@ from matters.reports.questions import imported, imported_pairs
 from matters.reports.statistics.intervals import MINIMUM_FOR_CLAIM
 from matters.reports.study import areas_under_curves, curves, rank_intervals
 from matters.reports.study.aggregate_scores import aggregate_scores
+from matters.reports.study.run_tails import run_tails
 from matters.reports.study.study import AGGREGATE, Study
 
 MOST_NOTES = 6
@@ -110,7 +111,12 @@ def compose(study: Study, command: str, progress: Progress = lambda *_: None) ->
     now("the pages")
     facts = protocol(study)
     parts = (
-        Part("scores", "Scores per environment", (run_scores, tables.cells(study)), "Scores"),
+        Part(
+            "scores",
+            "Scores per environment",
+            (run_scores, tables.cells(study), tables.tail_table(run_tails(study))),
+            "Scores",
+        ),
         Part(
             "curves",
             "Learning curves",

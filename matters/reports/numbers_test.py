@@ -329,3 +329,15 @@ def test_the_ranks(made):
     both(made, "ranks", "ranks", [{"variant": name, "mean": means[name]} for name in order])
     for row in found["ranks"]:
         assert 1 <= row["low"] <= order.index(row["variant"]) + 1 <= row["high"] <= len(MEANS)
+
+
+def test_the_lower_tails(made):
+    expected = []
+    for place, variant in product(PLACES, MEANS):
+        s = np.sort(scores(made[2], variant, place))
+        n = len(s)
+        factor = stats.nct.ppf(0.95, n - 1, stats.norm.ppf(0.9) * np.sqrt(n)) / np.sqrt(n)
+        bound = s.mean() - factor * s.std(ddof=1)
+        row = {"environment": place, "variant": variant, "lower_half": s[: n // 2].mean(), "bound": bound}
+        expected.append(row | {"collapsed": 0, "share_low": 0, "share_high": 1 - 0.025 ** (1 / n), "n": n})
+    both(made, "run-tails", "run-tails", expected)

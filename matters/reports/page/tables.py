@@ -6,12 +6,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from matters.reports.page.formatting import DASH, interval_text, number, thousands
+from matters.reports.page.formatting import DASH, interval_text, number, percent, thousands
 from matters.reports.page.section import Table
 from matters.reports.statistics.intervals import deviation
 from matters.reports.study.aggregate_scores import AggregateScore
 from matters.reports.study.areas_under_curves import Area
 from matters.reports.study.rank_intervals import Ranks
+from matters.reports.study.run_tails import Tail
 from matters.reports.study.study import AGGREGATE, Study
 
 # Facts of a run that differ between any two runs, or say nothing of how its numbers came about.
@@ -80,6 +81,55 @@ def cells(study: Study) -> Table:
         rows=tuple(rows),
         data=tuple(data),
         numeric=frozenset(columns[2:]),
+    )
+
+
+def tail_table(found: Sequence[Tail]) -> Table:
+    """The lower tail of every cell, folded: for those who ask what the next run may do."""
+    columns = (
+        "environment",
+        "variant",
+        "lower half",
+        "nine of ten above",
+        "collapsed",
+        "share of collapses",
+        "n",
+    )
+    return Table(
+        name="run-tails",
+        caption="The lower tail in raw return: the mean of the worse half of the runs; the bound above "
+        "which nine "
+        "runs of ten lie, with 95 % confidence, if runs are normal; runs far below the others that gained "
+        "less "
+        "than half of what the median run did, with the exact 95 % interval of their share.",
+        columns=columns,
+        rows=tuple(
+            (
+                one.environment,
+                f"`{one.variant}`",
+                number(one.lower_half),
+                number(one.bound),
+                str(one.collapsed),
+                f"{percent(one.share.low)} to {percent(one.share.high)}",
+                str(one.n),
+            )
+            for one in found
+        ),
+        data=tuple(
+            {
+                "environment": one.environment,
+                "variant": one.variant,
+                "lower_half": one.lower_half,
+                "bound": one.bound,
+                "collapsed": one.collapsed,
+                "share_low": one.share.low,
+                "share_high": one.share.high,
+                "n": one.n,
+            }
+            for one in found
+        ),
+        numeric=frozenset(columns[2:]),
+        fold="The lower tail: what the next run may do",
     )
 
 

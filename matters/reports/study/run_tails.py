@@ -1,0 +1,74 @@
+"""What a single run may do: the lower tail of each cell, its collapses, and what the next run exceeds.
+
+An interval of a mean says where the mean is, and nothing of the next run. Source: Patterson et al.,
+"Empirical Design in Reinforcement Learning" (2024).
+"""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import stats
+
+from matters.reports.statistics.intervals import MINIMUM_FOR_INTERVAL, Array, Interval
+from matters.reports.study.pairwise import collapses
+from matters.reports.study.study import Study
+
+
+@dataclass(frozen=True)
+class Tail:
+    """The lower tail of one cell of `n` runs, in raw return.
+
+    `lower_half` is the mean of the worse half of the runs. Nine runs of ten score more than `bound`, with 95
+    % confidence, if runs are normal; None under five runs or without spread. `collapsed` runs lie far below
+    the others; `share` is the exact interval of their share.
+    """
+
+    variant: str
+    environment: str
+    n: int
+    lower_half: float
+    bound: float | None
+    collapsed: int
+    share: Interval
+
+
+def tolerance_factor(n: int, content: float = 0.90, confidence: float = 0.95) -> float:
+    """How many standard deviations below the mean a one-sided tolerance bound of n normal runs lies.
+
+    The quantile of Student's non-central t with n - 1 degrees of freedom and shift z √n, over √n.
+    """
+    return float(stats.nct.ppf(confidence, n - 1, stats.norm.ppf(content) * math.sqrt(n)) / math.sqrt(n))
+
+
+def clopper_pearson(hits: int, n: int, level: float = 0.95) -> Interval:
+    """The exact interval of a share."""
+    tail = (1 - level) / 2
+    low = 0.0 if hits == 0 else float(stats.beta.ppf(tail, hits, n - hits + 1))
+    high = 1.0 if hits == n else float(stats.beta.ppf(1 - tail, hits + 1, n - hits))
+    return Interval(low, high, level)
+
+
+def run_tails(study: Study) -> list[Tail]:
+    """Every cell that has a run, environments first."""
+    return [
+        _tail(study, variant, environment, study.cell(variant, environment).scores)
+        for environment in study.environments
+        for variant in study.variants
+        if study.cell(variant, environment).n
+    ]
+
+
+def _tail(study: Study, variant: str, environment: str, scores: Array) -> Tail:
+    n = len(scores)
+    spread = float(scores.std(ddof=1)) if n >= MINIMUM_FOR_INTERVAL else 0.0
+    lost = collapses(study, environment, scores)
+    return Tail(
+        variant=variant,
+        environment=environment,
+        n=n,
+        lower_half=float(np.sort(scores)[: -(-n // 2)].mean()),
+        bound=float(scores.mean()) - tolerance_factor(n) * spread if spread > 0 else None,
+        collapsed=lost,
+        share=clopper_pearson(lost, n),
+    )

@@ -1,0 +1,43 @@
+"""The lower tail of a cell: worked factors and shares."""
+
+import numpy as np
+import pytest
+
+from matters.reports.study.run_tails import clopper_pearson, run_tails, tolerance_factor
+from matters.reports.study.study import prepare
+from testing.planted import CONSTANTS, Plant, planted, planted_suite
+
+HOPPER = "Hopper-v5"
+
+
+@pytest.mark.parametrize(("n", "factor"), [(5, 3.4066), (10, 2.3546), (20, 1.9260)])
+def test_published_factors_of_one_sided_tolerance_bounds(n, factor):
+    assert tolerance_factor(n) == pytest.approx(factor, abs=1e-3)
+
+
+def test_exact_intervals_of_a_share():
+    four, none = clopper_pearson(4, 10), clopper_pearson(0, 10)
+    assert (four.low, four.high) == pytest.approx((0.122, 0.738), abs=1e-3)
+    assert (none.low, none.high) == pytest.approx((0, 0.309), abs=1e-3)
+    assert clopper_pearson(10, 10).high == 1
+
+
+def test_the_tail_of_planted_cells():
+    cells = {
+        ("a", HOPPER): Plant(0.5, 0.1),
+        ("b", HOPPER): Plant(0.5, 0.0),
+        ("c", HOPPER): Plant(0, 0, 0, missing=2),
+    }
+    found = run_tails(prepare(planted_suite("abc", [HOPPER]), planted(cells), constants=CONSTANTS))
+    assert [one.variant for one in found] == ["a", "b"]
+    assert found[1].lower_half == pytest.approx(20 + 2980 * 0.5)
+    assert (found[1].bound, found[1].collapsed) == (None, 0)
+    assert found[0].bound == pytest.approx(20 + 2980 * (0.5 - 2.3546 * 0.1), rel=1e-4)
+    assert found[0].lower_half < 20 + 2980 * 0.5
+
+
+def test_about_nineteen_in_twenty_bounds_leave_nine_of_ten_runs_above():
+    rng = np.random.default_rng(0)
+    runs = rng.normal(size=(4_000, 10))
+    bounds = runs.mean(axis=1) - tolerance_factor(10) * runs.std(axis=1, ddof=1)
+    assert (bounds < -1.2816).mean() == pytest.approx(0.95, abs=0.015)
