@@ -156,10 +156,11 @@ def _say_size(cells: "Sequence[Cell]", pending: Mapping[str, int], say: Callable
     """Say how much room the final states of off-policy runs will take."""
     from matters.harness.scheduling import memory  # torch, as above
 
-    specs = [spec for cell in cells for spec in cell.specs if spec.run_id in pending]
-    known = {spec.algorithm: _facts(spec.algorithm) for spec in specs}
-    ours = [spec for spec in specs if known[spec.algorithm].replay and not known[spec.algorithm].alone]
-    sizes = [memory.state_bytes(spec) for spec in ours]
+    sizes = []
+    for cell in cells:
+        known, runs = _facts(cell.specs[0].algorithm), sum(spec.run_id in pending for spec in cell.specs)
+        if runs and known.replay and not known.alone:
+            sizes += [memory.state_bytes(cell.specs[0])] * runs
     if sizes:
         say(f"--keep-state: the final states of {len(sizes)} runs will take {memory.shown(sum(sizes))}")
 

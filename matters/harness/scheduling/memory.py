@@ -57,8 +57,13 @@ def run_bytes(spec: RunSpec) -> int:
 
 def state_bytes(spec: RunSpec) -> int:
     """About how many bytes the final state of an off-policy run takes on disk: every step that it took."""
-    sizes = _problem(spec.environment)
-    return MB + spec.steps * row_type(sizes.observation_size, sizes.action_size).itemsize
+    algorithm = load(spec.algorithm)
+    assert algorithm.KIND != "reference"
+    config: Any = algorithm.Config.model_validate(spec.config, strict=False)
+    sizes = _problem(spec.environment, canonical_json(spec.environment_settings))
+    state = algorithm.init(config, sizes, [np.random.default_rng(0)])
+    numbers = sum(tensor.nbytes for _, tensor in population.tensors(state))
+    return MB + numbers + spec.steps * row_type(sizes.observation_size, sizes.action_size).itemsize
 
 
 def limits(cells: "Iterable[Cell]", workers: int, available: int) -> dict[str, int]:

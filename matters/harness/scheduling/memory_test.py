@@ -8,7 +8,7 @@ import pytest
 from matters.algorithms import ALGORITHMS, load
 from matters.harness.cli import call
 from matters.harness.scheduling import memory
-from matters.harness.scheduling.memory import MB, RUN, SHARE, WORKER, limits, run_bytes
+from matters.harness.scheduling.memory import MB, RUN, SHARE, WORKER, limits, run_bytes, state_bytes
 from matters.results.store import Store
 from matters.suites.errors import InputError
 from matters.suites.spec import Evaluation, RunSpec
@@ -63,6 +63,13 @@ def test_a_large_batch_takes_more():
 @pytest.mark.parametrize("algorithm", ALGORITHMS)
 def test_every_algorithm_can_be_estimated(algorithm):
     assert RUN <= run_bytes(spec(algorithm, steps=1000)) < RUN + 60 * MB
+
+
+def test_a_final_state_takes_what_its_steps_and_its_networks_do():
+    # 4 (17 + 6 + 1) + 1 bytes a step, and numbers of 4 bytes: about 70 000 of policy and 2 · 2 · 75 000 of
+    # critics and targets, most of them thrice for Adam.
+    assert state_bytes(spec("sac", steps=1_000_000)) - state_bytes(spec("sac", steps=1)) == 97 * 999_999
+    assert 2e6 < state_bytes(spec("sac", steps=1)) < 6e6
 
 
 def test_ten_half_cheetahs_fit_into_what_they_were_seen_to_take():
