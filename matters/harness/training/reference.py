@@ -53,7 +53,7 @@ def block_ends(spec: RunSpec) -> Iterator[int]:
 def train(spec: RunSpec, recorder: Recorder, notify: Callable[[int], None]) -> dict[str, np.ndarray]:
     """Train one reference run from its beginning into `recorder`; returns the final parameters.
 
-    `notify` is told the step after each update, or block of updates. The library's global generators are
+    `notify` is called with the step after each update, or block of updates. The library's global generators are
     seeded from the run's seed.
     """
     algorithm = load(spec.algorithm)
