@@ -41,11 +41,11 @@ STORABLE = ("b1", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "f2", "f4", "f
 class Record:
     """What a run recorded.
 
-    `episodes`: one row a training episode, columns as EPISODES. `evaluations`: one row an evaluation
-    episode, columns as EVALUATIONS. `updates`: about 2000 rows at most, each an update (every k-th of many)
-    or a block of gradient steps: `step` (int64) and one float64 column a diagnostic, nan where it was not
-    measured; no column at all if nothing was learnt. `policy`: final parameters and frozen normalisers.
-    `diverged_at`: the step at which numbers stopped being finite, None for a sound run.
+    `episodes`: one row per training episode, columns as EPISODES. `evaluations`: one row per evaluation
+    episode, columns as EVALUATIONS. `updates`: one row per block of 100 steps, or per rollout that is longer:
+    `step` (int64) and one float64 column per diagnostic, nan where it was not measured; no column at all if
+    nothing was learnt. `policy`: final parameters and frozen normalisers. `diverged_at`: the step at which
+    numbers were found not to be finite, None for a sound run.
     """
 
     episodes: Columns

@@ -162,9 +162,8 @@ def _say_size(cells: "Sequence[Cell]", pending: Mapping[str, int], say: Callable
         if runs and known.replay and not known.alone:
             sizes += [memory.state_bytes(cell.specs[0])] * runs
     if sizes:
-        say(
-            f"--keep-state: {len(sizes)} final state{'s'[: len(sizes) != 1]} will take {memory.shown(sum(sizes))}"
-        )
+        count = f"{len(sizes)} final state{'' if len(sizes) == 1 else 's'}"
+        say(f"--keep-state: {count} will take {memory.shown(sum(sizes))}")
 
 
 def population_trainer(directory: Path, retry_failed: bool, keep_state: bool) -> Train:

@@ -53,8 +53,8 @@ def block_ends(spec: RunSpec) -> Iterator[int]:
 def train(spec: RunSpec, recorder: Recorder, notify: Callable[[int], None]) -> dict[str, np.ndarray]:
     """Train one reference run from its beginning into `recorder`; returns the final parameters.
 
-    `notify` is called with the step after each update, or block of updates. The library's global generators are
-    seeded from the run's seed.
+    `notify` is called with the step after each update, or block of updates. The library's global generators
+    are seeded from the run's seed.
     """
     algorithm = load(spec.algorithm)
     assert algorithm.KIND == "reference"
