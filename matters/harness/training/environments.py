@@ -66,6 +66,8 @@ class Environments:
         self.simulators = simulators(environment_id, len(streams) * count, settings)
         self.seeds = [stream.generate_state(count) for stream in streams]
         self.problem = self.simulators.problem
+        self.not_finite = np.zeros(len(streams), dtype=np.bool_)
+        """Rows [S] whose policy asked for an action that is no number: they are stepped no more."""
         self.returns = np.zeros(self.shape)
         self.lengths = np.zeros(self.shape, dtype=np.int64)
 
@@ -81,12 +83,22 @@ class Environments:
 
     def step(self, action: Float[Tensor, "S N A"]) -> Transition:
         """One step of each; where an episode ends, the next one begins at once."""
-        stepped = self.simulators.step(action.numpy().reshape(self.returns.size, -1))
+        actions = action.numpy().reshape(self.returns.size, -1)
+        which = None
+        if not np.isfinite(actions).all() or self.not_finite.any():
+            self.not_finite |= ~np.isfinite(actions.reshape(self.shape[0], -1)).all(1)
+            which = np.flatnonzero(np.repeat(~self.not_finite, self.shape[1])).tolist()
+        stepped = self.simulators.step(actions, which)
         self.returns += stepped.reward.reshape(self.shape)
         self.lengths += 1
         observation = successor = self._tensor(stepped.observation)
         truncated, episodes = stepped.truncated, []
         over = stepped.terminated | stepped.truncated
+        if which is not None or self.simulators.broken:
+            # What was not stepped, or broke, ends no episode.
+            stopped = np.repeat(self.not_finite, self.shape[1])
+            stopped[list(self.simulators.broken)] = True
+            over &= ~stopped
         if np.count_nonzero(over):
             truncated = truncated & ~stepped.terminated
             indices = np.flatnonzero(over).tolist()
@@ -105,8 +117,14 @@ class Environments:
             episodes,
         )
 
+    @property
+    def broken(self) -> dict[int, BaseException]:
+        """What the environment of a seed raised, by its row. It is stepped no more."""
+        return {index // self.shape[1]: error for index, error in self.simulators.broken.items()}
+
     def keep(self, rows: list[int]) -> None:
         """Go on with some of the seeds only."""
+        self.not_finite = self.not_finite[rows]
         self.simulators.keep([row * self.shape[1] + n for row in rows for n in range(self.shape[1])])
         self.seeds = [self.seeds[row] for row in rows]
         self.shape = len(rows), self.shape[1]

@@ -26,6 +26,10 @@ class Evaluated:
 
     returns: np.ndarray
     lengths: np.ndarray
+    not_finite: np.ndarray
+    """Seeds [S] whose policy asked for an action that is no number: their episodes ended there."""
+    broken: dict[int, BaseException]
+    """What an environment of a seed raised, by its row: its episodes ended there."""
 
 
 class Evaluator:
@@ -54,6 +58,8 @@ class Evaluator:
         return Evaluated(
             np.concatenate([part.returns for part in played], 1),
             np.concatenate([part.lengths for part in played], 1),
+            np.logical_or.reduce([part.not_finite for part in played]),
+            {row: error for part in played for row, error in part.broken.items()},
         )
 
     def _play(self, policy: Policy, seeds: np.ndarray) -> Evaluated:
@@ -67,17 +73,25 @@ class Evaluator:
         playground = self.simulators[episodes]
         playing = np.arange(seeds.size)
         returns, lengths = np.zeros(seeds.size), np.zeros(seeds.size, dtype=np.int64)
+        not_finite = np.zeros(len(seeds), dtype=np.bool_)
         observation = playground.reset(playing.tolist(), seeds.ravel().tolist())
         shown = np.zeros((len(seeds), TOGETHER, observation.shape[1]), dtype=np.float32)
         while len(playing):
             shown[:, :episodes] = observation.reshape(*seeds.shape, -1)
-            action = policy(torch.from_numpy(shown)).numpy()[:, :episodes]
-            stepped = playground.step(action.reshape(seeds.size, -1), playing.tolist())
+            action = policy(torch.from_numpy(shown)).numpy()[:, :episodes].reshape(seeds.size, -1)
+            if not np.isfinite(action[playing]).all():
+                bad = np.unique(playing[~np.isfinite(action[playing]).all(1)] // episodes)
+                not_finite[bad] = True
+                playing = playing[~not_finite[playing // episodes]]
+            stepped = playground.step(action, playing.tolist())
             returns[playing] += stepped.reward[playing]
             lengths[playing] += 1
             observation = stepped.observation
             playing = playing[~(stepped.terminated | stepped.truncated)[playing]]
-        return Evaluated(returns.reshape(seeds.shape), lengths.reshape(seeds.shape))
+            if playground.broken:
+                playing = playing[~np.isin(playing, list(playground.broken))]
+        broken = {index // episodes: error for index, error in playground.broken.items()}
+        return Evaluated(returns.reshape(seeds.shape), lengths.reshape(seeds.shape), not_finite, broken)
 
     def keep(self, rows: list[int]) -> None:
         """Go on with some of the seeds only."""

@@ -33,6 +33,7 @@ class Native:
 
     def __init__(self, environment_id: str, task: Task, count: int) -> None:
         """Gymnasium's environment says the model, its state at rest, the substeps and the time limit."""
+        self.broken: dict[int, BaseException] = {}  # MuJoCo warns, and never raises
         environment = make(environment_id)
         inner: Any = environment.unwrapped
         assert environment.spec is not None

@@ -6,7 +6,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from matters.algorithms.parts.population import finite
 from matters.harness.training.earlier import steps_taken
 from matters.harness.training.evaluate import Evaluated, Evaluator, Policy, due, nominal_step
 from matters.harness.training.kept_policies import acting, next_kept, put
@@ -28,15 +27,17 @@ def keep_and_evaluate(
     A seed that diverged within a block is found at the block's end; its policy is neither kept nor played.
     """
     spec, step = training.specs[0], training.step
-    sound = finite(training.state)
+    sound = training.sound
     if next_kept(spec, before) <= step:
         for index, recorder in enumerate(recorders):
             if sound[index]:
                 recorder.policies.add(step, acting(training, index))
     for point in due(spec, recorders[0].next_point, step):
         evaluated = evaluate(_still(training.policy(), sound), point)
+        training.broken_in_evaluation |= evaluated.broken
+        training.environments.not_finite |= evaluated.not_finite
         for index, recorder in enumerate(recorders):
-            if sound[index]:
+            if training.sound[index] and index not in evaluated.broken:
                 _record(recorder, point, step, evaluated, index)
 
 
@@ -52,7 +53,10 @@ def play_kept(
         step = steps_taken(spec, nominal_step(spec, point))
         if step in kept:  # else the seed had diverged by then
             put(player, 0, kept[step])
-            _record(recorder, point, step, evaluate(player.policy(), point), 0)
+            evaluated = evaluate(player.policy(), point)
+            if evaluated.broken:
+                raise evaluated.broken[0]
+            _record(recorder, point, step, evaluated, 0)
 
 
 def _record(recorder: Recorder, point: int, step: int, evaluated: Evaluated, row: int) -> None:

@@ -32,6 +32,8 @@ class Simulators(Protocol):
     resumable: bool
     """Whether `saved` holds all that their future depends on."""
     problem: Problem
+    broken: dict[int, BaseException]
+    """What one of them raised, by its index. It is not stepped again, and what it shows means nothing."""
 
     def reset(self, which: Sequence[int], seeds: Sequence[int] | None = None) -> NDArray[np.floating]:
         """Begin episodes in some of them, and with seeds new generators; returns all observations [M, O]."""

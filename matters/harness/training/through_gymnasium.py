@@ -1,7 +1,8 @@
 """Simulations through Gymnasium, one environment for each: whatever it holds, with its wrappers."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import is_dataclass
 from typing import Any
 
@@ -40,13 +41,16 @@ class ThroughGymnasium:
         self.environments = [make(environment_id, settings) for _ in range(count)]
         self.problem = problem(self.environments[0])
         self.resumable = resumable(self.environments[0])
-        self.observation = np.empty((count, self.problem.observation_size), dtype=np.float32)
+        self.observation = np.zeros((count, self.problem.observation_size), dtype=np.float32)
+        self.broken: dict[int, BaseException] = {}
 
     def reset(self, which: Sequence[int], seeds: Sequence[int] | None = None) -> NDArray[np.floating]:
         """Begin episodes in some of them."""
         for place, index in enumerate(which):
             seed = None if seeds is None else int(seeds[place])
-            self.observation[index], _ = self.environments[index].reset(seed=seed)
+            with self._blamed(index):
+                observation, _ = self.environments[index].reset(seed=seed)
+                self._see(index, observation)
         return self.observation
 
     def step(self, action: NDArray[np.float32], which: Sequence[int] | None = None) -> Stepped:
@@ -55,17 +59,36 @@ class ThroughGymnasium:
         reward = np.zeros(count)
         terminated, truncated = np.zeros(count, dtype=np.bool_), np.zeros(count, dtype=np.bool_)
         for index in range(count) if which is None else which:
-            (
-                self.observation[index],
-                reward[index],
-                terminated[index],
-                truncated[index],
-                _,
-            ) = self.environments[index].step(action[index])
+            if index in self.broken:
+                continue
+            with self._blamed(index):
+                observation, given, terminated[index], truncated[index], _ = self.environments[index].step(
+                    action[index]
+                )
+                if isinstance(given, np.ndarray | list | tuple):
+                    raise ValueError(f"reward = {given!r}: should be a number")
+                reward[index] = given
+                self._see(index, observation)
         return Stepped(self.observation, reward, terminated, truncated)
+
+    @contextmanager
+    def _blamed(self, index: int) -> Iterator[None]:
+        """Whatever an environment raises, and be it to leave the program, is that one's trouble alone."""
+        try:
+            yield
+        except (Exception, SystemExit) as error:
+            self.broken[index] = error
+
+    def _see(self, index: int, observation: Any) -> None:
+        found, expected = np.shape(observation), self.observation.shape[1:]
+        if found != expected:
+            # NumPy would spread a single number over the row without a word.
+            raise ValueError(f"observation of shape {found}: its space says {expected}")
+        self.observation[index] = observation
 
     def keep(self, which: Sequence[int]) -> None:
         """Go on with some of them only."""
+        self.broken = {place: self.broken[index] for place, index in enumerate(which) if index in self.broken}
         self.environments = [self.environments[index] for index in which]
         self.observation = self.observation[list(which)]
 

@@ -13,7 +13,6 @@ import torch
 
 from matters.algorithms import load
 from matters.algorithms.interface import Metrics
-from matters.algorithms.parts.population import finite
 from matters.harness.training import checkpoint, earlier, reference
 from matters.harness.training.allocator import keep_freed_memory
 from matters.harness.training.code import training_code
@@ -113,21 +112,21 @@ def train_population(
 
 
 def _guarded(members: list[Member], emit: Emit, work: Callable[[list[Member], Emit], None]) -> None:
-    """Do the work; whatever it raises becomes the record of the runs that are not finished."""
+    """Do the work; what it raises becomes the record of the runs that are not finished.
+
+    An error of the store is none of theirs, and is raised again.
+    """
     started = time.monotonic()
     remaining = list(members)
     try:
         work(remaining, emit)
+    except OSError:
+        # The store's trouble, a full disk say, is no result of a run: checkpoints stay, and the task is lost.
+        raise
     except Exception as error:  # a failed run is a result
         for member in remaining:
             steps = int(member.recorder.episodes["step"][-1]) if member.recorder.episodes["step"] else 0
-            summary = " ".join(f"{type(error).__name__}: {error}".split())
-            member.lease.fail(
-                f"{summary}\n{traceback.format_exc()}",
-                steps=steps,
-                provenance=_provenance(members, time.monotonic() - started, steps),
-            )
-            emit(Progress((member.spec.run_id,), "failed", steps, member.spec.steps, summary))
+            _fail(member, error, steps, _provenance(members, time.monotonic() - started, steps), emit)
 
 
 def _train(members: list[Member], emit: Emit, *, checkpoint_seconds: float, keep_state: bool) -> None:
@@ -171,7 +170,7 @@ def _train(members: list[Member], emit: Emit, *, checkpoint_seconds: float, keep
             case Updated(step, metrics):
                 if metrics:
                     _record_update(members, step, metrics)
-                _retire_diverged(members, training, evaluate, facts(), emit)
+                _retire(members, training, evaluate, facts(), emit)
                 if not members:
                     return
                 look()
@@ -181,15 +180,21 @@ def _train(members: list[Member], emit: Emit, *, checkpoint_seconds: float, keep
                     saved = time.monotonic()
                 _announce(members, training, emit, trouble)
     how = facts()
-    _retire_diverged(members, training, evaluate, how, emit)
+    _retire(members, training, evaluate, how, emit)
     if keeps_state and (trouble := _save(members, training)):
         _announce(members, training, emit, f"no final state is kept: {trouble}")
         keeps_state = False
     if training.measured:
         # The last block, which the end cut: a run that goes on from here has it whole.
         _record_update(members, training.step, means(training.measured))
+    lost: OSError | None = None
     for index in reversed(range(len(members))):
-        _finish(members, training, index, how, emit, keeps_state=keeps_state)
+        try:
+            _finish(members, training, index, how, emit, keeps_state=keeps_state)
+        except OSError as error:
+            lost = error
+    if lost is not None:
+        raise lost
 
 
 def _record_update(members: list[Member], step: int, metrics: Metrics) -> None:
@@ -229,22 +234,37 @@ def _evaluate_again(members: list[Member], emit: Emit, *, store: Store, source: 
     emit(Progress((member.spec.run_id,), "done", source.steps, member.spec.steps))
 
 
-def _retire_diverged(
+def _retire(
     members: list[Member],
     training: Population,
     evaluator: Evaluator,
     facts: dict[str, object],
     emit: Emit,
 ) -> None:
-    """Finish the seeds whose numbers are no longer finite, as diverged; the others go on without them."""
-    rows = (~finite(training.state)).nonzero().flatten().tolist()
-    for index in reversed(rows):
-        members[index].recorder.diverged_at = training.step
-        _finish(members, training, index, facts, emit)
-    kept = [index for index in range(len(training.specs)) if index not in rows]
-    if rows and kept:
+    """End the seeds that cannot go on; the others go on without them, with the bits that they would have had.
+
+    A seed whose environment raised has failed; one whose numbers are no longer finite has diverged.
+    """
+    sound, broken = training.sound.tolist(), training.broken
+    gone = [index for index in range(len(members)) if index in broken or not sound[index]]
+    for index in reversed(gone):
+        if index in broken:
+            _fail(members.pop(index), broken[index], training.step, facts, emit)
+        else:
+            members[index].recorder.diverged_at = training.step
+            _finish(members, training, index, facts, emit)
+    kept = [index for index in range(len(sound)) if index not in gone]
+    if gone and kept:
         training.keep(kept)
         evaluator.keep(kept)
+
+
+def _fail(member: Member, error: BaseException, steps: int, facts: dict[str, object], emit: Emit) -> None:
+    """Keep what went wrong as the run's record: one line for the screen, and all of it."""
+    summary = " ".join(f"{type(error).__name__}: {error}".split())
+    whole = "".join(traceback.format_exception(error))
+    member.lease.fail(f"{summary}\n{whole}", steps=steps, provenance=facts)
+    emit(Progress((member.spec.run_id,), "failed", steps, member.spec.steps, summary))
 
 
 def _finish(

@@ -1,0 +1,149 @@
+"""One seed's trouble is one seed's: what an environment raises, and an action that is no number."""
+
+import sys
+from typing import Any
+
+import gymnasium
+import numpy as np
+import pytest
+import torch
+from gymnasium.spaces import Box
+
+from matters.harness.training.environments import Environments
+from matters.harness.training.evaluate import Evaluator
+from matters.suites.spec import Evaluation, RunSpec
+
+NAME = "test/Troubled-v0"
+
+
+class Troubled(gymnasium.Env):
+    """Counts its steps. In its `step`-th it does something bad, if it is the `of`-th that was made."""
+
+    observation_space = Box(-np.inf, np.inf, (3,), np.float64)
+    action_space = Box(-1.0, 1.0, (1,), np.float32)
+    made = 0
+
+    def __init__(self, of: int = -1, step: int = 2, how: str = "raise") -> None:
+        self.bad = type(self).made == of
+        type(self).made += 1
+        self.at, self.how, self.count = step, how, 0
+        self.actions: list[float] = []
+
+    def reset(self, *, seed: int | None = None, options: Any = None) -> Any:
+        super().reset(seed=seed)
+        return np.full(3, float(self.count)), {}
+
+    def step(self, action: Any) -> Any:
+        self.count += 1
+        self.actions.append(float(action[0]))
+        seen: Any = np.full(3, float(self.count))
+        if self.bad and self.count == self.at:
+            if self.how == "raise":
+                raise RuntimeError("the simulator is broken")
+            if self.how == "leave":
+                sys.exit(3)
+            if self.how == "reward":
+                return seen, np.array([1.0]), False, False, {}
+            return {"scalar": 1.0, "short": seen[:2]}[self.how], 1.0, False, False, {}
+        return seen, 1.0, False, False, {}
+
+
+@pytest.fixture(autouse=True)
+def _registered() -> Any:
+    gymnasium.register(NAME, Troubled, max_episode_steps=5)
+    Troubled.made = 0
+    yield
+    gymnasium.registry.pop(NAME)
+
+
+def made(seeds: int, **kwargs: Any) -> Environments:
+    streams = [np.random.SeedSequence(seed) for seed in range(seeds)]
+    return Environments(NAME, streams, 1, {"kwargs": kwargs})
+
+
+@pytest.mark.parametrize(
+    ("how", "says"),
+    [
+        ("raise", "the simulator is broken"),
+        ("leave", "3"),
+        ("reward", r"reward = array\(\[1\.\]\): should be a number"),
+        ("scalar", r"observation of shape \(\): its space says \(3,\)"),
+        ("short", r"observation of shape \(2,\): its space says \(3,\)"),
+    ],
+)
+def test_what_one_environment_does_wrong_is_its_own_and_the_others_go_on(how: str, says: str) -> None:
+    environments = made(3, of=1, how=how)
+    environments.reset()
+    for step in range(1, 8):
+        transition = environments.step(torch.zeros(3, 1, 1))
+        assert list(environments.broken) == ([1] if step >= 2 else [])
+        # An episode of 5 steps, and no end where nothing is stepped any more.
+        assert [row for row, _ in transition.episodes] == ([0, 2] if step == 5 else [])
+        assert transition.reward[[0, 2]].tolist() == [[1.0], [1.0]]
+    with pytest.raises(BaseException, match=says):
+        raise environments.broken[1]
+    environments.keep([0, 2])
+    assert environments.broken == {}
+
+
+def test_what_a_reset_raises_is_that_seeds_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    environments = made(2)
+    bad = environments.simulators.environments[1].unwrapped  # type: ignore[attr-defined]
+    monkeypatch.setattr(bad, "reset", lambda **_: 1 / 0)
+    environments.reset()
+    assert isinstance(environments.broken[1], ZeroDivisionError)
+
+
+def test_no_action_that_is_not_finite_reaches_an_environment() -> None:
+    environments = made(3)
+    environments.reset()
+    action = torch.tensor([[[0.5]], [[torch.nan]], [[0.25]]])
+    environments.step(action)
+    environments.step(torch.ones(3, 1, 1))
+    asked = [one.unwrapped.actions for one in environments.simulators.environments]  # type: ignore[attr-defined]
+    assert asked == [[0.5, 1.0], [], [0.25, 1.0]]
+    assert environments.not_finite.tolist() == [False, True, False]
+    environments.keep([0, 2])
+    assert environments.not_finite.tolist() == [False, False]
+
+
+def test_a_native_task_is_not_stepped_with_an_action_that_is_not_finite() -> None:
+    streams = [np.random.SeedSequence(seed) for seed in range(2)]
+    together, alone = Environments("Hopper-v5", streams, 1), Environments("Hopper-v5", streams[1:], 1)
+    together.reset()
+    alone.reset()
+    for _ in range(20):
+        action = torch.full((2, 1, 3), 0.3)
+        action[0] = torch.inf
+        both, one = together.step(action), alone.step(action[1:])
+        assert torch.equal(both.observation[1:], one.observation)
+        assert [row for row, _ in both.episodes] == [1 for _ in one.episodes]
+    assert together.not_finite.tolist() == [True, False]
+
+
+def evaluated(policy: Any, **kwargs: Any) -> Any:
+    specs = [
+        RunSpec(
+            algorithm="vpg", algorithm_version=1, environment=NAME, environment_settings={"kwargs": kwargs},
+            config={}, seed=seed, steps=10, evaluation=Evaluation(points=1, episodes=2),
+        )
+        for seed in range(3)
+    ]  # fmt: skip
+    return Evaluator(specs, [np.random.SeedSequence(seed) for seed in range(3)])(policy, 1)
+
+
+def test_an_evaluation_ends_the_episodes_of_the_troubled_seed_only() -> None:
+    found = evaluated(lambda seen: torch.zeros(*seen.shape[:2], 1), of=2, step=3)  # seed 1's first
+    assert list(found.broken) == [1]
+    assert found.lengths[[0, 2]].tolist() == [[5, 5], [5, 5]]
+    assert not found.not_finite.any()
+
+    def policy(seen: torch.Tensor) -> torch.Tensor:
+        action = torch.zeros(*seen.shape[:2], 1)
+        action[0] = torch.where(seen[0, :, :1] >= 2, torch.nan, action[0])
+        return action
+
+    Troubled.made = 0
+    found = evaluated(policy)
+    assert found.not_finite.tolist() == [True, False, False]
+    assert found.lengths.tolist() == [[2, 2], [5, 5], [5, 5]]
