@@ -247,17 +247,20 @@ class Theirs:
         return None
 
 
-def recorded(rng):
-    """One rollout of random numbers, as a policy may have seen them; some episodes end, dead or cut."""
+def recorded(rng, state):
+    """One rollout of the policy in a world of random numbers; some episodes end, dead or cut."""
     seen = torch.from_numpy(rng.standard_normal((1, T + 1, 1, SIZE)))
     ends = rng.random((1, T, 1))
+    noise = torch.from_numpy(rng.standard_normal((1, T, A)))
+    action, record = state.actor.sample(state.policy, seen[:, :-1, 0], noise)
     return Rollout(
         observation=seen[:, :-1],
         successor=seen[:, 1:],
-        action=torch.from_numpy(rng.standard_normal((1, T, 1, A))),
+        action=action[:, :, None],
         reward=torch.from_numpy(3 * rng.standard_normal((1, T, 1)) + 1),
         terminated=torch.from_numpy(ends < 0.03),
         truncated=torch.from_numpy((ends >= 0.03) & (ends < 0.05)),
+        record=record[:, :, None],
     )
 
 
@@ -279,7 +282,7 @@ def test_three_updates_are_those_of_the_released_code(algorithm, preset, environ
     theirs = Theirs(source, *parts)
     tried = []
     for k in range(UPDATES):
-        rollout, draws = recorded(rng), np.random.default_rng(100 + k)
+        rollout, draws = recorded(rng, state), np.random.default_rng(100 + k)
         same = np.random.default_rng(100 + k)
         rule.update(state, config, rollout, [draws], progress=k / 8)
 
