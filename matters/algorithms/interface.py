@@ -279,6 +279,20 @@ Without diagnostics it learnt nothing, or did not measure it this time.
 """
 
 
+class NotFinite(ArithmeticError):
+    """Raised in training once numbers have stopped being finite: a parameter of a network, or an action.
+
+    A reference raises it with where it stood, and its final `parameters` by name.
+    """
+
+    def __init__(
+        self, what: str, *, step: int = 0, parameters: Mapping[str, np.ndarray] | None = None
+    ) -> None:
+        super().__init__(what)
+        self.step = step
+        self.parameters = dict(parameters or {})
+
+
 @dataclass(frozen=True)
 class Reference:
     """Somebody else's implementation behind the same run contract. It trains itself and reports meanwhile."""
@@ -294,7 +308,8 @@ class Reference:
     """`train(config, environment, *, seed, steps, ends, updated)` gives the final parameters by name.
 
     `updated` is called at step 0 and at each of the steps `ends`, the last of which is `steps`; where a
-    rollout passes some of them, after its update. It may be called in between.
+    rollout passes some of them, after its update. It may be called in between. Raises `NotFinite` where the
+    run has diverged, whatever the library does about it.
     """
     KNOWN_DIFFERENCES: tuple[str, ...]
     KIND: Literal["reference"] = "reference"

@@ -136,6 +136,7 @@ class _OffPolicyListener(BaseCallback):
                 values.append(float(value))
         if not self.ends.reached(self.num_timesteps):
             return
+        sb3.refuse_not_finite(self.model)
         metrics = {name: _mean(values) for name, values in self.seen.items()}
         metrics["q_mean"] = _mean([float(value) for value in self.q])
         learnt = bool(self.q)

@@ -138,6 +138,7 @@ class _OnPolicyListener(BaseCallback):
         """Stable-Baselines3 updates between a rollout's end and the next one's start."""
         if not self.num_timesteps:
             return
+        sb3.refuse_not_finite(self.model)
         metrics = {} if self.before is None else self._measured(*self.before)
         self.before = None
         self.ends.leave(self.num_timesteps)

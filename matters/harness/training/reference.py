@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from matters.algorithms import load
+from matters.algorithms.interface import NotFinite
 from matters.harness.training.evaluate import Evaluator, due, nominal_step
 from matters.harness.training.loop import BLOCK
 from matters.harness.training.population import streams
@@ -32,6 +33,9 @@ class RecordedEpisodes(gymnasium.Wrapper[Any, Any, Any, Any]):
         return super().reset(**arguments)
 
     def step(self, action: Any) -> tuple[Any, Any, bool, bool, dict[str, Any]]:
+        if not np.isfinite(action).all():
+            # MuJoCo would put 0 in its place, and the idle actuator's return would look like a score.
+            raise NotFinite("an action is not finite")
         observation, reward, terminated, truncated, info = super().step(action)
         self.steps += 1
         self.length += 1
@@ -53,6 +57,7 @@ def block_ends(spec: RunSpec) -> Iterator[int]:
 def train(spec: RunSpec, recorder: Recorder, notify: Callable[[int], None]) -> dict[str, np.ndarray]:
     """Train one reference run from its beginning into `recorder`; returns the final parameters.
 
+    A run whose numbers stop being finite ends there, as a run of ours does: the recorder has the step.
     `notify` is called with the step after each update, or block of updates. The library's global generators
     are seeded from the run's seed.
     """
@@ -71,6 +76,10 @@ def train(spec: RunSpec, recorder: Recorder, notify: Callable[[int], None]) -> d
 
         for point in due(spec, recorder.next_point, step):
             evaluated = evaluator(policy, point)
+            if evaluated.broken:
+                raise evaluated.broken[0]
+            if evaluated.not_finite[0]:
+                raise NotFinite("an action is not finite")
             for episode in range(spec.evaluation.episodes):
                 recorder.evaluation(
                     point,
@@ -82,11 +91,15 @@ def train(spec: RunSpec, recorder: Recorder, notify: Callable[[int], None]) -> d
         notify(step)
 
     environment = RecordedEpisodes(make(spec.environment, spec.environment_settings), recorder)
-    return algorithm.train(
-        config,
-        environment,
-        seed=int(source.initialisation.generate_state(1)[0]),
-        steps=spec.steps,
-        ends=block_ends(spec),
-        updated=updated,
-    )
+    try:
+        return algorithm.train(
+            config,
+            environment,
+            seed=int(source.initialisation.generate_state(1)[0]),
+            steps=spec.steps,
+            ends=block_ends(spec),
+            updated=updated,
+        )
+    except NotFinite as found:
+        recorder.diverged_at = found.step
+        return found.parameters

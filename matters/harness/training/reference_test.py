@@ -75,3 +75,25 @@ def test_of_an_on_policy_reference_every_update_is_evaluated_and_those_that_reac
     assert [one.steps for one in news if one.state == "running"] == list(range(0, 211, 15))
     assert record.evaluations["step"].tolist() == [0, 0, 75, 75, 150, 150, 210, 210]
     assert record.updates["step"].tolist() == [75, 105, 150, 210]
+
+
+@pytest.mark.parametrize("name", ["sb3-ddpg", "sb3-td3", "sb3-sac", "sb3-ppo", "sb3-a2c", "sb3-trpo"])
+def test_a_reference_whose_numbers_are_no_longer_finite_has_diverged_whatever_its_library_does(
+    tmp_path, name
+):
+    # Stable-Baselines3's TD3 and DDPG never look, the others raise: one event has one record.
+    rule = load(name)
+    quick = {"learning_starts": 60} if "learning_starts" in rule.Config.model_fields else {"n_steps": 40}
+    if "batch_size" in rule.Config.model_fields:
+        quick["batch_size"] = 20
+    huge = {"learning_rate": 1e30} if name != "sb3-trpo" else {"target_kl": 1e30, "learning_rate": 1e30}
+    config = rule.Config(**quick, **huge)
+    one = spec("sb3-td3").model_copy(
+        update={"algorithm": name, "config": config.model_dump(mode="json"), "environment": "Hopper-v5"}
+    )
+    record, status, news = trained(tmp_path, one)
+    assert status.state == "done"
+    assert 0 < status.diverged_at < 210
+    assert record.diverged_at == status.diverged_at == status.steps
+    assert np.isfinite(record.evaluations["return"]).all()
+    assert news[-1].message == f"diverged at step {status.diverged_at}"

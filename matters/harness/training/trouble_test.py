@@ -1,6 +1,8 @@
 """One seed's trouble is one seed's: what an environment raises, and an action that is no number."""
 
+import errno
 import sys
+from pathlib import Path
 from typing import Any
 
 import gymnasium
@@ -9,8 +11,12 @@ import pytest
 import torch
 from gymnasium.spaces import Box
 
+from matters.algorithms import load
 from matters.harness.training.environments import Environments
 from matters.harness.training.evaluate import Evaluator
+from matters.harness.training.worker import train_population
+from matters.results.lease import Lease
+from matters.results.store import Store
 from matters.suites.spec import Evaluation, RunSpec
 
 NAME = "test/Troubled-v0"
@@ -147,3 +153,59 @@ def test_an_evaluation_ends_the_episodes_of_the_troubled_seed_only() -> None:
     found = evaluated(policy)
     assert found.not_finite.tolist() == [True, False, False]
     assert found.lengths.tolist() == [[2, 2], [5, 5], [5, 5]]
+
+
+def runs(seeds: tuple[int, ...], algorithm: str = "vpg", **kwargs: Any) -> list[RunSpec]:
+    rule = load(algorithm)
+    small = {"horizon": 20} if algorithm == "vpg" else {"warmup": 20, "batch_size": 8, "buffer_size": 100}
+    config = rule.Config.model_validate({**small, "hidden": (8, 8)}, strict=False)
+    return [
+        RunSpec(
+            algorithm=algorithm, algorithm_version=rule.VERSION, environment=NAME,
+            environment_settings={"kwargs": kwargs} if kwargs else {}, config=config.model_dump(mode="json"),
+            seed=seed, steps=120, evaluation=Evaluation(points=2, episodes=2),
+        )
+        for seed in seeds
+    ]  # fmt: skip
+
+
+def trained(path: Path, specs: list[RunSpec]) -> dict[int, Any]:
+    store = Store.open(path, create=True)
+    Troubled.made = 0
+    train_population(path, specs, lambda progress: None, checkpoint_seconds=0.0)
+    return {spec.seed: store.status(spec.run_id) for spec in specs}
+
+
+@pytest.mark.parametrize("algorithm", ["vpg", "sac"])
+@pytest.mark.parametrize("of", [1, 5])  # seed 1's environment in training, and its second in evaluation
+def test_p5_an_environment_that_raises_fails_its_seed_and_the_others_have_the_bits_they_have_without_it(
+    tmp_path: Path, algorithm: str, of: int
+) -> None:
+    calm = trained(tmp_path / "calm", runs((0, 2), algorithm))
+    found = trained(tmp_path / "troubled", runs((0, 1, 2), algorithm, of=of, step=12))
+    assert found[1].state == "failed"
+    assert found[1].error == "RuntimeError: the simulator is broken"
+    assert {seed: found[seed].digest for seed in (0, 2)} == {seed: calm[seed].digest for seed in (0, 2)}
+    assert calm[0].state == found[0].state == "done"
+
+
+def test_a_store_without_room_at_the_finish_fails_no_run_and_the_same_command_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calm = trained(tmp_path / "calm", runs((0, 1, 2)))
+    real = Lease.finish
+
+    def full(self: Lease, *arguments: Any, **options: Any) -> None:
+        if self.spec.seed == 1:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        real(self, *arguments, **options)
+
+    monkeypatch.setattr(Lease, "finish", full)
+    with pytest.raises(OSError, match="No space left"):
+        trained(tmp_path / "full", runs((0, 1, 2)))
+    monkeypatch.setattr(Lease, "finish", real)
+    store = Store.open(tmp_path / "full")
+    states = [store.status(spec.run_id).state for spec in runs((0, 1, 2))]
+    assert states == ["done", "missing", "done"]
+    again = trained(tmp_path / "full", runs((0, 1, 2)))
+    assert [again[seed].digest for seed in range(3)] == [calm[seed].digest for seed in range(3)]

@@ -301,11 +301,14 @@ def _train_reference(members: list[Member], emit: Emit) -> None:
     policy = reference.train(
         member.spec, member.recorder, lambda step: emit(Progress(run_ids, "running", step, total))
     )
-    steps = member.recorder.evaluations["step"][-1]  # the last point is the end
+    diverged = member.recorder.diverged_at
+    # The last point is the end.
+    steps = int(member.recorder.evaluations["step"][-1]) if diverged is None else diverged
     facts = _provenance(members, time.monotonic() - started, steps)
     member.lease.finish(member.recorder.record(policy), facts, steps=steps)
     members.clear()
-    emit(Progress(run_ids, "done", steps, total))
+    message = "" if diverged is None else f"diverged at step {diverged}"
+    emit(Progress(run_ids, "done", steps, total, message))
 
 
 def _announce(members: list[Member], training: Population, emit: Emit, message: str = "") -> None:
