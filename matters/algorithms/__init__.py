@@ -1,6 +1,7 @@
 """Learning rules and their maths, on tensors: nothing here knows files, commands or environments.
 
-`ALGORITHMS` is the one table of what can be named in a suite. A new algorithm is a new line.
+`ALGORITHMS` is the one table of what can be named in a suite, beside modules of one's own, which are named by
+their path. A new algorithm is a new line.
 """
 
 from importlib import import_module
@@ -26,16 +27,39 @@ ALGORITHMS: dict[str, str] = {
 }
 
 
+def path_of(name: str) -> str:
+    """The module of an algorithm, or `module:object`. A name with a dot or colon is that of one's own module.
+
+    Raises KeyError for any other name that is not in the table.
+    """
+    return name if name not in ALGORITHMS and set(".:") & set(name) else ALGORITHMS[name]
+
+
 def load(name: str) -> OnPolicy | OffPolicy | Reference:
     """The algorithm of that name: a module, or an object of one, that satisfies `interface`.
 
-    Imports the module on the first call only, so that listing names costs nothing.
-    Raises KeyError for a name that is not in the table.
+    Imports the module on the first call only, so that listing names costs nothing. Raises KeyError for a name
+    that is not in the table, and whatever importing a module of one's own raises; TypeError if that lacks
+    something of the protocol.
     """
-    path, _, attribute = ALGORITHMS[name].partition(":")
+    path, _, attribute = path_of(name).partition(":")
     module = import_module(path)
     found: OnPolicy | OffPolicy | Reference = getattr(module, attribute) if attribute else module
+    if name not in ALGORITHMS and (without := lacking(found)):
+        raise TypeError(f"lacks {', '.join(without)} of the protocol of matters.algorithms.interface")
     return found
 
 
-__all__ = ["ALGORITHMS", "OffPolicy", "OnPolicy", "Reference", "load"]
+def lacking(found: object) -> list[str]:
+    """What a module or an object lacks of the protocol of its KIND, in alphabetical order."""
+    protocols: dict[object, type] = {"on-policy": OnPolicy, "off-policy": OffPolicy, "reference": Reference}
+    protocol = protocols.get(getattr(found, "KIND", None))
+    if protocol is None:
+        return [f"KIND (one of {', '.join(map(repr, protocols))})"]
+    members = {
+        name for part in protocol.__mro__ for name in {**vars(part), **vars(part).get("__annotations__", {})}
+    }
+    return sorted(name for name in members if not name.startswith("_") and not hasattr(found, name))
+
+
+__all__ = ["ALGORITHMS", "OffPolicy", "OnPolicy", "Reference", "lacking", "load", "path_of"]

@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from matters import algorithms
 from matters.suites.errors import InputError, from_validation, nearest
-from matters.suites.variant import Variant, variant
+from matters.suites.variant import Variant, named, variant
 
 Kind = Literal["full", "one-in", "one-out"]
 
@@ -119,11 +119,7 @@ def patterns(count: int, kind: Kind) -> list[tuple[bool, ...]]:
 
 
 def _config_with_tricks(algorithm: str, field: str) -> type[BaseModel]:
-    if algorithm not in algorithms.ALGORITHMS:
-        raise InputError(
-            f"{field} = {algorithm!r}: unknown algorithm{nearest(algorithm, algorithms.ALGORITHMS)}"
-        )
-    config: type[BaseModel] = algorithms.load(algorithm).Config
+    config: type[BaseModel] = named(field, algorithm)[1].Config
     if "tricks" not in config.model_fields:
         able = [
             name

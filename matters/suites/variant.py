@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 from pydantic import BaseModel, ConfigDict, Field, SerializeAsAny, ValidationError
 
 from matters import algorithms
-from matters.algorithms.interface import Facts
+from matters.algorithms.interface import Facts, OffPolicy, OnPolicy, Reference
 from matters.suites.errors import InputError, dotted, from_validation, nearest, shown
 
 Name = Annotated[str, Field(strict=True, pattern=r"^[A-Za-z0-9][A-Za-z0-9._+-]*$")]
@@ -40,10 +40,10 @@ def variant(name: str, table: object) -> Variant:
     """The variant that a TOML table declares: `algorithm`, optional `preset`, optional `config` over it.
 
     A table `environments` has, by environment, what is set over all that there alone. A released preset has
-    such settings from its source. Without `preset` it is the preset named like the algorithm. As TOML has no
-    null, `false` switches off a field that is otherwise a number or a word. Raises InputError that names the
-    field by its dots, also for a setting that the others leave without effect, and for a released preset's
-    name on something else.
+    such settings from its source. Without `preset` it is the preset named like the algorithm, or the first of
+    a module of one's own. As TOML has no null, `false` switches off a field that is otherwise a number or a
+    word. Raises InputError that names the field by its dots, also for a setting that the others leave without
+    effect, and for a released preset's name on something else.
     """
     field = dotted("variants", name)
     keys = _table(field, table)
@@ -52,9 +52,9 @@ def variant(name: str, table: object) -> Variant:
             raise InputError(f"{field}.{key}: unknown field{nearest(key, KEYS)}")
     if "algorithm" not in keys:
         raise InputError(f"{field}.algorithm: missing{nearest('', algorithms.ALGORITHMS)}")
-    algorithm = _choice(f"{field}.algorithm", keys["algorithm"], algorithms.ALGORITHMS)
-    implementation = algorithms.load(algorithm)
-    preset = _choice(f"{field}.preset", keys.get("preset", algorithm), implementation.PRESETS)
+    algorithm, implementation = named(f"{field}.algorithm", keys["algorithm"])
+    usual = algorithm if algorithm in implementation.PRESETS else next(iter(implementation.PRESETS))
+    preset = _choice(f"{field}.preset", keys.get("preset", usual), implementation.PRESETS)
     changes = _table(f"{field}.config", keys.get("config", {}))
     _refuse_unstorable(f"{field}.config", changes)
     start: BaseModel = implementation.PRESETS[preset]
@@ -80,6 +80,18 @@ def variant(name: str, table: object) -> Variant:
         return Variant(name=name, algorithm=algorithm, config=config, environments=places)
     except ValidationError as error:
         raise from_validation(error, Variant, field) from None
+
+
+def named(field: str, value: object) -> tuple[str, OnPolicy | OffPolicy | Reference]:
+    """An algorithm of the table, or a module of one's own by its path. Raises InputError."""
+    own = isinstance(value, str) and value not in algorithms.ALGORITHMS and bool(set(".:") & set(value))
+    name = str(value) if own else _choice(field, value, algorithms.ALGORITHMS)
+    try:
+        return name, algorithms.load(name)
+    except Exception as error:  # whatever importing somebody's own module raises
+        if not own:
+            raise
+        raise InputError(f"{field} = {name!r}: cannot be used: {type(error).__name__}: {error}") from None
 
 
 def facts(chosen: Variant) -> Facts:

@@ -68,11 +68,9 @@ def reproduce(run_id: RunId, store: StoreDirectory = DEFAULT_STORE, json: Json =
 
 
 def _check_version(spec: "RunSpec") -> None:
-    from matters import algorithms
+    from matters.suites.variant import named
 
-    if spec.algorithm not in algorithms.ALGORITHMS:
-        raise InputError(f"algorithm {spec.algorithm!r}: this Matters has none of that name")
-    then, now = spec.algorithm_version, algorithms.load(spec.algorithm).VERSION
+    then, now = spec.algorithm_version, named("algorithm", spec.algorithm)[1].VERSION
     if then != now:
         raise InputError(f"algorithm_version {then}: this Matters has version {now} of {spec.algorithm}")
 

@@ -2,7 +2,7 @@
 
 import functools
 
-from matters.algorithms import ALGORITHMS
+from matters.algorithms import path_of
 from matters.results.fingerprint import fingerprint
 
 ROOT = "matters.harness.training.worker"
@@ -39,6 +39,6 @@ def training_code(algorithm: str, own: tuple[str, ...] = ()) -> str:
 
     Taken once per process, near its start, so that it is of the code that runs and not of a later edit.
     """
-    module = ALGORITHMS[algorithm].partition(":")[0]
+    module = path_of(algorithm).partition(":")[0]
     packages = PACKAGES + (REFERENCE_PACKAGES if ".reference." in module else ())
     return fingerprint([ROOT, module, *own], without=NOT_BITS, packages=packages)

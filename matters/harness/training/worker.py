@@ -11,7 +11,7 @@ from typing import Literal
 
 import torch
 
-from matters.algorithms import load
+from matters.algorithms import ALGORITHMS, load, path_of
 from matters.algorithms.interface import Metrics
 from matters.harness.training import checkpoint, earlier, reference
 from matters.harness.training.allocator import keep_freed_memory
@@ -318,7 +318,8 @@ def _announce(members: list[Member], training: Population, emit: Emit, message: 
 
 def _provenance(members: list[Member], seconds: float, steps: int) -> dict[str, object]:
     spec = members[0].spec
-    own = modules(spec.environment, spec.environment_settings)
+    rule = () if spec.algorithm in ALGORITHMS else (path_of(spec.algorithm).partition(":")[0],)
+    own = (*rule, *modules(spec.environment, spec.environment_settings))
     return provenance(
         population=[member.spec.seed for member in members],
         wall_seconds=seconds,
