@@ -11,6 +11,7 @@ import typer
 
 from matters.harness.commands import (
     ablate,
+    check,
     export,
     import_,
     listing,
@@ -42,6 +43,7 @@ app.command(name="import")(import_.import_)
 app.command()(export.export)
 app.command()(ablate.ablate)
 app.command()(parity.parity)
+app.command()(check.check)
 app.command()(speed.speed)
 app.command()(reproduce.reproduce)
 app.command()(verify.verify)
