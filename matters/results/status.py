@@ -10,7 +10,7 @@ from matters.suites.errors import InputError
 
 
 class Damage(Exception):
-    """A status.json that is not as it was written."""
+    """A status.json or spec.json that is not as it was written."""
 
 
 def refuse_newer(where: str, version: object) -> None:

@@ -4,6 +4,8 @@
     <store>/<run_id>/spec.json         what the run is
                      status.json       how it stands; when final, with the SHA-256 of every other file
                      episodes.parquet evaluations.parquet updates.parquet policy.safetensors provenance.json
+                     policies.safetensors   the policies kept on the way
+                     state.*           the final state, if it was kept
                      failure-1.json …  the status of earlier failures, if it was retried
                      lock              held by the process that trains it
                      checkpoint.*      while it is not finished
@@ -266,7 +268,7 @@ class Store:
         return int((self._status(run_id) or {}).get("schema_version", SCHEMA_VERSION))
 
     def runs_of(self, trainings: Collection[str]) -> Iterator[tuple[str, str]]:
-        """Training and run of all runs of these trainings, but those with the names of schema 1."""
+        """Training id and run id of each run of these trainings, except those still named by schema 1."""
         for name in self._directories() if trainings else ():
             with suppress(OSError, ValueError, AttributeError):
                 fields = json.loads(Path(f"{self.path}/{name}/spec.json").read_bytes())

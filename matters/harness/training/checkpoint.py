@@ -1,4 +1,4 @@
-"""Checkpoints: one file a run, taken between rollouts or blocks, from which the run goes on bit for bit.
+"""Checkpoints: one file per run, taken between rollouts or blocks, from which the run goes on bit for bit.
 
 A run's file holds its own row of everything, so that an interrupted population can be packed anew. It is
 safetensors with JSON inside; loading it runs no code. An off-policy run's replay lies beside it, see
@@ -129,7 +129,7 @@ def restore(training: Population, index: int, path: Path) -> Recorder:
 
 
 def forget(path: Path) -> None:
-    """Remove what lies beside a checkpoint that is not gone on from: the run starts anew."""
+    """Remove what lies beside a checkpoint that is not used: the run starts anew."""
     replay_file.discard(path)
     kept_policies.discard(path)
 

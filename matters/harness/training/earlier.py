@@ -1,8 +1,8 @@
 """What the store has of a run's training: to evaluate it again, or to go on from where it ended.
 
-A run whose training is there, of as many steps, is only evaluated, by the policies that were kept on the way.
-A longer one goes on from the final state, bit for bit, where one was kept and no schedule depends on how long
-the run is. References keep neither: they train from their beginning.
+A run of as many steps, whose training is there, is only evaluated, with the policies that were kept on the
+way. A longer one goes on from the final state, bit for bit, if that was kept and no schedule depends on how
+long the run is. References keep neither: they train from their beginning.
 """
 
 import math
@@ -49,7 +49,7 @@ class Choice:
 
 
 def trainings(store: Store, specs: Iterable[RunSpec]) -> dict[str, list[Source]]:
-    """The finished runs of the same trainings as these, by training; reads every spec in the store."""
+    """The finished runs that share a training with these, by training id; reads every spec in the store."""
     wanted = {spec.training_id for spec in specs}
     found: dict[str, list[Source]] = {}
     for training_id, run_id in store.runs_of(wanted):
@@ -75,13 +75,13 @@ def choose(store: Store, spec: RunSpec, found: Mapping[str, Sequence[Source]]) -
 
 
 def schedule(config: Mapping[str, Any]) -> str | None:
-    """The first setting by which a training depends on how long it is, by its dotted name."""
+    """The dotted name of a setting that makes a training depend on how long it is, if there is one."""
     tricks = config.get("tricks", {})
     return next((f"tricks.{name}" for name in SCHEDULES if tricks.get(name) not in (None, False)), None)
 
 
 def steps_taken(spec: RunSpec, step: int) -> int:
-    """How many steps an on-policy run has taken when it has first taken `step`; others stop anywhere."""
+    """Where a run first stops at or after `step`: at the end of a rollout, or right there if it has none."""
     rollout: int = math.prod(spec.config[field] for field in load(spec.algorithm).FACTS.rollout)
     return -(-step // rollout) * rollout
 

@@ -17,12 +17,12 @@ Policy = Callable[[Tensor], Tensor]
 
 
 TOGETHER = 5
-"""Episodes of a seed that are played side by side. Each takes an environment of its own, of about 1.2 MB."""
+"""Episodes of a seed that are played side by side. Each needs an environment of its own, of about 1.2 MB."""
 
 
 @dataclass
 class Evaluated:
-    """Returns and lengths [S, E] of E episodes a seed."""
+    """Returns and lengths [S, E] of E episodes per seed."""
 
     returns: np.ndarray
     lengths: np.ndarray

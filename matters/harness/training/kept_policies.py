@@ -1,6 +1,6 @@
 """The policies that a run keeps on its way, so that it can be evaluated again without training again.
 
-Kept are what acts (the policy's parameters and the frozen normalisers, no critics) at step 0, on a grid of
+What acts (the policy's parameters and the frozen normalisers, no critics) is kept at step 0, on a grid of
 steps that no run's length changes, and at the run's evaluation points. While a run trains they lie in
 `checkpoint.policies`, records of one size that are appended; a checkpoint says how many it stands for. In a
 finished run they are `policies.safetensors`: each parameter [n, …], and `step` [n].
@@ -44,7 +44,7 @@ def next_kept(spec: RunSpec, step: int) -> int:
 
 
 def acting(training: Population, index: int) -> dict[str, np.ndarray]:
-    """What acts of one seed, by name."""
+    """The parameters by which one seed's policy acts, by name."""
     named = training.algorithm.parameters(training.state)
     return {
         name: tensor[index].detach().numpy().copy()
@@ -55,7 +55,7 @@ def acting(training: Population, index: int) -> dict[str, np.ndarray]:
 
 @torch.no_grad()
 def put(training: Population, index: int, arrays: dict[str, np.ndarray]) -> None:
-    """Have one seed act by what `acting` gave, whatever it learnt."""
+    """Have one seed act by the parameters that `acting` gave, in place of its own."""
     # The parameters are views of the state.
     named = training.algorithm.parameters(training.state)
     for name, array in arrays.items():

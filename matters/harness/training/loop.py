@@ -1,7 +1,7 @@
 """The training loop of a population: a generator of events. Recording, evaluation and checkpoints consume
 it.
 
-Nothing here but the end itself, and the schedules that say so, depends on how long the run is.
+Apart from its end, and from schedules that say so, nothing here depends on how long the run is.
 """
 
 from collections.abc import Iterator
@@ -69,5 +69,5 @@ def ended(training: Population, one: Experience) -> Iterator[EpisodeEnded]:
 
 
 def means(measured: dict[str, list[list[float]]]) -> Metrics:
-    """The mean of each metric [S] over the times that it was measured, in double precision."""
+    """The mean of each metric [S] over its measurements, in double precision."""
     return {name: torch.tensor(values, dtype=torch.float64).mean(0) for name, values in measured.items()}

@@ -1,4 +1,4 @@
-"""Evaluation points in training: whose policies are kept, and which episodes are played, when."""
+"""Evaluation points in training: when policies are kept and which episodes are played."""
 
 from collections.abc import Mapping, Sequence
 

@@ -1,4 +1,4 @@
-"""A population in training: all that its future depends on, and what it tells as it goes."""
+"""A population in training: all that its future depends on, and the events that it yields."""
 
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
