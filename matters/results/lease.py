@@ -108,8 +108,9 @@ class Lease:
     ) -> None:
         """Write the results of a run that took `steps` steps; by default, as many as were asked.
 
-        The run is done once status.json, the last file, is in place; until then it can be leased again. With `policies` it can be evaluated again. `state` holds the files, by their new names, from which it
-        can go on; they may be removed later, and are hashed apart.
+        The run is done once status.json, the last file, is in place; until then it can be leased again. With
+        `policies` it can be evaluated again. `state` holds the files, by their new names, from which it can
+        go on; they may be removed later, and are hashed apart.
 
         Raises InputError for a record that is not of the schema, ValueError for provenance that is not
         JSON; both before anything is written. RuntimeError for a lease that is no longer held.
