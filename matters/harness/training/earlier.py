@@ -16,7 +16,7 @@ import numpy as np
 from safetensors import safe_open
 from safetensors.numpy import load_file
 
-from matters.algorithms import load
+from matters.algorithms import ALGORITHMS, load
 from matters.harness.training import checkpoint
 from matters.harness.training.evaluate import nominal_step
 from matters.harness.training.kept_policies import KeptPolicies, unpacked
@@ -114,6 +114,8 @@ def _objection(store: Store, source: Source, spec: RunSpec) -> str:
     directory = store.directory(source.run_id)
     if longer and (name := schedule(spec.config)):
         return f"cannot go on, since {name} depends on how long a run is"
+    if longer and load(spec.algorithm).KIND == "on-policy" and spec.algorithm not in ALGORITHMS:
+        return "cannot go on, since a rule of one's own may depend on how long a run is"
     if longer and source.diverged:
         return "diverged"
     if longer and not (directory / STATE[0]).exists():

@@ -169,8 +169,7 @@ def test_going_on_survives_an_interruption_and_is_packed_with_others(tmp_path):
 
 
 def reason(path, one):
-    store = Store.open(path)
-    choice = earlier.choose(store, one, earlier.trainings(store, [one]))
+    choice = earlier.choose(*asked(path, one))
     assert choice.source is None
     return choice.reason
 
@@ -190,6 +189,21 @@ def test_what_cannot_go_on_says_why_and_trains_from_its_beginning(tmp_path):
     assert "did not keep its final state (--keep-state" in reason(tmp_path, spec("sac", steps=200))
     # Points at 33 and 66 of the first hundred steps.
     assert "kept no policy at step 34" in reason(tmp_path, spec("sac", steps=100, points=3))
+
+
+def test_an_on_policy_rule_of_ones_own_does_not_go_on_since_its_schedules_are_not_known(
+    tmp_path, monkeypatch
+):
+    digests(tmp_path, [spec("ppo", preset="ppo-m", steps=96)])
+    longer = spec("ppo", preset="ppo-m", steps=192)
+    assert earlier.choose(*asked(tmp_path, longer)).source is not None
+    monkeypatch.setattr(earlier, "ALGORITHMS", {})
+    assert "a rule of one's own may depend on how long a run is" in reason(tmp_path, longer)
+
+
+def asked(path, one):
+    store = Store.open(path)
+    return store, one, earlier.trainings(store, [one])
 
 
 def test_a_damaged_run_is_not_taken_over(tmp_path):
