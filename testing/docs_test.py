@@ -39,7 +39,7 @@ def follow(page: str, place: Path) -> str:
     return "".join(said)
 
 
-@pytest.mark.parametrize("page", ["your-own-environment.md"])
+@pytest.mark.parametrize("page", ["your-own-environment.md", "your-own-algorithm.md"])
 def test_a_page_for_those_who_add_their_own_works_to_the_letter(page: str, tmp_path: Path) -> None:
     said = follow(page, tmp_path)
     assert "done, 0 running" in said

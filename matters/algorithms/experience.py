@@ -82,7 +82,7 @@ class Experience:
 def collect(learner: Learner) -> Iterator[Experience]:
     """T steps of every environment, one after the other."""
     config, rule = learner.config, learner.algorithm
-    if config.tricks.reset_each_rollout and learner.step:
+    if rule.FACTS.begins_anew(config) and learner.step:
         first = learner.environments.begin_anew()
         learner.observation = rule.observe(learner.state, config, first, learn=True)
         learner.memory = torch.zeros_like(learner.memory)

@@ -138,6 +138,8 @@ class Facts:
     replay: str | None = None
     lag: str | None = None
     """The config field that says how many updates ago the parameters are that act."""
+    begins_anew: Callable[[Any], bool] = lambda config: False  # noqa: ARG005
+    """Whether under a config every rollout begins with new episodes."""
     alone: bool = False
     """Whether it trains one seed at a time."""
     bounded_actions: bool = False

@@ -13,6 +13,7 @@ from typing import Any, Literal, get_args, get_origin
 from pydantic import BaseModel, ValidationError
 
 from matters.harness.training.worker import Progress, train_population
+from matters.results.schema import Status
 from matters.results.store import Store
 from matters.suites.spec import Evaluation, RunSpec
 from matters.suites.variant import named
@@ -43,6 +44,11 @@ def findings(name: str, environment: str = ENVIRONMENT) -> Iterator[Finding]:
         tries = _Tries(Path(folder), name, rule.VERSION, environment, _steps(config, rule))
         yield Finding("the protocol's names are there", True)
         yield _presets(rule)
+        (status,) = tries.train(config, 0).values()
+        sound = status.state == "done" and status.diverged_at is None
+        yield Finding("a short run ends", sound, status.error or "")
+        if not sound:
+            return
         yield _repeats(tries, config)
         if rule.KIND == "reference":
             return
@@ -79,6 +85,11 @@ class _Tries:
 
     def digests(self, config: BaseModel, *seeds: int, interrupted: bool = False) -> dict[int, str]:
         """Train seeds together; the digest of each, or what went wrong in its place."""
+        found = self.train(config, *seeds, interrupted=interrupted)
+        return {seed: status.digest or str(status.error) for seed, status in found.items()}
+
+    def train(self, config: BaseModel, *seeds: int, interrupted: bool = False) -> dict[int, Status]:
+        """Train seeds together; with `interrupted`, in two goes."""
         self.count += 1
         path = self.folder / str(self.count)
         store, specs = Store.open(path, create=True), self.specs(config, seeds)
@@ -88,8 +99,7 @@ class _Tries:
             except KeyboardInterrupt:
                 pass  # what it left is gone on from below
         train_population(path, specs, _say_nothing, checkpoint_seconds=0.0)
-        found = {spec.seed: store.status(spec.run_id) for spec in specs}
-        return {seed: status.digest or str(status.error) for seed, status in found.items()}
+        return {spec.seed: store.status(spec.run_id) for spec in specs}
 
 
 def _say_nothing(_progress: Progress) -> None:

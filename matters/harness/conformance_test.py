@@ -66,14 +66,20 @@ def test_a_setting_that_nothing_reads_is_found_and_nothing_else_is_wrong_with_it
 
 
 def test_a_rule_whose_seeds_see_one_another_is_found(checked: Any) -> None:
-    found = {one.promise: one.holds for one in islice(checked("leaking", LEAKING), 5)}
+    found = {one.promise: one.holds for one in islice(checked("leaking", LEAKING), 6)}
     assert found["the same seed gives the same bits"] is True
     assert found["a seed has the same bits alone and among three"] is False
     assert found["what other seeds train with it does not matter"] is False
 
 
+def test_a_rule_that_cannot_train_is_said_and_no_promise_of_it_is_believed(checked: Any) -> None:
+    broken = SOUND + "\ndef update(*arguments, **options):\n    raise RuntimeError('not written yet')\n"
+    last = list(checked("unwritten", broken))[-1]
+    assert last == Finding("a short run ends", False, "RuntimeError: not written yet")
+
+
 def test_a_memory_outside_the_state_is_found(checked: Any) -> None:
-    found = {one.promise: one.holds for one in islice(checked("forgetful", FORGETFUL), 3)}
+    found = {one.promise: one.holds for one in islice(checked("forgetful", FORGETFUL), 4)}
     assert found["the same seed gives the same bits"] is False
 
 
