@@ -24,6 +24,11 @@ def begun(
     rollout = collect(ppo, single, config, seeds)
     if dtype == torch.float64:
         rollout = Rollout(**{k: v.double() if v.is_floating_point() else v for k, v in vars(rollout).items()})
+        # What is remembered of acting is of the policy in this precision, too.
+        seen = rollout.observation.flatten(1, 2)
+        noise = torch.zeros(*seen.shape[:2], state.actor.noise_size)
+        _, record = state.actor.sample(state.policy, seen, noise)
+        rollout.record = record.double().unflatten(1, rollout.reward.shape[1:])
     return state, rollout
 
 
@@ -258,8 +263,10 @@ def test_the_adaptive_coefficient_doubles_or_halves_after_each_update_and_for_ea
     for kl_target, factor in ((1e-9, 2.0), (1e9, 0.5)):
         config = changed(SMALL, objective="kl-adaptive", kl_coefficient=3.0, kl_target=kl_target)
         assert learnt(config).kl_coefficient.tolist() == [3 * factor] * 3
-    free, rollout = begun()
-    kl = ppo.update(free, SMALL, rollout, generators((0, 1, 2), 1), progress=0.0)["mean_kl"]
+    # The same penalty, held fixed: the same KL, between whose values the target is put.
+    fixed = changed(SMALL, objective="kl-fixed", kl_coefficient=1e-9)
+    state, rollout = begun(fixed)
+    kl = ppo.update(state, fixed, rollout, generators((0, 1, 2), 1), progress=0.0)["mean_kl"]
     between = changed(
         SMALL, objective="kl-adaptive", kl_coefficient=1e-9, kl_target=float(kl.median()) * 1.45
     )

@@ -120,7 +120,7 @@ def test_files_that_hold_less_than_the_checkpoint_stands_for_are_refused_in_one_
     rows = tmp_path / "1" / "checkpoint.rows"
     rows.write_bytes(rows.read_bytes()[:-1])
     with pytest.raises(
-        ValueError, match=r"checkpoint\.rows: 356 bytes, the checkpoint stands for 357"
+        ValueError, match=r"checkpoint\.rows: 492 bytes, the checkpoint stands for 493"
     ) as refused:
         restored(tmp_path, original, counts)
     assert "\n" not in str(refused.value)

@@ -16,7 +16,7 @@ from matters.reports.questions.trust_region.bounds import Bound, bounds
 from matters.reports.questions.trust_region.trust_region import percent
 from matters.reports.questions.trust_region.updates import average, measure, share
 from matters.reports.study.study import prepare
-from matters.suites.suite import load_suite, suite
+from matters.suites.suite import load_suite, suite, suite_names
 from matters.suites.variant import variant
 from testing.planted import CONSTANTS, Plant, planted
 
@@ -279,10 +279,11 @@ def test_a_percentage_is_0_or_100_only_where_it_is(value, text):
 
 
 def test_the_shipped_suites_that_ask_have_bounded_variants_and_unbounded_ones():
-    for name in ("implementation-matters", "natural-ladder", "mujoco-on-policy"):
-        known = [bool(bounds(one)) for one in load_suite(name).variants.values()]
-        assert any(known)
-        assert not all(known)
+    asking = [load_suite(name) for name in suite_names() if "trust-region" in load_suite(name).questions]
+    known = [[bool(bounds(one)) for one in asked.variants.values()] for asked in asking]
+    assert asking
+    assert all(any(bounded) for bounded in known)
+    assert not all(all(bounded) for bounded in known)
 
 
 def test_a_variant_without_settings_has_no_bounds():
