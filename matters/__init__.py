@@ -17,7 +17,6 @@ Importing `matters` is quick; each function loads what it needs. Bad input raise
 
 import json
 import math
-import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -91,23 +90,12 @@ def run(
     Interrupted, even with `kill -9`, the same call goes on from the last checkpoints. Workers are spawned: a
     program calls this under `if __name__ == "__main__":`. Raises InputError before anything is trained.
     """
-    from functools import partial
-
-    from matters.harness.scheduling import executors
-    from matters.harness.scheduling.fill_store import fill_store
-    from matters.harness.terminal import display
-    from matters.harness.terminal.console import notes
+    from matters.harness.commands.run import cores, train_missing
 
     if workers is not None and workers < 1:
         raise InputError(f"workers = {workers}: at least 1 is needed")
-    outcome = fill_store(
-        store,
-        suite.cells(),
-        workers or len(os.sched_getaffinity(0)),
-        execute=executors.load(executor),
-        watch=partial(display.progress, console=notes()),
-        say=notes().print,
-        retry_failed=retry_failed,
+    outcome = train_missing(
+        store, suite.cells(), workers or cores(), executor=executor, retry_failed=retry_failed
     )
     return Trained(outcome.trained, tuple(lost.reason for lost in outcome.lost))
 

@@ -12,7 +12,7 @@ import pandas as pd
 from matters.results.schema import Columns, Record, Status
 from matters.results.store import Store
 from matters.suites.joint import Joint
-from matters.suites.settings import flat
+from matters.suites.spec import flat
 from matters.suites.suite import Suite
 
 SETTINGS = ["variant", "environment", "setting", "value"]
@@ -177,12 +177,7 @@ def joined(parts: list[tuple[dict[str, Any], Columns]], types: Mapping[str, str]
     return pd.DataFrame(joined)
 
 
-def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+def _flat(values: Mapping[str, Any]) -> dict[str, Any]:
     """Nested tables as dotted columns; lists as JSON."""
-    flat: dict[str, Any] = {}
-    for key, value in values.items():
-        if isinstance(value, Mapping):
-            flat |= _flat(value, f"{prefix}{key}.")
-        else:
-            flat[prefix + key] = json.dumps(value) if isinstance(value, list) else value
-    return flat
+    columns = flat(values)
+    return {name: json.dumps(value) if isinstance(value, list) else value for name, value in columns.items()}

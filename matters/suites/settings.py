@@ -7,6 +7,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from matters import algorithms
+from matters.suites.spec import flat
 from matters.suites.variant import Variant, without_effect
 
 ABSENT = "absent"
@@ -74,14 +75,6 @@ def value_text(value: Any) -> str:
 def difference_text(found: Mapping[str, tuple[Any, Any]]) -> str:
     """Differences in one line: name, the first's value → the second's."""
     return "; ".join(f"{name} {value_text(a)} → {value_text(b)}" for name, (a, b) in found.items())
-
-
-def flat(values: Mapping[str, Any], prefix: str = "") -> Settings:
-    """Nested tables by dotted names."""
-    found: Settings = {}
-    for name, value in values.items():
-        found |= flat(value, f"{prefix}{name}.") if isinstance(value, Mapping) else {prefix + name: value}
-    return found
 
 
 def sources(model: type[BaseModel], prefix: str = "") -> dict[str, str]:

@@ -108,9 +108,8 @@ def without_effect(algorithm: str, config: BaseModel) -> set[str]:
 
 def rollout(chosen: Variant, environment: str) -> tuple[str, int]:
     """The setting that says how long a rollout is, and the steps of one; without rollouts none, and 1."""
-    known, config = facts(chosen), chosen.on(environment)
-    length = math.prod(getattr(config, field) for field in known.rollout)
-    return (known.rollout[0], length) if known.rollout else ("", 1)
+    known = facts(chosen)
+    return known.rollout[0] if known.rollout else "", known.rollout_steps(chosen.on(environment))
 
 
 def shortened(chosen: Variant, steps: int) -> Variant:

@@ -1,6 +1,5 @@
 """`matters reproduce`: train a run again and compare digests."""
 
-from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
@@ -8,8 +7,10 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from matters.harness.commands.options import DEFAULT_STORE, Json, RunId, StoreDirectory
-from matters.harness.terminal.console import notes, print_json, warn
+from matters.harness.commands.run import train_missing
+from matters.harness.terminal.console import print_json, warn
 from matters.suites.errors import InputError
+from matters.suites.spec import flat
 
 if TYPE_CHECKING:
     from matters.results.store import Store
@@ -86,9 +87,6 @@ def _differing(store: "Store", run_id: str, again: dict[str, str]) -> list[str]:
 
 def _train_again(spec: "RunSpec") -> tuple[str | None, str | None, dict[str, Any], dict[str, str]]:
     """The digest, or what went wrong, and the provenance and hashed parts of a fresh run of the spec."""
-    from matters.harness.scheduling import executors
-    from matters.harness.scheduling.fill_store import fill_store
-    from matters.harness.terminal import display
     from matters.results.schema import part_hashes
     from matters.results.store import Store
     from matters.suites.suite import Cell
@@ -97,14 +95,7 @@ def _train_again(spec: "RunSpec") -> tuple[str | None, str | None, dict[str, Any
         directory = Path(folder) / "runs"
         fresh = Store.open(directory, create=True)
         cell = Cell(spec.algorithm, spec.environment, (spec,))
-        outcome = fill_store(
-            fresh,
-            [cell],
-            1,
-            execute=executors.load("local"),
-            watch=partial(display.progress, console=notes()),
-            say=notes().print,
-        )
+        outcome = train_missing(fresh, [cell], 1)
         if outcome.lost:
             return None, outcome.lost[0].reason, {}, {}
         status = fresh.status(spec.run_id)
@@ -125,17 +116,9 @@ def _changed(before: dict[str, Any], after: dict[str, Any]) -> list[str]:
     loops that the libraries picked.
     """
     portable = before.get("bits") == after.get("bits") == "portable"
-    then, now = _flat(before), _flat(after)
+    then, now = flat(before), flat(after)
     return [
         f"{name}: {then.get(name)} then, {now.get(name)} now"
         for name in sorted(then.keys() | now.keys())
         if name.startswith(ALWAYS if portable else ALWAYS + NOT_PORTABLE) and then.get(name) != now.get(name)
     ]
-
-
-def _flat(facts: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Nested facts under dotted names."""
-    flat: dict[str, Any] = {}
-    for name, value in facts.items():
-        flat |= _flat(value, f"{prefix}{name}.") if isinstance(value, dict) else {prefix + name: value}
-    return flat

@@ -27,7 +27,11 @@ from matters.harness.terminal.console import notes, print_json, warn
 from matters.suites.errors import InputError
 
 if TYPE_CHECKING:
-    from matters.suites.suite import Suite
+    from collections.abc import Sequence
+
+    from matters.harness.scheduling.fill_store import Outcome
+    from matters.results.store import Store
+    from matters.suites.suite import Cell, Suite
 
 Workers = Annotated[int | None, typer.Option(metavar="N", help="Processes at a time.  [default: one a core]")]
 Executor = Annotated[str, typer.Option(metavar="NAME", help="Where runs are trained: local.")]
@@ -89,13 +93,12 @@ def run_suite(
     `command` is what to type for the same again. Exits with 1 if runs failed or are missing. Raises
     InputError for an option that cannot be used, before anything is written.
     """
-    execute = executors.load(executor)
+    executors.load(executor)  # refused, if at all, before anything is written
     crew = _workers(workers)
     declared.check_rollouts()
     place = report_directory(out, store, declared.name)
 
-    from matters.harness.scheduling.fill_store import check_memory, fill_store
-    from matters.harness.terminal import display
+    from matters.harness.scheduling.fill_store import check_memory
     from matters.results.store import Store
 
     if not store.exists():
@@ -106,13 +109,11 @@ def run_suite(
         for remark in declared.remarks():
             notes().print(remark)
     try:
-        outcome = fill_store(
+        outcome = train_missing(
             opened,
             declared.cells(),
             crew,
-            execute=execute,
-            watch=partial(display.progress, console=notes()),
-            say=notes().print,
+            executor=executor,
             retry_failed=retry_failed,
             keep_state=keep_state,
         )
@@ -146,9 +147,39 @@ def run_suite(
         raise typer.Exit(1)
 
 
+def train_missing(
+    store: "Store",
+    cells: "Sequence[Cell]",
+    workers: int,
+    *,
+    executor: str = "local",
+    retry_failed: bool = False,
+    keep_state: bool = False,
+) -> "Outcome":
+    """Train what the store lacks of the cells, with progress on standard error. Raises InputError."""
+    from matters.harness.scheduling.fill_store import fill_store
+    from matters.harness.terminal import display
+
+    return fill_store(
+        store,
+        cells,
+        workers,
+        execute=executors.load(executor),
+        watch=partial(display.progress, console=notes()),
+        say=notes().print,
+        retry_failed=retry_failed,
+        keep_state=keep_state,
+    )
+
+
+def cores() -> int:
+    """How many processes can work at a time: one on each core that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 def _workers(asked: int | None) -> int:
     if asked is None:
-        return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+        return cores()
     if asked < 1:
         raise InputError(f"--workers {asked}: at least 1 is needed")
     return asked

@@ -6,6 +6,7 @@ import typer
 
 from matters.harness.commands.options import DEFAULT_STORE, Json, RunId, StoreDirectory
 from matters.harness.terminal.console import print_json, print_table
+from matters.suites.spec import flat
 
 POINTS = 5
 """How many of the last evaluation points are shown."""
@@ -32,7 +33,7 @@ def show(run_id: RunId, store: StoreDirectory = DEFAULT_STORE, json: Json = Fals
         return
     for part in ("spec", "status", "provenance"):
         typer.echo(part)
-        for name, value in _flat(facts[part]):
+        for name, value in flat(facts[part]).items():
             typer.echo(f"  {name}: {value}")
     for number, failure in enumerate(facts["failures"], start=1):
         typer.echo(f"failure {number}, after {failure['steps']} steps: {failure['error']}")
@@ -52,11 +53,3 @@ def _evaluations(columns: Any) -> list[dict[str, Any]]:
         {"point": point, "step": rows[-1][0], "score": sum(score for _, score in rows) / len(rows)}
         for point, rows in sorted(points.items())
     ]
-
-
-def _flat(value: dict[str, Any], prefix: str = "") -> list[tuple[str, Any]]:
-    """Nested names joined with dots."""
-    found: list[tuple[str, Any]] = []
-    for name, item in value.items():
-        found += _flat(item, f"{prefix}{name}.") if isinstance(item, dict) else [(f"{prefix}{name}", item)]
-    return found

@@ -101,9 +101,8 @@ def check_memory(cells: "Sequence[Cell]", workers: int) -> None:
 
 
 def _limits(cells: "Sequence[Cell]", pending: Mapping[str, int], workers: int) -> dict[str, int]:
-    from matters.harness.scheduling import (
-        memory,  # torch: the parent has it by now, this file's other importers may not need it
-    )
+    # It loads torch: the parent has it by now, this file's other importers may not need it.
+    from matters.harness.scheduling import memory
 
     wanted = [cell for cell in cells if any(spec.run_id in pending for spec in cell.specs)]
     return memory.limits(wanted, min(workers, len(pending)), memory.available_bytes())

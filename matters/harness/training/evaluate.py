@@ -55,15 +55,25 @@ class Evaluator:
             [[_episode_seed(own, step, episode) for episode in range(episodes)] for own in self.streams]
         )
         played = [self._play(policy, seeds[:, group.start : group.stop]) for group in self.groups]
+        returns, lengths, not_finite = zip(*played, strict=True)
         return Evaluated(
-            np.concatenate([part.returns for part in played], 1),
-            np.concatenate([part.lengths for part in played], 1),
-            np.logical_or.reduce([part.not_finite for part in played]),
-            {row: error for part in played for row, error in part.broken.items()},
+            np.concatenate(returns, 1),
+            np.concatenate(lengths, 1),
+            np.logical_or.reduce(not_finite),
+            self.broken,
         )
 
-    def _play(self, policy: Policy, seeds: np.ndarray) -> Evaluated:
-        """An episode for each of `seeds` [S, E], side by side.
+    @property
+    def broken(self) -> dict[int, BaseException]:
+        """What an environment of a seed raised, by its row. It is stepped no more."""
+        return {
+            index // size: error
+            for size, together in self.simulators.items()
+            for index, error in together.broken.items()
+        }
+
+    def _play(self, policy: Policy, seeds: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """An episode for each of `seeds` [S, E], side by side: `Evaluated`'s returns, lengths and not_finite.
 
         The policy is always shown as many observations as can be played together, and an episode that is
         over leaves its last one in the batch, so that an episode's bits depend neither on how many others
@@ -90,8 +100,7 @@ class Evaluator:
             playing = playing[~(stepped.terminated | stepped.truncated)[playing]]
             if playground.broken:
                 playing = playing[~np.isin(playing, list(playground.broken))]
-        broken = {index // episodes: error for index, error in playground.broken.items()}
-        return Evaluated(returns.reshape(seeds.shape), lengths.reshape(seeds.shape), not_finite, broken)
+        return returns.reshape(seeds.shape), lengths.reshape(seeds.shape), not_finite
 
     def keep(self, rows: list[int]) -> None:
         """Go on with some of the seeds only."""

@@ -3,11 +3,9 @@
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-import torch
-from torch import Tensor
 
 from matters.harness.training.earlier import steps_taken
-from matters.harness.training.evaluate import Evaluated, Evaluator, Policy, due, nominal_step
+from matters.harness.training.evaluate import Evaluated, Evaluator, due, nominal_step
 from matters.harness.training.kept_policies import acting, next_kept, put
 from matters.harness.training.population import Population, begin, streams
 from matters.harness.training.recorder import Recorder
@@ -33,12 +31,11 @@ def keep_and_evaluate(
             if sound[index]:
                 recorder.policies.add(step, acting(training, index))
     for point in due(spec, recorders[0].next_point, step):
-        evaluated = evaluate(_still(training.policy(), sound), point)
-        training.broken_in_evaluation |= evaluated.broken
+        evaluated = evaluate(training.policy(), point)
         training.environments.not_finite |= evaluated.not_finite
         for index, recorder in enumerate(recorders):
             if training.sound[index] and index not in evaluated.broken:
-                _record(recorder, point, step, evaluated, index)
+                record(recorder, point, step, evaluated, index)
 
 
 def play_kept(
@@ -56,17 +53,11 @@ def play_kept(
             evaluated = evaluate(player.policy(), point)
             if evaluated.broken:
                 raise evaluated.broken[0]
-            _record(recorder, point, step, evaluated, 0)
+            record(recorder, point, step, evaluated, 0)
 
 
-def _record(recorder: Recorder, point: int, step: int, evaluated: Evaluated, row: int) -> None:
+def record(recorder: Recorder, point: int, step: int, evaluated: Evaluated, row: int) -> None:
+    """Add what one seed reached at an evaluation point."""
     episodes = zip(evaluated.returns[row], evaluated.lengths[row], strict=True)
     for episode, (score, length) in enumerate(episodes):
         recorder.evaluation(point, step, episode, float(score), int(length))
-
-
-def _still(policy: Policy, sound: Tensor) -> Policy:
-    """The policy, with no action for seeds that have diverged: simulators take no nan."""
-    if sound.all():
-        return policy
-    return lambda observation: torch.where(sound[:, None, None], policy(observation), 0.0)

@@ -55,15 +55,13 @@ class Population:
     """What an off-policy rule learns from."""
     step: int = 0
     """Environment steps taken so far by each run."""
-    broken_in_evaluation: dict[int, BaseException] = field(default_factory=dict)
-    """What an evaluation's environment of a seed raised, by its row."""
     measured: dict[str, list[list[float]]] = field(default_factory=dict)
     """What the updates since the last block's end measured, by metric: for each update a number per seed."""
 
     @property
     def rollout_steps(self) -> int:
         """Environment steps of an on-policy rule's rollout, T · N."""
-        return int(self.config.horizon * self.config.environments)
+        return self.algorithm.FACTS.rollout_steps(self.config)
 
     @property
     def updates(self) -> int:
@@ -80,15 +78,8 @@ class Population:
         """Seeds all of whose numbers are finite, and whose policy asked for no action that is none."""
         return population.finite(self.state) & ~torch.from_numpy(self.environments.not_finite)
 
-    @property
-    def broken(self) -> dict[int, BaseException]:
-        """What an environment of a seed raised, in training or in an evaluation, by its row."""
-        return self.broken_in_evaluation | self.environments.broken
-
     def keep(self, rows: list[int]) -> None:
         """Go on with some of the seeds only."""
-        found = self.broken_in_evaluation
-        self.broken_in_evaluation = {k: found[row] for k, row in enumerate(rows) if row in found}
         self.specs = [self.specs[row] for row in rows]
         self.state = population.select(self.state, rows)
         self.environments.keep(rows)

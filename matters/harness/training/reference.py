@@ -10,8 +10,9 @@ from torch import Tensor
 
 from matters.algorithms import load
 from matters.algorithms.interface import NotFinite
-from matters.harness.training.evaluate import Evaluator, due, nominal_step
+from matters.harness.training.evaluate import due, nominal_step
 from matters.harness.training.loop import BLOCK
+from matters.harness.training.points import evaluator, record
 from matters.harness.training.population import streams
 from matters.harness.training.recorder import Recorder
 from matters.suites.spec import RunSpec
@@ -64,8 +65,7 @@ def train(spec: RunSpec, recorder: Recorder, notify: Callable[[int], None]) -> d
     algorithm = load(spec.algorithm)
     assert algorithm.KIND == "reference"
     config = algorithm.Config.model_validate(spec.config, strict=False)
-    source = streams(spec.seed)
-    evaluator = Evaluator([spec], [source.evaluation])
+    evaluate = evaluator([spec])
 
     def updated(step: int, metrics: Mapping[str, float], act: Callable[[np.ndarray], np.ndarray]) -> None:
         if metrics:
@@ -75,19 +75,12 @@ def train(spec: RunSpec, recorder: Recorder, notify: Callable[[int], None]) -> d
             return torch.from_numpy(act(observation[0].numpy()))[None]
 
         for point in due(spec, recorder.next_point, step):
-            evaluated = evaluator(policy, point)
+            evaluated = evaluate(policy, point)
             if evaluated.broken:
                 raise evaluated.broken[0]
             if evaluated.not_finite[0]:
                 raise NotFinite("an action is not finite")
-            for episode in range(spec.evaluation.episodes):
-                recorder.evaluation(
-                    point,
-                    step,
-                    episode,
-                    float(evaluated.returns[0, episode]),
-                    int(evaluated.lengths[0, episode]),
-                )
+            record(recorder, point, step, evaluated, 0)
         notify(step)
 
     environment = RecordedEpisodes(make(spec.environment, spec.environment_settings), recorder)
@@ -95,7 +88,7 @@ def train(spec: RunSpec, recorder: Recorder, notify: Callable[[int], None]) -> d
         return algorithm.train(
             config,
             environment,
-            seed=int(source.initialisation.generate_state(1)[0]),
+            seed=int(streams(spec.seed).initialisation.generate_state(1)[0]),
             steps=spec.steps,
             ends=block_ends(spec),
             updated=updated,

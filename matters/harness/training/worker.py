@@ -245,7 +245,7 @@ def _retire(
 
     A seed whose environment raised has failed; one whose numbers are no longer finite has diverged.
     """
-    sound, broken = training.sound.tolist(), training.broken
+    sound, broken = training.sound.tolist(), training.environments.broken | evaluator.broken
     gone = [index for index in range(len(members)) if index in broken or not sound[index]]
     for index in reversed(gone):
         if index in broken:
@@ -288,9 +288,7 @@ def _finish(
         state=state_files(member.lease.directory, "checkpoint") if keeps_state else {},
     )
     del members[index]
-    diverged = member.recorder.diverged_at
-    message = "" if diverged is None else f"diverged at step {diverged}"
-    emit(Progress((member.spec.run_id,), "done", training.step, member.spec.steps, message))
+    _announce_done(member, training.step, emit)
 
 
 def _train_reference(members: list[Member], emit: Emit) -> None:
@@ -307,13 +305,18 @@ def _train_reference(members: list[Member], emit: Emit) -> None:
     facts = _provenance(members, time.monotonic() - started, steps)
     member.lease.finish(member.recorder.record(policy), facts, steps=steps)
     members.clear()
-    message = "" if diverged is None else f"diverged at step {diverged}"
-    emit(Progress(run_ids, "done", steps, total, message))
+    _announce_done(member, steps, emit)
 
 
 def _announce(members: list[Member], training: Population, emit: Emit, message: str = "") -> None:
     ids = tuple(member.spec.run_id for member in members)
     emit(Progress(ids, "running", training.step, training.specs[0].steps, message))
+
+
+def _announce_done(member: Member, steps: int, emit: Emit) -> None:
+    diverged = member.recorder.diverged_at
+    message = "" if diverged is None else f"diverged at step {diverged}"
+    emit(Progress((member.spec.run_id,), "done", steps, member.spec.steps, message))
 
 
 def _provenance(members: list[Member], seconds: float, steps: int) -> dict[str, object]:

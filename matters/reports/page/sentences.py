@@ -9,7 +9,6 @@ from matters.reports.study.pairwise import Comparison
 from matters.reports.study.study import AGGREGATE, Study
 
 MOST_SEEDS = 200  # a plan for more is no plan
-NO_CLAIM = "Runs are left out"
 
 
 def place_text(where: str) -> str:

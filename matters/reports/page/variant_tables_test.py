@@ -8,7 +8,7 @@ import pytest
 from matters.reports.page.variant_tables import bases, settings
 from matters.reports.study.study import prepare
 from matters.results.snapshot import SETTINGS
-from matters.suites.settings import flat
+from matters.suites.spec import flat
 from matters.suites.suite import Suite
 from matters.suites.variant import variant
 from testing.planted import Plant, planted

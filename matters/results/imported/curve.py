@@ -80,7 +80,7 @@ def clean(curve: Curve) -> Points:
             "finite ones: should be finite; take the row out if nothing was measured there"
         )
     if first:
-        notes.append(f"{_count(first, 'return')} before the first finite one left out")
+        notes.append(f"{counted(first, 'return')} before the first finite one left out")
     diverged_at = None
     if last + 1 < len(curve.returns):
         diverged_at = int(curve.steps[last + 1])
@@ -128,8 +128,8 @@ def _without_void_steps(curve: Curve) -> tuple[Curve, list[str]]:
         void = valid[:row] & (steps[:row] >= steps[row])
         valid[:row] &= ~void
         notes.append(
-            f"started again at step {steps[row]:.0f}: {_count(int(void.sum()), 'earlier return')} from there "
-            "on left out"
+            f"started again at step {steps[row]:.0f}: {counted(int(void.sum()), 'earlier return')} "
+            "from there on left out"
         )
     return (_rows(curve, np.flatnonzero(valid)), notes) if notes else (curve, notes)
 
@@ -156,5 +156,6 @@ def _check_single(curve: Curve, kept: slice) -> None:
         )
 
 
-def _count(number: int, noun: str) -> str:
+def counted(number: int, noun: str) -> str:
+    """The number and its noun, as "1 run" and "2 runs"."""
     return f"{number} {noun}{'' if number == 1 else 's'}"

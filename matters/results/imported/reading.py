@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from matters.results.imported import naming, sources
-from matters.results.imported.curve import Curve, Names, clean
+from matters.results.imported.curve import Curve, Names, clean, counted
 from matters.results.imported.naming import printable
 from matters.results.imported.readers import Lacking, Said, curves
 from matters.results.imported.runs import ForeignRun
@@ -70,7 +70,7 @@ def _named(found: Sequence[Found], said: Said, passed_over: Sequence[str]) -> li
     if said.seeds is not None and len(said.seeds) != len(found):
         several = [one for one in found if len(one.unit.paths) > 1]
         why = f"; {several[0].unit.shown} is one run of {len(several[0].unit.paths)} files" if several else ""
-        given, there = _count(len(said.seeds), "seed"), _count(len(found), "run")
+        given, there = counted(len(said.seeds), "seed"), counted(len(found), "run")
         raise InputError(f"--seeds: {given} for {there}; one per run is expected{why}")
     runs, lacking = [], []
     for position, one in enumerate(found):
@@ -86,7 +86,7 @@ def _named(found: Sequence[Found], said: Said, passed_over: Sequence[str]) -> li
     if lacking:
         raise _lacking(lacking, len(found))
     if passed_over:
-        files = f"{_count(len(passed_over), 'file')} beside them passed over as no results"
+        files = f"{counted(len(passed_over), 'file')} beside them passed over as no results"
         runs[0] = replace(runs[0], notes=(*runs[0].notes, files))
     return runs
 
@@ -154,10 +154,6 @@ def _lacking(lacking: Sequence[tuple[Found, list[str]]], runs: int) -> InputErro
     return InputError(
         f"{first}{others}: {seems}, {what}: {needed} needed, or a pattern that names them (--from)"
     )
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 __all__ = ["Said", "read"]
