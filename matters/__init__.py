@@ -94,6 +94,7 @@ def run(
 
     if workers is not None and workers < 1:
         raise InputError(f"workers = {workers}: at least 1 is needed")
+    suite.check_rollouts()
     outcome = train_missing(
         store, suite.cells(), workers or cores(), executor=executor, retry_failed=retry_failed
     )

@@ -91,6 +91,12 @@ def test_the_tables_are_frames_with_one_row_for_each_run_or_point(trained):
     assert set(last.index) == set(runs["run_id"])
 
 
+def test_steps_below_one_rollout_are_refused_before_anything_is_trained(trained):
+    suite, store, _ = trained
+    with pytest.raises(matters.InputError, match="steps = 32: less than one rollout"):
+        matters.run(suite.restricted(steps=32), store, workers=1)
+
+
 def test_a_report_and_its_comparisons(trained):
     suite, store, folder = trained
     page = matters.report(suite, store, folder / "report")
