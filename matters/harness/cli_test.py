@@ -220,6 +220,74 @@ def test_a_bundle_exported_moved_and_imported_is_reported_verified_shown_and_rep
         assert matters("reproduce", run_id, *new)[0] == 0
 
 
+@pytest.fixture
+def evidence(monkeypatch, tmp_path):
+    """The folder of the evidence bundles, empty."""
+    from matters.results import evidence
+
+    monkeypatch.setattr(evidence, "FOLDER", tmp_path / "evidence")
+    (tmp_path / "evidence").mkdir()
+    return tmp_path / "evidence"
+
+
+def test_an_evidence_bundle_is_reported_verified_shown_and_reproduced_by_name(matters, tmp_path, evidence):
+    """Without a store, from files that only grow."""
+    assert matters("export", "TINY", "--store", "STORE", "--evidence", "small", "--seeds", "1")[0] == 0
+    before = {path.name: path.read_bytes() for path in (evidence / "small").glob("*.parquet")}
+    code, out, _ = matters("export", "TINY", "--store", "STORE", "--evidence", "small", "--json")
+    assert (code, json.loads(out)["added"], json.loads(out)["runs"]) == (0, 2, 4)
+    assert {path.name: path.read_bytes() for path in (evidence / "small").glob("*.parquet")} == {
+        **before,
+        "records-00001.parquet": (evidence / "small" / "records-00001.parquet").read_bytes(),
+    }
+    of = ("--evidence", "small")
+    assert matters("verify", *of)[:2] == (0, "4 runs checked, 0 problems\n")
+    made = tmp_path / "page"
+    code, out, _ = matters("report", *of, "--out", str(made))
+    assert (code, out) == (0, f"{made / 'index.html'}\n")
+    runs = json.loads((made / "report.json").read_text())["runs"]
+    assert len(runs) == 4
+    stored = json.loads(matters("status", "TINY", "--store", "STORE", "--json")[1])
+    for key in ("run_id", "steps", "digest"):
+        assert [run[key] for run in runs] == [run[key] for run in stored]
+    assert "matters report --evidence small" in (made / "index.html").read_text()
+    some = matters("report", *of, "--seeds", "1", "--out", str(tmp_path / "some"))
+    assert some[0] == 0
+    assert len(json.loads((tmp_path / "some" / "report.json").read_text())["runs"]) == 2
+    run_id = runs[0]["run_id"]
+    shown = json.loads(matters("show", run_id, *of, "--json")[1])
+    assert shown == json.loads(matters("show", run_id, "--store", "STORE", "--json")[1])
+    code, out, _ = matters("reproduce", run_id, *of)
+    assert (code, out) == (0, f"{run_id}: the same digest, {runs[0]['digest']}\n")
+    shard = evidence / "small" / "records-00001.parquet"
+    data = bytearray(shard.read_bytes())
+    data[len(data) // 2] ^= 1
+    shard.write_bytes(data)
+    code, out, _ = matters("verify", *of)
+    assert (code, out.splitlines()[-1]) == (1, "0 runs checked, 1 problems")
+    assert "records-00001.parquet is damaged" in out
+    for command in (("report",), ("show", run_id), ("reproduce", run_id)):
+        assert matters(*command, *of)[0] == 2
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (("verify", "--evidence", "smal"), "no bundle of that name"),
+        (("report", "--evidence", "../x"), "no bundle of that name, or at that path"),
+        (("export", "TINY", "--store", "STORE", "--evidence", "../x"), "should be small letters, digits"),
+        (("export", "TINY", "--store", "STORE"), "say where the bundle goes"),
+        (("export", "TINY", "--store", "STORE", "--evidence", "x", "--out", "y"), "not with both"),
+    ],
+)
+def test_evidence_that_is_not_there_is_one_line(matters, evidence, tmp_path, words, says):
+    before = files(tmp_path)
+    code, out, err = matters(*words)
+    assert (code, out, len(err.splitlines())) == (2, "", 1)
+    assert says in err
+    assert files(tmp_path) == before
+
+
 def test_verify_finds_a_flipped_byte(matters, place, tmp_path):
     """P8."""
     assert matters("verify", "--store", "STORE")[0] == 0

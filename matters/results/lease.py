@@ -119,7 +119,7 @@ class Lease:
         check(record)
         contents = {"provenance.json": files.json_bytes(provenance)}
         for table in TABLES:
-            contents[f"{table}.parquet"] = _parquet(getattr(record, table))
+            contents[f"{table}.parquet"] = table_bytes(getattr(record, table))
         contents["policy.safetensors"] = _safetensors(record.policy)
         if policies is not None:
             contents[POLICIES] = _safetensors(policies)
@@ -210,7 +210,8 @@ def _safetensors(arrays: Columns) -> bytes:
     return safetensors.numpy.save(plain)
 
 
-def _parquet(columns: Columns) -> bytes:
+def table_bytes(columns: Columns) -> bytes:
+    """A table as it is stored, in Parquet."""
     sink = BytesIO()
     table = pyarrow.table({name: pyarrow.array(column) for name, column in columns.items()})
     pyarrow.parquet.write_table(table, sink, compression="zstd")

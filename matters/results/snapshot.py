@@ -11,15 +11,13 @@ import pandas as pd
 
 from matters.results.schema import Columns, Record, Status
 from matters.results.store import Store
+from matters.results.thinning import thin_updates
 from matters.suites.joint import Joint
 from matters.suites.spec import flat
 from matters.suites.suite import Suite
 
 SETTINGS = ["variant", "environment", "setting", "value"]
 KEYS = ["run_id", "variant", "environment", "seed"]
-MOST_UPDATES = 2_000
-"""Rows of `updates` per run: an actor-critic that updates every five steps has 200 000 in a million."""
-
 Reading = Callable[[int, int], None]
 """Called with how many of how many runs have been read."""
 
@@ -32,9 +30,8 @@ class Snapshot:
     training counts as missing. The other tables have rows of finished runs only, and start with KEYS:
     `evaluations`: point, step, score (mean return over the point's episodes); with point 0, the untrained
     policy's, if all runs have it.
-    `episodes`: step, return, length. `updates`: step and every diagnostic that any run has, nan elsewhere; of
-    a run with more than MOST_UPDATES, neighbours are one row, with the last one's step and the mean of each
-    diagnostic (of one called `max_…` the largest).
+    `episodes`: step, return, length. `updates`: step and every diagnostic that any run has, nan elsewhere;
+    thinned, see `thin_updates`.
     `provenance`: run_id and flat columns, such as `packages.torch`, of finished and failed runs.
     `settings`: what each cell was trained with, SETTINGS: the dotted name and the value as JSON, from a
     stored spec of the cell, or from the declared one where none is stored.
@@ -76,7 +73,7 @@ def snapshot(store: Store, suite: Suite | Joint, progress: Reading = lambda *_: 
                 episodes.append(
                     (keys, {name: record.episodes[name] for name in ("step", "return", "length")})
                 )
-                updates.append((keys, _thinned(record.updates)))
+                updates.append((keys, thin_updates(record.updates)))
         settings += [
             (cell.variant, cell.environment, name, json.dumps(value))
             for name, value in {"algorithm": trained_with.algorithm, **flat(trained_with.config)}.items()
@@ -132,25 +129,6 @@ def _scores(record: Record) -> dict[str, np.ndarray]:
         "step": record.evaluations["step"][first],
         "score": np.array(means, dtype=np.float64),
     }
-
-
-def _thinned(updates: Columns) -> Columns:
-    """At most MOST_UPDATES rows, as `Snapshot` says. What is not finite is not known, and does not count."""
-    rows = len(updates["step"]) if updates else 0
-    if rows <= MOST_UPDATES:
-        return updates
-    ends = np.linspace(0, rows, MOST_UPDATES + 1).astype(np.int64)
-    thin: Columns = {"step": updates["step"][ends[1:] - 1]}
-    for name in updates.keys() - {"step"}:
-        column = updates[name]
-        known = np.isfinite(column)
-        count = np.add.reduceat(known.astype(np.int64), ends[:-1])
-        if name.startswith("max_"):
-            found = np.maximum.reduceat(np.where(known, column, -np.inf), ends[:-1])
-        else:
-            found = np.add.reduceat(np.where(known, column, 0.0), ends[:-1]) / np.maximum(count, 1)
-        thin[name] = np.where(count > 0, found, np.nan)
-    return thin
 
 
 def joined(parts: list[tuple[dict[str, Any], Columns]], types: Mapping[str, str]) -> pd.DataFrame:

@@ -5,8 +5,9 @@ import pytest
 from matters.algorithms import ppo
 from matters.results.conftest import PROVENANCE, make_record
 from matters.results.schema import EVALUATIONS
-from matters.results.snapshot import KEYS, MOST_UPDATES, Snapshot, snapshot
+from matters.results.snapshot import KEYS, Snapshot, snapshot
 from matters.results.store import Store
+from matters.results.thinning import MOST_ROWS
 from matters.suites.suite import Suite, suite
 from matters.suites.variant import Variant
 
@@ -220,7 +221,7 @@ def test_the_untrained_policy_is_a_point_where_all_runs_have_it(store: Store) ->
 
 
 def test_of_very_many_updates_neighbours_are_one_row(store: Store) -> None:
-    rows = 5 * MOST_UPDATES
+    rows = 5 * MOST_ROWS
     kl = np.arange(rows, dtype=float)
     kl[7] = np.nan  # one of a row
     kl[10:15] = np.inf  # a whole row
@@ -230,7 +231,7 @@ def test_of_very_many_updates_neighbours_are_one_row(store: Store) -> None:
     updates = snapshot(store, SUITE).updates
     many = updates[updates["variant"] == "z"]
     long = many[many["environment"] == "Hopper-v5"]
-    assert len(long) == MOST_UPDATES
+    assert len(long) == MOST_ROWS
     assert long["step"].tolist()[:2] == [5, 10]
     assert long["step"].iloc[-1] == rows
     assert long["mean_kl"].tolist()[0] == 2.0

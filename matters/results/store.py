@@ -25,6 +25,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
 
+import pyarrow
 import pyarrow.parquet
 import safetensors.numpy
 
@@ -50,6 +51,7 @@ from matters.results.status import (
     read_status,
     refuse_newer,
 )
+from matters.results.thinning import RULES, THINNED_JSON
 from matters.suites.errors import InputError, nearest
 from matters.suites.spec import RunSpec
 
@@ -77,6 +79,8 @@ class Store:
     """The version of the oldest runs in it."""
     without: frozenset[str] = frozenset()
     """Files of finished runs that this copy of a store leaves out, such as policy.safetensors."""
+    thinned: frozenset[str] = frozenset()
+    """Tables of which this copy of a store may have fewer rows than were recorded, see `results.thinning`."""
 
     @classmethod
     def open(cls, path: Path | str, *, create: bool = False) -> Self:
@@ -95,6 +99,7 @@ class Store:
             fields = json.loads(marker.read_bytes())
             version = fields["schema_version"]
             without = frozenset(fields.get("without", ()))
+            thinned = frozenset(fields.get("thinned", ()))
             oldest = fields.get("oldest_schema", version)
         except OSError as error:
             wanted = "not writable" if create else "cannot be read"
@@ -104,7 +109,7 @@ class Store:
                 raise
             raise InputError(f"store = {str(path)!r}: store.json is damaged") from None
         refuse_newer(f"store = {str(path)!r}", version)
-        return cls(path, version, oldest, without)
+        return cls(path, version, oldest, without, thinned)
 
     def run_ids(self) -> list[str]:
         """The runs that have been leased at least once, sorted."""
@@ -164,7 +169,7 @@ class Store:
             fields = self._status(run_id)
             if fields is None or fields["state"] != "done":
                 raise InputError(f"run = {run_id!r}: not finished, so that it has no record")
-            tables = {table: _columns(directory / f"{table}.parquet") for table in TABLES}
+            tables = {table: read_table(directory / f"{table}.parquet") for table in TABLES}
             policy = {} if self._left_out(directory, POLICY) else _arrays(directory / POLICY)
         except InputError:
             raise
@@ -290,6 +295,21 @@ class Store:
         except (FileNotFoundError, Damage):
             return None
 
+    def parts(self, run_id: str) -> dict[str, str]:
+        """The hashes of the parts of a finished run, as they were when it finished. Raises InputError."""
+        stated: dict[str, str] | None = (self._status(run_id) or {}).get("parts")
+        return part_hashes(self.record(run_id)) if stated is None else stated
+
+    def _thin(self, directory: Path) -> dict[str, str]:
+        """The SHA-256 of each table of the run that has fewer rows than were recorded. Raises Damage."""
+        path = directory / THINNED_JSON
+        if not self.thinned or not path.exists():
+            return {}
+        data = path.read_bytes()
+        if not files.intact(data):
+            raise Damage("is damaged: it does not match its checksum")
+        return {name: sha for name, sha in json.loads(data).items() if name in self.thinned & RULES.keys()}
+
     def _left_out(self, directory: Path, name: str) -> bool:
         return name in self.without and not (directory / name).exists()
 
@@ -332,7 +352,11 @@ class Store:
             begun = (directory / "spec.json").exists() or not directory.exists()
             return [Fault(run_id, "status.json", "is missing")] if begun else []
         faults = []
-        for name, expected in fields.get("files", {}).items():
+        try:
+            expected_files = {**fields.get("files", {}), **self._thin(directory)}
+        except Damage as damage:
+            return [Fault(run_id, THINNED_JSON, str(damage))]
+        for name, expected in expected_files.items():
             try:
                 if files.sha256((directory / name).read_bytes()) != expected:
                     faults.append(Fault(run_id, name, "does not match its SHA-256 in status.json"))
@@ -371,7 +395,9 @@ class Store:
         """The record's digest, as its schema computes it; what the copy leaves out is taken as stated."""
         if fields["schema_version"] == 1:
             return fields["digest"] if self._left_out(directory, POLICY) else digest_1(record)
-        stated = {"parameters": fields["parts"]["parameters"]} if self._left_out(directory, POLICY) else {}
+        absent = ["parameters"] if self._left_out(directory, POLICY) else []
+        absent += [name.removesuffix(".parquet") for name in self._thin(directory)]
+        stated = {part: fields["parts"][part] for part in absent}
         parts = part_hashes(record, [part for part in PARTS if part not in stated]) | stated
         return digest_of(parts, record.diverged_at)
 
@@ -390,9 +416,20 @@ def _refuse_to_create(path: Path, *, create: bool) -> None:
         raise InputError(f"store = {str(path)!r}: not a store of Matters (no store.json), and not empty")
 
 
-def _columns(path: Path) -> Columns:
+def read_table(path: Path) -> Columns:
+    """The columns of a Parquet file."""
     with pyarrow.parquet.ParquetFile(path) as file:
-        table = file.read(use_threads=False)
+        return _columns(file)
+
+
+def table_of(data: bytes) -> Columns:
+    """The columns of these bytes of Parquet."""
+    with pyarrow.parquet.ParquetFile(pyarrow.BufferReader(data)) as file:
+        return _columns(file)
+
+
+def _columns(file: pyarrow.parquet.ParquetFile) -> Columns:
+    table = file.read(use_threads=False)
     return {name: table.column(name).to_numpy().copy() for name in table.column_names}
 
 

@@ -382,15 +382,20 @@ def read(path: Path) -> Suite:
         raise InputError(f"{path}: not UTF-8: {error.reason} at byte {error.start}") from None
     except OSError as error:
         raise InputError(f"suite = {str(path)!r}: cannot be read: {error.strerror}") from None
+    return loads(text, str(path))
+
+
+def loads(text: str, where: str) -> Suite:
+    """The suite that this TOML declares. Raises InputError that begins with `where`, and line if known."""
     try:
         return suite(tomllib.loads(text))
     except tomllib.TOMLDecodeError as error:
-        where = re.search(r" \(at (?:line (\d+), column \d+|end of document)\)$", str(error))
-        line = where[1] if where and where[1] else text.count("\n") + 1
-        message = str(error)[: where.start()] if where else str(error)
-        raise InputError(f"{path}:{line}: {message}") from None
+        found = re.search(r" \(at (?:line (\d+), column \d+|end of document)\)$", str(error))
+        line = found[1] if found and found[1] else text.count("\n") + 1
+        message = str(error)[: found.start()] if found else str(error)
+        raise InputError(f"{where}:{line}: {message}") from None
     except InputError as error:
-        raise InputError(f"{path}: {error}") from None
+        raise InputError(f"{where}: {error}") from None
 
 
 def suite(document: dict[str, Any]) -> Suite:
@@ -451,4 +456,4 @@ def _places(header: Mapping[str, Any]) -> dict[str, Any]:
     return {"environments": names, "own": own}
 
 
-__all__ = ["QUESTIONS", "Cell", "Suite", "Variant", "load_suite", "parse_seeds", "suite_names"]
+__all__ = ["QUESTIONS", "Cell", "Suite", "Variant", "load_suite", "loads", "parse_seeds", "suite_names"]

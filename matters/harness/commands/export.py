@@ -18,15 +18,31 @@ from matters.harness.commands.options import (
     narrowing_words,
 )
 from matters.harness.terminal.console import notes, print_json
+from matters.suites.errors import InputError
 
 BundlePath = Annotated[
-    Path,
+    Path | None,
     typer.Option(
         "--out",
         metavar="FILE",
         help="Where the bundle goes: one archive if it ends in .zip, else a folder, which is extended if it "
         "is there.",
         show_default=False,
+    ),
+]
+EvidenceName = Annotated[
+    str | None,
+    typer.Option(
+        "--evidence",
+        metavar="NAME",
+        help="Into matters/results/evidence/NAME, without parameters and thinned.",
+        show_default=False,
+    ),
+]
+Thinned = Annotated[
+    bool,
+    typer.Option(
+        "--thinned", help="At most 2000 rows of training episodes and updates per run; evaluations are whole."
     ),
 ]
 WithoutParameters = Annotated[
@@ -36,16 +52,23 @@ WithoutParameters = Annotated[
 
 def export(
     suite: SuiteName,
-    out: BundlePath,
+    out: BundlePath = None,
+    evidence: EvidenceName = None,
     store: StoreDirectory = DEFAULT_STORE,
     seeds: Seeds = None,
     steps: Steps = None,
     only: Only = None,
     smoke: Smoke = False,
     without_parameters: WithoutParameters = False,
+    thinned: Thinned = False,
     json: Json = False,
 ) -> None:
     """Write a suite's finished and failed runs as a bundle; `matters import` reads it again."""
+    from matters.results import evidence as bundles
+
+    place = out if evidence is None else bundles.place(evidence)
+    if place is None or (out is not None and evidence is not None):
+        raise InputError("--out: say where the bundle goes, with --out or with --evidence, not with both")
     declared = choose(suite, seeds, steps, only, smoke)
 
     from matters.harness.terminal.progress_bar import stages
@@ -59,9 +82,10 @@ def export(
             opened,
             declared,
             toml_of(suite),
-            out,
+            place,
             narrowed=narrowing_words(seeds, steps, only, smoke),
-            parameters=not without_parameters,
+            parameters=not (without_parameters or evidence),
+            thinned=thinned or evidence is not None,
             progress=lambda done, of: tell("packing runs", done, of),
         )
     missing = packed.declared - packed.runs
@@ -69,7 +93,7 @@ def export(
         print_json(
             {
                 "suite": declared.name,
-                "bundle": str(out),
+                "bundle": str(place),
                 "added": packed.added,
                 "runs": packed.runs,
                 "missing": missing,
@@ -77,4 +101,4 @@ def export(
         )
         return
     lacks = f"; {missing} of {packed.declared} declared runs are missing" if missing > 0 else ""
-    typer.echo(f"{packed.runs} runs in {out}, {packed.added} of them new{lacks}")
+    typer.echo(f"{packed.runs} runs in {place}, {packed.added} of them new{lacks}")

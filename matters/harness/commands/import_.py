@@ -230,6 +230,7 @@ def import_bundle(path: Path, store: Path, *, json: bool) -> None:
                 "already_there": len(found.already_there),
                 "missing": missing,
                 "without": found.manifest.without,
+                "thinned": found.manifest.thinned,
                 "runs": [run.run_id for run in found.manifest.runs],
                 "report": command,
             }

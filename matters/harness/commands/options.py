@@ -2,14 +2,19 @@
 
 import os
 import shlex
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from matters.harness.terminal.console import notes
 from matters.suites.errors import InputError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from matters.results.store import Store
     from matters.suites.suite import Suite
 
 SuiteNames = Annotated[
@@ -41,6 +46,15 @@ Out = Annotated[
 AllowMissing = Annotated[
     bool, typer.Option("--allow-missing", help="Aggregate over what is there; the page says what is not.")
 ]
+Evidence = Annotated[
+    str | None,
+    typer.Option(
+        "--evidence",
+        metavar="NAME",
+        help="Runs of this bundle in matters/results/evidence, or at this path, not of a store.",
+        show_default=False,
+    ),
+]
 Json = Annotated[bool, typer.Option("--json", help="Facts as JSON.")]
 
 DEFAULT_STORE = Path("runs")
@@ -56,6 +70,35 @@ def choose(suite: str, seeds: str | None, steps: int | None, only: str | None, s
 
     declared = load_suite(suite)
     return (declared.smoke() if smoke else declared).restricted(seeds, steps, only)
+
+
+@contextmanager
+def opened(store: Path, evidence: str | None) -> "Iterator[Store]":
+    """The store, or one with the runs of an evidence bundle. Raises InputError."""
+    from matters.results import evidence as bundles
+    from matters.results.store import Store
+
+    if evidence is None:
+        yield Store.open(store)
+        return
+    from matters.harness.terminal.progress_bar import stages
+
+    with stages(notes(), work="evidence") as tell, bundles.opened(evidence, tell) as found:
+        yield found.store
+
+
+def narrowed(words: "Sequence[str]") -> dict[str, Any]:
+    """What `narrowing_words` made these words of, as arguments of `choose`. Raises InputError."""
+    left = list(words)
+    found: dict[str, Any] = {"seeds": None, "steps": None, "only": None, "smoke": False}
+    try:
+        while left:
+            name = left.pop(0).removeprefix("--")
+            found[name] = True if name == "smoke" else left.pop(0)
+        found["steps"] = None if found["steps"] is None else int(found["steps"])
+    except (IndexError, ValueError):
+        raise InputError(f"narrowed: should be options of matters run, is {' '.join(words)}") from None
+    return found
 
 
 def reproducing_command(

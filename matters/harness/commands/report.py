@@ -2,6 +2,7 @@
 
 import shlex
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -9,6 +10,7 @@ import typer
 from matters.harness.commands.options import (
     DEFAULT_STORE,
     AllowMissing,
+    Evidence,
     Json,
     Only,
     Out,
@@ -17,6 +19,7 @@ from matters.harness.commands.options import (
     Steps,
     StoreDirectory,
     SuiteNames,
+    narrowed,
     narrowing_words,
     report_directory,
     reproducing_command,
@@ -68,6 +71,7 @@ PoolProtocols = Annotated[
 def report(
     suites: SuiteNames = None,
     store: StoreDirectory = DEFAULT_STORE,
+    evidence: Evidence = None,
     seeds: Seeds = None,
     steps: Steps = None,
     only: Only = None,
@@ -83,6 +87,17 @@ def report(
     json: Json = False,
 ) -> None:
     """Write index.html, report.md, report.json, tables and figures."""
+    if evidence is not None:
+        _report_evidence(
+            evidence,
+            suites or [],
+            {"seeds": seeds, "steps": steps, "only": only, "smoke": smoke or None},
+            questions=questions,
+            out=out,
+            allow_missing=allow_missing,
+            json=json,
+        )
+        return
     if not suites and not imported:
         raise InputError("suite: missing; name a suite, or results with --imported")
     asked = None if questions is None else _questions(questions)
@@ -147,6 +162,50 @@ def report(
         )
     if json:
         print_json({"suite": subject.name, "snapshot": taken.identity, "report": str(page)})
+    else:
+        typer.echo(page)
+
+
+def _report_evidence(
+    name: str,
+    suites: list[str],
+    asked: dict[str, Any],
+    *,
+    questions: str | None,
+    out: Path | None,
+    allow_missing: bool,
+    json: bool,
+) -> None:
+    """The report of a bundle's own suite, as it was exported, or of other suites on its runs."""
+    from matters.harness.terminal.progress_bar import stages
+    from matters.reports.report import write_report
+    from matters.results import evidence
+    from matters.results.snapshot import snapshot
+    from matters.suites.joint import join
+    from matters.suites.suite import loads, suite_names
+
+    answered = None if questions is None else _questions(questions)
+    place = report_directory(Path("report") / Path(name).stem if out is None else out, Path(), name)
+    with stages(notes()) as tell, evidence.opened(name, tell) as found:
+        study = found.manifest.suite
+        choice = narrowed(study.narrowed) | {key: value for key, value in asked.items() if value is not None}
+        if suites:
+            chosen = (choice["seeds"], choice["steps"], choice["only"], choice["smoke"])
+            declared = _declared(suites, *chosen, answered)
+        else:
+            whole = loads(study.toml, f"{name}: suite {study.name}")
+            whole = whole.smoke() if choice.pop("smoke") else whole
+            one = whole.restricted(**choice)
+            declared = join([one if answered is None else one.model_copy(update={"questions": answered})])
+        command = f"matters report {shlex.join(suites)} --evidence {shlex.quote(name)}".replace("  ", " ")
+        if not suites and answered is None and study.name in suite_names():
+            command = reproducing_command(study.name, **{"smoke": False, **choice})
+        taken = snapshot(found.store, declared, partial(tell, "reading runs"))
+        page = write_report(
+            declared, taken, place, allow_missing=allow_missing, command=command, progress=tell
+        )
+    if json:
+        print_json({"suite": declared.name, "snapshot": taken.identity, "report": str(page)})
     else:
         typer.echo(page)
 

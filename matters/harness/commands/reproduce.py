@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from matters.harness.commands.options import DEFAULT_STORE, Json, RunId, StoreDirectory
+from matters.harness.commands.options import DEFAULT_STORE, Evidence, Json, RunId, StoreDirectory, opened
 from matters.harness.commands.run import train_missing
 from matters.harness.terminal.console import print_json, warn
 from matters.suites.errors import InputError
@@ -20,13 +20,19 @@ TRAINED = ("episodes", "parameters")
 """The parts of a record that are the training's own."""
 
 
-def reproduce(run_id: RunId, store: StoreDirectory = DEFAULT_STORE, json: Json = False) -> None:
+def reproduce(
+    run_id: RunId, store: StoreDirectory = DEFAULT_STORE, evidence: Evidence = None, json: Json = False
+) -> None:
     """Train a run again, alone and in a store of its own, and compare digests."""
-    from matters.results.store import Store
+    with opened(store, evidence) as runs:
+        same = _reproduced(runs, runs.resolve(run_id), json=json)
+    if not same:
+        raise typer.Exit(1)
 
-    opened = Store.open(store)
-    found = opened.resolve(run_id)
-    spec, before = opened.spec(found), opened.status(found)
+
+def _reproduced(runs: "Store", found: str, *, json: bool) -> bool:
+    """Whether the run comes out the same, which is said, and what differs."""
+    spec, before = runs.spec(found), runs.status(found)
     if before.state != "done":
         raise InputError(f"run {found} is {before.state}: only a finished run has a digest to compare with")
     _check_version(spec)
@@ -35,10 +41,10 @@ def reproduce(run_id: RunId, store: StoreDirectory = DEFAULT_STORE, json: Json =
     except KeyboardInterrupt:
         warn("stopped: nothing was compared")
         raise typer.Exit(1) from None
-    differing = _differing(opened, found, parts)
+    differing = _differing(runs, found, parts)
     # A run of schema 1 was evaluated on other episodes: what it learnt is compared.
-    same = not differing if opened.schema_of(found) == 1 and parts else digest == before.digest
-    changed = [] if same else _changed(opened.provenance(found), again)
+    same = not differing if runs.schema_of(found) == 1 and parts else digest == before.digest
+    changed = [] if same else _changed(runs.provenance(found), again)
     if json:
         print_json(
             {
@@ -64,8 +70,7 @@ def reproduce(run_id: RunId, store: StoreDirectory = DEFAULT_STORE, json: Json =
         typer.echo(f"  what differs: {', '.join(differing)}")
         for line in changed or ["packages, C library, processor and training code are as they were"]:
             typer.echo(f"  {line}")
-    if not same:
-        raise typer.Exit(1)
+    return same
 
 
 def _check_version(spec: "RunSpec") -> None:
@@ -78,10 +83,8 @@ def _check_version(spec: "RunSpec") -> None:
 
 def _differing(store: "Store", run_id: str, again: dict[str, str]) -> list[str]:
     """The parts of the recorded run that are not those of `again`; of schema 1 the training's alone."""
-    from matters.results.schema import part_hashes
-
     parts = [part for part in again if part in TRAINED or store.schema_of(run_id) > 1]
-    recorded = part_hashes(store.record(run_id), parts)
+    recorded = store.parts(run_id)
     return [part for part in parts if recorded[part] != again[part]]
 
 

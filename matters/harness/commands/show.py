@@ -1,33 +1,26 @@
 """`matters show`: one run."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 
-from matters.harness.commands.options import DEFAULT_STORE, Json, RunId, StoreDirectory
+from matters.harness.commands.options import DEFAULT_STORE, Evidence, Json, RunId, StoreDirectory, opened
 from matters.harness.terminal.console import print_json, print_table
 from matters.suites.spec import flat
+
+if TYPE_CHECKING:
+    from matters.results.store import Store
 
 POINTS = 5
 """How many of the last evaluation points are shown."""
 
 
-def show(run_id: RunId, store: StoreDirectory = DEFAULT_STORE, json: Json = False) -> None:
+def show(
+    run_id: RunId, store: StoreDirectory = DEFAULT_STORE, evidence: Evidence = None, json: Json = False
+) -> None:
     """Show a run: spec, status, provenance and its last evaluations."""
-    from matters.results.store import Store
-
-    opened = Store.open(store)
-    found = opened.resolve(run_id)
-    status = opened.status(found)
-    facts: dict[str, Any] = {
-        "run_id": found,
-        "training_id": opened.spec(found).training_id,
-        "spec": opened.spec(found).model_dump(mode="json"),
-        "status": vars(status),
-        "provenance": opened.provenance(found),
-        "failures": opened.failures(found),
-        "evaluations": _evaluations(opened.record(found).evaluations) if status.state == "done" else [],
-    }
+    with opened(store, evidence) as runs:
+        facts = _facts(runs, runs.resolve(run_id))
     if json:
         print_json(facts)
         return
@@ -42,6 +35,19 @@ def show(run_id: RunId, store: StoreDirectory = DEFAULT_STORE, json: Json = Fals
         typer.echo("evaluations (mean return over the episodes of each point)")
         rows = [row.values() for row in facts["evaluations"][-POINTS:]]
         print_table(("point", "step", "score"), [list(row) for row in rows])
+
+
+def _facts(store: "Store", run_id: str) -> dict[str, Any]:
+    status, spec = store.status(run_id), store.spec(run_id)
+    return {
+        "run_id": run_id,
+        "training_id": spec.training_id,
+        "spec": spec.model_dump(mode="json"),
+        "status": vars(status),
+        "provenance": store.provenance(run_id),
+        "failures": store.failures(run_id),
+        "evaluations": _evaluations(store.record(run_id).evaluations) if status.state == "done" else [],
+    }
 
 
 def _evaluations(columns: Any) -> list[dict[str, Any]]:

@@ -1,11 +1,13 @@
 """`matters verify`: rehash the store."""
 
+from contextlib import ExitStack
 from typing import Annotated
 
 import typer
 
-from matters.harness.commands.options import DEFAULT_STORE, Json, StoreDirectory
+from matters.harness.commands.options import DEFAULT_STORE, Evidence, Json, StoreDirectory, opened
 from matters.harness.terminal.console import print_json
+from matters.suites.errors import InputError
 
 
 def verify(
@@ -13,18 +15,26 @@ def verify(
         list[str] | None, typer.Argument(metavar="[RUN_ID...]", help="Only these runs.", show_default=False)
     ] = None,
     store: StoreDirectory = DEFAULT_STORE,
+    evidence: Evidence = None,
     json: Json = False,
 ) -> None:
     """Rehash every file of every finished or imported run, and name what is not as it was written."""
     from matters.results.imported import runs as imported_runs
-    from matters.results.store import Fault, Store
+    from matters.results.store import Fault
 
-    opened = Store.open(store)
-    chosen = [opened.resolve(run) for run in runs] if runs else None
-    problems = opened.verify(chosen)
-    if chosen is None:
+    with ExitStack() as stack:
+        try:
+            opened_runs = stack.enter_context(opened(store, evidence))
+        except InputError as damage:
+            if evidence is None or not _is_there(evidence):
+                raise
+            problems, checked = [Fault("bundle", evidence, str(damage))], 0
+        else:
+            chosen = [opened_runs.resolve(run) for run in runs] if runs else None
+            problems = opened_runs.verify(chosen)
+            checked = len(opened_runs.run_ids() if chosen is None else chosen)
+    if not runs and evidence is None:
         problems += [Fault("imported", name, message) for name, message in imported_runs.problems(store)]
-    checked = len(opened.run_ids() if chosen is None else chosen)
     if json:
         print_json({"runs": checked, "problems": [vars(problem) for problem in problems]})
     else:
@@ -33,3 +43,11 @@ def verify(
         typer.echo(f"{checked} runs checked, {len(problems)} problems")
     if problems:
         raise typer.Exit(1)
+
+
+def _is_there(evidence: str) -> bool:
+    """Whether the bundle is there, sound or not."""
+    from matters.results.evidence import find
+
+    find(evidence)
+    return True

@@ -77,7 +77,10 @@ class Study(_Model):
 
 
 class Manifest(_Model):
-    """A bundle. `without` are files that it leaves out of every run, such as policy.safetensors."""
+    """A bundle. `without` are files that it leaves out of every run, such as policy.safetensors.
+
+    `thinned` are tables with at most so many rows per run, by the rules of `matters.results.thinning`.
+    """
 
     format: Literal["matters bundle"]
     version: int
@@ -85,6 +88,7 @@ class Manifest(_Model):
     schema_version: int
     suite: Study
     without: list[FileName]
+    thinned: dict[FileName, int] = {}
     shards: dict[ShardName, Content]
     runs: list[Run]
 

@@ -1,33 +1,29 @@
 """`pack`: the finished and failed runs of a suite, out of a store into a bundle."""
 
-import hashlib
 import json
 import os
 import secrets
 import shutil
 import zipfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
-
-import pyarrow
-import pyarrow.parquet
 
 from matters.results import files
 from matters.results.bundle import manifest as form
+from matters.results.bundle import shards
 from matters.results.bundle.shapes import curves_csv, scores_csv
-from matters.results.lease import POLICIES
-from matters.results.store import POLICY, Store
+from matters.results.lease import POLICIES, table_bytes
+from matters.results.schema import Columns
+from matters.results.store import POLICY, Store, read_table, table_of
+from matters.results.thinning import MOST_ROWS, RULES, THINNED_JSON, thinned_json
 from matters.suites.errors import InputError
 from matters.suites.suite import Suite
 
 PARAMETERS = (POLICY, POLICIES)
 """What a bundle without parameters leaves out: the final ones, and those of the policies kept on the way."""
-SHARD_BYTES = 64 * 2**20
-ROW_GROUP_BYTES = 4 * 2**20
-TABLES = {"scores.csv": scores_csv, "curves.csv": curves_csv}
+SCORES, CURVES = "scores.csv", "curves.csv"
 """Beside the shards, for other tools; not needed to unpack."""
 
 Progress = Callable[[int, int], None]
@@ -51,22 +47,24 @@ def pack(
     *,
     narrowed: Sequence[str] = (),
     parameters: bool = True,
+    thinned: bool = False,
     progress: Progress = lambda *_: None,
 ) -> Packed:
     """Write the suite's finished and failed runs as a bundle: an archive if `out` ends in .zip, or a folder.
 
     A folder that is a bundle of the suite already gets what it lacks, in shards of its own. Without
-    `parameters` the policies are left out. Raises InputError, before anything is written, for a place that is
-    taken, a suite without such a run, and a run whose results are not those that the bundle has.
+    `parameters` the policies are left out; `thinned`, long tables of training have fewer rows. Raises
+    InputError, before anything is written, for a place that is taken, a suite without such a run, and a run
+    whose results are not those that the bundle has.
     """
     archive = out.suffix == ".zip"
-    before = _before(out, suite, parameters, archive=archive)
+    before = _before(out, suite, parameters, thinned, archive=archive)
     there = {run.run_id: run for run in before.runs} if before else {}
     runs, missing = [], 0
     cells = suite.cells()
     for cell in cells:
         for spec in cell.specs:
-            run = _described(store, cell.variant, spec.run_id, parameters)
+            run = _described(store, cell.variant, spec.run_id, parameters, thinned)
             missing += run is None
             if run is not None:
                 _check_same(run, there.get(run.run_id))
@@ -75,12 +73,15 @@ def pack(
         raise InputError(
             f"suite {suite.name}: the store has no finished run of it, so there is nothing to export"
         )
-    new = [run for run in runs if run.run_id not in there]
+    new = [run for run in runs if _is_new(run, there.get(run.run_id))]
     made = out.with_name(f".{out.name}.{os.getpid()}-{secrets.token_hex(4)}.tmp")
     made.mkdir(parents=True)
     try:
-        shards = _write_shards(store, new, made, len(before.shards) if before else 0, progress)
-        every = [*there.values(), *new]
+        held = dict(before.shards) if before else {}
+        for kind in ("records", "parameters"):
+            rows = _rows(store, new, there, kind, thinned, progress)
+            held |= shards.write(rows, kind, made, len(held))
+        every = [*(there | {run.run_id: run for run in new}).values()]
         study = form.Study(
             name=suite.name,
             title=suite.title,
@@ -95,11 +96,13 @@ def pack(
             schema_version=max(store.schema, before.schema_version if before else 0),
             suite=study,
             without=[] if parameters else [*PARAMETERS],
-            shards={**(before.shards if before else {}), **shards},
+            thinned=dict.fromkeys(RULES, MOST_ROWS) if thinned else {},
+            shards=held,
             runs=every,
         )
-        for name, table in TABLES.items():
-            (made / name).write_bytes(table(store, runs))
+        evaluations = _evaluations(store, before, out)
+        (made / SCORES).write_bytes(scores_csv(every))
+        (made / CURVES).write_bytes(curves_csv(every, evaluations))
         (made / form.MANIFEST).write_bytes(files.sealed(facts.model_dump(mode="json")))
         _put(made, out, archive=archive)
     finally:
@@ -107,7 +110,23 @@ def pack(
     return Packed(out, len(new), len(every), study.declared)
 
 
-def _before(out: Path, suite: Suite, parameters: bool, *, archive: bool) -> form.Manifest | None:
+def _evaluations(store: Store, before: form.Manifest | None, out: Path) -> Callable[[str], Columns]:
+    """Finds the evaluations of a run: in the store, else in the bundle that is extended."""
+    held = {run.run_id for run in before.runs} if before else set()
+    lacking = {run_id for run_id in held if store.status(run_id).state != "done"}
+    of_bundle: dict[str, Columns] = {}
+    if before is not None and lacking:
+        of_bundle = {
+            run_id: table_of(data)
+            for run_id, name, data in shards.read(before, out)
+            if run_id in lacking and name == "evaluations.parquet"
+        }
+    return lambda run_id: of_bundle[run_id] if run_id in of_bundle else store.record(run_id).evaluations
+
+
+def _before(
+    out: Path, suite: Suite, parameters: bool, thinned: bool, *, archive: bool
+) -> form.Manifest | None:
     """The bundle that is to be extended; None if there is none."""
     if not out.exists():
         return None
@@ -120,10 +139,12 @@ def _before(out: Path, suite: Suite, parameters: bool, *, archive: bool) -> form
         raise InputError(
             f"--out {out}: was written {'without' if parameters else 'with'} parameters; choose the same"
         )
+    if bool(before.thinned) != thinned:
+        raise InputError(f"--out {out}: was written {'' if before.thinned else 'un'}thinned; choose the same")
     return before
 
 
-def _described(store: Store, variant: str, run_id: str, parameters: bool) -> form.Run | None:
+def _described(store: Store, variant: str, run_id: str, parameters: bool, thinned: bool) -> form.Run | None:
     """What the manifest says of the run; None if it is not finished."""
     status = store.status(run_id)
     directory = store.directory(run_id)
@@ -141,6 +162,10 @@ def _described(store: Store, variant: str, run_id: str, parameters: bool) -> for
     names = [name for name in ("status.json", *fields["files"]) if parameters or name not in PARAMETERS]
     if parameters and POLICY in names and not (directory / POLICY).exists():
         raise InputError(f"run {run_id}: this store leaves its parameters out; export --without-parameters")
+    if not thinned and (directory / THINNED_JSON).exists():
+        raise InputError(f"run {run_id}: this store has thinned tables; export --thinned")
+    thin = _thin_tables(directory) if thinned else {}
+    names += [THINNED_JSON] if thin or (directory / THINNED_JSON).exists() else []
     return form.Run(
         run_id=run_id,
         training_id=spec.training_id,
@@ -153,7 +178,7 @@ def _described(store: Store, variant: str, run_id: str, parameters: bool) -> for
         score=status.score,
         diverged_at=status.diverged_at,
         parts=fields.get("parts", {}),
-        files={name: _content((directory / name).read_bytes()) for name in sorted(names)},
+        files={name: _content(thin.get(name) or (directory / name).read_bytes()) for name in sorted(names)},
     )
 
 
@@ -162,63 +187,52 @@ def _content(data: bytes) -> form.Content:
 
 
 def _check_same(run: form.Run, before: form.Run | None) -> None:
-    if before is not None and before.digest != run.digest:
+    if before is not None and "done" == before.state == run.state and before.digest != run.digest:
         raise InputError(
             f"run {run.run_id}: the bundle has digest {before.digest}, the store {run.digest}: two results "
             "of one run; see matters reproduce"
         )
 
 
-def _write_shards(
-    store: Store, runs: Sequence[form.Run], folder: Path, first: int, progress: Progress
-) -> dict[str, form.Content]:
-    """Shards of the runs' files, numbered from `first`: records, and apart from them the parameters."""
-    found: dict[str, form.Content] = {}
-    for kind in ("records", "parameters"):
-        for rows in _filled(_rows(store, runs, kind, progress), SHARD_BYTES):
-            name = f"{kind}-{first + len(found):05d}.parquet"
-            _write_shard(folder / name, rows)
-            with (folder / name).open("rb") as file:
-                hashed = hashlib.file_digest(file, "sha256").hexdigest()
-            found[name] = form.Content(bytes=(folder / name).stat().st_size, sha256=hashed)
-    return found
+def _is_new(run: form.Run, before: form.Run | None) -> bool:
+    """Whether the bundle lacks the run's result: it has none, or a failure that has been made good since."""
+    return before is None or (before.state, run.state) == ("failed", "done")
 
 
 def _rows(
-    store: Store, runs: Sequence[form.Run], kind: str, progress: Progress
-) -> Iterator[tuple[str, str, bytes]]:
+    store: Store,
+    runs: Sequence[form.Run],
+    there: Mapping[str, form.Run],
+    kind: str,
+    thinned: bool,
+    progress: Progress,
+) -> Iterator[shards.Row]:
+    """The files of the runs that belong into shards of this kind; not those that are `there` as they are."""
     for number, run in enumerate(runs):
         if kind == "records":
             progress(number, len(runs))
+        directory = store.directory(run.run_id)
+        thin = _thin_tables(directory) if thinned else {}
+        held = there[run.run_id].files if run.run_id in there else {}
         for name, content in run.files.items():
-            if name.endswith(".safetensors") == (kind == "parameters"):
-                data = (store.directory(run.run_id) / name).read_bytes()
+            if name.endswith(".safetensors") == (kind == "parameters") and held.get(name) != content:
+                data = thin.get(name) or (directory / name).read_bytes()
                 if files.sha256(data) != content.sha256:
                     raise InputError(f"run {run.run_id}: {name} changed while it was exported")
                 yield run.run_id, name, data
 
 
-def _filled(rows: Iterator[tuple[str, str, bytes]], size: int) -> Iterator[list[tuple[str, str, bytes]]]:
-    """The rows in lists of about `size` bytes."""
-    part: list[tuple[str, str, bytes]] = []
-    weight = 0
-    for row in rows:
-        part.append(row)
-        weight += len(row[2])
-        if weight >= size:
-            yield part
-            part, weight = [], 0
-    if part:
-        yield part
-
-
-def _write_shard(path: Path, rows: Sequence[tuple[str, str, bytes]]) -> None:
-    """Plain pages without a dictionary: what is read from a shard is never more than its own size."""
-    plain: dict[str, Any] = {"compression": "none", "use_dictionary": False, "write_statistics": False}
-    with pyarrow.parquet.ParquetWriter(path, form.ROWS, **plain) as writer:
-        for part in _filled(iter(rows), ROW_GROUP_BYTES):
-            columns = [list(column) for column in zip(*part, strict=True)]
-            writer.write_table(pyarrow.table(columns, schema=form.ROWS))
+def _thin_tables(directory: Path) -> dict[str, bytes]:
+    """The tables of a run that have too many rows, thinned, and what says so; empty if none has."""
+    if (directory / THINNED_JSON).exists():
+        return {}  # a run of a thinned bundle
+    tables: dict[str, bytes] = {}
+    for name, rule in RULES.items():
+        if (directory / name).exists():
+            whole = read_table(directory / name)
+            thin = rule(whole)
+            tables |= {} if thin is whole else {name: table_bytes(thin)}
+    return {**tables, THINNED_JSON: thinned_json(tables)} if tables else {}
 
 
 def _put(made: Path, out: Path, *, archive: bool) -> None:
@@ -241,7 +255,7 @@ def _put(made: Path, out: Path, *, archive: bool) -> None:
             ):
                 shutil.copyfileobj(file, to)
     os.replace(packed, out)
-    for name in TABLES:
+    for name in (SCORES, CURVES):
         os.replace(made / name, out.with_name(f"{out.stem}-{name}"))
 
 

@@ -2,21 +2,20 @@
 
 import csv
 import io
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
 from matters.results.bundle.manifest import Run
-from matters.results.store import Store
+from matters.results.schema import Columns
 
 
-def scores_csv(store: Store, runs: Sequence[Run]) -> bytes:
+def scores_csv(runs: Sequence[Run]) -> bytes:
     """rliable's shape: one row per variant and seed, one column per environment, the run's score as it is.
 
     The rows of one variant are its matrix [runs, tasks]. A cell is empty where the run is missing, failed or
     without a score.
     """
-    del store
     environments = list(dict.fromkeys(run.environment for run in runs))
     rows: dict[tuple[str, int], dict[str, float]] = {}
     for run in runs:
@@ -27,7 +26,7 @@ def scores_csv(store: Store, runs: Sequence[Run]) -> bytes:
     return _csv(["variant", "seed", *environments], lines)
 
 
-def curves_csv(store: Store, runs: Sequence[Run]) -> bytes:
+def curves_csv(runs: Sequence[Run], evaluations: Callable[[str], Columns]) -> bytes:
     """openrlbenchmark's shape: one row per evaluation point, with CleanRL's names of columns.
 
     The return is the mean over the evaluation episodes of the point.
@@ -36,7 +35,7 @@ def curves_csv(store: Store, runs: Sequence[Run]) -> bytes:
     for run in runs:
         if run.state != "done":
             continue
-        found = store.record(run.run_id).evaluations
+        found = evaluations(run.run_id)
         points, first = np.unique(found["point"], return_index=True)
         for point, step in zip(points, found["step"][first], strict=True):
             mean = float(found["return"][found["point"] == point].mean())

@@ -9,14 +9,16 @@ import hashlib
 import os
 import secrets
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pyarrow.parquet
 
 from matters.results import files
 from matters.results.bundle import manifest as form
+from matters.results.bundle import shards
 from matters.results.schema import SCHEMA_VERSION
 from matters.results.store import Store
 from matters.suites.errors import InputError
@@ -59,13 +61,18 @@ def unpack(path: Path, store: Path, progress: Progress = lambda *_: None) -> Unp
 
 
 def _check_without(manifest: form.Manifest, path: Path, store: Path) -> None:
-    """A store in which files may be missing cannot tell a lost one: it has to be one of its own."""
-    if not manifest.without or not (store / "store.json").exists():
+    """A store in which files or rows may be missing cannot tell a lost one: it has to be one of its own."""
+    if not (store / "store.json").exists():
         return
-    if not set(manifest.without) <= Store.open(store).without:
+    there = Store.open(store)
+    without = [name for name in manifest.without if name not in there.without]
+    thinned = [name for name in manifest.thinned if name not in there.thinned]
+    lacks = [f"is without {', '.join(without)}"] if without else []
+    lacks += [f"has {', '.join(thinned)} thinned"] if thinned else []
+    if lacks:
         raise InputError(
-            f"{path}: is without {', '.join(manifest.without)}, and {store} is a store with them; import it "
-            "into a store of its own with --store DIR"
+            f"{path}: {' and '.join(lacks)}, and {store} is a store with them; import it into a store of its "
+            "own with --store DIR"
         )
 
 
@@ -98,56 +105,37 @@ def _check_hash(path: Path, name: str, content: form.Content) -> None:
 def _staged(manifest: form.Manifest, path: Path, staged: Path, progress: Progress) -> Store:
     """A store of the bundle's runs alone, verified."""
     staged.mkdir()
-    marker = {"schema_version": manifest.schema_version, "without": manifest.without}
-    files.write(staged / "store.json", files.json_bytes(marker))
+    files.write(staged / "store.json", files.json_bytes(_marker(manifest, manifest.schema_version)))
     checked = Store.open(staged)
     expected = {(run.run_id, name): content for run in manifest.runs for name, content in run.files.items()}
-    for run_id, name, data in _rows(manifest, path):
-        content = expected.pop((run_id, name), None)
-        if content is None:
+    written, other = set(), set()
+    for run_id, name, data in shards.read(manifest, path):
+        content = expected.get((run_id, name))
+        if content is None or (run_id, name) in written:
             raise InputError(
                 f"{path}: holds {name!r} of run {run_id!r}, which its manifest does not announce once"
             )
         if len(data) != content.bytes or files.sha256(data) != content.sha256:
-            raise InputError(f"{path}: {name} of run {run_id} does not match its SHA-256 in the manifest")
+            other.add((run_id, name))  # of a failure, if the run was trained again: a later row has the rest
+            continue
         place = staged / run_id
         place.mkdir(exist_ok=True)
         (place / name).write_bytes(data)
-    if expected:
-        run_id, name = next(iter(expected))
-        raise InputError(f"{path}: lacks {name} of run {run_id}, and {len(expected) - 1} more files")
+        written.add((run_id, name))
+    for run_id, name in expected.keys() - written:
+        if (run_id, name) in other:
+            raise InputError(f"{path}: {name} of run {run_id} does not match its SHA-256 in the manifest")
+        raise InputError(f"{path}: lacks {name} of run {run_id}")
     for number, run in enumerate(manifest.runs):
         progress("verifying runs", number, len(manifest.runs))
         _check_run(checked, run, path)
     return checked
 
 
-def _rows(manifest: form.Manifest, path: Path) -> Iterator[tuple[str, str, bytes]]:
-    """Run, file and content of each row of each shard, one at a time."""
-    for name in manifest.shards:
-        with form.opened(path, name) as file:
-            try:
-                with pyarrow.parquet.ParquetFile(file, pre_buffer=False) as shard:
-                    if not shard.schema_arrow.equals(form.ROWS):
-                        raise InputError(f"{path}: {name} should have the columns run_id, file and content")
-                    _refuse_packed(shard, f"{path}: {name}")
-                    for batch in shard.iter_batches(batch_size=1, use_threads=False):
-                        row = batch.to_pylist()[0]
-                        yield row["run_id"], row["file"], row["content"]
-            except InputError:
-                raise
-            except Exception as error:  # whatever a parser makes of damaged bytes
-                raise InputError(f"{path}: {name} cannot be read: {type(error).__name__}") from None
-
-
-def _refuse_packed(shard: "pyarrow.parquet.ParquetFile", where: str) -> None:
-    """Pages that are neither compressed nor looked up hold no more than their own bytes."""
-    facts = shard.metadata
-    for group in range(facts.num_row_groups):
-        for column in range(facts.num_columns):
-            chunk = facts.row_group(group).column(column)
-            if chunk.compression != "UNCOMPRESSED" or chunk.has_dictionary_page:
-                raise InputError(f"{where} is compressed; a bundle's shards are plain")
+def _marker(manifest: form.Manifest, schema_version: int) -> dict[str, Any]:
+    """The store.json of a store of the bundle's runs."""
+    left_out = {"without": manifest.without, "thinned": list(manifest.thinned)}
+    return {"schema_version": schema_version, **{name: value for name, value in left_out.items() if value}}
 
 
 def _check_run(checked: Store, run: form.Run, path: Path) -> None:
@@ -181,9 +169,8 @@ def _merged(manifest: form.Manifest, path: Path, checked: Store, store: Path, pr
                 "results of one run; see matters reproduce"
             )
     target = Store.open(store, create=True)
-    if not exists and manifest.without:
-        marker = {"schema_version": SCHEMA_VERSION, "without": manifest.without}
-        files.write(store / "store.json", files.json_bytes(marker))
+    if not exists:
+        files.write(store / "store.json", files.json_bytes(_marker(manifest, SCHEMA_VERSION)))
     added: list[str] = []
     there: list[str] = []
     for number, run in enumerate(manifest.runs):

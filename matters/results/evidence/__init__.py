@@ -1,0 +1,57 @@
+"""Our own published studies, each a bundle in a folder beside this file: docs/bundles.md has the format.
+
+They are kept in version control, so they have no parameters and thinned tables of training, and only grow by
+shards of their own. The wheel is without them.
+"""
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from matters.results.bundle import is_bundle, unpack
+from matters.results.bundle.manifest import Manifest
+from matters.results.bundle.unpacking import Progress
+from matters.results.store import Store
+from matters.suites.errors import InputError, nearest
+
+FOLDER = Path(__file__).parent
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """The runs of a bundle, each checked, in a store that lasts as long as it is open."""
+
+    manifest: Manifest
+    store: Store
+
+
+def names() -> list[str]:
+    """The names of the bundles that are there."""
+    return sorted(path.name for path in FOLDER.iterdir() if path.is_dir() and is_bundle(path))
+
+
+def place(name: str) -> Path:
+    """Where the bundle of that name lies, or would lie. Raises InputError for what is no name."""
+    if not re.fullmatch(r"[a-z0-9][a-z0-9._-]{0,99}", name):
+        raise InputError(f"--evidence {name}: should be small letters, digits and . _ -")
+    return FOLDER / name
+
+
+def find(name: str) -> Path:
+    """The bundle of that name, or at that path. Raises InputError if there is none."""
+    for path in (FOLDER / name, Path(name)):
+        if is_bundle(path):
+            return path
+    raise InputError(f"--evidence {name}: no bundle of that name, or at that path{nearest(name, names())}")
+
+
+@contextmanager
+def opened(name: str, progress: Progress = lambda *_: None) -> Iterator[Evidence]:
+    """The runs of the bundle of that name, or at that path. Raises InputError for one that is damaged."""
+    path = find(name)
+    with TemporaryDirectory(prefix="matters-") as folder:
+        found = unpack(path, Path(folder) / "runs", progress)
+        yield Evidence(found.manifest, Store.open(Path(folder) / "runs"))
