@@ -138,6 +138,9 @@ class Facts:
     replay: str | None = None
     lag: str | None = None
     """The config field that says how many updates ago the parameters are that act."""
+    schedules: tuple[str, ...] = ()
+    """The config fields, by dotted name and off unless given, that move a setting over the whole run: a run
+    with one of them depends on how long it is."""
     begins_anew: Callable[[Any], bool] = lambda config: False  # noqa: ARG005
     """Whether under a config every rollout begins with new episodes."""
     alone: bool = False

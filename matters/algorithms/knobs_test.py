@@ -1,14 +1,15 @@
 """No dead knob: every field of every config changes what is learnt, or is inert under a named condition."""
 
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, reduce
+from operator import or_
 from typing import Any
 
 import pytest
 import torch
 
-from matters.algorithms import ALGORITHMS, a2c, load, npg, ppo, tnpg, trpo, vpg
-from matters.algorithms.conftest import PROBLEM, acted, changed, fields_of, trained
+from matters.algorithms import ALGORITHMS, load
+from matters.algorithms.conftest import PROBLEM, acted, bits, changed, collect, fields_of, generators, trained
 from matters.algorithms.interface import Problem
 
 
@@ -214,17 +215,18 @@ ALSO: list[tuple[str, str, dict[str, Any]]] = [
 
 SMALL: dict[str, Any] = {"horizon": 24, "environments": 2, "hidden": (8,)}
 
-BASES: dict[str, Any] = {
-    "a2c": a2c.Config(**SMALL, learning_rate=1e-2),
-    "npg": npg.Config(**SMALL, value_minibatch_size=16, value_learning_rate=1e-2),
-    "tnpg": tnpg.Config(**SMALL, value_minibatch_size=16, value_learning_rate=1e-2),
-    "trpo": trpo.Config(**SMALL, value_minibatch_size=16, value_learning_rate=1e-2),
-    "vpg": vpg.Config(**SMALL, value_steps=3, learning_rate=1e-2),
-    "ppo": ppo.Config(**SMALL, epochs=3, minibatch_size=12, learning_rate=1e-2),
-}
+QUICK: dict[str, Any] = {
+    "learning_rate": 1e-2, "epochs": 3, "minibatch_size": 12, "value_steps": 3, "value_minibatch_size": 16,
+}  # fmt: skip
+"""Of these, what a config has."""
+
 NARROW = Problem(PROBLEM.observation_size, PROBLEM.action_size, (-0.3,) * 3, (0.3,) * 3)
 
 RULES: dict[str, Any] = {name: load(name) for name in ALGORITHMS if load(name).KIND == "on-policy"}
+BASES: dict[str, Any] = {
+    name: rule.Config(**SMALL, **{k: v for k, v in QUICK.items() if k in rule.Config.model_fields})
+    for name, rule in RULES.items()
+}
 
 
 def with_values(config: Any, values: dict[str, Any]) -> Any:
@@ -295,3 +297,29 @@ def test_an_inert_field_changes_nothing_under_its_condition(name: str, knob: str
     assert other != base
     ours, theirs = (outcome(name, config, case.time_limits) for config in (base, other))
     assert difference(ours, theirs) <= case.within
+
+
+@pytest.mark.parametrize("name", RULES)
+def test_only_with_a_schedule_that_the_facts_name_does_an_update_depend_on_how_far_the_run_has_come(
+    name: str,
+) -> None:
+    rule = RULES[name]
+
+    def depends(config: Any) -> bool:
+        finals = []
+        for progress in (0.25, 0.75):
+            state = rule.init(config, NARROW, generators([0]))
+            seen = collect(rule, state, config, [0], problem=NARROW)
+            rule.update(state, config, seen, generators([0], 1), progress=progress)
+            finals.append(bits(state, 0))
+        return finals[0] != finals[1]
+
+    for schedule in rule.FACTS.schedules:
+        assert depends(with_values(BASES[name], {schedule: KNOBS[name][schedule].value})), schedule
+    # All other fields at once, the tricks apart from the rest.
+    others = {field: knob for field, knob in KNOBS[name].items() if field not in rule.FACTS.schedules}
+    for tricks in (True, False):
+        chosen = {field: knob for field, knob in others.items() if field.startswith("tricks.") == tricks}
+        given = reduce(or_, (knob.given for knob in chosen.values()), {})
+        values = given | {field: knob.value for field, knob in chosen.items()}
+        assert not depends(with_values(BASES[name], values)), values

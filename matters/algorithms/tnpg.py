@@ -34,7 +34,7 @@ from matters.algorithms.parts.optimisers import gradient
 
 KIND: Literal["on-policy"] = "on-policy"
 VERSION = 3
-FACTS = replace(actor_critic.FACTS, bounds=lambda config: bound(config, SECOND_ORDER))
+FACTS = replace(natural_gradient.FACTS, bounds=lambda config: bound(config, SECOND_ORDER))
 
 Tricks = NaturalTricks
 

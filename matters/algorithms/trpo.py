@@ -42,7 +42,7 @@ from matters.algorithms.parts.optimisers import gradient
 KIND: Literal["on-policy"] = "on-policy"
 VERSION = 3
 FACTS = replace(
-    actor_critic.FACTS,
+    natural_gradient.FACTS,
     bounds=lambda config: bound(config, CHECKED if config.line_search_steps else SECOND_ORDER),
     twin=Twin(
         "sb3-trpo",

@@ -1,6 +1,6 @@
 """Twins: a variant of ours and the reference that it reproduces, known by their settings, not their names."""
 
-from functools import reduce
+from functools import cache, reduce
 from typing import Any
 
 from pydantic import BaseModel
@@ -8,6 +8,20 @@ from pydantic import BaseModel
 from matters import algorithms
 from matters.algorithms.interface import Twin
 from matters.suites.variant import Variant, facts
+
+
+@cache
+def rules_by_name() -> dict[str, str]:
+    """Our learning rules by every name that stands for one: those of its presets, and its reference's."""
+    found: dict[str, str] = {}
+    for name in algorithms.ALGORITHMS:
+        if name in found:  # a reference that a rule has named: its library need not be imported
+            continue
+        rule = algorithms.load(name)
+        if rule.KIND != "reference":
+            found |= dict.fromkeys(rule.PRESETS, name)
+            found |= {} if rule.FACTS.twin is None else {rule.FACTS.twin.reference: name}
+    return found
 
 
 def twin_of(chosen: Variant) -> Twin | None:

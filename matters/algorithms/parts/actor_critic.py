@@ -65,10 +65,11 @@ FACTS = Facts(
     cost=Cost(shared=140.0, own=30.0),
     rollout=("horizon", "environments"),
     lag="lag",
+    schedules=("tricks.anneal_lr",),
     begins_anew=lambda config: config.tricks.reset_each_rollout,
     scratch=lambda config, state: int(config.lag * state.policy.matrix.nbytes),
 )
-"""What every on-policy algorithm is; each adds its bounds and its twin."""
+"""What every on-policy algorithm is; each adds its bounds, its twin and further schedules."""
 
 
 @dataclass

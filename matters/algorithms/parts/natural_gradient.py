@@ -14,6 +14,7 @@ optimisers of their own, so it does not matter which of the two learns first. He
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -78,6 +79,9 @@ NO_EFFECT: dict[str, When] = actor_critic.NO_EFFECT | dict.fromkeys(
     _OF_THE_FIT, When("value_epochs is 0", lambda config: not config.value_epochs)
 )
 
+
+FACTS = replace(actor_critic.FACTS, schedules=(*actor_critic.FACTS.schedules, "tricks.kl_final"))
+"""What every algorithm of the family is."""
 
 SECOND_ORDER = "the step has it to second order; what it comes to is not checked"
 CHECKED = "a step is taken only if it is within"

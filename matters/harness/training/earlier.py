@@ -23,10 +23,7 @@ from matters.harness.training.kept_policies import KeptPolicies, unpacked
 from matters.results.lease import POLICIES, STATE
 from matters.results.schema import Record
 from matters.results.store import Store
-from matters.suites.spec import RunSpec
-
-SCHEDULES = ("anneal_lr", "kl_final")
-"""Tricks by which a setting moves from the run's beginning to its end."""
+from matters.suites.spec import RunSpec, flat
 
 
 @dataclass(frozen=True)
@@ -74,10 +71,11 @@ def choose(store: Store, spec: RunSpec, found: Mapping[str, Sequence[Source]]) -
     return Choice(reason=reason)
 
 
-def schedule(config: Mapping[str, Any]) -> str | None:
+def schedule(spec: RunSpec) -> str | None:
     """The dotted name of a setting that makes a training depend on how long it is, if there is one."""
-    tricks = config.get("tricks", {})
-    return next((f"tricks.{name}" for name in SCHEDULES if tricks.get(name) not in (None, False)), None)
+    settings = flat(spec.config)
+    schedules = load(spec.algorithm).FACTS.schedules
+    return next((name for name in schedules if settings.get(name) not in (None, False)), None)
 
 
 def steps_taken(spec: RunSpec, step: int) -> int:
@@ -112,7 +110,7 @@ def _objection(store: Store, source: Source, spec: RunSpec) -> str:
         return "is of a reference, which always trains from its beginning"
     longer = source.spec.steps < spec.steps
     directory = store.directory(source.run_id)
-    if longer and (name := schedule(spec.config)):
+    if longer and (name := schedule(spec)):
         return f"cannot go on, since {name} depends on how long a run is"
     if longer and load(spec.algorithm).KIND == "on-policy" and spec.algorithm not in ALGORITHMS:
         return "cannot go on, since a rule of one's own may depend on how long a run is"

@@ -13,6 +13,7 @@ from matters.reports.page.side_by_side import Mark
 from matters.reports.statistics.intervals import deviation
 from matters.reports.study.study import CellScores, Study
 from matters.results.published import MEASURES, Entry, entries, task
+from matters.suites.twins import rules_by_name
 
 QUESTION = "published"
 TITLE = "How do our scores stand beside published ones?"
@@ -28,8 +29,6 @@ METHOD = (
     "episodes are "
     "different statistics (Henderson et al. 2018; Agarwal et al. 2021)."
 )
-# Published names of what is one of our algorithms under another name.
-SAME = {"reinforce": "vpg"}
 LABEL = 40  # letters of a row's label that a figure has room for
 SPREADS = (
     ("standard deviation over seeds", "sd"),
@@ -52,9 +51,9 @@ class Group:
 
 
 def algorithm_of(entry: Entry) -> str:
-    """Our name of the entry's algorithm: `ppo` of PPO-M, `trpo` of TRPO+."""
-    name = entry.algorithm.lower().partition("-")[0].rstrip("+")
-    return SAME.get(name, name)
+    """Our name of the entry's algorithm: `ppo` of PPO-M, `vpg` of REINFORCE, which are its presets."""
+    name = entry.algorithm.lower()
+    return rules_by_name().get(name, name)
 
 
 def groups(study: Study) -> list[Group]:
@@ -63,8 +62,8 @@ def groups(study: Study) -> list[Group]:
     for name in study.variants:
         # What algorithm an imported variant is nobody has said.
         if name in study.suite.variants:
-            algorithm = study.suite.variants[name].algorithm.removeprefix("sb3-")
-            variants.setdefault(algorithm, []).append(name)
+            algorithm = study.suite.variants[name].algorithm
+            variants.setdefault(rules_by_name().get(algorithm, algorithm), []).append(name)
     found = []
     for algorithm, names in variants.items():
         for environment in study.environments:

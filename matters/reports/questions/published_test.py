@@ -4,6 +4,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from matters.algorithms import ALGORITHMS
 from matters.reports.questions import published
 from matters.reports.study.study import prepare
 from matters.results.published import Entry, entries
@@ -40,9 +41,8 @@ def test_a_published_name_is_one_of_our_algorithms(name, ours):
     assert published.algorithm_of(entry) == ours
 
 
-def test_every_shipped_algorithm_is_one_that_matters_has_or_will_have():
-    ours = {"vpg", "npg", "trpo", "ppo", "a2c", "ddpg", "td3", "sac"}
-    assert {published.algorithm_of(entry) for entry in entries()} == ours
+def test_every_published_algorithm_is_a_preset_of_ours():
+    assert {published.algorithm_of(entry) for entry in entries()} <= set(ALGORITHMS)
 
 
 def test_a_reference_stands_with_our_algorithm_and_versions_of_a_task_stand_together(shown):
