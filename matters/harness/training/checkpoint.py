@@ -1,27 +1,29 @@
 """Checkpoints: one file per run, taken between rollouts or blocks, from which the run goes on bit for bit.
 
 A run's file holds its own row of everything, so that an interrupted population can be packed anew. It is
-safetensors with JSON inside; loading it runs no code. An off-policy run's replay lies beside it, see
-`matters.harness.training.replay_file`.
+safetensors with JSON inside and its own SHA-256 in its head; loading it runs no code. An off-policy run's
+replay lies beside it, see `matters.harness.training.replay_file`.
 """
 
 import json
 import os
+from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
 import torch
-from safetensors import safe_open
-from safetensors.numpy import load_file, save
+from safetensors import SafetensorError
+from safetensors.numpy import load, save
 
 from matters.algorithms.parts.population import generator_state, put_row, restore_generator, row
-from matters.harness.training import kept_policies, replay_file
+from matters.harness.training import kept_policies, record_file, replay_file
 from matters.harness.training.population import Population
 from matters.harness.training.recorder import Recorder
+from matters.results.files import sync_directory
 from matters.suites.spec import RunSpec
 from matters.suites.tasks.native import native
 
-FORMAT = 4
+FORMAT = 5
 
 
 def possible(training: Population) -> bool:
@@ -32,17 +34,23 @@ def possible(training: Population) -> bool:
 def take(training: Population, index: int, recorder: Recorder, path: Path) -> None:
     """Save all that the future of one seed of the population depends on, atomically."""
     rows = ends = 0
+    row_bytes = end_bytes = 0
     if training.replay is not None:
         # Before the checkpoint that stands for it: what is too much can be cut off, what is missing is lost.
         rows, ends = replay_file.append(training.replay, index, path)
+        row_bytes, end_bytes = replay_file.sizes(training.replay)
     facts = {
         "format": FORMAT,
         "native": training.environments.simulators.native,
         "run_id": training.specs[index].run_id,
         "step": training.step,
         "policies": recorder.policies.save(path),
+        "policy_bytes": kept_policies.record_bytes(kept_policies.acting(training, index)),
         "rows": rows,
+        "oldest_row": 0 if training.replay is None else rows - training.replay.stored,
+        "row_bytes": row_bytes,
         "ends": ends,
+        "end_bytes": end_bytes,
         "action": generator_state(training.action_generators[index]),
         "minibatch": generator_state(training.minibatch_generators[index]),
     }
@@ -68,24 +76,28 @@ def take(training: Population, index: int, recorder: Recorder, path: Path) -> No
     }
     temporary = path.with_suffix(".partial")
     with temporary.open("wb") as file:
-        file.write(save(arrays))
+        file.write(_sealed(arrays))
         file.flush()
         os.fsync(file.fileno())
     temporary.replace(path)
+    sync_directory(path.parent)
 
 
 def step_in(path: Path, spec: RunSpec) -> int:
     """At which step the run's checkpoint was taken; 0 where there is none, or one that is refused."""
     if not path.exists() or refusal(path, spec):
         return 0
-    return int(_facts(path)["step"])
+    return int(_facts(_read(path))["step"])
 
 
 def refusal(path: Path, spec: RunSpec) -> str:
     """Why a run starts anew although there is a checkpoint, in one line; empty if it does not."""
     if not path.exists():
         return ""
-    facts = _facts(path)
+    try:
+        facts = _facts(_read(path))
+    except record_file.Damaged as error:
+        return f"its checkpoint is damaged, {error}: it starts anew"
     if facts["format"] != FORMAT:
         return f"its checkpoint is of format {facts['format']}, not {FORMAT}: it starts anew"
     if facts["native"] != (native(spec.environment, spec.environment_settings) is not None):
@@ -94,14 +106,26 @@ def refusal(path: Path, spec: RunSpec) -> str:
     return ""
 
 
+def damage_beside(path: Path) -> str:
+    """Why a run starts anew because of the files that its sound checkpoint stands for; reads them whole."""
+    facts = {name: int(value) for name, value in _facts(_read(path)).items() if isinstance(value, int)}
+    beside = (
+        (kept_policies.path_beside(path), facts["policy_bytes"], 0, facts["policies"]),
+        (replay_file.rows_path(path), facts["row_bytes"], facts["oldest_row"], facts["rows"]),
+        (replay_file.ends_path(path), facts["end_bytes"], 0, facts["ends"]),
+    )
+    found = next((found for file in beside if (found := record_file.damage(*file))), "")
+    return f"its checkpoint is damaged, {found}: it starts anew" if found else ""
+
+
 def restore(training: Population, index: int, path: Path) -> Recorder:
     """Put one seed of a population at step 0 where its checkpoint stands; returns what it had recorded."""
-    arrays = load_file(path)
+    arrays = _read(path)
 
     def part(mark: str) -> dict[str, np.ndarray]:
         return {name[len(mark) :]: value for name, value in arrays.items() if name.startswith(mark)}
 
-    facts = _facts(path)
+    facts = _facts(arrays)
     put_row(training.state, index, part("state:"))
     training.environments.put_row(index, part("environments:"))
     training.observation[index] = torch.from_numpy(arrays["loop:observation"])
@@ -134,8 +158,26 @@ def forget(path: Path) -> None:
     kept_policies.discard(path)
 
 
-def _facts(path: Path) -> dict[str, int | str]:
-    """What is known of a checkpoint without the rest of its file, which is much larger."""
-    with safe_open(path, framework="numpy") as file:
-        facts: dict[str, int | str] = json.loads(file.get_tensor("loop:facts").tobytes())
+def _sealed(arrays: dict[str, np.ndarray]) -> bytes:
+    """The file, with the SHA-256 of what it would be without one as its metadata."""
+    return save(arrays, metadata={"sha256": sha256(save(arrays)).hexdigest()})
+
+
+def _read(path: Path) -> dict[str, np.ndarray]:
+    """The checkpoint's arrays, checked. Raises record_file.Damaged if they are not what was written."""
+    data = path.read_bytes()
+    try:
+        arrays = load(data)
+        # Another format may be sealed in another way, or not at all; it is refused for what it is.
+        intact = _facts(arrays)["format"] != FORMAT or _sealed(arrays) == data
+    except (SafetensorError, ValueError, KeyError, TypeError) as error:
+        raise record_file.Damaged(f"{path.name}: cannot be read: {error}") from None
+    if not intact:
+        raise record_file.Damaged(f"{path.name}: does not match its SHA-256")
+    return arrays
+
+
+def _facts(arrays: dict[str, np.ndarray]) -> dict[str, int | str | bool]:
+    """What a checkpoint says of itself."""
+    facts: dict[str, int | str | bool] = json.loads(arrays["loop:facts"].tobytes())
     return facts

@@ -6,7 +6,6 @@ steps that no run's length changes, and at the run's evaluation points. While a 
 finished run they are `policies.safetensors`: each parameter [n, …], and `step` [n].
 """
 
-import os
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,9 +13,9 @@ from typing import Any
 import numpy as np
 import torch
 
+from matters.harness.training import record_file
 from matters.harness.training.evaluate import nominal_step
 from matters.harness.training.population import Population
-from matters.results.files import sync_directory
 from matters.suites.spec import RunSpec
 
 FINEST = 5_000
@@ -78,43 +77,37 @@ class KeptPolicies:
         """Write those that are not in the file beside the checkpoint, durably; returns how many it has."""
         if self.waiting:
             records = _records(self.waiting)
-            path = _path(checkpoint)
-            made = not path.exists()
-            with path.open("wb" if made else "r+b") as file:
-                file.seek(self.saved * records.itemsize)
-                file.write(records.tobytes())
-                file.flush()
-                os.fsync(file.fileno())
-            if made:
-                sync_directory(path.parent)
+            with record_file.appending(path_beside(checkpoint), records.dtype, self.saved) as file:
+                file.write(records)
             self.saved += len(self.waiting)
             self.waiting = []
         return self.saved
 
     def all(self, checkpoint: Path, like: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-        """All of them by name, [n, …], and their steps as `step`; `like` is any one of them."""
+        """All of them by name, [n, …], and their steps as `step`; `like` is any one of them.
+
+        Raises record_file.Damaged if the file has fewer, or one has changed.
+        """
         kind = _kind(like)
-        held = (
-            np.fromfile(_path(checkpoint), dtype=kind, count=self.saved) if self.saved else np.zeros(0, kind)
-        )
+        held = record_file.read(path_beside(checkpoint), kind, 0, self.saved)
         records = np.concatenate([held, _records(self.waiting)]) if self.waiting else held
         return {name: records[name].copy() for name in kind.names or ()}
 
 
 def restored(checkpoint: Path, saved: int, like: dict[str, np.ndarray]) -> KeptPolicies:
-    """Those that the checkpoint stands for. Raises ValueError if the file has fewer."""
-    size = saved * _kind(like).itemsize
-    if saved:
-        path = _path(checkpoint)
-        if not path.exists() or path.stat().st_size < size:
-            raise ValueError(f"{path.name}: shorter than the {size} bytes that the checkpoint stands for")
-        os.truncate(path, size)
+    """Those that the checkpoint stands for. Raises record_file.Damaged if the file has fewer."""
+    record_file.cut(path_beside(checkpoint), _kind(like), saved)
     return KeptPolicies(saved)
+
+
+def record_bytes(like: dict[str, np.ndarray]) -> int:
+    """Bytes of one of them in the file, without its checksum."""
+    return _kind(like).itemsize
 
 
 def discard(checkpoint: Path) -> None:
     """Remove the file: the run has no checkpoint that it could belong to."""
-    _path(checkpoint).unlink(missing_ok=True)
+    path_beside(checkpoint).unlink(missing_ok=True)
 
 
 def unpacked(policies: dict[str, np.ndarray]) -> list[tuple[int, dict[str, np.ndarray]]]:
@@ -124,7 +117,8 @@ def unpacked(policies: dict[str, np.ndarray]) -> list[tuple[int, dict[str, np.nd
     return [(step, {name: policies[name][row] for name in names}) for row, step in enumerate(steps)]
 
 
-def _path(checkpoint: Path) -> Path:
+def path_beside(checkpoint: Path) -> Path:
+    """Where the policies of this checkpoint lie."""
     return checkpoint.with_suffix(".policies")
 
 

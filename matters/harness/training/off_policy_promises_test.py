@@ -205,6 +205,31 @@ def test_p2_rows_that_no_checkpoint_stands_for_are_never_read(tmp_path, monkeypa
     assert digests(path, [one], checkpoint_seconds=0) == uninterrupted
 
 
+@pytest.mark.parametrize("harm", ["a bit", "the end"])
+@pytest.mark.parametrize("part", ["safetensors", "rows", "ends", "policies"])
+def test_p8_a_checkpoint_that_a_disk_has_changed_is_found_and_the_run_trained_anew(tmp_path, part, harm):
+    specs = [spec("td3", "td3", seed) for seed in range(2)]
+    uninterrupted = digests(tmp_path / "whole", specs)
+    path, news = tmp_path / "harmed", []
+    Store.open(path, create=True)
+    with pytest.raises(Stopped):
+        train_population(path, specs, stop_at(40), checkpoint_seconds=0)
+    harmed = Store.open(path).directory(specs[1].run_id) / f"checkpoint.{part}"
+    data = bytearray(harmed.read_bytes())
+    data[len(data) // 2] ^= 16
+    harmed.write_bytes(data if harm == "a bit" else data[:-1])
+    train_population(path, specs, news.append)
+    ((run_ids, message),) = {(told.run_ids, told.message) for told in news if told.message}
+    assert run_ids == (specs[1].run_id,)
+    assert message.startswith(f"its checkpoint is damaged, checkpoint.{part}: ")
+    assert message.endswith(": it starts anew")
+    assert "\n" not in message
+    # Seed 0 went on from its own, which was sound.
+    assert min(told.steps for told in news if told.run_ids == (specs[0].run_id,)) == 40
+    store = Store.open(path)
+    assert {one.seed: store.status(one.run_id).digest for one in specs} == uninterrupted
+
+
 @pytest.mark.parametrize("part", [".rows", ".ends", ".partial"])
 @pytest.mark.parametrize("stopped", [30, 40])
 def test_p4_a_checkpoint_that_cannot_be_written_is_told_and_neither_run_nor_older_checkpoint_is_lost(

@@ -217,7 +217,7 @@ def test_p2_a_torn_checkpoint_is_never_read(tmp_path):
 @pytest.mark.parametrize(
     ("owner", "name", "value", "reason"),
     [
-        (checkpoint, "FORMAT", 3, "its checkpoint is of format 3, not 4: it starts anew"),
+        (checkpoint, "FORMAT", 3, "its checkpoint is of format 3, not 5: it starts anew"),
         (
             Native,
             "native",

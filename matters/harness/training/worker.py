@@ -91,10 +91,13 @@ def train_population(
         found = earlier.trainings(store, [member.spec for member in members])
         for member in members:
             path = member.lease.checkpoint
-            if refusal := checkpoint.refusal(path, member.spec):
-                emit(Progress((member.spec.run_id,), "running", 0, member.spec.steps, refusal))
+            step = checkpoint.step_in(path, member.spec)
+            if trouble := checkpoint.damage_beside(path) if step else checkpoint.refusal(path, member.spec):
+                emit(Progress((member.spec.run_id,), "running", 0, member.spec.steps, trouble))
+                path.unlink()
+                step = 0
             source = None
-            if not checkpoint.step_in(path, member.spec):
+            if not step:
                 source = earlier.choose(store, member.spec, found).source
             if source is not None and source.spec.steps == member.spec.steps:
                 _guarded([member], emit, partial(_evaluate_again, store=store, source=source))
