@@ -100,8 +100,8 @@ def test_status_lists_every_declared_run_with_its_state(matters):
 def test_status_counts_by_cell(matters):
     code, out, _ = matters("status", "TINY", "--store", "STORE", "--seeds", "3")
     assert code == 0
-    assert re.search(r"ppo-m +InvertedPendulum-v5 +2 +0 +0 +1", out)
-    assert "4 done, 0 running, 0 failed, 2 missing" in out
+    assert re.search(r"ppo-m +InvertedPendulum-v5 +2 +0 +0 +0 +1", out)
+    assert "4 done, 0 running, 0 paused, 0 failed, 2 missing" in out
 
 
 def test_status_of_a_store_that_does_not_exist_yet_is_all_missing_and_makes_none(matters, tmp_path):

@@ -1,4 +1,8 @@
-"""The right to train a run: at most one process has it, and the kernel takes it back when that one dies."""
+"""The right to train a run: at most one process has it, and the kernel takes it back when that one dies.
+
+What the kernel's lock does not reach, other machines on a shared file system, a sign of life does, see
+`matters.results.heartbeat`.
+"""
 
 import fcntl
 import math
@@ -17,6 +21,7 @@ import pyarrow.parquet
 import safetensors.numpy
 
 from matters.results import files
+from matters.results.heartbeat import Holder, LeaseLost
 from matters.results.schema import (
     SCHEMA_VERSION,
     Columns,
@@ -26,6 +31,8 @@ from matters.results.schema import (
     part_hashes,
     primary_endpoint,
 )
+from matters.results.status import Damage, read_status
+from matters.suites.errors import InputError
 from matters.suites.spec import RunSpec
 
 TABLES = ("episodes", "evaluations", "updates")
@@ -64,6 +71,22 @@ def state_files(directory: Path, stem: str) -> dict[str, Path]:
     return {name: path for name, path in found.items() if path.exists()}
 
 
+def refuse_without_locks(directory: Path) -> None:
+    """Raise InputError where the file system has no locks: two processes would train the same runs."""
+    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        pass
+    except OSError as error:
+        raise InputError(
+            f"store = {str(directory)!r}: its file system has no locks (flock: {error.strerror}); "
+            "put the store on one that has"
+        ) from None
+    finally:
+        os.close(descriptor)
+
+
 def is_locked(path: Path) -> bool:
     """Whether a process holds the lock now."""
     try:
@@ -91,6 +114,7 @@ class Lease:
         self.checkpoint = directory / "checkpoint.safetensors"
         self.spec = spec
         self._descriptor: int | None = descriptor
+        self._holder = Holder(directory)
 
     def progress(self, steps: int) -> None:
         """Note how far the run has come; called when a checkpoint of these steps is safe."""
@@ -113,7 +137,8 @@ class Lease:
         go on; they may be removed later, and are hashed apart.
 
         Raises InputError for a record that is not of the schema, ValueError for provenance that is not
-        JSON; both before anything is written. RuntimeError for a lease that is no longer held.
+        JSON; both before anything is written. RuntimeError for a lease that is no longer held, LeaseLost if
+        another machine has taken the run over or finished it.
         """
         self._require()
         check(record)
@@ -126,6 +151,8 @@ class Lease:
         score = primary_endpoint(record.evaluations)
         parts = part_hashes(record)
         taken = self.spec.steps if steps is None else steps
+        digest = digest_of(parts, record.diverged_at)
+        self._refuse_to_finish_twice(digest)
         for name, data in contents.items():
             files.write(self.directory / name, data)
         for name, path in state.items():
@@ -134,7 +161,7 @@ class Lease:
             {
                 "state": "done",
                 "steps": taken if record.diverged_at is None else record.diverged_at,
-                "digest": digest_of(parts, record.diverged_at),
+                "digest": digest,
                 "parts": parts,
                 "score": score if math.isfinite(score) else None,
                 "diverged_at": record.diverged_at,
@@ -170,6 +197,7 @@ class Lease:
     def release(self) -> None:
         """Give the right back. An unfinished run is then missing, with its checkpoint."""
         if self._descriptor is not None:
+            self._holder.release()
             os.close(self._descriptor)
             self._descriptor = None
 
@@ -187,6 +215,23 @@ class Lease:
     def _require(self) -> None:
         if self._descriptor is None:
             raise RuntimeError(f"run {self.spec.run_id}: this lease is finished or released")
+        self._holder.check()
+
+    def _refuse_to_finish_twice(self, digest: str) -> None:
+        """Raise LeaseLost if the run was finished by somebody whom neither lock nor sign of life kept off."""
+        try:
+            fields = read_status(str(self.directory)) or {}
+        except Damage:
+            return
+        if fields.get("state") != "done":
+            return
+        finished = fields["digest"]
+        if finished == digest:
+            raise LeaseLost(f"run {self.spec.run_id}: was finished elsewhere meanwhile, with the same digest")
+        raise LeaseLost(
+            f"run {self.spec.run_id}: was finished elsewhere meanwhile with digest {finished}, here it is "
+            f"{digest}: one of the machines computes other bits"
+        )
 
     def _write_status(self, fields: dict[str, Any]) -> None:
         status = {"schema_version": SCHEMA_VERSION, **fields}

@@ -44,7 +44,7 @@ def test_every_old_store_opens_whole_and_its_finished_runs_load(path: Path) -> N
     store = Store.open(path)
     assert store.verify() == []
     states = {run_id: store.status(run_id).state for run_id in store.run_ids()}
-    assert set(states.values()) >= {"done", "failed", "missing"}
+    assert set(states.values()) >= {"done", "failed", "paused"}
     for run_id, state in states.items():
         assert store.spec(run_id).run_id == run_id
         if state == "done":
@@ -62,7 +62,7 @@ def test_a_store_of_schema_1_says_what_it_said_when_it_was_saved() -> None:
     )
     assert store.status(DIVERGED).diverged_at == 120
     assert store.status(FAILED) == Status("failed", 0, error="ValueError: no")
-    assert store.status(INTERRUPTED) == Status("missing", 64)
+    assert store.status(INTERRUPTED) == Status("paused", 64)
     assert [failure["error"] for failure in store.failures(DIVERGED)] == ["MemoryError: no room"]
     assert store.provenance(DONE)["packages"] == {"torch": "2.13.0"}
 

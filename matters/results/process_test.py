@@ -98,7 +98,7 @@ time.sleep(60)
     assert store.lease(make_spec()) is None
     process.send_signal(signal.SIGKILL)
     process.communicate()
-    assert store.status(run_id) == Status("missing", 50)
+    assert store.status(run_id) == Status("paused", 50)
     lease = store.lease(make_spec())
     assert lease is not None
     assert lease.checkpoint.read_bytes() == b"half way"
@@ -140,7 +140,7 @@ def prepare(victim):
 
 def examine(victim):
     left = victim.status(spec.run_id).state
-    assert left in {"missing", final} | ({"failed"} if sys.argv[2] == "retry" else set()), left
+    assert left in {"missing", "paused", final} | ({"failed"} if sys.argv[2] == "retry" else set()), left
     assert victim.verify() == [], victim.verify()
     if left != final:
         live(victim)

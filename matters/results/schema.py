@@ -17,7 +17,8 @@ SCHEMA_VERSION = 2
 Columns = dict[str, NDArray[Any]]
 """A table: columns of equal length. Or, of a policy, arrays of any shape."""
 
-State = Literal["missing", "running", "done", "failed"]
+State = Literal["missing", "running", "paused", "done", "failed"]
+"""A run that was interrupted is paused once it has a checkpoint to go on from, and missing before that."""
 
 EPISODES: dict[str, type] = {
     "step": np.int64,  # steps of this run when the episode ended

@@ -96,8 +96,8 @@ def snapshot(store: Store, suite: Suite | Joint, progress: Reading = lambda *_: 
 
 
 def _settled(status: Status) -> Status:
-    """A run in training as missing: a report must not depend on who is at work while it is made."""
-    return replace(status, state="missing") if status.state == "running" else status
+    """A run that is begun as missing: a report must not depend on who is at work while it is made."""
+    return replace(status, state="missing") if status.state in ("running", "paused") else status
 
 
 def _identity(suite: Suite | Joint, runs: list[dict[str, Any]]) -> str:

@@ -8,6 +8,7 @@
                      state.*           the final state, if it was kept
                      failure-1.json …  the status of earlier failures, if it was retried
                      lock              held by the process that trains it
+                     holder.json       who that is, for other machines
                      checkpoint.*      while it is not finished
 
 Everything is written under another name and renamed, status.json last. Loading runs no code from the files.
@@ -30,7 +31,8 @@ import pyarrow.parquet
 import safetensors.numpy
 
 from matters.results import files, spec_file, upgrade
-from matters.results.lease import TABLES, Lease, is_locked, lock
+from matters.results.heartbeat import held_elsewhere
+from matters.results.lease import TABLES, Lease, is_locked, lock, refuse_without_locks
 from matters.results.schema import (
     PARTS,
     SCHEMA_VERSION,
@@ -96,6 +98,8 @@ class Store:
                 files.write(marker, files.json_bytes({"schema_version": SCHEMA_VERSION}))
             if create and not os.access(path, os.W_OK | os.X_OK):
                 raise InputError(f"store = {str(path)!r}: not writable")
+            if create:
+                refuse_without_locks(path)
             fields = json.loads(marker.read_bytes())
             version = fields["schema_version"]
             without = frozenset(fields.get("without", ()))
@@ -149,8 +153,9 @@ class Store:
         if fields is None:
             return Status("missing", 0)
         state = fields["state"]
-        if state == "running" and not is_locked(self.directory(run_id) / "lock"):
-            state = "missing"
+        directory = self.directory(run_id)
+        if state == "running" and not (is_locked(directory / "lock") or held_elsewhere(directory)):
+            state = "paused" if fields["steps"] else "missing"
         return Status(
             state,
             fields["steps"],
@@ -227,16 +232,19 @@ class Store:
             return None
         if descriptor is None:
             return None
-        lease = Lease(self.path / run_id, spec, descriptor)
+        if held_elsewhere(directory):
+            os.close(descriptor)
+            return None
         try:
             if not self._leasable(run_id, retry_failed):
-                lease.release()
+                os.close(descriptor)
                 return None
             if directory.name != run_id:
                 upgrade.rename(self.path, directory.name)
-            self._prepare(lease.directory, spec)
+            self._prepare(self.path / run_id, spec)
+            lease = Lease(self.path / run_id, spec, descriptor)
         except BaseException:
-            lease.release()
+            os.close(descriptor)
             raise
         return lease
 

@@ -79,7 +79,7 @@ def test_a_released_run_keeps_its_steps_and_its_checkpoint_and_can_be_leased(sto
     with store.lease(make_spec()) as lease:  # type: ignore[union-attr]
         lease.checkpoint.write_bytes(b"half way")
         lease.progress(50)
-    assert store.status(make_spec().run_id) == Status("missing", 50)
+    assert store.status(make_spec().run_id) == Status("paused", 50)
     again = store.lease(make_spec())
     assert again is not None
     assert again.checkpoint.read_bytes() == b"half way"

@@ -1,4 +1,4 @@
-"""`matters status`: what is done, running, failed and missing."""
+"""`matters status`: what is done, running, paused, failed and missing."""
 
 from collections import Counter
 from typing import TYPE_CHECKING
@@ -21,7 +21,7 @@ from matters.harness.terminal.console import print_json, print_table
 if TYPE_CHECKING:
     from matters.results.schema import State
 
-STATES: tuple["State", ...] = ("done", "running", "failed", "missing")
+STATES: tuple["State", ...] = ("done", "running", "paused", "failed", "missing")
 
 
 def status(
@@ -33,7 +33,7 @@ def status(
     smoke: Smoke = False,
     json: Json = False,
 ) -> None:
-    """Show done / running / failed / missing, by cell. A store that does not exist yet lacks everything."""
+    """Show done / running / paused / failed / missing, by cell. A store that is not there lacks all."""
     declared = choose(suite, seeds, steps, only, smoke)
 
     from matters.results.schema import Status
@@ -70,8 +70,10 @@ def status(
     for cell, _, found in runs:
         counts.setdefault((cell.variant, cell.environment), Counter())[found.state] += 1
     rows = [(*cell, *(states[state] for state in STATES)) for cell, states in counts.items()]
+    paused = [100 * found.steps // spec.steps for _, spec, found in runs if found.state == "paused"]
     print_table(("variant", "environment", *STATES), rows)
     for remark in declared.remarks():
         typer.echo(remark)
     total = Counter(found.state for _, _, found in runs)
-    typer.echo(", ".join(f"{total[state]} {state}" for state in STATES))
+    shares = f" at {min(paused)} to {max(paused)} %" if paused else ""
+    typer.echo(", ".join(f"{total[s]} {s}{shares if s == 'paused' else ''}" for s in STATES))

@@ -63,7 +63,7 @@ def fill_store(
     said_so = False
     while True:
         states = {spec.run_id: store.status(spec.run_id) for cell in cells for spec in cell.specs}
-        wanted = ("missing", "failed") if retry_failed else ("missing",)
+        wanted = ("missing", "paused", "failed") if retry_failed else ("missing", "paused")
         pending = {
             run_id: status.steps
             for run_id, status in states.items()

@@ -115,7 +115,7 @@ def interruptions(tmp_path, specs):
             break
         except Stopped:
             count += 1
-            assert {Store.open(path).status(one.run_id).state for one in specs} == {"missing"}
+            assert {Store.open(path).status(one.run_id).state for one in specs} == {"paused"}
     assert {one.seed: Store.open(path).status(one.run_id).digest for one in specs} == uninterrupted
     assert not list(path.glob("*/checkpoint*"))
     return count

@@ -141,7 +141,7 @@ def test_p2_a_run_interrupted_after_every_update_ends_with_the_same_digest(tmp_p
             break
         except Stopped:
             interruptions += 1
-            assert {Store.open(path).status(one.run_id).state for one in specs} == {"missing"}
+            assert {Store.open(path).status(one.run_id).state for one in specs} == {"paused"}
     assert interruptions == 5
     assert {one.seed: Store.open(path).status(one.run_id).digest for one in specs} == uninterrupted
 
