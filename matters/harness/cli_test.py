@@ -1,6 +1,7 @@
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -8,7 +9,9 @@ from pathlib import Path
 import pytest
 
 from matters.harness.cli import call
+from matters.results.snapshot import snapshot
 from matters.results.store import Store
+from matters.suites.suite import load_suite
 
 TINY = """
 [suite]
@@ -102,6 +105,28 @@ def test_status_counts_by_cell(matters):
     assert code == 0
     assert re.search(r"ppo-m +InvertedPendulum-v5 +2 +0 +0 +0 +1", out)
     assert "4 done, 0 running, 0 paused, 0 failed, 2 missing" in out
+
+
+def test_a_damaged_run_blocks_its_own_cell_alone_and_is_trained_again_when_asked(matters, place, tmp_path):
+    """P8."""
+    shutil.copytree(place / "runs", tmp_path / "runs")
+    store = Store.open(tmp_path / "runs")
+    run_id = store.run_ids()[0]
+    path = store.path / run_id / "evaluations.parquet"
+    whole = path.read_bytes()
+    path.write_bytes(whole[:40] + bytes([whole[40] ^ 1]) + whole[41:])
+    here = ("--store", str(store.path), "--json")
+    runs = snapshot(store, load_suite(str(place / "tiny.toml"))).runs.set_index("run_id")
+    assert runs["state"].value_counts().to_dict() == {"done": 3, "failed": 1}
+    assert runs.loc[run_id, "error"].startswith("damaged: cannot be read: evaluations.parquet does not match")
+    assert matters("list", "runs", *here)[0] == 0
+    code, out, said = matters("run", "TINY", *here, "--workers", "1", "--repair")
+    assert (code, json.loads(out)["trained"], json.loads(out)["done"]) == (0, 1, 4)
+    assert f"{run_id} is trained again: evaluations.parquet does not match its SHA-256" in " ".join(
+        said.split()
+    )
+    assert store.status(run_id).digest == Store.open(place / "runs").status(run_id).digest
+    assert store.verify() == []
 
 
 def test_status_of_a_store_that_does_not_exist_yet_is_all_missing_and_makes_none(matters, tmp_path):

@@ -12,6 +12,7 @@ import pandas as pd
 from matters.results.schema import Columns, Record, Status
 from matters.results.store import Store
 from matters.results.thinning import thin_updates
+from matters.suites.errors import InputError
 from matters.suites.joint import Joint
 from matters.suites.spec import flat
 from matters.suites.suite import Suite
@@ -63,12 +64,20 @@ def snapshot(store: Store, suite: Suite | Joint, progress: Reading = lambda *_: 
                 "seed": spec.seed,
             }
             status = _settled(store.status(spec.run_id))
+            record, origin = None, {"run_id": spec.run_id}
+            try:
+                if status.state in ("done", "failed"):
+                    trained_with = store.spec(spec.run_id)
+                    origin |= _flat(store.provenance(spec.run_id))
+                if status.state == "done":
+                    record = store.record(spec.run_id)
+            except InputError as damage:
+                # It blocks its own aggregate, as any failure does, and no other.
+                status = Status("failed", status.steps, error=_damaged(damage))
             runs.append({**keys, **asdict(status)})
             if status.state in ("done", "failed"):
-                trained_with = store.spec(spec.run_id)
-                provenance.append({"run_id": spec.run_id, **_flat(store.provenance(spec.run_id))})
-            if status.state == "done":
-                record = store.record(spec.run_id)
+                provenance.append(origin)
+            if record is not None:
                 evaluations.append((keys, _scores(record)))
                 episodes.append(
                     (keys, {name: record.episodes[name] for name in ("step", "return", "length")})
@@ -93,6 +102,11 @@ def snapshot(store: Store, suite: Suite | Joint, progress: Reading = lambda *_: 
         provenance=pd.DataFrame(provenance, columns=None if provenance else ["run_id"]),
         settings=pd.DataFrame(settings, columns=SETTINGS),
     )
+
+
+def _damaged(error: InputError) -> str:
+    message = str(error).partition(": ")[2].partition("; see")[0]
+    return f"damaged: {message} (matters run --repair trains it again)"
 
 
 def _settled(status: Status) -> Status:

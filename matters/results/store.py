@@ -19,7 +19,7 @@ import json
 import math
 import os
 import re
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
@@ -166,16 +166,19 @@ class Store:
         )
 
     def record(self, run_id: str) -> Record:
-        """What a finished run recorded, without a policy where the copy leaves it out. Raises InputError for
-        any other run.
+        """What a finished run recorded, without a policy where the copy leaves it out.
+
+        Raises InputError for any other run, and where a file that is read does not match its SHA-256.
         """
         directory = self.directory(run_id)
         try:
             fields = self._status(run_id)
             if fields is None or fields["state"] != "done":
                 raise InputError(f"run = {run_id!r}: not finished, so that it has no record")
-            tables = {table: read_table(directory / f"{table}.parquet") for table in TABLES}
-            policy = {} if self._left_out(directory, POLICY) else _arrays(directory / POLICY)
+            hashes = {**fields["files"], **self._thin(directory)}
+            tables = {table: table_of(_intact(directory / f"{table}.parquet", hashes)) for table in TABLES}
+            left_out = self._left_out(directory, POLICY)
+            policy = {} if left_out else safetensors.numpy.load(_intact(directory / POLICY, hashes))
         except InputError:
             raise
         except Exception as error:  # whatever a parser makes of damaged bytes
@@ -254,6 +257,38 @@ class Store:
             now = {name: run_id for run_id, name in self._former.items()}
             run_ids = sorted({now.get(name, name) for name in self._directories()})
         return [fault for run_id in run_ids for fault in self._faults(run_id)]
+
+    def begin_anew(self, run_id: str) -> str:
+        """Have a final run whose files are damaged trained again; returns what was wrong, empty if nothing.
+
+        What it was, its digest too, is kept as a failure. A run that somebody holds is left alone.
+        """
+        faults = self._faults(run_id)
+        directory = self.directory(run_id)
+        if not faults or (descriptor := lock(directory / "lock")) is None:
+            return ""
+        try:
+            wrong = "; ".join(f"{fault.file} {fault.message}" for fault in faults)
+            fields = {}
+            with suppress(Damage):
+                fields = self._status(run_id) or {}
+            failure = {
+                "schema_version": SCHEMA_VERSION,
+                "state": "failed",
+                "steps": 0,
+                "error": f"was damaged: {wrong}",
+                "traceback": "",
+                "digest": fields.get("digest"),
+                "provenance": {},
+                "files": {},
+            }
+            files.write(directory / "status.json", files.sealed(failure))
+            keep_failure(directory)
+            begun = {"schema_version": SCHEMA_VERSION, "state": "running", "steps": 0}
+            files.write(directory / "status.json", files.sealed(begun))
+        finally:
+            os.close(descriptor)
+        return wrong
 
     def resolve(self, prefix: str) -> str:
         """The one run whose id, or whose id of schema 1, begins with `prefix`.
@@ -441,8 +476,12 @@ def _columns(file: pyarrow.parquet.ParquetFile) -> Columns:
     return {name: table.column(name).to_numpy().copy() for name in table.column_names}
 
 
-def _arrays(path: Path) -> Columns:
-    return dict(safetensors.numpy.load(path.read_bytes()))
+def _intact(path: Path, hashes: Mapping[str, str]) -> bytes:
+    """The file, which is what was written. Raises ValueError if it is not."""
+    data = path.read_bytes()
+    if files.sha256(data) != hashes[path.name]:
+        raise ValueError(f"{path.name} does not match its SHA-256 in status.json")
+    return data
 
 
 def _near(prefix: str, run_ids: list[str]) -> str:

@@ -366,6 +366,22 @@ def test_a_damaged_record_is_refused_with_a_pointer_to_verify(store: Store) -> N
             store.provenance(run_id) if name.startswith("prov") else store.record(run_id)
 
 
+@pytest.mark.parametrize("name", sorted(FINISHED - {"lock"}))
+def test_a_damaged_run_is_trained_again_when_asked_and_what_it_was_is_kept(store: Store, name: str) -> None:
+    run_id, other = finished(store), finished(store, 1)
+    digest = store.status(run_id).digest
+    flip(store.path / run_id / name, 20)
+    assert store.begin_anew(other) == ""
+    assert store.begin_anew(run_id).startswith(f"{name} ")
+    assert (store.status(run_id).state, store.status(other).state) == ("missing", "done")
+    lease = store.lease(make_spec())
+    assert lease is not None
+    lease.finish(make_record(), PROVENANCE)
+    assert store.status(run_id).digest == digest
+    assert [failure["error"].partition(": ")[0] for failure in store.failures(run_id)] == ["was damaged"]
+    assert store.verify() == []
+
+
 def test_a_copy_that_leaves_out_the_parameters_is_still_verified(store: Store) -> None:
     run_id = finished(store)
     path = store.path / run_id

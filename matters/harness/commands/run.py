@@ -43,6 +43,9 @@ KeepState = Annotated[
     ),
 ]
 RetryFailed = Annotated[bool, typer.Option("--retry-failed", help="Train failed runs once more.")]
+Repair = Annotated[
+    bool, typer.Option("--repair", help="Rehash the suite's finished runs; train damaged ones again.")
+]
 
 
 def run(
@@ -58,6 +61,7 @@ def run(
     allow_missing: AllowMissing = False,
     retry_failed: RetryFailed = False,
     keep_state: KeepState = False,
+    repair: Repair = False,
     json: Json = False,
 ) -> None:
     """Train what the store lacks, then report."""
@@ -70,6 +74,7 @@ def run(
         allow_missing=allow_missing,
         retry_failed=retry_failed,
         keep_state=keep_state,
+        repair=repair,
         json=json,
         command=reproducing_command(suite, seeds, steps, only, smoke),
     )
@@ -85,6 +90,7 @@ def run_suite(
     allow_missing: bool,
     retry_failed: bool,
     keep_state: bool = False,
+    repair: bool = False,
     json: bool,
     command: str,
 ) -> None:
@@ -105,6 +111,8 @@ def run_suite(
         # Else only what the store lacks has to fit; nothing is written to it before that is known.
         check_memory(declared.cells(), crew)
     opened = Store.open(store, create=True)
+    if repair:
+        begin_damaged_anew(opened, declared.cells())
     if any(opened.status(spec.run_id).state != "done" for cell in declared.cells() for spec in cell.specs):
         for remark in declared.remarks():
             notes().print(remark)
@@ -145,6 +153,13 @@ def run_suite(
         typer.echo(page)
     if counts["failed"] or counts["missing"]:
         raise typer.Exit(1)
+
+
+def begin_damaged_anew(store: "Store", cells: "Sequence[Cell]") -> None:
+    """Rehash the final runs of the cells; damaged ones are missing then, and a line says so of each."""
+    for run_id in sorted({spec.run_id for cell in cells for spec in cell.specs}):
+        if store.status(run_id).state in ("done", "failed") and (wrong := store.begin_anew(run_id)):
+            notes().print(f"{run_id} is trained again: {wrong}")
 
 
 def train_missing(
