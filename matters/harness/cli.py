@@ -15,7 +15,9 @@ from matters.harness.commands import (
     export,
     import_,
     listing,
+    merge,
     parity,
+    prune,
     report,
     reproduce,
     run,
@@ -47,6 +49,8 @@ app.command()(check.check)
 app.command()(speed.speed)
 app.command()(reproduce.reproduce)
 app.command()(verify.verify)
+app.command()(merge.merge)
+app.command()(prune.prune)
 app.command()(upgrade.upgrade)
 app.command(name="list")(listing.list_)
 app.command()(show.show)

@@ -129,6 +129,20 @@ def test_a_damaged_run_blocks_its_own_cell_alone_and_is_trained_again_when_asked
     assert store.verify() == []
 
 
+def test_a_store_is_merged_into_a_new_one_and_pruned_only_when_told(matters, tmp_path, monkeypatch):
+    new = str(tmp_path / "new")
+    code, out, _ = matters("merge", "STORE", new)
+    assert (code, out) == (0, "4 runs taken, 0 were there, 0 left\n")
+    assert matters("prune", "--store", new)[0] == 2
+    monkeypatch.setattr("matters.algorithms.ppo.VERSION", 1000)
+    for options, removed, left in ((), False, 4), (("--yes",), True, 0):
+        code, out, _ = matters("prune", "--superseded", *options, "--store", new, "--json")
+        facts = json.loads(out)
+        assert (code, facts["removed"], len(facts["found"])) == (0, removed, 4)
+        assert facts["found"][0]["reason"].endswith(", now 1000")
+        assert len(Store.open(new).run_ids()) == left
+
+
 def test_status_of_a_store_that_does_not_exist_yet_is_all_missing_and_makes_none(matters, tmp_path):
     code, out, _ = matters("status", "TINY", "--store", str(tmp_path / "new"), "--json")
     assert code == 0

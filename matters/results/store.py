@@ -272,7 +272,7 @@ class Store:
             fields = {}
             with suppress(Damage):
                 fields = self._status(run_id) or {}
-            failure = {
+            failure: dict[str, Any] = {
                 "schema_version": SCHEMA_VERSION,
                 "state": "failed",
                 "steps": 0,

@@ -19,6 +19,7 @@ import pyarrow.parquet
 from matters.results import files
 from matters.results.bundle import manifest as form
 from matters.results.bundle import shards
+from matters.results.merge import take
 from matters.results.schema import SCHEMA_VERSION
 from matters.results.store import Store
 from matters.suites.errors import InputError
@@ -177,18 +178,6 @@ def _merged(manifest: form.Manifest, path: Path, checked: Store, store: Path, pr
         progress("importing runs", number, len(manifest.runs))
         ours = statuses.get(run.run_id)
         kept = ours is not None and ours.state in ("done", run.state)
-        (there if kept or not _take(target, checked, run) else added).append(run.run_id)
+        spec, directory = checked.spec(run.run_id), checked.path / run.run_id
+        (there if kept or not take(target, spec, directory, run.files) else added).append(run.run_id)
     return Unpacked(manifest, tuple(added), tuple(there))
-
-
-def _take(target: Store, checked: Store, run: form.Run) -> bool:
-    """Copy a run's files under its lease, status.json last; False if another process is training it."""
-    lease = target.lease(checked.spec(run.run_id), retry_failed=True)
-    if lease is None:
-        return False
-    with lease:
-        for name in sorted(run.files, key=lambda name: name == "status.json"):
-            files.write(lease.directory / name, (checked.path / run.run_id / name).read_bytes())
-        for checkpoint in lease.directory.glob("checkpoint.*"):
-            checkpoint.unlink()
-    return True
