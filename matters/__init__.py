@@ -90,14 +90,12 @@ def run(
     Interrupted, even with `kill -9`, the same call goes on from the last checkpoints. Workers are spawned: a
     program calls this under `if __name__ == "__main__":`. Raises InputError before anything is trained.
     """
-    from matters.harness.commands.run import cores, train_missing
+    from matters.harness.commands.run import cores, train_suite
 
     if workers is not None and workers < 1:
         raise InputError(f"workers = {workers}: at least 1 is needed")
     suite.check_rollouts()
-    outcome = train_missing(
-        store, suite.cells(), workers or cores(), executor=executor, retry_failed=retry_failed
-    )
+    _, outcome = train_suite(store, suite, workers or cores(), executor=executor, retry_failed=retry_failed)
     return Trained(outcome.trained, tuple(lost.reason for lost in outcome.lost))
 
 
@@ -110,28 +108,33 @@ def report(
     for a store without any run of the suite.
     """
     from matters.reports.report import write_report
+    from matters.reports.study.own_best import resolved
     from matters.results.snapshot import snapshot
 
     said = command or f"matters report {suite.name}"
-    return write_report(suite, snapshot(store, suite), Path(out), allow_missing=allow_missing, command=said)
+    whole = resolved(store, suite, allow_missing=allow_missing)
+    return write_report(whole, snapshot(store, whole), Path(out), allow_missing=allow_missing, command=said)
 
 
 def runs(suite: "Suite", store: "Store") -> "pd.DataFrame":
     """One row for each declared run: run_id, variant, environment, seed, state, steps, digest, score, ….
 
     `state` is done, failed or missing; a run that is only begun counts as missing. `score` is the primary
-    endpoint: the mean return over the last tenth of the evaluation points, at least the last two.
+    endpoint: the mean return over the last tenth of the evaluation points, at least the last two. Where the
+    suite tunes, the runs of each variant at its own best are there too, as `NAME-at-best`.
     """
+    from matters.reports.study.own_best import resolved
     from matters.results.snapshot import snapshot
 
-    return snapshot(store, suite).runs
+    return snapshot(store, resolved(store, suite)).runs
 
 
 def evaluations(suite: "Suite", store: "Store") -> "pd.DataFrame":
     """One row for each evaluation point of each finished run: its step, and its mean return as `score`."""
+    from matters.reports.study.own_best import resolved
     from matters.results.snapshot import snapshot
 
-    return snapshot(store, suite).evaluations
+    return snapshot(store, resolved(store, suite)).evaluations
 
 
 def scores(suite: "Suite", store: "Store") -> "pd.DataFrame":

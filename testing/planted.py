@@ -79,6 +79,8 @@ def planted_suite(
         aggregate_margin=0.10,
         design=None,
         comparisons=(),
+        tuning=None,
+        sweep=None,
         gate=0.25,
         scale="on-policy-1M",
         variants={name: planted_variant(name) for name in variants},

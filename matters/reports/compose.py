@@ -5,14 +5,21 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from matters.reports import questions
-from matters.reports.page import curve_figures, forests, rank_figures, tables, variant_tables
+from matters.reports.page import (
+    curve_figures,
+    forests,
+    rank_figures,
+    sensitivity_figures,
+    tables,
+    tuning_tables,
+    variant_tables,
+)
 from matters.reports.page.formatting import plural, thousands
 from matters.reports.page.protocol import protocol
 from matters.reports.page.section import Drawing, Facts, Part, Section, Table, Text
-from matters.reports.questions import imported, imported_pairs
+from matters.reports.questions import both_answers, imported, imported_pairs
 from matters.reports.statistics.intervals import MINIMUM_FOR_CLAIM
-from matters.reports.study import areas_under_curves, curves, rank_intervals
+from matters.reports.study import areas_under_curves, curves, own_best, rank_intervals, sensitivity
 from matters.reports.study.aggregate_scores import aggregate_scores
 from matters.reports.study.run_tails import run_tails
 from matters.reports.study.study import AGGREGATE, Study
@@ -67,7 +74,7 @@ def compose(study: Study, command: str, progress: Progress = lambda *_: None) ->
         sections.append(imported_pairs.answer(study))
     for question in study.suite.questions:
         now(f"the question {question}")
-        sections.append(questions.answer(question, study))
+        sections += both_answers.answers(question, study)
     if study.imported:
         sections.append(imported.answer(study))
     scores, blocked = aggregate_scores(study, lambda variant: now(f"aggregate scores of {variant}"))
@@ -110,7 +117,16 @@ def compose(study: Study, command: str, progress: Progress = lambda *_: None) ->
     diagnostics = [replace(one, folded=k > 0 and len(diagnostics) > 3) for k, one in enumerate(diagnostics)]
     now("the pages")
     facts = protocol(study)
+    tuned = _tuned(study, sections)
+    swept = sensitivity.of_sweep(study)
     parts = (
+        Part("tuning", "Tuning", tuned.blocks, "Tuning"),
+        Part(
+            "sensitivity",
+            "Sensitivity",
+            tuple(sensitivity_figures.sensitivity(study, swept, "sensitivity")),
+            "Sensitivity",
+        ),
         Part(
             "scores",
             "Scores per environment",
@@ -157,16 +173,46 @@ def compose(study: Study, command: str, progress: Progress = lambda *_: None) ->
     return Content(
         title=study.suite.title,
         summary=_summary(study),
-        notices=(*_notices(study), *_unasked(study, sections)),
+        notices=(*_notices(study), *tuned.notices, *_unasked(study, sections)),
         sections=tuple(sections),
         parts=tuple(part for part in parts if part.blocks),
         figure_data={
             "learning-curves": curves.curve_rows(study, found),
             "performance-profiles": curves.profile_rows(shares),
             **curves.trace_rows(traces),
+            "sensitivity": sensitivity_figures.sensitivity_rows(swept),
+            "tuning-sensitivity": sensitivity_figures.sensitivity_rows(tuned.lines),
         },
         protocol=facts,
         command=command,
+    )
+
+
+@dataclass(frozen=True)
+class Tuned:
+    """What a page says of the suite's tuning: nothing without one."""
+
+    blocks: tuple[Drawing | Table | Text | Facts, ...] = ()
+    notices: tuple[str, ...] = ()
+    lines: tuple[sensitivity.Line, ...] = ()
+
+
+def _tuned(study: Study, sections: Sequence[Section]) -> Tuned:
+    if study.suite.tuning is None or study.tuning is None:
+        return Tuned()
+    points = own_best.tried(study.tuning, study.constants)
+    choices = own_best.choices(study.suite, study.tuning, study.constants, allow_missing=study.allow_missing)
+    lines = tuple(sensitivity.of_tuning(study, points, choices))
+    return Tuned(
+        blocks=(
+            tuning_tables.both(sections),
+            tuning_tables.chosen(study, choices, points),
+            *sensitivity_figures.sensitivity(study, lines, "tuning-sensitivity"),
+            tuning_tables.tried(points, choices),
+            tuning_tables.runs(study),
+        ),
+        notices=tuning_tables.notices(study, choices),
+        lines=lines,
     )
 
 

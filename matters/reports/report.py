@@ -183,6 +183,7 @@ def _facts(content: Content, suite: Any, identity: str, allow_missing: bool) -> 
                 "verdict": s.word,
                 "reason": s.reason,
                 "claim": s.claim,
+                **({"at": s.at} if s.at else {}),
             }
             for s in content.sections
         ],
@@ -196,11 +197,12 @@ def _facts(content: Content, suite: Any, identity: str, allow_missing: bool) -> 
                 "where": verdict.where,
                 "x": verdict.x,
                 "y": verdict.y,
+                **({"at": section.at} if section.at else {}),
             }
             for section in content.sections
             for verdict in (*section.verdicts, *section.more)
         ],
-        "lacks": {section.question: section.lacks for section in content.sections},
+        "lacks": {section.anchor: section.lacks for section in content.sections},
         "curves": content.figure_data["learning-curves"],
     }
 

@@ -12,6 +12,8 @@ import pandas as pd
 from matters.results.schema import Columns, Record, Status
 from matters.results.store import Store
 from matters.results.thinning import thin_updates
+from matters.results.tuning_runs import COLUMNS as TUNING
+from matters.results.tuning_runs import tuning_runs
 from matters.suites.errors import InputError
 from matters.suites.joint import Joint
 from matters.suites.spec import flat
@@ -36,6 +38,7 @@ class Snapshot:
     `provenance`: run_id and flat columns, such as `packages.torch`, of finished and failed runs.
     `settings`: what each cell was trained with, SETTINGS: the dotted name and the value as JSON, from a
     stored spec of the cell, or from the declared one where none is stored.
+    `tuning`: the runs of the suite's tuning, none without one; see `matters.results.tuning_runs`.
     """
 
     identity: str
@@ -45,6 +48,7 @@ class Snapshot:
     updates: pd.DataFrame
     provenance: pd.DataFrame
     settings: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=SETTINGS))
+    tuning: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=list(TUNING)))
 
 
 def snapshot(store: Store, suite: Suite | Joint, progress: Reading = lambda *_: None) -> Snapshot:
@@ -93,14 +97,16 @@ def snapshot(store: Store, suite: Suite | Joint, progress: Reading = lambda *_: 
             (keys, {name: column[scores["point"] > 0] for name, column in scores.items()})
             for keys, scores in evaluations
         ]
+    tuning = tuning_runs(store, suite)
     return Snapshot(
-        identity=_identity(suite, runs),
+        identity=_identity(suite, runs, tuning),
         runs=run_table(runs),
         evaluations=joined(evaluations, {"point": "int64", "step": "int64", "score": "float64"}),
         episodes=joined(episodes, {"step": "int64", "return": "float64", "length": "int64"}),
         updates=joined(updates, {"step": "int64"}),
         provenance=pd.DataFrame(provenance, columns=None if provenance else ["run_id"]),
         settings=pd.DataFrame(settings, columns=SETTINGS),
+        tuning=tuning,
     )
 
 
@@ -114,7 +120,7 @@ def _settled(status: Status) -> Status:
     return replace(status, state="missing") if status.state in ("running", "paused") else status
 
 
-def _identity(suite: Suite | Joint, runs: list[dict[str, Any]]) -> str:
+def _identity(suite: Suite | Joint, runs: list[dict[str, Any]], tuning: pd.DataFrame) -> str:
     """SHA-256 over what was declared and what came of it.
 
     What the variants are is in the runs' ids, so that a setting that is new and off changes nothing.
@@ -122,7 +128,8 @@ def _identity(suite: Suite | Joint, runs: list[dict[str, Any]]) -> str:
     suites = suite.suites if isinstance(suite, Joint) else (suite,)
     declared = [one.model_dump(mode="json", exclude={"variants"}, exclude_defaults=True) for one in suites]
     states = [[run[key] for key in (*KEYS, "state", "digest")] for run in runs]
-    text = json.dumps([declared, states])
+    tried = [list(row) for row in zip(tuning["run_id"], tuning["state"], tuning["digest"], strict=True)]
+    text = json.dumps([declared, states, *([tried] if tried else [])])
     return hashlib.sha256(text.encode()).hexdigest()
 
 

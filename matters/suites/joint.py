@@ -10,6 +10,7 @@ from matters.suites.errors import InputError, shown
 from matters.suites.spec import Evaluation, RunSpec
 from matters.suites.suite import Cell, Suite
 from matters.suites.tasks.yardsticks import Yardstick
+from matters.suites.tuning import Tuning
 from matters.suites.variant import Variant
 
 PROTOCOL = ("steps", "evaluation", "margin", "aggregate_margin", "gate", "yardstick")
@@ -75,6 +76,21 @@ class Joint(BaseModel):
         return tuple(dict.fromkeys(pair for suite in self.suites for pair in suite.comparisons))
 
     @property
+    def sweep(self) -> None:
+        """A sweep is a suite by itself."""
+        return
+
+    @property
+    def tuning(self) -> Tuning | None:
+        """The tuning of those that tune: the same in all of them."""
+        return next((suite.tuning for suite in self.suites if suite.tuning), None)
+
+    @property
+    def at_best(self) -> dict[str, str]:
+        """Of each variant that one of them tuned, the one at its own best."""
+        return {name: best for suite in self.suites for name, best in suite.at_best.items()}
+
+    @property
     def design(self) -> Design | None:
         """The first design that one of them declares."""
         return next((suite.design for suite in self.suites if suite.design), None)
@@ -83,6 +99,10 @@ class Joint(BaseModel):
     def variants(self) -> dict[str, Variant]:
         """Every variant by name; a name means the same in all."""
         return {name: variant for suite in self.suites for name, variant in suite.variants.items()}
+
+    def tuning_cells(self) -> tuple[Cell, ...]:
+        """The cells of all their tunings."""
+        return tuple(cell for suite in self.suites for cell in suite.tuning_cells())
 
     def cells(self) -> tuple[Cell, ...]:
         """The cells of all, those of the first suite first; one that several declare has the seeds of all."""
@@ -115,6 +135,10 @@ def join(suites: Sequence[Suite]) -> Suite | Joint:
                 )
         for other in suites[:number]:
             _same_variants(other, suite)
+            if other.tuning and suite.tuning and other.tuning != suite.tuning:
+                raise InputError(
+                    f"suites {other.name} and {suite.name}: tune in two ways; report them one by one"
+                )
     return Joint(suites=tuple(suites))
 
 

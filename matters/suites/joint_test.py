@@ -102,3 +102,18 @@ def test_a_narrower_choice_is_of_the_cells_of_all() -> None:
 def test_a_choice_that_matches_nothing_anywhere_is_one_line() -> None:
     with pytest.raises(InputError, match="only = 'sac': no such cell"):
         narrowed([A, B], None, None, "vpg,sac")
+
+
+def test_suites_that_tune_alike_are_tuned_as_one_and_others_are_refused() -> None:
+    grid = {"learning_rate": [1e-4, 1e-3], "variants": ["ppo"]}
+    one, other = make(tuning=grid), make("b", environments=["Walker2d-v5"], tuning=grid)
+    both = join([one, other, B.model_copy(update={"name": "c"})])
+    assert both.tuning == one.tuning
+    cells = [(cell.variant, cell.environment) for cell in both.tuning_cells()]
+    assert cells == [
+        (f"ppo@learning_rate={rate}", place)
+        for place in ("Hopper-v5", "Walker2d-v5")
+        for rate in (1e-4, 1e-3)
+    ]
+    with pytest.raises(InputError, match="suites a and b: tune in two ways"):
+        join([one, make("b", tuning={"learning_rate": [1e-4, 1e-2]})])

@@ -20,13 +20,16 @@ from pydantic import (
 )
 
 from matters import algorithms
+from matters.suites import candidates, tuning
 from matters.suites.baselines import baselines, departures
 from matters.suites.design import Design, declared
 from matters.suites.errors import InputError, dotted, from_validation, nearest, shown
 from matters.suites.spec import MAX_SEED, Evaluation, RunSpec
+from matters.suites.sweep import Sweep
 from matters.suites.tasks import environments
 from matters.suites.tasks.settings import Own
 from matters.suites.tasks.yardsticks import Yardstick
+from matters.suites.tuning import Tuning
 from matters.suites.variant import Name, Variant, facts, rollout, shortened, variant
 
 QUESTIONS = (
@@ -134,6 +137,13 @@ class Suite(BaseModel):
         (), description="pairs of variants that the question `comparison` compares, first minus second"
     )
     baseline: Name | None = Field(None, description="the variant that every other one is compared with")
+    sweep: Sweep | None = Field(
+        None, description="the variants that differ from others in the value of one setting; not declared"
+    )
+    tuning: Tuning | None = Field(None, description="what is tuned before it is compared, and how")
+    at_best: dict[Name, Name] = Field(
+        {}, description="of each variant that was tuned, the one at its own best; not declared, but chosen"
+    )
     only: tuple[str, ...] = Field((), description="globs on variant/environment; empty for every cell")
 
     @model_validator(mode="after")
@@ -154,6 +164,11 @@ class Suite(BaseModel):
                 raise ValueError(f"compare[{k}] = {first!r} twice: a variant is not compared with itself")
         return self
 
+    @model_validator(mode="after")
+    def _tuning_fits(self) -> Self:
+        candidates.check(self)
+        return self
+
     @property
     def comparisons(self) -> tuple[tuple[str, str], ...]:
         """The pairs that the question `comparison` compares: those declared, then each with the baseline."""
@@ -163,7 +178,7 @@ class Suite(BaseModel):
 
     @model_validator(mode="after")
     def _policies_fit_their_actions(self) -> Self:
-        for name, environment in self._pairs():
+        for name, environment in self.pairs():
             variant = self.variants[name]
             policy = getattr(variant.on(environment), "policy", None)
             made = self._made(environment)
@@ -181,7 +196,7 @@ class Suite(BaseModel):
 
     @model_validator(mode="after")
     def _learning_begins(self) -> Self:
-        for name, environment in self._pairs():
+        for name, environment in self.pairs():
             known = facts(self.variants[name])
             steps = known.warmup_steps(self.variants[name].on(environment))
             if known.warmup is not None and steps >= self.steps:
@@ -204,7 +219,7 @@ class Suite(BaseModel):
 
     @model_validator(mode="after")
     def _lags_end(self) -> Self:
-        for name, environment in self._pairs():
+        for name, environment in self.pairs():
             known, config = facts(self.variants[name]), self.variants[name].on(environment)
             lag, updates = known.lag_updates(config), -(-self.steps // known.rollout_steps(config))
             if known.lag is not None and lag and lag >= updates:
@@ -217,11 +232,11 @@ class Suite(BaseModel):
     def cells(self) -> tuple[Cell, ...]:
         """The cells in the declared order, variants before environments."""
         return tuple(
-            Cell(name, environment, self._specs(self.variants[name], environment))
-            for name, environment in self._pairs()
+            Cell(name, environment, self.specs(self.variants[name], environment))
+            for name, environment in self.pairs()
         )
 
-    def _pairs(self) -> list[tuple[str, str]]:
+    def pairs(self) -> list[tuple[str, str]]:
         """Variant and environment of each cell."""
         return [
             (name, environment)
@@ -235,7 +250,14 @@ class Suite(BaseModel):
         own = self.own.get(environment)
         return (own.id, own.settings) if own else (environment, {})
 
-    def _specs(self, chosen: Variant, environment: str) -> tuple[RunSpec, ...]:
+    def tuning_cells(self) -> tuple[Cell, ...]:
+        """The cells of the tuning, none without one: a variant at one point of the grid is a cell's name."""
+        return candidates.cells(self)
+
+    def specs(
+        self, chosen: Variant, environment: str, seeds: tuple[int, ...] | None = None
+    ) -> tuple[RunSpec, ...]:
+        """The runs of a variant on an environment: the suite's seeds, or these."""
         version = algorithms.load(chosen.algorithm).VERSION
         environment_id, settings = self._made(environment)
         own = chosen.on(environment)
@@ -253,7 +275,7 @@ class Suite(BaseModel):
                 steps=self.steps,
                 evaluation=self.evaluation,
             )
-            for seed in self.seeds
+            for seed in (self.seeds if seeds is None else seeds)
         )
 
     def check_rollouts(self) -> None:
@@ -261,19 +283,21 @@ class Suite(BaseModel):
 
         Asked before training: what was trained before this was refused can still be reported.
         """
-        for name, environment in self._pairs():
-            field, length = rollout(self.variants[name], environment)
-            if length > self.steps:
-                raise InputError(
-                    f"steps = {self.steps}: less than one rollout; should be at least {length},"
-                    f" or {dotted('variants', name, 'config', field)} smaller"
-                )
+        tried = candidates.candidates(self)
+        for name, environment in self.pairs():
+            for it in (self.variants[name], *(one.variant for one in tried if one.of == name)):
+                field, length = rollout(it, environment)
+                if length > self.steps:
+                    raise InputError(
+                        f"steps = {self.steps}: less than one rollout; should be at least {length},"
+                        f" or {dotted('variants', name, 'config', field)} smaller"
+                    )
 
     def remarks(self) -> list[str]:
         """What follows where a variant's rollouts do not end at its last step or its evaluation points."""
         found = []
         points = [-(-k * self.steps // self.evaluation.points) for k in range(1, self.evaluation.points + 1)]
-        for name, environment in self._pairs():
+        for name, environment in self.pairs():
             _, length = rollout(self.variants[name], environment)
             policies = {-(-point // length) for point in points}
             taken = max(policies) * length
@@ -288,8 +312,8 @@ class Suite(BaseModel):
         """The same cells in seconds each: whether all of it runs, and nothing about what it shows.
 
         Two seeds, 4096 steps, two evaluations of one episode; a longer rollout is cut to those steps. Where a
-        variant is off-policy, 512 steps, and a longer warm-up is cut to half of them. The name is another
-        too, so that its report does not lie in the place of the suite's own.
+        variant is off-policy, 512 steps, and a longer warm-up is cut to half of them. What is tuned has one
+        seed. The name is another too, so that its report does not lie in the place of the suite's own.
         """
         off_policy = any(facts(variant).replay for variant in self.variants.values())
         most = SMOKE_STEPS_OFF_POLICY if off_policy else SMOKE_STEPS
@@ -302,6 +326,7 @@ class Suite(BaseModel):
                 "seeds": self.seeds[:SMOKE_SEEDS],
                 "steps": steps,
                 "evaluation": SMOKE_EVALUATION,
+                "tuning": self.tuning and self.tuning.model_copy(update={"seeds": self.tuning.seeds[:1]}),
                 "variants": {name: shortened(it, steps) for name, it in self.variants.items()},
             }
         )
@@ -409,7 +434,7 @@ def suite(document: dict[str, Any]) -> Suite:
     header = document.get("suite")
     if not isinstance(header, dict) or not header:
         raise InputError("suite: missing; a suite has the tables [suite] and [variants.NAME]")
-    for key in ("variants", "only", "own"):
+    for key in ("variants", "only", "own", "sweep", "at_best"):
         if key in header:
             raise InputError(f"suite.{key}: unknown field; variants are tables [variants.NAME]")
     tables = document.get("variants", {})
@@ -431,6 +456,8 @@ def suite(document: dict[str, Any]) -> Suite:
         # What is to be compared is a question, and the first: it need not be named twice.
         asked = header.get("questions", [])
         header = {**header, "questions": asked if "comparison" in asked else ["comparison", *asked]}
+    if "tuning" in header:
+        header = {**header, "tuning": tuning.declared(header["tuning"])}
     try:
         return Suite(**{**header, **places, "design": design}, variants=variants)
     except ValidationError as error:

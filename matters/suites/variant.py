@@ -134,6 +134,31 @@ def shortened(chosen: Variant, steps: int) -> Variant:
     )
 
 
+def changed(chosen: Variant, values: Mapping[str, Any], field: str) -> Variant:
+    """The variant with other values of some settings, by dotted name, on every environment alike.
+
+    Raises InputError that begins with `field` for a value that the config refuses.
+    """
+    changes: dict[str, Any] = {}
+    for name, value in values.items():
+        *tables, last = name.split(".")
+        below = changes
+        for table in tables:
+            below = below.setdefault(table, {})
+        below[last] = value
+
+    def over(config: BaseModel) -> BaseModel:
+        _refuse_unstorable(field, changes)
+        return _overlaid(config, changes, field)
+
+    return Variant(
+        name=chosen.name,
+        algorithm=chosen.algorithm,
+        config=over(chosen.config),
+        environments={name: over(config) for name, config in chosen.environments.items()},
+    )
+
+
 def merged(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
     """`changes` over `base`: tables are merged at every depth, anything else is replaced."""
     result = dict(base)

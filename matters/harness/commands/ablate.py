@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 Algorithm = Annotated[str, typer.Argument(metavar="ALGORITHM", help="One that has tricks.")]
 Tricks = Annotated[
-    str,
+    str | None,
     typer.Option(
         metavar="A,B,…",
         help="Tricks that `matters list tricks` shows; `trick=value` for one that no preset has on.",
@@ -32,19 +32,32 @@ Preset = Annotated[
     str | None,
     typer.Option(metavar="NAME", help="What all else is as in.  [default: the algorithm's own]"),
 ]
+Tune = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="SETTING=A,B,…",
+        help="Compare every cell at its own best of these values, too; several settings, every combination.",
+    ),
+]
+Swept = Annotated[
+    str | None,
+    typer.Option("--sweep", metavar="SETTING=A,B,…", help="Draw how each cell depends on a setting."),
+]
 OneIn = Annotated[bool, typer.Option("--one-in", help="All named tricks off, and each alone on.")]
 OneOut = Annotated[bool, typer.Option("--one-out", help="All named tricks on, and each alone off.")]
 
 
 def ablate(
     algorithm: Algorithm,
-    tricks: Tricks,
     env: Environments,
     steps: HowManySteps,
+    tricks: Tricks = None,
     seeds: HowManySeeds = "10",
     preset: Preset = None,
     one_in: OneIn = False,
     one_out: OneOut = False,
+    tune: Tune = None,
+    sweep: Swept = None,
     store: StoreDirectory = DEFAULT_STORE,
     smoke: Smoke = False,
     workers: Workers = None,
@@ -61,7 +74,15 @@ def ablate(
         raise InputError("--one-in and --one-out are two designs: choose one")
     kind: Kind = "one-in" if one_in else "one-out" if one_out else "full"
     declared = ablation(
-        algorithm, tricks, environments=env, seeds=seeds, steps=steps, preset=preset, kind=kind
+        algorithm,
+        tricks,
+        environments=env,
+        seeds=seeds,
+        steps=steps,
+        preset=preset,
+        kind=kind,
+        tune=tune or (),
+        swept=sweep,
     )
     run_suite(
         declared.smoke() if smoke else declared,
@@ -72,25 +93,29 @@ def ablate(
         allow_missing=allow_missing,
         retry_failed=retry_failed,
         json=json,
-        command=_command(algorithm, tricks, env, steps, seeds, preset, kind, smoke=smoke),
+        command=_command(algorithm, tricks, env, steps, seeds, preset, kind, tune or [], sweep, smoke=smoke),
     )
 
 
 def _command(
     algorithm: str,
-    tricks: str,
+    tricks: str | None,
     env: str,
     steps: int,
     seeds: str,
     preset: str | None,
     kind: str,
+    tune: list[str],
+    sweep: str | None,
     *,
     smoke: bool,
 ) -> str:
     """What to type for the same runs and the same report, wherever the store is."""
-    words = ["matters", "ablate", algorithm, "--tricks", tricks, "--env", env]
+    words = ["matters", "ablate", algorithm, *([] if tricks is None else ["--tricks", tricks]), "--env", env]
     words += ["--seeds", seeds, "--steps", str(steps)]
     words += [] if preset is None else ["--preset", preset]
     words += [] if kind == "full" else [f"--{kind}"]
+    words += [word for text in tune for word in ("--tune", text)]
+    words += [] if sweep is None else ["--sweep", sweep]
     words += ["--smoke"] if smoke else []
     return shlex.join(words)

@@ -72,11 +72,13 @@ def export(
     declared = choose(suite, seeds, steps, only, smoke)
 
     from matters.harness.terminal.progress_bar import stages
+    from matters.reports.study.own_best import resolved
     from matters.results.bundle import pack
     from matters.results.store import Store
     from matters.suites.suite import toml_of
 
     opened = Store.open(store)
+    declared = resolved(opened, declared)
     with stages(notes(), work="export") as tell:
         packed = pack(
             opened,

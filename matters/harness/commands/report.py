@@ -128,6 +128,7 @@ def report(
 
     from matters.harness.terminal.progress_bar import stages
     from matters.reports.report import write_report
+    from matters.reports.study.own_best import each_resolved
     from matters.results.imported import pairs, tables
     from matters.results.snapshot import snapshot
 
@@ -143,7 +144,7 @@ def report(
             protocols=protocols,
         )
     else:
-        subject = declared
+        declared = subject = each_resolved(opened, declared, allow_missing=allow_missing)
     place = report_directory(out, store, subject.name)
     with stages(notes()) as tell:
         if declared is None:
@@ -179,6 +180,7 @@ def _report_evidence(
     """The report of a bundle's own suite, as it was exported, or of other suites on its runs."""
     from matters.harness.terminal.progress_bar import stages
     from matters.reports.report import write_report
+    from matters.reports.study.own_best import each_resolved
     from matters.results import evidence
     from matters.results.snapshot import snapshot
     from matters.suites.joint import join
@@ -200,6 +202,7 @@ def _report_evidence(
         command = f"matters report {shlex.join(suites)} --evidence {shlex.quote(name)}".replace("  ", " ")
         if not suites and answered is None and study.name in suite_names():
             command = reproducing_command(study.name, **{"smoke": False, **choice})
+        declared = each_resolved(found.store, declared, allow_missing=allow_missing)
         taken = snapshot(found.store, declared, partial(tell, "reading runs"))
         page = write_report(
             declared, taken, place, allow_missing=allow_missing, command=command, progress=tell

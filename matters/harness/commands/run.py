@@ -105,23 +105,25 @@ def run_suite(
     place = report_directory(out, store, declared.name)
 
     from matters.harness.scheduling.fill_store import check_memory
+    from matters.reports.study.own_best import resolved
     from matters.results.store import Store
 
     if not store.exists():
         # Else only what the store lacks has to fit; nothing is written to it before that is known.
-        check_memory(declared.cells(), crew)
+        check_memory((*declared.cells(), *declared.tuning_cells()), crew)
     opened = Store.open(store, create=True)
     if repair:
-        begin_damaged_anew(opened, declared.cells())
+        begin_damaged_anew(opened, (*resolved(opened, declared).cells(), *declared.tuning_cells()))
     if any(opened.status(spec.run_id).state != "done" for cell in declared.cells() for spec in cell.specs):
         for remark in declared.remarks():
             notes().print(remark)
     try:
-        outcome = train_missing(
+        declared, outcome = train_suite(
             opened,
-            declared.cells(),
+            declared,
             crew,
             executor=executor,
+            allow_missing=allow_missing,
             retry_failed=retry_failed,
             keep_state=keep_state,
         )
@@ -131,6 +133,8 @@ def run_suite(
 
     if outcome.trained:
         notes().print("writing the report")
+    import pandas as pd
+
     from matters.harness.terminal.progress_bar import stages
     from matters.reports.report import write_report
     from matters.results.snapshot import snapshot
@@ -140,7 +144,7 @@ def run_suite(
         page = write_report(
             declared, taken, place, allow_missing=allow_missing, command=command, progress=tell
         )
-    states = taken.runs["state"].value_counts()
+    states = pd.concat([taken.runs["state"], taken.tuning["state"]]).value_counts()
     counts = {state: int(states.get(state, 0)) for state in ("done", "failed", "missing")}
     if counts["failed"]:
         warn(f"{counts['failed']} runs failed: `matters show RUN_ID` says why, --retry-failed tries again")
@@ -160,6 +164,38 @@ def begin_damaged_anew(store: "Store", cells: "Sequence[Cell]") -> None:
     for run_id in sorted({spec.run_id for cell in cells for spec in cell.specs}):
         if store.status(run_id).state in ("done", "failed") and (wrong := store.begin_anew(run_id)):
             notes().print(f"{run_id} is trained again: {wrong}")
+
+
+def train_suite(
+    store: "Store",
+    suite: "Suite",
+    workers: int,
+    *,
+    executor: str = "local",
+    allow_missing: bool = False,
+    retry_failed: bool = False,
+    keep_state: bool = False,
+) -> "tuple[Suite, Outcome]":
+    """Train what the store lacks of a suite; returns it with the variants that its tuning chose, if it tunes.
+
+    What is compared at equal settings and what is tried train together; then the variants at their own best,
+    which are known only then. With `allow_missing` they are chosen from the runs of the tuning that are
+    there. Raises InputError.
+    """
+    from matters.harness.scheduling.fill_store import Outcome
+    from matters.reports.study.own_best import resolved
+    from matters.suites.candidates import made_by_tuning
+
+    train = partial(train_missing, executor=executor, retry_failed=retry_failed, keep_state=keep_state)
+    first = train(store, (*suite.cells(), *suite.tuning_cells()), workers)
+    if suite.tuning is None:
+        return suite, first
+    chosen = resolved(store, suite, allow_missing=allow_missing)
+    made = made_by_tuning(chosen)
+    for name, best in chosen.at_best.items():
+        notes().print(f"{name}: at its best {'as it is' if name == best else f'as {best}'}")
+    second = train(store, [cell for cell in chosen.cells() if cell.variant in made], workers)
+    return chosen, Outcome(first.trained + second.trained, (*first.lost, *second.lost))
 
 
 def train_missing(

@@ -42,9 +42,13 @@ def status(
     # A place that is there has to be a store; one that is not has no runs.
     opened = Store.open(store) if store.exists() else None
     missing = Status("missing", 0)
+    if opened is not None and declared.tuning is not None:
+        from matters.reports.study.own_best import resolved
+
+        declared = resolved(opened, declared)
     runs = [
         (cell, spec, missing if opened is None else opened.status(spec.run_id))
-        for cell in declared.cells()
+        for cell in (*declared.cells(), *declared.tuning_cells())
         for spec in cell.specs
     ]
     if json:

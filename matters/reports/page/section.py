@@ -133,6 +133,13 @@ class Section:
     more: tuple[Verdict, ...] = ()  # verdicts that the page folds away
     reason: str = ""  # why an undecided answer is undecided
     variants: tuple[str, ...] | None = None  # those that it is about; None for all of the suite
+    at: str = ""  # at which settings it is answered, where there are two answers
+    ending: str = ""  # of all its names, where it is the second answer to its question
+
+    @property
+    def anchor(self) -> str:
+        """Its place on the page."""
+        return self.question + self.ending
 
     @property
     def badge(self) -> str:

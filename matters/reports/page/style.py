@@ -10,7 +10,7 @@ from __future__ import annotations
 import io
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -214,6 +214,16 @@ def inline(svg: str, name: str, alt: str) -> str:
     return re.sub(
         r"<svg[^>]*", opening + ' xmlns:xlink="http://www.w3.org/1999/xlink"', body, count=1
     ).strip()
+
+
+def renamed(drawing: Drawing, name: str) -> Drawing:
+    """The drawing under another name, its panels' inner names too: a page has each name once."""
+    panels = []
+    for k, panel in enumerate(drawing.panels):
+        old, new = (re.sub(r"[^A-Za-z0-9_-]", "-", f"{one}-{k}") for one in (drawing.name, name))
+        svg = re.sub(rf'(\bid="|url\(#|href="#){re.escape(old)}-', rf"\g<1>{new}-", panel.svg)
+        panels.append(replace(panel, svg=svg))
+    return replace(drawing, name=name, panels=tuple(panels))
 
 
 _SHAPES = {

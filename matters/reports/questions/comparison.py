@@ -44,9 +44,10 @@ def contrasts(study: Study) -> list[Contrast]:
 
 
 def _tells(study: Study, x: str, y: str) -> str:
-    names = [f"`{name}`" for name in differing(study, x, y)]
+    names = [f"`{name}`" for name in differing(study, x, y) if name not in study.tuned]
     if not names:
-        return "nothing: the two have the same settings"
+        same = "the two have the same settings" if not study.tuned else "nothing but what was tuned differs"
+        return f"nothing: {same}"
     return listed(names) if len(names) < 4 else f"{len(names)} settings at once"
 
 

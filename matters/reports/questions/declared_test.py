@@ -15,7 +15,9 @@ from matters.suites.variant import variant
 def study(suite, only=None):
     """As much of a study as says what is compared."""
     names = tuple(suite.variants) if only is None else only
-    return SimpleNamespace(suite=suite, variants=names, environments=suite.environments, foreign=False)
+    return SimpleNamespace(
+        suite=suite, variants=names, environments=suite.environments, foreign=False, tuned=frozenset()
+    )
 
 
 def compared(suite):

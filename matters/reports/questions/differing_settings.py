@@ -102,9 +102,10 @@ def differing(study: Study, x: str, y: str) -> dict[str, tuple[object, object]]:
 
 
 def undeclared(study: Study, one: Contrast) -> dict[str, tuple[object, object]]:
-    """The settings in which the two differ beside those that the contrast says."""
+    """The settings in which the two differ beside those that the contrast says, and those that were tuned."""
     found = {} if one.may_differ is None else differing(study, one.x, one.y)
-    return {name: pair for name, pair in found.items() if name not in (one.may_differ or ())}
+    allowed = (one.may_differ or frozenset()) | study.tuned
+    return {name: pair for name, pair in found.items() if name not in allowed}
 
 
 def notices(study: Study, contrasts: Sequence[Contrast]) -> tuple[str, ...]:

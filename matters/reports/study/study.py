@@ -73,7 +73,9 @@ class CellScores:
 class Study:
     """Everything a section of the report may use. Variants and environments keep the suite's order.
 
-    `imported` are results of others that stand beside the suite's, in a section of their own.
+    `imported` are results of others that stand beside the suite's, in a section of their own. `tuning` are
+    the runs of the suite's tuning, and `tuned` the settings in which the variants may differ because each is
+    at its own best; none where they are compared as they were declared.
     """
 
     suite: Any
@@ -89,6 +91,8 @@ class Study:
     provenance: pd.DataFrame
     settings: pd.DataFrame
     imported: tuple[ForeignSet, ...] = ()
+    tuning: pd.DataFrame | None = None
+    tuned: frozenset[str] = frozenset()
 
     @property
     def foreign(self) -> bool:
@@ -277,6 +281,12 @@ def known_constants(environments: Sequence[str], yardstick: str) -> dict[str, tu
     return constants
 
 
+def constants_of(suite: Any, environments: Sequence[str] | None = None) -> dict[str, tuple[float, float]]:
+    """The constants of these environments, or of all of the suite: frozen ones, and those that it gives."""
+    names = suite.environments if environments is None else environments
+    return known_constants(names, suite.scale) | _given(suite)
+
+
 def _given(suite: Any) -> dict[str, tuple[float, float]]:
     """(random, reference) of the suite's own environments that come with both."""
     own = getattr(suite, "own", {})
@@ -307,7 +317,7 @@ def prepare(
     _check(snapshot.runs)
     environments = tuple(dict.fromkeys(snapshot.runs["environment"]))
     if constants is None:
-        constants = known_constants(environments, suite.scale) | _given(suite)
+        constants = constants_of(suite, environments)
     runs = _with_diverged(snapshot.runs, constants)
     cells = {
         (str(variant), str(environment)): _cell(str(variant), str(environment), group)
@@ -327,6 +337,7 @@ def prepare(
         provenance=snapshot.provenance,
         settings=snapshot.settings,
         imported=tuple(imported),
+        tuning=snapshot.tuning,
     )
 
 

@@ -61,7 +61,7 @@ def pack(
     before = _before(out, suite, parameters, thinned, archive=archive)
     there = {run.run_id: run for run in before.runs} if before else {}
     runs, missing = [], 0
-    cells = suite.cells()
+    cells = (*suite.cells(), *suite.tuning_cells())
     for cell in cells:
         for spec in cell.specs:
             run = _described(store, cell.variant, spec.run_id, parameters, thinned)

@@ -35,6 +35,8 @@ class ForeignSuite:
     scale: Yardstick = "off-policy-1M"  # the higher one: nobody knows what the variants are
     variants: Mapping[str, Any] = field(default_factory=dict)
     evaluation: None = None
+    tuning: None = None
+    sweep: None = None
     pairs: tuple[tuple[str, str], ...] = ()
     asked_margin: bool = False
     pooled: str = ""

@@ -34,9 +34,10 @@ ESTIMAND = (
     "The effect of a trick is the mean primary endpoint with it on minus that with it off, averaged over all "
     "levels of the others; an interaction of two is half of what the effect of one changes by when the other "
     "is switched on, and so on upwards. Per environment in raw return; in aggregate the mean over "
-    "environments of the normalised effects, the environment a fixed block. All other hyperparameters stay "
-    "as they are: nothing is tuned again in any cell."
+    "environments of the normalised effects, the environment a fixed block."
 )
+AS_THEY_ARE = " All other hyperparameters stay as they are: nothing is tuned again in any cell."
+TUNED = " Each cell is at its own best {settings}, which tuning chose on other seeds."
 ONE_AT_A_TIME = (
     "The effect of a trick is the mean primary endpoint with it on minus that with it off, {rest}. Per "
     "environment in raw return; in aggregate the mean over environments of the normalised effects. "
@@ -67,7 +68,8 @@ def answer(study: Study) -> Section:
         verdicts=first,
         lacks=() if design is None else _caveats(study, design, found),
         needs=NEEDS,
-        estimand=ESTIMAND if full else ONE_AT_A_TIME.format(rest=_rest(design)),
+        estimand=(ESTIMAND if full else ONE_AT_A_TIME.format(rest=_rest(design)))
+        + (TUNED.format(settings=", ".join(sorted(study.tuned))) if study.tuned else AS_THEY_ARE),
         family=_families(found),
         margin=margins(study),
         method=METHOD,
