@@ -45,7 +45,8 @@ def test_all_that_a_worker_loads_is_in_the_fingerprint_or_left_out_with_a_reason
     )  # fmt: skip
     loaded = set(json.loads(done.stdout))
     declared = {
-        f"matters.suites.{name}" for name in ("design", "suite", "variant")
+        f"matters.suites.{name}"
+        for name in ("candidates", "design", "settings", "suite", "sweep", "tuning", "variant")
     }  # the test's own words, not the worker's
     assert loaded - set().union(*(needed(name) for name in names)) - set(NOT_BITS) <= declared
 
