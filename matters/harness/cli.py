@@ -3,6 +3,7 @@
 Exit status: 0 all done, 1 something failed, 2 unusable input. Bad input gets one line and writes nothing.
 """
 
+import signal
 import sys
 from importlib.metadata import version
 from typing import Annotated
@@ -69,8 +70,13 @@ def matters(
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Run the command and exit with its status."""
+    """Run the command and exit with its status. SIGTERM, as schedulers send it, is taken for Ctrl-C."""
+    signal.signal(signal.SIGTERM, _interrupt)
     sys.exit(call(sys.argv[1:] if arguments is None else arguments))
+
+
+def _interrupt(*_: object) -> None:
+    raise KeyboardInterrupt
 
 
 def call(arguments: list[str]) -> int:

@@ -128,7 +128,8 @@ def run_suite(
             keep_state=keep_state,
         )
     except KeyboardInterrupt:
-        warn("stopped; the same command goes on from the last checkpoints")
+        kept = _what_is_kept(opened, declared.cells())
+        warn(f"stopped; the same command goes on from the last checkpoints: {kept}")
         raise typer.Exit(1) from None
 
     if outcome.trained:
@@ -157,6 +158,15 @@ def run_suite(
         typer.echo(page)
     if counts["failed"] or counts["missing"]:
         raise typer.Exit(1)
+
+
+def _what_is_kept(store: "Store", cells: "Sequence[Cell]") -> str:
+    """What the next command has to go on from, in a few words."""
+    found = {spec.run_id: (store.status(spec.run_id), spec.steps) for cell in cells for spec in cell.specs}
+    done = sum(status.state == "done" for status, _ in found.values())
+    paused = [100 * status.steps // steps for status, steps in found.values() if status.state == "paused"]
+    between = f" at {min(paused)} to {max(paused)} %" if paused else ""
+    return f"{done} of {len(found)} runs done, {len(paused)} paused{between}"
 
 
 def begin_damaged_anew(store: "Store", cells: "Sequence[Cell]") -> None:

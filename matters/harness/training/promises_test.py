@@ -1,5 +1,7 @@
 """The promises of a run: what it is a function of, and what may happen to it on the way (P1, P2, P5)."""
 
+import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -7,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from matters.algorithms import load
-from matters.harness.training import checkpoint
+from matters.harness.training import checkpoint, stopping
 from matters.harness.training.native import Native
 from matters.harness.training.worker import train_population
 from matters.results.store import Store
@@ -42,7 +44,8 @@ VARIANTS = [
 
 def spec(algorithm, preset, seed, *, environment="Hopper-v5", steps=480, **changes):
     rule = load(algorithm)
-    config = rule.PRESETS[preset].model_dump(mode="json") | SMALL.get(preset, SMALL[algorithm]) | changes
+    small = SMALL.get(preset, SMALL.get(algorithm, {}))
+    config = rule.PRESETS[preset].model_dump(mode="json") | small | changes
     return RunSpec(
         algorithm=algorithm,
         algorithm_version=rule.VERSION,
@@ -191,6 +194,27 @@ def test_p2_a_population_killed_by_the_kernel_ends_with_the_same_digests(tmp_pat
     assert killed.returncode == -9, killed.stderr.decode()
     assert [Store.open(path).status(one.run_id).steps for one in specs] == [288, 288]
     assert digests(path, specs) == uninterrupted
+
+
+@pytest.mark.parametrize("algorithm", ["ppo", "sb3-ppo"])
+def test_p2_sigterm_takes_a_last_checkpoint_and_ends_with_the_next_update(tmp_path, algorithm):
+    small = {} if algorithm == "ppo" else {"n_steps": 96, "batch_size": 48, "n_epochs": 1}
+    one = spec(algorithm, algorithm, 0, **small)
+    path = tmp_path / "stopped"
+    Store.open(path, create=True)
+
+    def terminate(progress):
+        if progress.steps == 192:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    before = signal.getsignal(signal.SIGTERM)
+    with pytest.raises(stopping.Stopped):
+        train_population(path, [one], terminate)
+    assert signal.getsignal(signal.SIGTERM) is before
+    # A word that comes while news is told is heeded one update later; references have no checkpoints.
+    status = Store.open(path).status(one.run_id)
+    assert (status.state, status.steps) == (("paused", 288) if algorithm == "ppo" else ("missing", 0))
+    assert digests(path, [one]) == digests(tmp_path / "whole", [one])
 
 
 def test_p2_a_torn_checkpoint_is_never_read(tmp_path):

@@ -28,6 +28,7 @@ from matters.harness.training.population import (
     begin,
 )
 from matters.harness.training.recorder import Recorder
+from matters.harness.training.stopping import Stopped, Stopping, sigterm_noted
 from matters.results.lease import Lease, state_files
 from matters.results.provenance import provenance
 from matters.results.store import Store
@@ -74,12 +75,13 @@ def train_population(
     trains apart. What the store has of a run's training is taken over (see
     `matters.harness.training.earlier`). With `keep_state`, off-policy runs keep their final state too, as
     on-policy ones always do. An error fails the runs that were training and is kept as their record; it is
-    not raised again.
+    not raised again. On SIGTERM checkpoints are taken at the next update, and Stopped is raised.
     """
     torch.set_num_threads(1)
     keep_freed_memory()
     store = Store.open(store_path)
     with ExitStack() as held:
+        stopping = held.enter_context(sigterm_noted())
         members = []
         for spec in specs:
             lease = store.lease(spec, retry_failed=retry_failed)
@@ -108,9 +110,14 @@ def train_population(
         for group in by_step.values():
             if load(group[0].spec.algorithm).KIND == "reference":
                 for member in group:
-                    _guarded([member], emit, _train_reference)
+                    _guarded([member], emit, partial(_train_reference, stopping=stopping))
             else:
-                train = partial(_train, checkpoint_seconds=checkpoint_seconds, keep_state=keep_state)
+                train = partial(
+                    _train,
+                    checkpoint_seconds=checkpoint_seconds,
+                    keep_state=keep_state,
+                    stopping=stopping,
+                )
                 _guarded(group, emit, train)
 
 
@@ -132,7 +139,14 @@ def _guarded(members: list[Member], emit: Emit, work: Callable[[list[Member], Em
             _fail(member, error, steps, _provenance(members, time.monotonic() - started, steps), emit)
 
 
-def _train(members: list[Member], emit: Emit, *, checkpoint_seconds: float, keep_state: bool) -> None:
+def _train(
+    members: list[Member],
+    emit: Emit,
+    *,
+    checkpoint_seconds: float,
+    keep_state: bool,
+    stopping: Stopping,
+) -> None:
     """Train a population to its end; `members` shrinks as runs finish."""
     population = list(members)
     training = begin([member.spec for member in members])
@@ -178,10 +192,13 @@ def _train(members: list[Member], emit: Emit, *, checkpoint_seconds: float, keep
                     return
                 look()
                 trouble = ""
-                if time.monotonic() - saved >= checkpoint_seconds and savable:
+                stop = stopping()
+                if (stop or time.monotonic() - saved >= checkpoint_seconds) and savable:
                     trouble = _save(members, training)
                     saved = time.monotonic()
                 _announce(members, training, emit, trouble)
+                if stop:
+                    raise Stopped
     how = facts()
     _retire(members, training, evaluate, how, emit)
     if keeps_state and (trouble := _save(members, training)):
@@ -294,14 +311,18 @@ def _finish(
     _announce_done(member, training.step, emit)
 
 
-def _train_reference(members: list[Member], emit: Emit) -> None:
+def _train_reference(members: list[Member], emit: Emit, *, stopping: Stopping) -> None:
     """Train one reference run from its beginning."""
     (member,) = members
     started = time.monotonic()
     run_ids, total = (member.spec.run_id,), member.spec.steps
-    policy = reference.train(
-        member.spec, member.recorder, lambda step: emit(Progress(run_ids, "running", step, total))
-    )
+
+    def notify(step: int) -> None:
+        emit(Progress(run_ids, "running", step, total))
+        if stopping():
+            raise Stopped
+
+    policy = reference.train(member.spec, member.recorder, notify)
     diverged = member.recorder.diverged_at
     # The last point is the end.
     steps = int(member.recorder.evaluations["step"][-1]) if diverged is None else diverged

@@ -10,6 +10,7 @@ import os
 import signal
 import sys
 import threading
+import time
 import traceback
 from collections import deque
 from collections.abc import Generator, Iterator, Mapping, Sequence
@@ -21,10 +22,15 @@ from typing import TYPE_CHECKING
 
 from matters.harness.scheduling.executors.interface import Lost, Train
 from matters.harness.scheduling.packing import Task
+from matters.harness.training.stopping import Stopped
 from matters.results.numerics import worker_environment
 
 if TYPE_CHECKING:
     from matters.harness.training.worker import Progress
+
+
+GRACE_SECONDS = 4.0
+"""For the last checkpoints of workers that are told to stop."""
 
 
 @dataclass(frozen=True)
@@ -79,11 +85,7 @@ def execute(tasks: Sequence[Task], train: Train, workers: int) -> "Generator[Pro
                     worker.connection.close()
                     worker.process.join()
     finally:
-        for worker in crew:
-            worker.process.terminate()
-        for worker in crew:
-            worker.process.join()
-            worker.connection.close()
+        _dismiss(crew)
 
 
 def _hire(task: Task, train: Train) -> _Worker:
@@ -110,6 +112,18 @@ def _environment(variables: Mapping[str, str]) -> Iterator[None]:
         for name in variables.keys() - before.keys():
             del os.environ[name]
         os.environ.update(before)
+
+
+def _dismiss(crew: Sequence[_Worker]) -> None:
+    """Ask the workers to take a last checkpoint and end, and end those that are busy for too long."""
+    for worker in crew:
+        worker.process.terminate()
+    deadline = time.monotonic() + GRACE_SECONDS
+    for worker in crew:
+        worker.process.join(max(deadline - time.monotonic(), 0.0))
+        worker.process.kill()
+        worker.process.join()
+        worker.connection.close()
 
 
 def _assign(worker: _Worker, train: Train) -> None:
@@ -142,6 +156,9 @@ def _work(connection: Connection) -> None:
             sys.modules["torch"].set_num_threads(1)
         try:
             train(specs, connection.send)
+        except Stopped:
+            # With the checkpoints taken, end as the signal would have had it.
+            os.kill(os.getpid(), signal.SIGTERM)
         except Exception as error:
             connection.send(_Ended(_one_line(error)))
         else:
