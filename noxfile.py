@@ -108,6 +108,13 @@ def native(session: nox.Session) -> None:
 
 
 @nox.session(default=False)
+def kills(session: nox.Session) -> None:
+    """200 kills of whole commands, at any moment and in any way: the outcome is the calm one (an hour)."""
+    install_matters(session)
+    session.run("python", "-m", "testing.kills", *session.posargs)
+
+
+@nox.session(default=False)
 def coverage(session: nox.Session) -> None:
     """Intervals cover and tests err as often as they say; writes docs/coverage.md (ten minutes)."""
     install_matters(session)
