@@ -29,11 +29,14 @@ class Simulators(Protocol):
 
     native: bool
     """Whether they are stepped without Gymnasium. The numbers are the same; what `saved` gives is not."""
-    resumable: bool
-    """Whether `saved` holds all that their future depends on."""
     problem: Problem
     broken: dict[int, BaseException]
     """What one of them raised, by its index. It is not stepped again, and what it shows means nothing."""
+
+    @property
+    def resumable(self) -> bool:
+        """Whether `saved` holds all that their future depends on."""
+        ...
 
     def reset(self, which: Sequence[int], seeds: Sequence[int] | None = None) -> NDArray[np.floating]:
         """Begin episodes in some of them, and with seeds new generators; returns all observations [M, O]."""

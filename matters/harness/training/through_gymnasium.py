@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import is_dataclass
+from functools import cached_property
 from typing import Any
 
 import gymnasium
@@ -32,6 +33,10 @@ CONSTANT = {
 """Attributes of other types that Gymnasium's wrappers and MuJoCo tasks have and never change."""
 
 
+TRIED_STEPS = 40
+"""Before and after the point at which an environment is restored to see whether it goes on as it did."""
+
+
 class ThroughGymnasium:
     """M environments, stepped one after another."""
 
@@ -40,9 +45,14 @@ class ThroughGymnasium:
     def __init__(self, environment_id: str, count: int, settings: Mapping[str, Any] | None = None) -> None:
         self.environments = [make(environment_id, settings) for _ in range(count)]
         self.problem = problem(self.environments[0])
-        self.resumable = resumable(self.environments[0])
+        self._what = environment_id, settings
         self.observation = np.zeros((count, self.problem.observation_size), dtype=np.float32)
         self.broken: dict[int, BaseException] = {}
+
+    @cached_property
+    def resumable(self) -> bool:
+        """Whether it was shown that one restored from what `saved` holds goes on as the first does."""
+        return resumable(self.environments[0]) and goes_on_the_same(*self._what)
 
     def reset(self, which: Sequence[int], seeds: Sequence[int] | None = None) -> NDArray[np.floating]:
         """Begin episodes in some of them."""
@@ -104,7 +114,8 @@ class ThroughGymnasium:
 def resumable(environment: gymnasium.Env[Any, Any]) -> bool:
     """Whether `saved` holds all that the environment's future depends on, as far as its attributes tell.
 
-    An environment that keeps anything else in its attributes starts anew after an interruption.
+    An environment that keeps anything else in its attributes starts anew after an interruption. Attributes
+    do not tell all: a tuple may hold a list, and two names may mean one array. See `goes_on_the_same`.
     """
     return all(
         isinstance(value, SAVED)
@@ -114,6 +125,38 @@ def resumable(environment: gymnasium.Env[Any, Any]) -> bool:
         for layer in _layers(environment)
         for name, value in vars(layer).items()
     )
+
+
+def goes_on_the_same(environment_id: str, settings: Mapping[str, Any] | None) -> bool:
+    """Try it: of two new environments the second, restored to where the first has come, goes on as that does.
+
+    Both take the same random actions, new episodes included; each number has to be equal to the bit.
+    """
+    try:
+        first, second = make(environment_id, settings), make(environment_id, settings)
+        actions = first.action_space
+        actions.seed(0)
+        first.reset(seed=1)
+        _stretch(first, [actions.sample() for _ in range(TRIED_STEPS)])
+        restore(second, saved(first))
+        further = [actions.sample() for _ in range(TRIED_STEPS)]
+        return _stretch(first, further) == _stretch(second, further)
+    except (Exception, SystemExit):
+        # What is wrong with it will be said where it is trained.
+        return False
+
+
+def _stretch(environment: gymnasium.Env[Any, Any], actions: Sequence[Any]) -> list[tuple[bytes, ...]]:
+    """What the environment gives for these actions, as bytes."""
+    given = []
+    for action in actions:
+        observation, reward, terminated, truncated, _ = environment.step(action)
+        if terminated or truncated:
+            observation, _ = environment.reset()
+        given.append(
+            tuple(np.asarray(part).tobytes() for part in (observation, reward, terminated, truncated))
+        )
+    return given
 
 
 def saved(environment: gymnasium.Env[Any, Any]) -> dict[str, np.ndarray]:

@@ -1,7 +1,11 @@
+import random
+
+import gymnasium
 import numpy as np
 import pytest
+from gymnasium.spaces import Box
 
-from matters.harness.training.through_gymnasium import restore, resumable, saved
+from matters.harness.training.through_gymnasium import ThroughGymnasium, restore, resumable, saved
 from matters.suites.tasks.environments import make
 from matters.suites.tasks.yardsticks import ENVIRONMENTS
 
@@ -47,3 +51,59 @@ def test_an_environment_with_parts_that_cannot_be_saved_is_not_resumable():
     environment.reset(seed=0)
     environment.unwrapped.socket = object()
     assert not resumable(environment)
+
+
+class Remembering(gymnasium.Env):
+    """Pays by what it remembers of its steps, and keeps that in one of several ways."""
+
+    observation_space = Box(-np.inf, np.inf, (2,), np.float64)
+    action_space = Box(-1.0, 1.0, (1,), np.float32)
+
+    def __init__(self, how):
+        self.how = how
+        self.number = 0
+        self.hidden = ([0],)
+        self.one = np.zeros(1)
+        self.same = self.one if how == "one array under two names" else np.zeros(1)
+
+    def reset(self, *, seed=None, options=None):
+        super().reset(seed=seed)
+        return np.zeros(2), {}
+
+    def step(self, action):
+        self.number += 1
+        self.hidden[0][0] += 1
+        self.one[0] += 1
+        paid = {
+            "a number": self.number,
+            "a list in a tuple": self.hidden[0][0],
+            "one array under two names": self.same[0],
+            "the program's generator": random.random(),
+            "its own generator": self.np_random.random(),
+        }[self.how]
+        return np.array([float(action[0]), 1.0]), float(paid), False, False, {}
+
+
+@pytest.fixture
+def remembering():
+    gymnasium.register("test/Remembering-v0", Remembering, max_episode_steps=9)
+    yield
+    gymnasium.registry.pop("test/Remembering-v0")
+
+
+@pytest.mark.usefixtures("remembering")
+@pytest.mark.parametrize(
+    ("how", "goes_on"),
+    [
+        ("a number", True),
+        ("its own generator", True),
+        ("a list in a tuple", False),
+        ("one array under two names", False),
+        ("the program's generator", False),
+    ],
+)
+def test_only_an_environment_that_was_shown_to_go_on_is_resumable(how, goes_on):
+    simulators = ThroughGymnasium("test/Remembering-v0", 1, {"kwargs": {"how": how}})
+    # Attributes alone would have passed for all of them.
+    assert resumable(simulators.environments[0])
+    assert simulators.resumable is goes_on
