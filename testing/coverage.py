@@ -23,6 +23,7 @@ from matters.reports.statistics.intervals import (
     plain_tail,
     resampled,
 )
+from matters.reports.statistics.looks import Levels, levels
 
 Array = NDArray[np.float64]
 
@@ -243,4 +244,73 @@ def page_rates(
             (np.isin(headline, apart_words) | np.isin(each, apart_words).any(axis=-1)).mean()
         ),
         equivalent_anywhere=float(np.isin(each, same_words).any(axis=-1).mean()),
+    )
+
+
+@dataclass(frozen=True)
+class LookRates:
+    """How often a study until decided says what in its headline, and how many seeds it takes on average."""
+
+    different: float
+    equivalent: float
+    seeds: float
+
+
+def until_decided(
+    law: Law,
+    looks: tuple[int, ...],
+    gaps: tuple[float, ...],
+    deviations: tuple[float, ...],
+    replicates: int = PAGES,
+    *,
+    naive: bool = False,
+) -> LookRates:
+    """Simulated studies that look at these numbers of seeds and end when their headline is decided.
+
+    `naive` looks are at 5 % each, as if the seeds of each had been fixed.
+    """
+    rng = generator("coverage", "looks", law.title, str((looks, gaps, deviations)))
+    centre, spread = law.truth("mean", 1), law.deviation()
+    x, y = (
+        [
+            scale * (law.draw(rng, replicates, 1, looks[-1])[0] - centre) / spread + at
+            for scale, at in zip(deviations, where, strict=True)
+        ]
+        for where in (gaps, (0.0,) * len(gaps))
+    )
+    fixed = Levels(compare.ALPHA, compare.ALPHA)
+    at_looks = [fixed] * len(looks) if naive else levels(looks)
+    outcome = np.full(replicates, "not decided", dtype=object)
+    taken = np.full(replicates, looks[-1])
+    for seeds, level in zip(looks, at_looks, strict=True):
+        said = _headline([cell[:, :seeds] for cell in x], [cell[:, :seeds] for cell in y], level)
+        now = (outcome == "not decided") & np.isin(said, verdicts.WORDS)
+        taken[now] = seeds
+        outcome[now] = said[now]
+    return LookRates(
+        different=float(np.isin(outcome, ("different", "both")).mean()),
+        equivalent=float(np.isin(outcome, ("equivalent", "both")).mean()),
+        seeds=float(taken.mean()),
+    )
+
+
+def _headline(x: list[Array], y: list[Array], level: Levels) -> NDArray[np.str_]:
+    """What a look says: the headline tested by itself, the environments among themselves."""
+    early = np.array(False)
+    places = [contrasts(pair, (1, -1)) for pair in zip(x, y, strict=True)]
+    if len(places) == 1:
+        apart, tost = compare.tests(*places[0], MARGIN)
+        return np.asarray(verdicts.on_environment(apart <= level.different, tost <= level.equivalent, early))
+    share = 1 / len(places)
+    apart, tost = compare.tests(*contrasts([*x, *y], [share] * len(places) + [-share] * len(places)), MARGIN)
+    each = np.stack([compare.tests(*one, GATE) for one in places], axis=-1)  # [p and gate, studies, places]
+    return np.asarray(
+        verdicts.in_aggregate(
+            apart <= level.different,
+            tost <= level.equivalent,
+            compare.holm_families(each[0]) <= compare.ALPHA,
+            np.sign(np.stack([one[0] for one in places], axis=-1)),
+            each[1] <= compare.ALPHA,
+            early,
+        )
     )

@@ -6,7 +6,7 @@ from itertools import product
 import pytest
 
 from testing import coverage
-from testing.coverage import LAWS, NORMAL
+from testing.coverage import LAWS, NORMAL, until_decided
 from testing.measure_coverage import ENVIRONMENTS, SEEDS, Covered, broken
 
 TESTS = 10_000
@@ -117,3 +117,15 @@ def test_whole_pages_keep_their_promises_and_say_what_true_equivalence_costs():
     for seeds, share in ((10, 0.015), (20, 0.30), (40, 0.82)):
         found = rates(seeds, (0.0,) * 3, coverage.PPO_SPREADS).equivalent
         assert found == pytest.approx(share, abs=0.035)
+
+
+def test_declared_looks_keep_five_per_cent_and_undeclared_ones_do_not():
+    alike = until_decided(NORMAL, (5, 10, 20), (0.0,), (0.2,), 8_000)
+    naive = until_decided(NORMAL, (5, 10, 20), (0.0,), (0.2,), 8_000, naive=True)
+    assert alike.different == pytest.approx(0.05, abs=0.0075)
+    assert naive.different > 0.09
+    at_margin = until_decided(NORMAL, (10, 20), (0.1,), (0.1,), 8_000)
+    assert at_margin.equivalent <= 0.055
+    clear = until_decided(NORMAL, (10, 20), (0.4,), (0.2,), 2_000)
+    assert clear.different > 0.999
+    assert clear.seeds < 13

@@ -259,6 +259,46 @@ def test_a_bundle_exported_moved_and_imported_is_reported_verified_shown_and_rep
         assert matters("reproduce", run_id, *new)[0] == 0
 
 
+def test_until_decided_trains_the_seeds_of_a_look_and_reports_it(matters, place, tmp_path):
+    """Nothing is learnt in 128 steps, which more seeds would not change: the second look is not trained."""
+    store = ("--store", str(tmp_path / "runs"))
+    looks = ("--until-decided", "--looks", "5,6")
+    code, out, err = matters("run", "TINY", *store, *looks, "--workers", "1", "--json")
+    facts = json.loads(out)
+    assert (code, facts["done"], facts["missing"]) == (0, 10, 0)
+    assert (facts["looks"], facts["seeds"]) == ([5, 6], 5)
+    assert "Look 1 of 2, at 5 seeds (declared: 5, 6): it ends undecided (too early)." in err
+    page = Path(facts["report"])
+    assert "--until-decided --looks 5,6" in page.read_text()
+    found = json.loads((page.parent / "report.json").read_text())
+    assert [row["taken"] for row in found["looks"]] == [True, False]
+    assert len(found["runs"]) == 10
+    code, out, _ = matters("report", "TINY", *store, *looks, "--json")
+    assert json.loads(out)["report"] == str(page)
+    added = matters("run", "TINY", *store, "--seeds", "6", "--workers", "1", "--json")
+    assert (
+        "Seeds were added after a verdict was read, at 5 runs"
+        in Path(json.loads(added[1])["report"]).with_name("report.md").read_text()
+    )
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (("--looks", "5,6"), "--looks 5,6: is of --until-decided"),
+        (("--until-decided", "--looks", "5,x"), "looks = '5,x': should be numbers of seeds"),
+        (("--until-decided", "--looks", "6,5"), "should be increasing numbers of seeds"),
+        (("--until-decided", "--looks", "2,5"), "looks[0]"),
+        (("--until-decided", "--seeds", "3"), "the suite's looks, [10, 20], say how many"),
+    ],
+)
+def test_looks_that_cannot_be_used_are_one_line(matters, tmp_path, words, says):
+    code, out, err = matters("run", "TINY", "--store", str(tmp_path / "runs"), *words)
+    assert (code, out, len(err.splitlines())) == (2, "", 1)
+    assert says in err
+    assert not (tmp_path / "runs").exists()
+
+
 @pytest.fixture
 def evidence(monkeypatch, tmp_path):
     """The folder of the evidence bundles, empty."""

@@ -17,7 +17,7 @@ from matters.reports.page import (
 from matters.reports.page.formatting import plural, thousands
 from matters.reports.page.protocol import protocol
 from matters.reports.page.section import Drawing, Facts, Part, Section, Table, Text
-from matters.reports.questions import both_answers, imported, imported_pairs
+from matters.reports.questions import both_answers, imported, imported_pairs, looks
 from matters.reports.statistics.intervals import MINIMUM_FOR_CLAIM
 from matters.reports.study import areas_under_curves, curves, own_best, rank_intervals, sensitivity
 from matters.reports.study.aggregate_scores import aggregate_scores
@@ -66,8 +66,11 @@ class Content:
         return [block for part in self.parts for block in part.blocks]
 
 
-def compose(study: Study, command: str, progress: Progress = lambda *_: None) -> Content:
-    """Answer the suite's questions and fill every part of the report."""
+def compose(
+    study: Study, command: str, progress: Progress = lambda *_: None, remarks: Sequence[str] = ()
+) -> Content:
+    """Answer the suite's questions and fill every part of the report. `remarks` are notices of the caller."""
+    study = looks.follow(study)
     now = _counter(progress, len(study.suite.questions) + len(study.variants) + len(study.environments) + 5)
     sections = []
     if study.foreign and study.suite.pairs:
@@ -120,6 +123,7 @@ def compose(study: Study, command: str, progress: Progress = lambda *_: None) ->
     tuned = _tuned(study, sections)
     swept = sensitivity.of_sweep(study)
     parts = (
+        Part("looks", "Looks", (looks.looks_table(study),) if study.looks else (), "Looks"),
         Part("tuning", "Tuning", tuned.blocks, "Tuning"),
         Part(
             "sensitivity",
@@ -173,7 +177,13 @@ def compose(study: Study, command: str, progress: Progress = lambda *_: None) ->
     return Content(
         title=study.suite.title,
         summary=_summary(study),
-        notices=(*_notices(study), *tuned.notices, *_unasked(study, sections)),
+        notices=(
+            *remarks,
+            *([looks.notice(study)] if study.looks else []),
+            *_notices(study),
+            *tuned.notices,
+            *_unasked(study, sections),
+        ),
         sections=tuple(sections),
         parts=tuple(part for part in parts if part.blocks),
         figure_data={

@@ -46,18 +46,19 @@ def write_report(
     allow_missing: bool = False,
     command: str,
     imported: Sequence[ForeignSet] = (),
+    remarks: Sequence[str] = (),
     progress: Progress = lambda *_: None,
 ) -> Path:
     """Write the report of `snapshot` into the directory `out` and return the path of its index.html.
 
     `command` is what reproduces the report; it is printed on the page. `imported` are results of others to
-    stand beside it. If `out` already holds this report, untouched, nothing is computed. Raises InputError for
-    a question that nobody answers, a directory that is a file, or a snapshot without runs, before anything is
-    written.
+    stand beside it; `remarks` are notices that the page opens with. If `out` already holds this report,
+    untouched, nothing is computed. Raises InputError for a question that nobody answers, a directory that is
+    a file, or a snapshot without runs, before anything is written.
     """
     index = out / "index.html"
     identity = "\n".join((snapshot.identity, *(one.identity for one in imported)))
-    key = report_key(identity, suite, allow_missing, command)
+    key = report_key(identity, suite, allow_missing, "\n".join((command, *remarks)))
     if up_to_date(out, key):
         return index
     _check(suite, snapshot, out)
@@ -65,7 +66,7 @@ def write_report(
     from matters.reports.study.study import prepare
 
     study = prepare(suite, snapshot, allow_missing=allow_missing, imported=imported)
-    content = compose(study, command, progress)
+    content = compose(study, command, progress, remarks)
     _write(out, key, _files(content, suite, snapshot.identity, allow_missing))
     return index
 
@@ -109,6 +110,7 @@ def up_to_date(out: Path, key: str) -> bool:
 
 def _check(suite: Any, snapshot: Snapshot, out: Path) -> None:
     from matters.reports import questions
+    from matters.reports.questions import looks
     from matters.suites.errors import InputError
 
     if out.exists() and not out.is_dir():
@@ -116,6 +118,7 @@ def _check(suite: Any, snapshot: Snapshot, out: Path) -> None:
     if not len(snapshot.runs):
         raise InputError("suite: no run is declared, so there is nothing to report")
     questions.check(suite.questions)
+    looks.check(suite)
 
 
 def _files(content: Content, suite: Any, identity: str, allow_missing: bool) -> dict[str, bytes]:

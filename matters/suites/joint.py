@@ -66,6 +66,11 @@ class Joint(BaseModel):
         return max((suite.scale for suite in self.suites), key=("on-policy-1M", "off-policy-1M").index)
 
     @property
+    def looks(self) -> tuple[int, ...]:
+        """None: several suites together have no one question to decide."""
+        return ()
+
+    @property
     def questions(self) -> tuple[str, ...]:
         """Every question that one of them asks."""
         return tuple(dict.fromkeys(name for suite in self.suites for name in suite.questions))

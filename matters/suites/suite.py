@@ -51,6 +51,11 @@ SMOKE_SEEDS, SMOKE_STEPS, SMOKE_EVALUATION = 2, 4096, Evaluation(points=2, episo
 SMOKE_STEPS_OFF_POLICY = 512
 """Instead, where a variant is off-policy: a gradient step for each step after the warm-up, which is half."""
 
+MINIMUM_OF_A_LOOK = 5
+"""Seeds: with fewer there is no interval, and nothing to decide by."""
+
+DEFAULT_LOOKS = (10, 20)
+
 SHIPPED = Path(__file__).parent
 
 
@@ -144,12 +149,29 @@ class Suite(BaseModel):
     at_best: dict[Name, Name] = Field(
         {}, description="of each variant that was tuned, the one at its own best; not declared, but chosen"
     )
+    looks: tuple[Annotated[int, Field(strict=True, ge=MINIMUM_OF_A_LOOK)], ...] = Field(
+        (), description="numbers of seeds at which it is asked whether the first question is decided"
+    )
     only: tuple[str, ...] = Field((), description="globs on variant/environment; empty for every cell")
 
     @model_validator(mode="after")
     def _evaluations_have_room(self) -> Self:
         if self.evaluation.points > self.steps:
             raise ValueError(f"evaluation.points = {self.evaluation.points}: more than steps = {self.steps}")
+        return self
+
+    @model_validator(mode="after")
+    def _looks_end_with_the_seeds(self) -> Self:
+        if not self.looks:
+            return self
+        if list(self.looks) != sorted(set(self.looks)):
+            raise ValueError(f"looks = {list(self.looks)}: should be increasing numbers of seeds")
+        if self.tuning is not None:
+            raise ValueError("looks: a suite that tunes gives two answers, and has none to decide")
+        if self.looks[-1] != len(self.seeds):
+            raise ValueError(
+                f"looks = {list(self.looks)}: the last look should be at all {len(self.seeds)} seeds"
+            )
         return self
 
     @model_validator(mode="after")
@@ -308,6 +330,23 @@ class Suite(BaseModel):
                 found.append(f"{name}: rollouts have {length} steps, so that {' and '.join(parts)}")
         return list(dict.fromkeys(found))
 
+    def first(self, count: int) -> "Suite":
+        """The same suite with its first seeds only, and without looks."""
+        return self.model_copy(update={"seeds": self.seeds[:count], "looks": ()})
+
+    def until_decided(self, looks: tuple[int, ...] | None = None) -> "Suite":
+        """The same suite with as many seeds as its last look; the looks as declared, or else at 10 and 20.
+
+        Raises InputError.
+        """
+        if looks is None and self.looks:
+            return self
+        chosen = looks or DEFAULT_LOOKS
+        try:
+            return Suite(**{**dict(self), "seeds": chosen[-1], "looks": chosen})
+        except ValidationError as error:
+            raise from_validation(error, Suite) from None
+
     def smoke(self) -> "Suite":
         """The same cells in seconds each: whether all of it runs, and nothing about what it shows.
 
@@ -324,6 +363,7 @@ class Suite(BaseModel):
                 "name": f"{self.name}-smoke",
                 "title": f"{self.title} (smoke version, no finding)",
                 "seeds": self.seeds[:SMOKE_SEEDS],
+                "looks": (),
                 "steps": steps,
                 "evaluation": SMOKE_EVALUATION,
                 "tuning": self.tuning and self.tuning.model_copy(update={"seeds": self.tuning.seeds[:1]}),
@@ -341,6 +381,8 @@ class Suite(BaseModel):
         """
         changes: dict[str, Any] = {}
         if seeds is not None:
+            if self.looks:
+                raise InputError(f"seeds = {seeds!r}: the suite's looks, {list(self.looks)}, say how many")
             changes["seeds"] = parse_seeds(seeds)
         if steps is not None:
             changes["steps"] = steps
@@ -376,6 +418,14 @@ def parse_seeds(text: str) -> tuple[int, ...]:
     if first >= end or end > MAX_SEED:
         raise InputError(f"seeds = {text!r}: should be a number of seeds (10) or a range (3:5 is 3 and 4)")
     return tuple(range(first, end))
+
+
+def parse_looks(text: str) -> tuple[int, ...]:
+    """The looks that "10,20" means. Raises InputError."""
+    parts = [part.strip() for part in text.split(",")]
+    if not all(part.isascii() and part.isdigit() and len(part) < 10 for part in parts):
+        raise InputError(f"looks = {text!r}: should be numbers of seeds, such as 10,20")
+    return tuple(map(int, parts))
 
 
 def suite_names() -> list[str]:
@@ -483,4 +533,14 @@ def _places(header: Mapping[str, Any]) -> dict[str, Any]:
     return {"environments": names, "own": own}
 
 
-__all__ = ["QUESTIONS", "Cell", "Suite", "Variant", "load_suite", "loads", "parse_seeds", "suite_names"]
+__all__ = [
+    "QUESTIONS",
+    "Cell",
+    "Suite",
+    "Variant",
+    "load_suite",
+    "loads",
+    "parse_looks",
+    "parse_seeds",
+    "suite_names",
+]

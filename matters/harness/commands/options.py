@@ -14,7 +14,10 @@ from matters.suites.errors import InputError
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    import pandas as pd
+
     from matters.results.store import Store
+    from matters.suites.joint import Joint
     from matters.suites.suite import Suite
 
 SuiteNames = Annotated[
@@ -35,6 +38,19 @@ Steps = Annotated[int | None, typer.Option(metavar="N", help="Steps of each run,
 Only = Annotated[
     str | None,
     typer.Option(metavar="PATTERN", help="Only these cells, as 'ppo*/Hopper*'; several with commas."),
+]
+UntilDecided = Annotated[
+    bool,
+    typer.Option(
+        "--until-decided",
+        help="Train seeds in the suite's looks, until the first question's headline is decided.",
+    ),
+]
+Looks = Annotated[
+    str | None,
+    typer.Option(
+        "--looks", metavar="A,B,…", help="Numbers of seeds to look at.  [default: the suite's, or 10,20]"
+    ),
 ]
 Smoke = Annotated[
     bool, typer.Option("--smoke", help="See that it runs: 2 seeds, 4096 steps, seconds a cell. No finding.")
@@ -60,16 +76,32 @@ Json = Annotated[bool, typer.Option("--json", help="Facts as JSON.")]
 DEFAULT_STORE = Path("runs")
 
 
-def choose(suite: str, seeds: str | None, steps: int | None, only: str | None, smoke: bool) -> "Suite":
-    """The suite as declared, or its smoke version, less what the user leaves out.
+def choose(
+    suite: str,
+    seeds: str | None,
+    steps: int | None,
+    only: str | None,
+    smoke: bool,
+    looks: str | None = None,
+) -> "Suite":
+    """The suite as declared, or its smoke version, less what the user leaves out; with other looks.
 
-    Raises:
-        InputError: the suite, or the choice, cannot be used.
+    Raises InputError for a suite or a choice that cannot be used.
     """
-    from matters.suites.suite import load_suite
+    from matters.suites.suite import load_suite, parse_looks
 
     declared = load_suite(suite)
-    return (declared.smoke() if smoke else declared).restricted(seeds, steps, only)
+    declared = declared.smoke() if smoke else declared
+    if looks is not None:
+        declared = declared.until_decided(parse_looks(looks) if looks else None)
+    return declared.restricted(seeds, steps, only)
+
+
+def looked(until_decided: bool, looks: str | None) -> str | None:
+    """The looks as `choose` takes them: none, "" for the suite's own, or those given. Raises InputError."""
+    if looks is not None and not until_decided:
+        raise InputError(f"--looks {looks}: is of --until-decided, which is missing")
+    return (looks or "") if until_decided else None
 
 
 @contextmanager
@@ -90,11 +122,14 @@ def opened(store: Path, evidence: str | None) -> "Iterator[Store]":
 def narrowed(words: "Sequence[str]") -> dict[str, Any]:
     """What `narrowing_words` made these words of, as arguments of `choose`. Raises InputError."""
     left = list(words)
-    found: dict[str, Any] = {"seeds": None, "steps": None, "only": None, "smoke": False}
+    found: dict[str, Any] = {"seeds": None, "steps": None, "only": None, "smoke": False, "looks": None}
     try:
         while left:
             name = left.pop(0).removeprefix("--")
-            found[name] = True if name == "smoke" else left.pop(0)
+            if name == "until-decided":
+                found["looks"] = ""
+            else:
+                found[name] = True if name == "smoke" else left.pop(0)
         found["steps"] = None if found["steps"] is None else int(found["steps"])
     except (IndexError, ValueError):
         raise InputError(f"narrowed: should be options of matters run, is {' '.join(words)}") from None
@@ -102,19 +137,39 @@ def narrowed(words: "Sequence[str]") -> dict[str, Any]:
 
 
 def reproducing_command(
-    suite: str, seeds: str | None, steps: int | None, only: str | None, smoke: bool
+    suite: str,
+    seeds: str | None,
+    steps: int | None,
+    only: str | None,
+    smoke: bool,
+    looks: str | None = None,
 ) -> str:
     """What to type for the same runs and the same report, wherever the store is."""
-    return shlex.join(["matters", "run", suite, *narrowing_words(seeds, steps, only, smoke)])
+    return shlex.join(["matters", "run", suite, *narrowing_words(seeds, steps, only, smoke, looks)])
 
 
-def narrowing_words(seeds: str | None, steps: int | None, only: str | None, smoke: bool) -> list[str]:
-    """The options that leave out what the user left out."""
+def narrowing_words(
+    seeds: str | None, steps: int | None, only: str | None, smoke: bool, looks: str | None = None
+) -> list[str]:
+    """The options that leave out what the user left out, and those of the looks."""
     words = ["--smoke"] if smoke else []
     for option, value in (("--seeds", seeds), ("--steps", steps), ("--only", only)):
         if value is not None:
             words += [option, str(value)]
-    return words
+    words += [] if looks is None else ["--until-decided"]
+    return words + (["--looks", looks] if looks else [])
+
+
+def noted(store: Path, suite: "Suite | Joint", runs: "pd.DataFrame") -> list[str]:
+    """Note that a verdict on these runs is read, and what the page has to say of earlier ones."""
+    from matters.results import verdicts_read
+
+    done = runs["state"].eq("done").groupby([runs["variant"], runs["environment"]], observed=True).sum()
+    seeds = int(done.min())
+    reached = max([look for look in suite.looks if look <= seeds], default=seeds)
+    if os.access(store, os.W_OK):
+        verdicts_read.note(store, suite, reached)
+    return verdicts_read.remark(store, suite, reached)
 
 
 def report_directory(out: Path | None, store: Path, suite: str) -> Path:

@@ -12,6 +12,7 @@ from matters.harness.commands.options import (
     AllowMissing,
     Evidence,
     Json,
+    Looks,
     Only,
     Out,
     Seeds,
@@ -19,8 +20,11 @@ from matters.harness.commands.options import (
     Steps,
     StoreDirectory,
     SuiteNames,
+    UntilDecided,
+    looked,
     narrowed,
     narrowing_words,
+    noted,
     report_directory,
     reproducing_command,
 )
@@ -75,6 +79,8 @@ def report(
     seeds: Seeds = None,
     steps: Steps = None,
     only: Only = None,
+    until_decided: UntilDecided = False,
+    looks: Looks = None,
     smoke: Smoke = False,
     imported: Imported = None,
     questions: Questions = None,
@@ -87,11 +93,12 @@ def report(
     json: Json = False,
 ) -> None:
     """Write index.html, report.md, report.json, tables and figures."""
+    at = looked(until_decided, looks)
     if evidence is not None:
         _report_evidence(
             evidence,
             suites or [],
-            {"seeds": seeds, "steps": steps, "only": only, "smoke": smoke or None},
+            {"seeds": seeds, "steps": steps, "only": only, "smoke": smoke or None, "looks": at},
             questions=questions,
             out=out,
             allow_missing=allow_missing,
@@ -102,6 +109,7 @@ def report(
         raise InputError("suite: missing; name a suite, or results with --imported")
     asked = None if questions is None else _questions(questions)
     narrowing = {"--seeds": seeds, "--steps": steps, "--only": only, "--smoke": smoke or None}
+    narrowing["--until-decided"] = at
     given = [name for name, value in narrowing.items() if value is not None]
     if not suites and given:
         raise InputError(f"{given[0]}: is of a suite's runs; imported results are reported whole")
@@ -116,14 +124,14 @@ def report(
             raise InputError(f"{name}: is of imported results alone; a suite declares its own")
     if margin is not None and not 0 < margin <= 1:
         raise InputError(f"--margin {margin}: should be above 0 and at most 1, as a share of the yardstick")
-    declared = _declared(suites, seeds, steps, only, smoke, asked) if suites else None
+    declared = _declared(suites, seeds, steps, only, smoke, asked, at) if suites else None
 
     from matters.results.imported import runs as imported_runs
     from matters.results.store import Store
 
     opened = Store.open(store)
     names = list(dict.fromkeys(imported or ()))
-    command = _command(suites or [], seeds, steps, only, smoke, list(imported or ()), questions)
+    command = _command(suites or [], seeds, steps, only, smoke, list(imported or ()), questions, at)
     command += _said(of_imported)
 
     from matters.harness.terminal.progress_bar import stages
@@ -159,6 +167,7 @@ def report(
             allow_missing=allow_missing,
             command=command,
             imported=beside,
+            remarks=() if declared is None else noted(store, declared, taken.runs),
             progress=tell,
         )
     if json:
@@ -183,25 +192,26 @@ def _report_evidence(
     from matters.reports.study.own_best import each_resolved
     from matters.results import evidence
     from matters.results.snapshot import snapshot
-    from matters.suites.joint import join
-    from matters.suites.suite import loads, suite_names
+    from matters.suites.suite import loads, parse_looks, suite_names
 
     answered = None if questions is None else _questions(questions)
     place = report_directory(Path("report") / Path(name).stem if out is None else out, Path(), name)
     with stages(notes()) as tell, evidence.opened(name, tell) as found:
         study = found.manifest.suite
+        declared: Suite | Joint
         choice = narrowed(study.narrowed) | {key: value for key, value in asked.items() if value is not None}
         if suites:
-            chosen = (choice["seeds"], choice["steps"], choice["only"], choice["smoke"])
-            declared = _declared(suites, *chosen, answered)
+            declared = _declared(suites, asked=answered, **choice)
         else:
             whole = loads(study.toml, f"{name}: suite {study.name}")
-            whole = whole.smoke() if choice.pop("smoke") else whole
-            one = whole.restricted(**choice)
-            declared = join([one if answered is None else one.model_copy(update={"questions": answered})])
+            whole = whole.smoke() if choice["smoke"] else whole
+            if choice["looks"] is not None:
+                whole = whole.until_decided(parse_looks(choice["looks"]) if choice["looks"] else None)
+            one = whole.restricted(choice["seeds"], choice["steps"], choice["only"])
+            declared = one if answered is None else one.model_copy(update={"questions": answered})
         command = f"matters report {shlex.join(suites)} --evidence {shlex.quote(name)}".replace("  ", " ")
         if not suites and answered is None and study.name in suite_names():
-            command = reproducing_command(study.name, **{"smoke": False, **choice})
+            command = reproducing_command(study.name, **choice)
         declared = each_resolved(found.store, declared, allow_missing=allow_missing)
         taken = snapshot(found.store, declared, partial(tell, "reading runs"))
         page = write_report(
@@ -229,14 +239,19 @@ def _declared(
     only: str | None,
     smoke: bool,
     asked: tuple[str, ...] | None,
+    looks: str | None,
 ) -> "Suite | Joint":
     """The suites as one, less what the user leaves out."""
     from matters.suites.joint import join, narrowed
-    from matters.suites.suite import load_suite
+    from matters.suites.suite import load_suite, parse_looks
 
     loaded = [load_suite(name) for name in names]
     if smoke:
         loaded = [suite.smoke() for suite in loaded]
+    if looks is not None:
+        if len(loaded) > 1:
+            raise InputError("--until-decided: is of one suite")
+        loaded = [loaded[0].until_decided(parse_looks(looks) if looks else None)]
     chosen = narrowed(loaded, seeds, steps, only)
     if asked is not None:
         chosen = [suite.model_copy(update={"questions": asked}) for suite in chosen]
@@ -261,12 +276,13 @@ def _command(
     smoke: bool,
     imported: list[str],
     questions: str | None,
+    looks: str | None,
 ) -> str:
     """What to type for the same runs and the same report, wherever the store is: a line a command."""
-    runs = [reproducing_command(name, seeds, steps, only, smoke) for name in suites]
+    runs = [reproducing_command(name, seeds, steps, only, smoke, looks) for name in suites]
     if len(suites) == 1 and not imported and questions is None:
         return runs[0]
-    words = ["matters", "report", *suites, *narrowing_words(seeds, steps, only, smoke)]
+    words = ["matters", "report", *suites, *narrowing_words(seeds, steps, only, smoke, looks)]
     for name in imported:
         words += ["--imported", name]
     words += [] if questions is None else ["--questions", questions]

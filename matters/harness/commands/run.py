@@ -11,6 +11,7 @@ from matters.harness.commands.options import (
     DEFAULT_STORE,
     AllowMissing,
     Json,
+    Looks,
     Only,
     Out,
     Seeds,
@@ -18,7 +19,10 @@ from matters.harness.commands.options import (
     Steps,
     StoreDirectory,
     SuiteName,
+    UntilDecided,
     choose,
+    looked,
+    noted,
     report_directory,
     reproducing_command,
 )
@@ -27,7 +31,9 @@ from matters.harness.terminal.console import notes, print_json, warn
 from matters.suites.errors import InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
+
+    import pandas as pd
 
     from matters.harness.scheduling.fill_store import Outcome
     from matters.results.store import Store
@@ -54,6 +60,8 @@ def run(
     seeds: Seeds = None,
     steps: Steps = None,
     only: Only = None,
+    until_decided: UntilDecided = False,
+    looks: Looks = None,
     smoke: Smoke = False,
     workers: Workers = None,
     executor: Executor = "local",
@@ -65,8 +73,9 @@ def run(
     json: Json = False,
 ) -> None:
     """Train what the store lacks, then report."""
+    at = looked(until_decided, looks)
     run_suite(
-        choose(suite, seeds, steps, only, smoke),
+        choose(suite, seeds, steps, only, smoke, at),
         store=store,
         workers=workers,
         executor=executor,
@@ -76,7 +85,7 @@ def run(
         keep_state=keep_state,
         repair=repair,
         json=json,
-        command=reproducing_command(suite, seeds, steps, only, smoke),
+        command=reproducing_command(suite, seeds, steps, only, smoke, at),
     )
 
 
@@ -96,12 +105,17 @@ def run_suite(
 ) -> None:
     """Train what the store lacks of a suite, write its report, and say what came of it.
 
+    A suite with looks is trained look by look, until the headline of its first question is decided.
     `command` is what to type for the same again. Exits with 1 if runs failed or are missing. Raises
     InputError for an option that cannot be used, before anything is written.
     """
     executors.load(executor)  # refused, if at all, before anything is written
     crew = _workers(workers)
     declared.check_rollouts()
+    if declared.looks:
+        from matters.reports.questions import looks
+
+        looks.check(declared)
     place = report_directory(out, store, declared.name)
 
     from matters.harness.scheduling.fill_store import check_memory
@@ -143,9 +157,16 @@ def run_suite(
     with stages(notes()) as tell:
         taken = snapshot(opened, declared, partial(tell, "reading runs"))
         page = write_report(
-            declared, taken, place, allow_missing=allow_missing, command=command, progress=tell
+            declared,
+            taken,
+            place,
+            allow_missing=allow_missing,
+            command=command,
+            remarks=noted(store, declared, taken.runs),
+            progress=tell,
         )
-    states = pd.concat([taken.runs["state"], taken.tuning["state"]]).value_counts()
+    runs = taken.runs[taken.runs["seed"].isin(reached(declared, taken.runs))]
+    states = pd.concat([runs["state"], taken.tuning["state"]]).value_counts()
     counts = {state: int(states.get(state, 0)) for state in ("done", "failed", "missing")}
     if counts["failed"]:
         warn(f"{counts['failed']} runs failed: `matters show RUN_ID` says why, --retry-failed tries again")
@@ -153,7 +174,8 @@ def run_suite(
         warn(f"{counts['missing']} runs are missing, their workers were lost: the same command goes on")
     if json:
         facts = {"suite": declared.name, "store": str(store), "trained": outcome.trained}
-        print_json({**facts, **counts, "report": str(page)})
+        looks_of = {"looks": list(declared.looks), "seeds": int(runs["seed"].nunique())}
+        print_json({**facts, **counts, **(looks_of if declared.looks else {}), "report": str(page)})
     else:
         typer.echo(page)
     if counts["failed"] or counts["missing"]:
@@ -190,13 +212,15 @@ def train_suite(
 
     What is compared at equal settings and what is tried train together; then the variants at their own best,
     which are known only then. With `allow_missing` they are chosen from the runs of the tuning that are
-    there. Raises InputError.
+    there. A suite with looks is trained look by look, until it is decided. Raises InputError.
     """
     from matters.harness.scheduling.fill_store import Outcome
     from matters.reports.study.own_best import resolved
     from matters.suites.candidates import made_by_tuning
 
     train = partial(train_missing, executor=executor, retry_failed=retry_failed, keep_state=keep_state)
+    if suite.looks:
+        return suite, _until_decided(store, suite, train, workers, allow_missing=allow_missing)
     first = train(store, (*suite.cells(), *suite.tuning_cells()), workers)
     if suite.tuning is None:
         return suite, first
@@ -206,6 +230,42 @@ def train_suite(
         notes().print(f"{name}: at its best {'as it is' if name == best else f'as {best}'}")
     second = train(store, [cell for cell in chosen.cells() if cell.variant in made], workers)
     return chosen, Outcome(first.trained + second.trained, (*first.lost, *second.lost))
+
+
+def _until_decided(
+    store: "Store",
+    suite: "Suite",
+    train: "Callable[[Store, Sequence[Cell], int], Outcome]",
+    workers: int,
+    *,
+    allow_missing: bool,
+) -> "Outcome":
+    """Train the seeds of one look after the other, and say at each whether it goes on."""
+    from matters.harness.scheduling.fill_store import Outcome
+    from matters.reports.questions import looks
+    from matters.reports.study.study import prepare
+    from matters.results.snapshot import snapshot
+
+    trained = 0
+    for seeds in suite.looks:
+        outcome = train(store, suite.first(seeds).cells(), workers)
+        trained += outcome.trained
+        if outcome.lost:
+            break
+        study = looks.follow(prepare(suite, snapshot(store, suite), allow_missing=allow_missing))
+        notes().print(looks.notice(study))
+        if study.look is None or (study.look.seeds <= seeds and not study.look.goes_on):
+            break
+    return Outcome(trained, outcome.lost)
+
+
+def reached(suite: "Suite", runs: "pd.DataFrame") -> tuple[int, ...]:
+    """The seeds that were to be trained: all of them, or those up to the last look that has a run."""
+    begun = runs.loc[runs["state"] != "missing", "seed"]
+    for count in suite.looks:
+        if not begun.isin(suite.seeds[count:]).any():
+            return suite.seeds[:count]
+    return suite.seeds
 
 
 def train_missing(

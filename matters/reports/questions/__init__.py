@@ -1,6 +1,7 @@
 """The questions a suite may ask, each a module that says what it needs and writes its section.
 
-A question module has `TITLE`, `NEEDS`, `ESTIMAND`, `METHOD` and `answer(study) -> Section`.
+A question module has `TITLE`, `NEEDS`, `ESTIMAND`, `METHOD` and `answer(study) -> Section`; one about pairs
+also `compared(study) -> list[Comparison]`.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from matters.reports.page.section import Section
+    from matters.reports.study.pairwise import Comparison
     from matters.reports.study.study import Study
 
 QUESTIONS: dict[str, str] = {
@@ -33,6 +35,12 @@ def check(questions: Sequence[str]) -> None:
     for question in questions:
         if question not in QUESTIONS:
             raise InputError(f"suite.questions: unknown question {question!r}{nearest(question, QUESTIONS)}")
+
+
+def compared(question: str, study: Study) -> list[Comparison]:
+    """The comparisons of a question about pairs, its first pair first."""
+    found: list[Comparison] = importlib.import_module(QUESTIONS[question]).compared(study)
+    return found
 
 
 def answer(question: str, study: Study) -> Section:

@@ -8,6 +8,7 @@ from matters.reports.page.section import Section
 from matters.reports.questions import ladder
 from matters.reports.questions.differing_settings import Contrast, Role
 from matters.reports.questions.ladder import Ladder, Rung, Step
+from matters.reports.study.pairwise import Comparison
 from matters.reports.study.study import Study
 
 QUESTION = "actor-critic-ladder"
@@ -95,6 +96,11 @@ LADDER = Ladder(QUESTION, TITLE, NEEDS, SOURCE, RUNGS, PARTS, ROLES)
 def contrasts(study: Study) -> list[Contrast]:
     """The steps and parts at hand."""
     return ladder.contrasts(study, LADDER)
+
+
+def compared(study: Study) -> list[Comparison]:
+    """Every step at hand compared, the lowest one first."""
+    return ladder.compared(study, LADDER)
 
 
 def answer(study: Study) -> Section:

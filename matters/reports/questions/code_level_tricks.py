@@ -141,12 +141,17 @@ def contrasts(study: Study) -> list[Contrast]:
     ]
 
 
+def compared(study: Study) -> list[Comparison]:
+    """Every pair at hand compared, the first one first."""
+    return compare_pairs(study, QUESTION, [(one.x, one.y) for one in contrasts(study)])
+
+
 def answer(study: Study) -> Section:
     """Compare the pairs at hand; the first of them gives the short answer."""
     from matters.reports.page.forests import forest
 
     at_hand, chosen = cast(study, ROLES), contrasts(study)
-    found = compare_pairs(study, QUESTION, [(one.x, one.y) for one in chosen])
+    found = compared(study)
     tables = [comparison_table(QUESTION, found), settings_table(QUESTION, study, chosen)] if found else []
     squares = [(how, square) for how, square in SQUARES if set(square) <= set(at_hand)]
     tables += [

@@ -51,12 +51,17 @@ def _tells(study: Study, x: str, y: str) -> str:
     return listed(names) if len(names) < 4 else f"{len(names)} settings at once"
 
 
+def compared(study: Study) -> list[Comparison]:
+    """Every pair compared, the first one first."""
+    return compare_pairs(study, QUESTION, [(one.x, one.y) for one in contrasts(study)])
+
+
 def answer(study: Study) -> Section:
     """Compare every pair, and answer for each of them."""
     from matters.reports.page.forests import forest
 
     chosen = contrasts(study)
-    found = compare_pairs(study, QUESTION, [(one.x, one.y) for one in chosen])
+    found = compared(study)
     given = _answer(study, chosen, found)
     tables = (comparison_table(QUESTION, found), settings_table(QUESTION, study, chosen)) if found else ()
     return Section(

@@ -15,7 +15,7 @@ from matters.reports.questions.pairwise_section import Answer, comparison_table,
 from matters.reports.statistics import verdicts as verdict_rules
 from matters.reports.statistics.intervals import MINIMUM_FOR_CLAIM
 from matters.reports.statistics.verdicts import Reason, Word
-from matters.reports.study.pairwise import Comparison, compare_pairs
+from matters.reports.study.pairwise import Comparison, compare_pairs, headline
 from matters.reports.study.study import Study
 
 ESTIMAND = (
@@ -110,12 +110,17 @@ def _contrasts(rungs: Sequence[Step], parts: Sequence[Step], at_hand: Mapping[st
     ]
 
 
+def compared(study: Study, ladder: Ladder) -> list[Comparison]:
+    """Every step at hand compared, the lowest one first."""
+    return compare_pairs(study, ladder.question, [(one.x, one.y) for one in contrasts(study, ladder)])
+
+
 def climb(study: Study, ladder: Ladder) -> Section:
     """Compare the steps that the variants at hand make; the aggregates give the short answer."""
     at_hand = _at_hand(study, ladder)
     rungs, parts = _taken(ladder, at_hand)
     chosen = _contrasts(rungs, parts, at_hand)
-    found = compare_pairs(study, ladder.question, [(one.x, one.y) for one in chosen])
+    found = compared(study, ladder)
     given = _answer(found)
     first = [one for one in found if _is_headline(one, found)]
     return Section(
@@ -165,7 +170,7 @@ def _drawings(ladder: Ladder, found: Sequence[Comparison]) -> tuple[Drawing, ...
 
 def _is_headline(one: Comparison, found: Sequence[Comparison]) -> bool:
     """Whether a comparison is for everybody: what gives the answer about its pair."""
-    return one in pairwise_section.headline([o for o in found if (o.x, o.y) == (one.x, one.y)])
+    return one in headline([o for o in found if (o.x, o.y) == (one.x, one.y)])
 
 
 def _answer(found: Sequence[Comparison]) -> Answer:
@@ -173,15 +178,15 @@ def _answer(found: Sequence[Comparison]) -> Answer:
     if not found:
         text = "Nothing to compare: the suite has no two neighbouring rungs of this ladder."
         return Answer(text, "undecided", "blocked", False)
-    headline = [one for one in found if _is_headline(one, found)]
-    judged = [one for one in headline if one.found is not None]
+    first = [one for one in found if _is_headline(one, found)]
+    judged = [one for one in first if one.found is not None]
     if not judged:
-        reasons = [one.reason for one in headline]
+        reasons = [one.reason for one in first]
         reason: Reason = next(reason for reason in verdict_rules.REASONS if reason in reasons)
-        return Answer(_no_answer(reason, headline), "undecided", reason, False)
+        return Answer(_no_answer(reason, first), "undecided", reason, False)
     parts = []
     for where in dict.fromkeys(one.where for one in judged):
-        lost = [one for one in headline if one.where == where and one.found is None]
+        lost = [one for one in first if one.where == where and one.found is None]
         parts.append(f"{place_text(where)}, {_short([one for one in judged if one.where == where], lost)}.")
     order: tuple[Word, ...] = ("different", "both", "undecided", "equivalent")
     word = next(word for word in order if any(one.word == word for one in judged))
@@ -192,9 +197,9 @@ def _answer(found: Sequence[Comparison]) -> Answer:
     return Answer(" ".join(parts), word, why, word != "undecided" and all(one.claim for one in judged))
 
 
-def _no_answer(reason: Reason, headline: Sequence[Comparison]) -> str:
+def _no_answer(reason: Reason, first: Sequence[Comparison]) -> str:
     if reason == "blocked":
-        return f"No answer: {'; '.join(dict.fromkeys(note for one in headline for note in one.notes))}."
+        return f"No answer: {'; '.join(dict.fromkeys(note for one in first for note in one.notes))}."
     return {
         "too few seeds": "Too few seeds to compare any two rungs: no interval is given.",
         "no room": "Cannot be told: every run of every rung has the same score or is at its task’s ceiling.",

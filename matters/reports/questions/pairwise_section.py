@@ -8,7 +8,7 @@ from matters.reports.page.section import Table, Verdict
 from matters.reports.page.sentences import listed, plan_text, progress_text, seeds_text, sentence
 from matters.reports.statistics.intervals import MINIMUM_FOR_CLAIM
 from matters.reports.statistics.verdicts import Reason, Word
-from matters.reports.study.pairwise import Comparison
+from matters.reports.study.pairwise import Comparison, headline
 from matters.reports.study.study import AGGREGATE, Study
 
 METHOD = (
@@ -89,23 +89,6 @@ def margins(study: Study) -> str:
         "absolute "
         "where a task has a ceiling (the table of constants has each in return)."
     )
-
-
-def headline(found: Sequence[Comparison]) -> list[Comparison]:
-    """What gives the answer about one pair: its aggregate, or its one live environment, or all of them.
-
-    Where just one environment has constants, it is that one: what has none is in no aggregate either.
-    """
-    aggregate = [one for one in found if one.where == AGGREGATE]
-    if aggregate and aggregate[0].reason != "blocked":
-        return aggregate
-    stuck = ("no room", "no effect possible")
-    live = [one for one in found if one.where != AGGREGATE and one.reason not in stuck]
-    scaled = [one for one in live if one.scale is not None]
-    for few in (live, scaled):
-        if len(few) == 1 and not aggregate:
-            return few
-    return [*aggregate, *live] or list(found[:1])
 
 
 def short_answer(study: Study, found: Sequence[Comparison], templates: Mapping[str, str]) -> Answer:

@@ -80,12 +80,17 @@ def _related(study: Study) -> list[tuple[str, str, tuple[str, ...]]]:
     return [(x, y, differing) for x, y, differing in found if differing is not None]
 
 
+def compared(study: Study) -> list[Comparison]:
+    """Every pair compared, the first one first."""
+    return compare_pairs(study, QUESTION, pairs(study), margin(study))
+
+
 def answer(study: Study) -> Section:
     """Compare every pair; the short answer is about the first, in aggregate."""
     from matters.reports.page.forests import forest
 
     at_hand = pairs(study)
-    found = compare_pairs(study, QUESTION, at_hand, margin(study))
+    found = compared(study)
     given = _answer(study, found)
     references = dict.fromkeys(reference for _, reference in at_hand)
     controls = [it for name in references if (it := split_control(study, QUESTION, name)) is not None]

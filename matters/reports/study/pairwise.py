@@ -1,6 +1,6 @@
 """Pairs of variants compared per environment and in aggregate: one family of tests, one set of rules."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -14,8 +14,12 @@ from matters.reports.statistics.intervals import (
     bootstrap,
     iqm_difference_tail,
 )
+from matters.reports.statistics.looks import Levels
 from matters.reports.statistics.verdicts import Reason, Word
-from matters.reports.study.study import AGGREGATE, LEARNT, Study
+from matters.reports.study.study import AGGREGATE, LEARNT, Look, Study
+
+FIXED = Levels(compare.ALPHA, compare.ALPHA)
+"""Where the number of seeds was fixed."""
 
 Margin = Callable[[str], float | None]
 """The margin of equivalence on an environment, in raw return."""
@@ -31,7 +35,8 @@ class Comparison:
     `over` are the environments that it is about. `improvement` is P(improvement) with its interval; `iqm` the
     difference of the IQMs of normalised scores, in aggregate only. `against` are the environments, with the
     sign of their difference, on which the pair is different; `early`, whether neither has learnt a tenth of
-    the yardstick; `rising`, whether one still gains. `gaps` says which runs are not whole.
+    the yardstick; `rising`, whether one still gains. `gaps` says which runs are not whole. `levels` are those
+    of the look at which it is the headline.
     """
 
     x: str
@@ -57,6 +62,7 @@ class Comparison:
     rising: bool = False
     against: tuple[tuple[str, int], ...] = ()
     steps: int = 0
+    levels: Levels | None = None
     notes: tuple[str, ...] = ()
 
     @property
@@ -80,16 +86,47 @@ def compare_pairs(
     over a pair's environments. `margin` is the study's unless a question asks for another.
     """
     blocks = [_block(study, question, x, y, margin or study.margin) for x, y in pairs]
-    tested = [one.found for block in blocks for one in block if one.found is not None]
+    look = study.look if study.look is not None and study.look.question == question else None
+    head = headline(blocks[0])[0] if look is not None and blocks else None
+    tested = [one.found for block in blocks for one in block if one.found is not None and one is not head]
     adjusted = iter(compare.holm([found.p_value for found in tested]))
     judged = []
     for block in blocks:
-        block = [replace(one, adjusted_p=next(adjusted)) if one.found else one for one in block]
+        block = [_adjusted(one, head, look, adjusted) for one in block]
         places = _with_tost([one for one in block if one.where != AGGREGATE])
         places = [_judged_place(study, one, len(tested)) for one in places]
         judged += [_judged_aggregate(one, places, len(tested)) for one in block if one.where == AGGREGATE]
         judged += places
     return judged
+
+
+def headline(found: Sequence[Comparison]) -> list[Comparison]:
+    """What gives the answer about one pair: its aggregate, or its one live environment, or all of them.
+
+    Where just one environment has constants, it is that one: what has none is in no aggregate either.
+    """
+    aggregate = [one for one in found if one.where == AGGREGATE]
+    if aggregate and aggregate[0].reason != "blocked":
+        return aggregate
+    stuck = ("no room", "no effect possible")
+    live = [one for one in found if one.where != AGGREGATE and one.reason not in stuck]
+    scaled = [one for one in live if one.scale is not None]
+    for few in (live, scaled):
+        if len(few) == 1 and not aggregate:
+            return few
+    return [*aggregate, *live] or list(found[:1])
+
+
+def _adjusted(
+    one: Comparison, head: Comparison | None, look: Look | None, adjusted: Iterator[float]
+) -> Comparison:
+    """With its p-value among the others; at a look the headline is tested by itself, all else describes."""
+    if look is None:
+        return replace(one, adjusted_p=next(adjusted)) if one.found else one
+    if one is head:
+        levels = Levels(look.different, look.equivalent)
+        return replace(one, adjusted_p=one.found.p_value if one.found else None, levels=levels)
+    return replace(one, adjusted_p=next(adjusted) if one.found else None, claim=False)
 
 
 def _block(study: Study, question: str, x: str, y: str, margin: Margin) -> list[Comparison]:
@@ -205,6 +242,11 @@ def _gaps(study: Study, x: str, y: str, places: Sequence[str]) -> str:
 
 def _with_tost(places: Sequence[Comparison]) -> list[Comparison]:
     """The places of one pair with Holm's adjusted p-values of equivalence."""
+    if alone := [one for one in places if one.levels is not None]:
+        # The headline of a look is tested by itself.
+        rest = iter(_with_tost([one for one in places if one.levels is None]))
+        own = alone[0].found.tost_p if alone[0].found else None
+        return [replace(one, adjusted_tost=own) if one is alone[0] else next(rest) for one in places]
     tested = [one for one in places if one.found is not None and one.found.tost_p is not None]
     values = [one.found.tost_p for one in tested if one.found is not None and one.found.tost_p is not None]
     adjusted = dict(zip((one.where for one in tested), compare.holm(values), strict=True))
@@ -215,11 +257,12 @@ def _judged_place(study: Study, one: Comparison, family: int) -> Comparison:
     found = one.found
     if found is None or one.adjusted_p is None:
         return one
-    same = one.adjusted_tost is not None and one.adjusted_tost <= compare.ALPHA
-    outcome = verdicts.on_environment(one.adjusted_p <= compare.ALPHA, same, one.early)
+    levels = one.levels or FIXED
+    same = one.adjusted_tost is not None and one.adjusted_tost <= levels.equivalent
+    outcome = verdicts.on_environment(one.adjusted_p <= levels.different, same, one.early)
     word, reason = verdicts.split(str(outcome))
-    notes = [*one.notes, *remarks(found, one.adjusted_p, family)]
-    if found.within(found.margin) and not same:
+    notes = [*one.notes, *remarks(found, one.adjusted_p, family, one.levels)]
+    if found.within(found.margin) and not same and not one.levels:
         notes.append(
             "The 90 % interval lies inside the margin, but equivalence does not survive Holm’s correction "
             "over "
@@ -240,19 +283,21 @@ def _judged_aggregate(one: Comparison, places: Sequence[Comparison], family: int
     if found is None or one.adjusted_p is None:
         return one
     live = [place for place in places if place.where in one.over and place.found is not None]
+    levels = one.levels or FIXED
+    inside_margin = found.tost_p is not None and found.tost_p <= levels.equivalent
     differs = np.array([(place.adjusted_p or 0.0) <= compare.ALPHA for place in live])
     signs = np.sign([place.found.estimate.value for place in live if place.found])
     within = np.array([place.found.within(place.gate) for place in live if place.found])
     outcome = verdicts.in_aggregate(
-        one.adjusted_p <= compare.ALPHA, found.within(found.margin), differs, signs, within, one.early
+        one.adjusted_p <= levels.different, inside_margin, differs, signs, within, one.early
     )
     word, reason = verdicts.split(str(outcome))
     against = tuple(
         (place.where, int(sign)) for place, hit, sign in zip(live, differs, signs, strict=True) if hit
     )
-    notes = [*one.notes, *remarks(found, one.adjusted_p, family)]
+    notes = [*one.notes, *remarks(found, one.adjusted_p, family, one.levels)]
     beyond = [place.where for place, inside in zip(live, within, strict=True) if not inside]
-    if found.within(found.margin) and beyond and reason == "not decided":
+    if inside_margin and beyond and reason == "not decided":
         notes.append(
             "The mean is within the margin, but not every environment is within the gate: "
             f"{', '.join(beyond)}."
@@ -315,12 +360,25 @@ def _diverged(study: Study, x: str, y: str, where: str) -> tuple[str, ...]:
     )
 
 
-def remarks(found: compare.Difference, adjusted_p: float | None, family: int) -> list[str]:
+def remarks(
+    found: compare.Difference, adjusted_p: float | None, family: int, levels: Levels | None = None
+) -> list[str]:
     """What a reader should know of a difference beside its verdict, in sentences."""
     notes = []
     if found.interval95 is None:
         notes.append("No run differs from the mean of its cell, so there is no interval.")
-    if found.p_value <= compare.ALPHA and adjusted_p is not None and adjusted_p > compare.ALPHA:
+    if levels is not None:
+        if levels.different < found.p_value <= compare.ALPHA:
+            notes.append(
+                f"The 95 % interval excludes 0, but p = {found.p_value:.4f} is above this look’s level of "
+                f"{levels.different:.4f}."
+            )
+        if found.tost_p is not None and levels.equivalent < found.tost_p <= compare.ALPHA:
+            notes.append(
+                f"The 90 % interval lies inside the margin, but p = {found.tost_p:.4f} is above this look’s "
+                f"level of {levels.equivalent:.4f}."
+            )
+    elif found.p_value <= compare.ALPHA and adjusted_p is not None and adjusted_p > compare.ALPHA:
         notes.append(
             "The 95 % interval excludes 0, but the difference does not survive Holm’s correction over "
             f"{family} tests."

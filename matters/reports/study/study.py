@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -70,12 +70,38 @@ class CellScores:
 
 
 @dataclass(frozen=True)
+class Look:
+    """A look at a growing study: whether the headline of the suite's first question is decided.
+
+    `different` and `equivalent` are what the p-values may be at most here. What was found is blank before the
+    look is taken: the headline's place, its difference with the interval of level 1 - `different`, both
+    p-values, and its word or the reason why it is undecided. `whole` is whether every run is there.
+    """
+
+    question: str
+    number: int
+    seeds: int
+    different: float
+    equivalent: float
+    whole: bool = True
+    where: str = ""
+    difference: float | None = None
+    low: float | None = None
+    high: float | None = None
+    p_value: float | None = None
+    tost_p: float | None = None
+    outcome: str = ""
+    goes_on: bool = False
+
+
+@dataclass(frozen=True)
 class Study:
     """Everything a section of the report may use. Variants and environments keep the suite's order.
 
     `imported` are results of others that stand beside the suite's, in a section of their own. `tuning` are
     the runs of the suite's tuning, and `tuned` the settings in which the variants may differ because each is
-    at its own best; none where they are compared as they were declared.
+    at its own best; none where they are compared as they were declared. `looks` are those
+    taken so far of a study that grows until it is decided; its runs are those of the last of them.
     """
 
     suite: Any
@@ -93,6 +119,27 @@ class Study:
     imported: tuple[ForeignSet, ...] = ()
     tuning: pd.DataFrame | None = None
     tuned: frozenset[str] = frozenset()
+    looks: tuple[Look, ...] = ()
+
+    @property
+    def look(self) -> Look | None:
+        """The look that this is."""
+        return self.looks[-1] if self.looks else None
+
+    def first(self, count: int, looks: tuple[Look, ...]) -> Study:
+        """The study of the first seeds that the suite declares, as it is at the last of these looks."""
+        seeds = self.suite.seeds[:count]
+        of = {
+            name: table[table["seed"].isin(seeds)]
+            for name, table in (
+                ("runs", self.runs),
+                ("evaluations", self.evaluations),
+                ("updates", self.updates),
+            )
+        }
+        kept = set(of["runs"]["run_id"])
+        provenance = self.provenance[self.provenance["run_id"].isin(kept)]
+        return replace(self, **of, provenance=provenance, cells=_cells(of["runs"]), looks=looks)
 
     @property
     def foreign(self) -> bool:
@@ -319,17 +366,13 @@ def prepare(
     if constants is None:
         constants = constants_of(suite, environments)
     runs = _with_diverged(snapshot.runs, constants)
-    cells = {
-        (str(variant), str(environment)): _cell(str(variant), str(environment), group)
-        for (variant, environment), group in runs.groupby(["variant", "environment"], sort=False)
-    }
     return Study(
         suite=suite,
         identity=snapshot.identity,
         allow_missing=allow_missing,
         variants=tuple(dict.fromkeys(runs["variant"])),
         environments=environments,
-        cells=cells,
+        cells=_cells(runs),
         constants=constants,
         runs=runs,
         evaluations=snapshot.evaluations,
@@ -366,6 +409,13 @@ def _with_diverged(runs: pd.DataFrame, constants: Mapping[str, tuple[float, floa
     return runs.assign(
         sound_score=score.where(diverged), score=score.where(~diverged | random.isna(), random)
     )
+
+
+def _cells(runs: pd.DataFrame) -> dict[tuple[str, str], CellScores]:
+    return {
+        (str(variant), str(environment)): _cell(str(variant), str(environment), group)
+        for (variant, environment), group in runs.groupby(["variant", "environment"], sort=False)
+    }
 
 
 def _cell(variant: str, environment: str, group: pd.DataFrame) -> CellScores:

@@ -1,0 +1,68 @@
+"""At how many seeds verdicts on a suite's runs have been read: adding seeds after that is a look.
+
+    <store>/verdicts/<suite>.json    one entry per number of seeds: whose runs, how many, the looks declared
+
+Whoever adds seeds because a verdict was *undecided* looks twice, and errs more often than is said, unless the
+looks were declared. So a report notes that it was made, and a later one with more seeds says so.
+"""
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+from matters.results import files
+
+FEWEST = 5
+"""Runs in the smallest cell: with fewer there is no interval, and no verdict to read."""
+
+
+def cells_of(suite: Any) -> str:
+    """What names the cells of a suite, whatever their seeds: SHA-256 of what each would be with seed 0."""
+    named = [
+        [cell.variant, cell.environment, cell.specs[0].model_copy(update={"seed": 0}).run_id]
+        for cell in suite.cells()
+    ]
+    return hashlib.sha256(json.dumps(named).encode()).hexdigest()
+
+
+def note(store: Path, suite: Any, seeds: int) -> None:
+    """Note that a verdict was read with so many runs in the smallest cell; nothing if it was noted before."""
+    entry = {"cells": cells_of(suite), "seeds": seeds, "looks": list(suite.looks)}
+    entries = _entries(store, suite.name)
+    if seeds < FEWEST or entry in entries:
+        return
+    path = _path(store, suite.name)
+    path.parent.mkdir(exist_ok=True)
+    files.write(path, files.json_bytes([*entries, entry]))
+
+
+def undeclared(store: Path, suite: Any, seeds: int) -> list[int]:
+    """At which smaller numbers of seeds a verdict was read that was no look of the suite, in order."""
+    cells, looks = cells_of(suite), list(suite.looks)
+    earlier = [one for one in _entries(store, suite.name) if one["cells"] == cells and one["seeds"] < seeds]
+    return sorted({one["seeds"] for one in earlier if not looks or one["looks"] != looks})
+
+
+def remark(store: Path, suite: Any, seeds: int) -> list[str]:
+    """What a page says of it, as notices."""
+    before = undeclared(store, suite, seeds)
+    if not before:
+        return []
+    return [
+        f"Seeds were added after a verdict was read, at {', '.join(map(str, before))} runs per cell, without "
+        "declared looks: more than 5 % of such studies err (five seeds added to ten if undecided make 7.7 % "
+        "false *different*). `--until-decided` declares looks beforehand and keeps to 5 %."
+    ]
+
+
+def _path(store: Path, name: str) -> Path:
+    return store / "verdicts" / f"{name}.json"
+
+
+def _entries(store: Path, name: str) -> list[dict[str, Any]]:
+    try:
+        found = json.loads(_path(store, name).read_bytes())
+        return [one for one in found if {"cells", "seeds", "looks"} <= one.keys()]
+    except (OSError, ValueError, TypeError, AttributeError):
+        return []
