@@ -1,11 +1,19 @@
+import jaxtyping
 import pytest
+import torch
 
 from matters.algorithms import load
+from matters.algorithms.maths.advantages import standardised
 from matters.harness.training import loop
 from matters.harness.training.promises_test import Stopped, ignore
 from matters.harness.training.worker import train_population
 from matters.results.store import Store
 from matters.suites.spec import Evaluation, RunSpec
+
+
+def test_shapes_in_signatures_are_checked_here_too():
+    with pytest.raises(jaxtyping.TypeCheckError):
+        standardised(torch.zeros(3))
 
 
 def spec(updates):
