@@ -18,6 +18,7 @@ from matters.harness.commands import (
     listing,
     merge,
     parity,
+    plan,
     prune,
     report,
     reproduce,
@@ -41,6 +42,7 @@ app = typer.Typer(
 )
 app.command()(run.run)
 app.command()(status.status)
+app.command()(plan.plan)
 app.command()(report.report)
 app.command(name="import")(import_.import_)
 app.command()(export.export)

@@ -129,6 +129,21 @@ def test_a_damaged_run_blocks_its_own_cell_alone_and_is_trained_again_when_asked
     assert store.verify() == []
 
 
+def test_a_plan_says_what_a_suite_takes_and_writes_nothing(matters, tmp_path):
+    new = str(tmp_path / "new")
+    code, out, _ = matters("plan", "TINY", "--store", new, "--json")
+    facts = json.loads(out)
+    assert (code, facts["runs"], facts["done"], facts["measured"]) == (0, 4, 0, 0)
+    assert facts["core_hours"] > 0 < facts["memory_bytes"]
+    assert facts["disk_bytes"] < 4e6
+    assert matters("run", "TINY", "--store", new, "--dry-run", "--json")[1] == out
+    code, out, _ = matters("plan", "TINY", "--store", "STORE", "--seeds", "3", "--workers", "2")
+    assert (code, list(tmp_path.iterdir())) == (0, [])
+    assert re.match(r"runs +2 to train, 4 there\npopulations +2, the longest \d+ min\n", out)
+    assert "from the speed of 4 runs in this store" in out
+    assert matters("plan", "TINY", "--store", "STORE")[1].startswith("runs          0 to train, 4 there\n")
+
+
 def test_a_store_is_merged_into_a_new_one_and_pruned_only_when_told(matters, tmp_path, monkeypatch):
     new = str(tmp_path / "new")
     code, out, _ = matters("merge", "STORE", new)

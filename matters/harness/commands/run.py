@@ -49,6 +49,7 @@ KeepState = Annotated[
     ),
 ]
 RetryFailed = Annotated[bool, typer.Option("--retry-failed", help="Train failed runs once more.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what it takes, as matters plan, and stop.")]
 Repair = Annotated[
     bool, typer.Option("--repair", help="Rehash the suite's finished runs; train damaged ones again.")
 ]
@@ -70,12 +71,19 @@ def run(
     retry_failed: RetryFailed = False,
     keep_state: KeepState = False,
     repair: Repair = False,
+    dry_run: DryRun = False,
     json: Json = False,
 ) -> None:
     """Train what the store lacks, then report."""
     at = looked(until_decided, looks)
+    declared = choose(suite, seeds, steps, only, smoke, at)
+    if dry_run:
+        from matters.harness.commands.plan import show_plan
+
+        show_plan(declared, store, crew_of(workers), json=json)
+        return
     run_suite(
-        choose(suite, seeds, steps, only, smoke, at),
+        declared,
         store=store,
         workers=workers,
         executor=executor,
@@ -110,7 +118,7 @@ def run_suite(
     InputError for an option that cannot be used, before anything is written.
     """
     executors.load(executor)  # refused, if at all, before anything is written
-    crew = _workers(workers)
+    crew = crew_of(workers)
     declared.check_rollouts()
     if declared.looks:
         from matters.reports.questions import looks
@@ -298,7 +306,8 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def _workers(asked: int | None) -> int:
+def crew_of(asked: int | None) -> int:
+    """How many workers are meant. Raises InputError."""
     if asked is None:
         return cores()
     if asked < 1:

@@ -70,7 +70,7 @@ def fill_store(
             if status.state in wanted and run_id not in tried
         }
         if pending:
-            pending |= _taken_over(store, cells, pending, None if tried else say)
+            pending |= taken_over(store, cells, pending, None if tried else say)
             if keep_state and not tried:
                 _say_size(cells, pending, say)
             tasks = plan(cells, pending, workers, _facts, _limits(cells, pending, workers))
@@ -114,12 +114,15 @@ def _facts(algorithm: str) -> "Facts":
     return algorithms.load(algorithm).FACTS
 
 
-def _taken_over(
-    store: "Store", cells: "Sequence[Cell]", pending: Mapping[str, int], say: Callable[[str], object] | None
+def taken_over(
+    store: "Store",
+    cells: "Sequence[Cell]",
+    pending: Mapping[str, int],
+    say: Callable[[str], object] | None = None,
 ) -> dict[str, int]:
     """The steps that pending runs without a checkpoint need not take: the store has them, as another run's.
 
-    Says for each cell what its runs are taken over from, or why they are not.
+    With `say`, says for each cell what its runs are taken over from, or why they are not.
     """
     from matters.harness.training import earlier  # torch, as above
 

@@ -39,7 +39,7 @@ def run_bytes(spec: RunSpec) -> int:
     """About how many bytes one more run adds to a process by its end."""
     algorithm = load(spec.algorithm)
     config: Any = algorithm.Config.model_validate(spec.config, strict=False)
-    sizes = _problem(spec.environment, canonical_json(spec.environment_settings))
+    sizes = problem_of(spec.environment, canonical_json(spec.environment_settings))
     if algorithm.KIND == "reference":
         stored = min(algorithm.FACTS.replay_size(config), spec.steps)
         return RUN + stored * _reference_row(sizes)
@@ -60,7 +60,7 @@ def state_bytes(spec: RunSpec) -> int:
     algorithm = load(spec.algorithm)
     assert algorithm.KIND != "reference"
     config: Any = algorithm.Config.model_validate(spec.config, strict=False)
-    sizes = _problem(spec.environment, canonical_json(spec.environment_settings))
+    sizes = problem_of(spec.environment, canonical_json(spec.environment_settings))
     state = algorithm.init(config, sizes, [np.random.default_rng(0)])
     numbers = sum(tensor.nbytes for _, tensor in population.tensors(state))
     return MB + numbers + spec.steps * row_type(sizes.observation_size, sizes.action_size).itemsize
@@ -133,7 +133,8 @@ def _reference_row(sizes: Problem) -> int:
 
 
 @cache
-def _problem(environment_id: str, settings: str) -> Problem:
+def problem_of(environment_id: str, settings: str) -> Problem:
+    """The sizes of an environment, whose settings are canonical JSON."""
     environment = make(environment_id, json.loads(settings))
     try:
         return problem(environment)

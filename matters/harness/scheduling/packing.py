@@ -74,7 +74,7 @@ def plan(
         [part for group in groups for part in _split(group, min(size, limits.get(group.label, size)), facts)]
         for size in range(largest, 0, -1)
     )
-    best = min(packings, key=lambda tasks: _makespan(tasks, workers))
+    best = min(packings, key=lambda tasks: makespan((task.cost for task in tasks), workers))
     return tuple(sorted(best, key=lambda task: -task.cost))
 
 
@@ -101,9 +101,15 @@ def _groups(
 
 def _population(label: str, specs: tuple[RunSpec, ...], start: int, facts: "Callable[[str], Facts]") -> Task:
     steps = max(spec.steps for spec in specs) - start
-    cost = facts(specs[0].algorithm).cost
-    own = cost.own + SIMULATOR.get(specs[0].environment, SIMULATOR["HalfCheetah-v5"])
-    return Task(label, specs, start, (cost.shared + own * len(specs)) * max(steps, 1))
+    return Task(
+        label, specs, start, step_cost(specs[0], len(specs), facts(specs[0].algorithm)) * max(steps, 1)
+    )
+
+
+def step_cost(spec: RunSpec, together: int, facts: "Facts") -> float:
+    """Microseconds of one step of so many runs like this one together, on one slow core."""
+    own = facts.cost.own + SIMULATOR.get(spec.environment, SIMULATOR["HalfCheetah-v5"])
+    return facts.cost.shared + own * together
 
 
 def _split(group: Task, size: int, facts: "Callable[[str], Facts]") -> list[Task]:
@@ -114,9 +120,9 @@ def _split(group: Task, size: int, facts: "Callable[[str], Facts]") -> list[Task
     return [_population(group.label, group.specs[part::parts], group.start, facts) for part in range(parts)]
 
 
-def _makespan(tasks: Iterable[Task], workers: int) -> float:
+def makespan(costs: Iterable[float], workers: int) -> float:
     """When the last worker ends if each takes the longest task left."""
     ends = [0.0] * workers
-    for cost in sorted((task.cost for task in tasks), reverse=True):
+    for cost in sorted(costs, reverse=True):
         heapq.heapreplace(ends, ends[0] + cost)
     return max(ends)

@@ -1,0 +1,163 @@
+"""What a suite still costs, before anything starts: runs, core-hours, memory, disk, and when it would end."""
+
+import shutil
+import statistics
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from matters.algorithms import load
+from matters.algorithms.parts import population
+from matters.harness.scheduling import memory
+from matters.harness.scheduling.fill_store import taken_over
+from matters.harness.scheduling.packing import Task, makespan, plan, step_cost
+from matters.harness.training.kept_policies import ACTING, next_kept
+from matters.results.store import Store
+from matters.suites.spec import RunSpec, canonical_json
+
+if TYPE_CHECKING:
+    from matters.suites.suite import Cell
+
+TABLES = 60_000
+"""Bytes of a run's tables and notes, from 40 kB of a short run to 150 kB of one of a million steps."""
+
+
+ENVIRONMENTS = 150_000
+"""Bytes of a run's environments and record in its final state."""
+
+
+@dataclass(frozen=True)
+class Outlay:
+    """What is still to be trained of some cells, and what that takes.
+
+    Attributes:
+        runs: those that the store lacks.
+        done: those that it has.
+        populations: how many trainings they make.
+        core_hours: of all of them together.
+        longest_hours: of the longest population: no number of workers is done before.
+        hours: until the last of `workers` workers is done.
+        workers: how many work at a time.
+        memory_bytes: the most that is needed at a time.
+        disk_bytes: what the finished runs will take.
+        scratch_bytes: what replays and checkpoints take beside that while runs train, at most at a time.
+        measured: how many finished runs of the store the times are from; with 0 they are from one slow core.
+    """
+
+    runs: int
+    done: int
+    populations: int
+    core_hours: float
+    longest_hours: float
+    hours: float
+    workers: int
+    memory_bytes: int
+    disk_bytes: int
+    scratch_bytes: int
+    measured: int
+
+
+def outlay(store: Store | None, cells: "Sequence[Cell]", workers: int) -> Outlay:
+    """What training the cells takes. Raises InputError if there is not enough memory for one of the runs."""
+    specs = {spec.run_id: spec for cell in cells for spec in cell.specs}
+    states = {run_id: store.status(run_id) for run_id in specs} if store else {}
+    done = {run_id for run_id, status in states.items() if status.state in ("done", "failed")}
+    pending = {run_id: states[run_id].steps if store else 0 for run_id in specs if run_id not in done}
+    if store is not None:
+        pending |= taken_over(store, cells, pending)
+    wanted = [cell for cell in cells if any(spec.run_id in pending for spec in cell.specs)]
+    limits = memory.limits(wanted, min(workers, max(len(pending), 1)), memory.available_bytes())
+    tasks = plan(cells, pending, workers, lambda name: load(name).FACTS, limits)
+    speeds = _Speeds.of(store)
+    seconds = [speeds.seconds(task) for task in tasks]
+    held = sorted((_memory(task) for task in tasks), reverse=True)
+    scratch = sorted((sum(map(_scratch, task.specs)) for task in tasks), reverse=True)
+    return Outlay(
+        runs=len(pending),
+        done=len(done),
+        populations=len(tasks),
+        core_hours=sum(seconds) / 3600,
+        longest_hours=max(seconds, default=0.0) / 3600,
+        hours=makespan(seconds, workers) / 3600,
+        workers=workers,
+        memory_bytes=sum(held[:workers]),
+        disk_bytes=sum(_disk(spec) for task in tasks for spec in task.specs),
+        scratch_bytes=sum(scratch[:workers]),
+        measured=speeds.runs,
+    )
+
+
+@dataclass(frozen=True)
+class _Speeds:
+    """How much longer a step took than the table of costs says, by what was trained: medians."""
+
+    runs: int
+    cells: dict[tuple[str, str], float]
+    algorithms: dict[str, float]
+    all: float
+
+    @classmethod
+    def of(cls, store: Store | None) -> "_Speeds":
+        cells: dict[tuple[str, str], list[float]] = {}
+        done = [run_id for run_id in store.run_ids() if store.status(run_id).state == "done"] if store else []
+        for run_id in done:
+            assert store is not None
+            spec, facts = store.spec(run_id), store.provenance(run_id)
+            speed, together = facts.get("steps_per_second"), len(facts.get("population", ()))
+            if speed and together and "trained_as" not in facts:
+                taken = 1e6 * together / speed
+                ratio = taken / step_cost(spec, together, load(spec.algorithm).FACTS)
+                cells.setdefault((spec.algorithm, spec.environment), []).append(ratio)
+        algorithms: dict[str, list[float]] = {}
+        for (algorithm, _), ratios in cells.items():
+            algorithms.setdefault(algorithm, []).extend(ratios)
+        found = [ratio for ratios in cells.values() for ratio in ratios]
+        return cls(
+            len(found),
+            {cell: statistics.median(ratios) for cell, ratios in cells.items()},
+            {name: statistics.median(ratios) for name, ratios in algorithms.items()},
+            statistics.median(found) if found else 1.0,
+        )
+
+    def seconds(self, task: Task) -> float:
+        spec = task.specs[0]
+        ratio = self.cells.get(
+            (spec.algorithm, spec.environment), self.algorithms.get(spec.algorithm, self.all)
+        )
+        return 1e-6 * task.cost * ratio
+
+
+def _memory(task: Task) -> int:
+    return memory.WORKER + sum(memory.run_bytes(spec) for spec in task.specs)
+
+
+def _disk(spec: RunSpec) -> int:
+    """About how many bytes a finished run takes: its tables, its parameters, the policies that it kept."""
+    algorithm = load(spec.algorithm)
+    if algorithm.KIND == "reference":
+        return 2 * TABLES
+    config = algorithm.Config.model_validate(spec.config, strict=False)
+    sizes = memory.problem_of(spec.environment, canonical_json(spec.environment_settings))
+    state = algorithm.init(config, sizes, [np.random.default_rng(0)])
+    named = {name: tensor.nbytes for name, tensor in algorithm.parameters(state).items()}
+    acting = sum(size for name, size in named.items() if name.startswith(ACTING))
+    tensors = sum(tensor.nbytes for _, tensor in population.tensors(state))
+    final = 0 if algorithm.FACTS.replay else ENVIRONMENTS + tensors
+    kept, step = 1, 0
+    while (step := next_kept(spec, step)) <= spec.steps:
+        kept += 1
+    return TABLES + sum(named.values()) + kept * acting + final
+
+
+def _scratch(spec: RunSpec) -> int:
+    facts = load(spec.algorithm).FACTS
+    return memory.state_bytes(spec) if facts.replay and not facts.alone else 0
+
+
+def free_bytes(store: Path) -> int:
+    """The room on the disk where the store is, or would be."""
+    there = next(place for place in (store, *store.resolve().parents) if place.exists())
+    return shutil.disk_usage(there).free

@@ -1,0 +1,80 @@
+from pathlib import Path
+
+import pytest
+
+from matters.algorithms import load
+from matters.harness.scheduling.packing import step_cost
+from matters.harness.scheduling.planning import outlay
+from matters.results.conftest import PROVENANCE, make_record
+from matters.results.store import Store
+from matters.suites.suite import Suite, load_suite
+
+TOML = """
+[suite]
+name = "planned"
+title = "Planned"
+environments = ["Hopper-v5", "Reacher-v5"]
+seeds = 4
+steps = 100_000
+questions = ["reproduction"]
+
+[variants.ppo]
+algorithm = "ppo"
+
+[variants.sac]
+algorithm = "sac"
+
+[variants.sb3-ppo]
+algorithm = "sb3-ppo"
+"""
+
+
+@pytest.fixture
+def suite(tmp_path: Path) -> Suite:
+    path = tmp_path / "planned.toml"
+    path.write_text(TOML)
+    return load_suite(str(path))
+
+
+def finish(store: Store, suite: Suite, variant: str, environment: str, seeds: int, slower: float) -> None:
+    """Runs of one population that took so many times longer than the table of costs says."""
+    (cell,) = [cell for cell in suite.cells() if (cell.variant, cell.environment) == (variant, environment)]
+    for spec in cell.specs[:seeds]:
+        seconds = 1e-6 * slower * step_cost(spec, seeds, load(spec.algorithm).FACTS)
+        facts = {"population": list(range(seeds)), "steps_per_second": seeds / seconds}
+        lease = store.lease(spec)
+        assert lease is not None
+        lease.finish(make_record(spec.seed), {**PROVENANCE, **facts})
+
+
+def test_what_is_done_is_not_planned_and_the_store_says_how_fast_this_machine_is(
+    suite: Suite, tmp_path: Path
+) -> None:
+    store = Store.open(tmp_path / "runs", create=True)
+    unknown = outlay(None, suite.cells(), 2)
+    assert (unknown.runs, unknown.done, unknown.measured) == (24, 0, 0)
+    finish(store, suite, "ppo", "Hopper-v5", 2, slower=3.0)
+    known = outlay(store, suite.cells(), 2)
+    assert (known.runs, known.done, known.measured) == (22, 2, 2)
+    # All that is left goes at the only speed that is known, three times as slow as the table.
+    only = [cell for cell in suite.cells() if cell.variant == "sb3-ppo"]
+    assert outlay(store, only, 2).core_hours == pytest.approx(3 * outlay(None, only, 2).core_hours)
+    # A cell's own speed comes before its algorithm's, that before all others'.
+    finish(store, suite, "ppo", "Reacher-v5", 2, slower=1.0)
+    reacher = [cell for cell in suite.cells() if (cell.variant, cell.environment) == ("ppo", "Reacher-v5")]
+    half = [type(cell)(cell.variant, cell.environment, cell.specs[2:]) for cell in reacher]
+    assert outlay(store, reacher, 1).core_hours == pytest.approx(outlay(None, half, 1).core_hours)
+
+
+def test_no_number_of_workers_ends_before_the_longest_population(suite: Suite) -> None:
+    few, many = outlay(None, suite.cells(), 1), outlay(None, suite.cells(), 24)
+    assert few.hours == pytest.approx(few.core_hours)
+    assert many.hours >= many.longest_hours
+    assert many.hours < few.hours
+
+
+def test_replays_take_room_only_while_they_are_in_use(suite: Suite) -> None:
+    off_policy = [cell for cell in suite.cells() if cell.variant == "sac"]
+    # Two populations of four, of which one trains at a time: 100 bytes a step of Hopper.
+    assert outlay(None, off_policy, 1).scratch_bytes == pytest.approx(4 * 100_000 * 100, rel=0.2)
+    assert outlay(None, [cell for cell in suite.cells() if cell.variant == "ppo"], 1).scratch_bytes == 0
