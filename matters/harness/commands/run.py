@@ -137,7 +137,9 @@ def run_suite(
     if repair:
         begin_damaged_anew(opened, (*resolved(opened, declared).cells(), *declared.tuning_cells()))
     if any(opened.status(spec.run_id).state != "done" for cell in declared.cells() for spec in cell.specs):
-        for remark in declared.remarks():
+        from matters.reports.study import seeds_before
+
+        for remark in filter(None, (*declared.remarks(), seeds_before.remark(declared))):
             notes().print(remark)
     try:
         declared, outcome = train_suite(

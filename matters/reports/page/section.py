@@ -132,6 +132,7 @@ class Section:
     data: Mapping[str, Sequence[Mapping[str, Any]]] = field(default_factory=dict)
     more: tuple[Verdict, ...] = ()  # verdicts that the page folds away
     reason: str = ""  # why an undecided answer is undecided
+    power: str = ""  # how many seeds the question needs
     variants: tuple[str, ...] | None = None  # those that it is about; None for all of the suite
     at: str = ""  # at which settings it is answered, where there are two answers
     ending: str = ""  # of all its names, where it is the second answer to its question

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from matters.reports.page.formatting import interval_text, number, percent, signed, thousands
 from matters.reports.statistics.comparisons import Plan
 from matters.reports.statistics.intervals import MINIMUM_FOR_CLAIM, MINIMUM_FOR_INTERVAL, Interval
+from matters.reports.statistics.power import Need
 from matters.reports.study.pairwise import Comparison
 from matters.reports.study.study import AGGREGATE, Study
 
@@ -49,6 +50,25 @@ def plan_text(plan: Plan | None, unit: str) -> str:
     first = first.replace(" if", f" seeds {unit} would decide if", 1)
     text = ", ".join([first, *(one.replace("the difference", "it") for one in rest)])
     return f"{'About ' if text[0].isdigit() else ''}{text[0].upper()}{text[1:]}."
+
+
+def need_text(need: Need | None) -> str:
+    """What the rules of the headline ask for in seeds, in words; empty where nothing was tested."""
+    if need is None:
+        return ""
+
+    def about(seeds: int | None) -> str:
+        return f"more than {MOST_SEEDS}" if seeds is None else f"about {seeds}"
+
+    def share(value: float) -> str:
+        return "under 1 %" if value < 0.01 else percent(value)
+
+    return (
+        "With spreads like these two alike variants are called *equivalent* in "
+        f"{share(need.equivalent_now)} of studies with {need.seeds} seeds, and in 80 % with "
+        f"{about(need.equivalent)}; a difference as large as the margin is found in "
+        f"{share(need.different_now)}, and in 80 % with {about(need.different)}."
+    )
 
 
 def after(one: Comparison) -> str:

@@ -26,6 +26,7 @@ from matters.reports.questions.pairwise_section import (
     comparison_table,
     family,
     margins,
+    needed,
     short_answer,
     verdicts,
 )
@@ -171,6 +172,7 @@ def answer(study: Study) -> Section:
         needs=NEEDS,
         estimand=ESTIMAND,
         family=family(found, "each pair in aggregate and on each environment"),
+        power=needed(found),
         margin=margins(study),
         method=METHOD,
         drawings=(forest(QUESTION, found),) if found else (),

@@ -11,7 +11,14 @@ from matters.reports.page.section import Drawing, Section, Table
 from matters.reports.page.sentences import listed, place_text
 from matters.reports.questions import pairwise_section
 from matters.reports.questions.differing_settings import Contrast, Role, cast, notices, settings_table
-from matters.reports.questions.pairwise_section import Answer, comparison_table, family, margins, verdicts
+from matters.reports.questions.pairwise_section import (
+    Answer,
+    comparison_table,
+    family,
+    margins,
+    needed,
+    verdicts,
+)
 from matters.reports.statistics import verdicts as verdict_rules
 from matters.reports.statistics.intervals import MINIMUM_FOR_CLAIM
 from matters.reports.statistics.verdicts import Reason, Word
@@ -137,6 +144,7 @@ def climb(study: Study, ladder: Ladder) -> Section:
         family=family(
             found, "each step in aggregate and on each environment, and no pair that is not a step"
         ),
+        power=needed(found),
         margin=margins(study),
         method=METHOD + ladder.source,
         drawings=_drawings(ladder, found),

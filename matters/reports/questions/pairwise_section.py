@@ -5,7 +5,14 @@ from dataclasses import dataclass
 
 from matters.reports.page.formatting import DASH, ends, interval_text, number, p_text, signed
 from matters.reports.page.section import Table, Verdict
-from matters.reports.page.sentences import listed, plan_text, progress_text, seeds_text, sentence
+from matters.reports.page.sentences import (
+    listed,
+    need_text,
+    plan_text,
+    progress_text,
+    seeds_text,
+    sentence,
+)
 from matters.reports.statistics.intervals import MINIMUM_FOR_CLAIM
 from matters.reports.statistics.verdicts import Reason, Word
 from matters.reports.study.pairwise import Comparison, headline
@@ -77,6 +84,11 @@ def family(found: Sequence[Comparison], what: str) -> str:
         "correction over the environments of a pair. Other questions on the same page are families of "
         "their own."
     )
+
+
+def needed(found: Sequence[Comparison]) -> str:
+    """How many seeds the headline of the first pair needs, in words."""
+    return next((need_text(one.need) for one in found if one.need is not None), "")
 
 
 def margins(study: Study) -> str:
@@ -246,6 +258,10 @@ def _data(question: str, one: Comparison) -> dict[str, object]:
         "seeds_needed": plan.margin or plan.effect if plan else None,
         "seeds_for_effect": plan.effect if plan else None,
         "seeds_for_margin": plan.margin if plan else None,
+        "seeds_equivalent": one.need.equivalent if one.need else None,
+        "seeds_different": one.need.different if one.need else None,
+        "power_equivalent": one.need.equivalent_now if one.need else None,
+        "power_different": one.need.different_now if one.need else None,
         "over": " ".join(one.over),
         "too_early": one.early,
         "still_rising": one.rising,

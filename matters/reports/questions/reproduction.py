@@ -11,6 +11,7 @@ from matters.reports.questions.pairwise_section import (
     Answer,
     comparison_table,
     family,
+    needed,
     short_answer,
     verdicts,
 )
@@ -110,6 +111,7 @@ def answer(study: Study) -> Section:
         needs=NEEDS,
         estimand=ESTIMAND,
         family=family(found, "each pair in aggregate and on each environment"),
+        power=needed(found),
         margin="A tenth of what a reference gains over random actions within the suite’s steps, per "
         "environment; in "
         "aggregate the mean of these in normalised score; the gate is "

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from matters.reports.statistics import comparisons as compare
-from matters.reports.statistics import verdicts
+from matters.reports.statistics import power, verdicts
 from matters.reports.statistics.aggregates import iqm
 from matters.reports.statistics.intervals import (
     Array,
@@ -36,7 +36,8 @@ class Comparison:
     difference of the IQMs of normalised scores, in aggregate only. `against` are the environments, with the
     sign of their difference, on which the pair is different; `early`, whether neither has learnt a tenth of
     the yardstick; `rising`, whether one still gains. `gaps` says which runs are not whole. `levels` are those
-    of the look at which it is the headline.
+    of the look at which it is the headline; `need`, how many seeds the rules ask for, is known of what gives
+    an answer.
     """
 
     x: str
@@ -63,6 +64,7 @@ class Comparison:
     against: tuple[tuple[str, int], ...] = ()
     steps: int = 0
     levels: Levels | None = None
+    need: power.Need | None = None
     notes: tuple[str, ...] = ()
 
     @property
@@ -95,9 +97,34 @@ def compare_pairs(
         block = [_adjusted(one, head, look, adjusted) for one in block]
         places = _with_tost([one for one in block if one.where != AGGREGATE])
         places = [_judged_place(study, one, len(tested)) for one in places]
-        judged += [_judged_aggregate(one, places, len(tested)) for one in block if one.where == AGGREGATE]
-        judged += places
+        whole = [_judged_aggregate(one, places, len(tested)) for one in block if one.where == AGGREGATE]
+        judged += _needed([*whole, *places])
     return judged
+
+
+def _needed(found: list[Comparison]) -> list[Comparison]:
+    """A pair's comparisons, with how many seeds the rules ask for of its headline, if that was tested."""
+    head = headline(found)[0] if found else None
+    if head is None or head.found is None or head.found.margin is None:
+        return found
+    live = [one for one in found if one.where in head.over and one.where != AGGREGATE]
+    if any(not one.found or not one.found.margin or not one.gate or not one.scale for one in live):
+        return found
+    question = power.Question(
+        deviations=tuple(one.found.deviation / one.scale for one in live if one.found and one.scale),
+        margins=tuple(
+            one.found.margin / one.scale for one in live if one.found and one.found.margin and one.scale
+        ),
+        gates=tuple(one.gate / one.scale for one in live if one.gate and one.scale),
+        margin=head.found.margin if head.where == AGGREGATE else head.found.margin / (head.scale or 1.0),
+    )
+    need = power.need(question, head.seeds)
+    plan = head.plan
+    if plan is not None and head.where == AGGREGATE:
+        # Not only the mean has to lie within its margin: every environment has its gate.
+        asked = [power.MOST + 1 if n is None else n for n in (need.equivalent, need.different)]
+        plan = replace(plan, margin=max(*asked, head.seeds + 1))
+    return [replace(one, need=need, plan=plan) if one is head else one for one in found]
 
 
 def headline(found: Sequence[Comparison]) -> list[Comparison]:

@@ -1,0 +1,72 @@
+"""How many seeds a suite's first question needs, known before anything is trained.
+
+The spreads are those of published runs after a million steps, from the standard errors of the yardsticks.
+With fewer steps runs usually lie closer together, in yardsticks, and with unstable variants farther apart.
+"""
+
+import math
+from typing import Any
+
+from matters.reports.statistics.power import Need, Question, need
+from matters.reports.study.study import DEFAULT_MARGIN
+from matters.suites.tasks.yardsticks import ENVIRONMENTS
+
+PAIRED = ("actor-critic-ladder", "code-level-tricks", "comparison", "natural-ladder")
+"""Questions whose margin is the suite's, about pairs that may be alike on every environment."""
+
+
+def published_spread(environment: str, yardstick: str) -> float | None:
+    """The standard deviation of a published run, in normalised score; None where there is none."""
+    known = ENVIRONMENTS.get(environment)
+    score = None if known is None else known.yardstick(yardstick)
+    if known is None or known.random is None or score is None or score.n < 2:
+        return None
+    return score.standard_error * math.sqrt(score.n) / (score.value - known.random.value)
+
+
+def before(suite: Any) -> tuple[Need, tuple[str, ...]] | None:
+    """What the suite's first question needs, and over which environments that could be reckoned.
+
+    None if it is not about pairs, or if no environment has a published spread.
+    """
+    if not suite.questions or suite.questions[0] not in PAIRED:
+        return None
+    spreads = {name: published_spread(name, suite.scale) for name in suite.environments}
+    known = {name: spread for name, spread in spreads.items() if spread}
+    if not known:
+        return None
+    margins = tuple(_margin(name, suite) for name in known)
+    question = Question(
+        deviations=tuple(known.values()),
+        margins=margins,
+        gates=tuple(margin * suite.gate / suite.margin for margin in margins),
+        margin=suite.aggregate_margin,
+    )
+    return need(question, len(suite.seeds)), tuple(known)
+
+
+def _margin(environment: str, suite: Any) -> float:
+    known = ENVIRONMENTS[environment]
+    score = known.yardstick(suite.scale)
+    if known.margin is None or known.random is None or score is None:
+        return float(suite.margin)
+    scale = score.value - known.random.value
+    return float(known.margin * suite.margin / DEFAULT_MARGIN / scale)
+
+
+def remark(suite: Any) -> str:
+    """The same in one line, for who is about to train; empty if it cannot be told."""
+    found = before(suite)
+    if found is None:
+        return ""
+    needed, places = found
+
+    def about(seeds: int | None) -> str:
+        return "more than 200" if seeds is None else f"about {seeds}"
+
+    return (
+        f"{suite.questions[0]}: with the spreads of published runs on {', '.join(places)}, {needed.seeds} "
+        f"seeds call two alike variants equivalent in {needed.equivalent_now:.0%} of studies and find a "
+        f"difference of the margin in {needed.different_now:.0%}; 80 % needs {about(needed.equivalent)} and "
+        f"{about(needed.different)}"
+    )

@@ -1,0 +1,34 @@
+"""What a suite's question needs, told before it is trained."""
+
+import pytest
+
+from matters.reports.study.seeds_before import before, published_spread, remark
+from matters.suites.suite import load_suite
+
+
+@pytest.mark.parametrize(
+    ("environment", "spread"), [("Walker2d-v5", 0.149), ("HalfCheetah-v5", 0.146), ("Hopper-v5", 0.284)]
+)
+def test_spreads_are_those_of_the_published_runs(environment, spread):
+    """242 √5 / 3638 and 342 √5 / 5228; Hopper's 15 pooled runs have 182 √15 / 2482."""
+    assert published_spread(environment, "on-policy-1M") == pytest.approx(spread, abs=5e-4)
+
+
+def test_tasks_at_their_ceiling_and_unknown_ones_have_none():
+    assert published_spread("InvertedPendulum-v5", "on-policy-1M") is None
+    assert published_spread("Unknown-v0", "on-policy-1M") is None
+
+
+def test_the_line_says_how_little_few_seeds_show_and_what_would():
+    suite = load_suite("implementation-matters")
+    needed, places = before(suite)
+    assert set(places) <= set(suite.environments)
+    text = remark(suite)
+    assert text.startswith("code-level-tricks: with the spreads of published runs on ")
+    assert f"80 % needs about {needed.equivalent} and about {needed.different}" in text
+
+
+def test_a_question_without_pairs_is_not_reckoned():
+    suite = load_suite("quickstart").model_copy(update={"questions": ("seeds",)})
+    assert before(suite) is None
+    assert remark(suite) == ""
