@@ -37,6 +37,7 @@ QUESTIONS = (
     "code-level-tricks",
     "comparison",
     "natural-ladder",
+    "natural-square",
     "published",
     "reproduction",
     "seeds",

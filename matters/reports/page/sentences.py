@@ -124,6 +124,8 @@ def _untested(one: Comparison) -> str:
     pair = f"`{one.x}` and `{one.y}`"
     if one.reason == "blocked":
         return f"no verdict on `{one.x}` against `{one.y}`: {'; '.join(one.notes)}."
+    if one.reason == "no effect possible" and one.notes:
+        return f"no effect is possible between {pair}: {' '.join(one.notes)}"
     if one.reason == "no effect possible":
         return f"{pair} are the same runs, by their digests: no effect is possible."
     if one.reason == "no room":

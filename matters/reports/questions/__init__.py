@@ -20,6 +20,7 @@ QUESTIONS: dict[str, str] = {
     "code-level-tricks": "matters.reports.questions.code_level_tricks",
     "comparison": "matters.reports.questions.comparison",
     "natural-ladder": "matters.reports.questions.natural_ladder",
+    "natural-square": "matters.reports.questions.natural_square",
     "published": "matters.reports.questions.published",
     "reproduction": "matters.reports.questions.reproduction",
     "seeds": "matters.reports.questions.seeds.seeds",

@@ -18,6 +18,7 @@ ASKED_TWICE = (
     "code-level-tricks",
     "trick-factorial",
     "natural-ladder",
+    "natural-square",
     "actor-critic-ladder",
 )
 """The questions that compare variants of ours; others describe what there is, or compare with references."""

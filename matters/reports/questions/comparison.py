@@ -4,7 +4,7 @@ A suite gives pairs of names. What a pair isolates is read from its settings and
 with one setting that differs, the question is that setting's.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from matters.reports.page.section import Section
 from matters.reports.page.sentences import listed
@@ -63,7 +63,7 @@ def answer(study: Study) -> Section:
 
     chosen = contrasts(study)
     found = compared(study)
-    given = _answer(study, chosen, found)
+    given = each_answered(study, chosen, found, ANSWERS)
     tables = (comparison_table(QUESTION, found), settings_table(QUESTION, study, chosen)) if found else ()
     return Section(
         question=QUESTION,
@@ -91,12 +91,15 @@ def _title(chosen: Sequence[Contrast]) -> str:
     return f"Does {told[0]} matter?" if len(told) == 1 and told[0].count("`") == 2 else TITLE
 
 
-def _answer(study: Study, chosen: Sequence[Contrast], found: Sequence[Comparison]) -> Answer:
+def each_answered(
+    study: Study, chosen: Sequence[Contrast], found: Sequence[Comparison], answers: Mapping[str, str]
+) -> Answer:
+    """The short answer about every pair, one after the other."""
     if not found:
-        text = "Nothing to compare: no pair that the suite names has runs of both variants."
+        text = "Nothing to compare: no pair that this question is about has runs of both variants."
         return Answer(text, "undecided", "blocked", False)
     each = [
-        short_answer(study, [it for it in found if (it.x, it.y) == (one.x, one.y)], ANSWERS) for one in chosen
+        short_answer(study, [it for it in found if (it.x, it.y) == (one.x, one.y)], answers) for one in chosen
     ]
     text = " ".join(one.text for one in each)
     order: tuple[rules.Word, ...] = ("different", "both", "undecided", "equivalent")

@@ -41,7 +41,7 @@ def test_the_two_sides_differ_in_exactly_what_the_comparison_says(name):
 
 def test_every_question_about_pairs_compares_something_that_is_shipped():
     asked = {question for name in suite_names() for question, _ in compared(load_suite(name))}
-    assert asked == {"code-level-tricks", "natural-ladder", "actor-critic-ladder"}
+    assert asked == {"code-level-tricks", "natural-ladder", "natural-square", "actor-critic-ladder"}
 
 
 @pytest.mark.parametrize("name", [name for name in suite_names() if load_suite(name).design])

@@ -3,7 +3,7 @@
 Only adjacent steps are tested: they are what the papers claim, and a small family loses little to correction.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from matters.reports.page.formatting import signed
@@ -32,13 +32,21 @@ ESTIMAND = (
 METHOD = pairwise_section.METHOD
 
 
+Idle = Callable[[Study, str, str], str | None]
+"""Of a study, a variant and an environment: why what it adds did nothing; None where it did something."""
+
+
 @dataclass(frozen=True)
 class Rung:
-    """A role, what it adds to the rung below, and the settings in which it may differ from that."""
+    """A role, what it adds to the rung below, and the settings in which it may differ from that.
+
+    `idle` tells of a variant and an environment why what the rung adds cannot have had an effect there.
+    """
 
     role: Role
     adds: str
     may_differ: frozenset[str] = frozenset()
+    idle: Idle | None = None
 
     @property
     def name(self) -> str:
@@ -55,6 +63,7 @@ class Step:
     adds: str
     may_differ: frozenset[str] = frozenset()
     skipped: tuple[str, ...] = ()
+    idle: Idle | None = None
 
 
 @dataclass(frozen=True)
@@ -89,6 +98,8 @@ def steps(rungs: Sequence[Rung], present: Collection[str]) -> tuple[Step, ...]:
                     "; ".join(one.adds for one in added),
                     frozenset[str]().union(*(one.may_differ for one in added)),
                     tuple(one.name for one in between),
+                    # What several rungs add at once is idle only if all of it is: nobody tells.
+                    None if between else rung.idle,
                 )
             )
         lower, between = rung.name, []
@@ -119,7 +130,15 @@ def _contrasts(rungs: Sequence[Step], parts: Sequence[Step], at_hand: Mapping[st
 
 def compared(study: Study, ladder: Ladder) -> list[Comparison]:
     """Every step at hand compared, the lowest one first."""
-    return compare_pairs(study, ladder.question, [(one.x, one.y) for one in contrasts(study, ladder)])
+    at_hand = _at_hand(study, ladder)
+    rungs, parts = _taken(ladder, at_hand)
+    idles = {at_hand[step.upper]: step.idle for step in rungs if step.idle is not None}
+
+    def idle(x: str, _: str, where: str) -> str | None:
+        return idles[x](study, x, where) if x in idles else None
+
+    pairs = [(one.x, one.y) for one in _contrasts(rungs, parts, at_hand)]
+    return compare_pairs(study, ladder.question, pairs, idle=idle)
 
 
 def climb(study: Study, ladder: Ladder) -> Section:
@@ -208,6 +227,9 @@ def _answer(found: Sequence[Comparison]) -> Answer:
 def _no_answer(reason: Reason, first: Sequence[Comparison]) -> str:
     if reason == "blocked":
         return f"No answer: {'; '.join(dict.fromkeys(note for one in first for note in one.notes))}."
+    notes = list(dict.fromkeys(note for one in first for note in one.notes))
+    if reason == "no effect possible" and notes:
+        return f"No effect is possible: {' '.join(notes)}"
     return {
         "too few seeds": "Too few seeds to compare any two rungs: no interval is given.",
         "no room": "Cannot be told: every run of every rung has the same score or is at its task’s ceiling.",
@@ -243,7 +265,9 @@ def _short(judged: Sequence[Comparison], lost: Sequence[Comparison]) -> str:
     ):
         each = [says.format(x=f"`{one.x}`", y=f"`{one.y}`") for one in judged if which == _kind(one)]
         parts += [listed(each)] if each else []
-    parts += [f"no verdict on `{one.x}` against `{one.y}`" for one in lost]
+    for one in lost:
+        says = "no effect is possible of" if one.reason == "no effect possible" else "no verdict on"
+        parts.append(f"{says} `{one.x}` against `{one.y}`")
     return "; ".join(parts)
 
 

@@ -4,10 +4,13 @@ NPG → TNPG → TNPG that rejects bad steps → TRPO → PPO-M → PPO, at one 
 comes as two rungs, the algorithm and its tricks: Engstrom et al. 2020 found the second to be the larger.
 """
 
+from dataclasses import replace
+
 from matters.reports.page.section import Section
 from matters.reports.questions import ladder
 from matters.reports.questions.differing_settings import OF_PPO, OF_THE_STEP, Contrast, Role
 from matters.reports.questions.ladder import Ladder, Rung
+from matters.reports.questions.natural_mechanisms import mechanism_table, unsolved_notices, why_idle
 from matters.reports.study.pairwise import Comparison
 from matters.reports.study.study import Study
 
@@ -34,11 +37,13 @@ RUNGS = (
         Role("tnpg-reject", "trpo", ("tricks.", "line_search_steps")),
         "the step is rejected if the surrogate fell or its KL is above δ",
         frozenset({"algorithm", "line_search_steps"}),
+        why_idle,
     ),
     Rung(
         Role("trpo", "trpo", ("tricks.", "line_search_steps")),
         "a line search in place of rejection",
         frozenset({"line_search_steps", "line_search_shrink"}),
+        why_idle,
     ),
     Rung(
         Role("ppo-m", "ppo", ("tricks.", "objective")),
@@ -65,5 +70,13 @@ def compared(study: Study) -> list[Comparison]:
 
 
 def answer(study: Study) -> Section:
-    """Compare every rung at hand with the one below."""
-    return ladder.climb(study, LADDER)
+    """Compare every rung at hand with the one below, and say what their steps did."""
+    section = ladder.climb(study, LADDER)
+    names = section.variants or ()
+    if study.foreign or not section.tables:
+        return section
+    return replace(
+        section,
+        lacks=(*section.lacks, *unsolved_notices(study, names)),
+        tables=(*section.tables, mechanism_table(QUESTION, study, names)),
+    )

@@ -134,6 +134,8 @@ def short_answer(study: Study, found: Sequence[Comparison], templates: Mapping[s
 
 def _undecided(study: Study, first: Comparison, found: Sequence[Comparison]) -> str:
     pair, where = (first.x, first.y), first.where
+    if first.reason == "no effect possible" and first.notes:
+        return f"No effect is possible: {' '.join(first.notes)}"
     if first.reason == "no effect possible":
         return f"No effect is possible: `{first.x}` and `{first.y}` are the same runs, by their digests."
     if first.reason == "no room":

@@ -24,6 +24,9 @@ FIXED = Levels(compare.ALPHA, compare.ALPHA)
 Margin = Callable[[str], float | None]
 """The margin of equivalence on an environment, in raw return."""
 
+Idle = Callable[[str, str, str], str | None]
+"""Of a pair and an environment: why what tells the two apart cannot have had an effect there, or None."""
+
 UNEQUAL = 3.0  # times: above it the error rates of a comparison of few, skewed runs are no longer known
 SETTLED = 20  # runs from which on a difference of such cells may be claimed
 
@@ -79,15 +82,20 @@ class Comparison:
 
 
 def compare_pairs(
-    study: Study, question: str, pairs: Sequence[tuple[str, str]], margin: Margin | None = None
+    study: Study,
+    question: str,
+    pairs: Sequence[tuple[str, str]],
+    margin: Margin | None = None,
+    idle: Idle = lambda *_: None,
 ) -> list[Comparison]:
     """Every pair in aggregate and on every environment; Holm over all difference tests of the question.
 
     The aggregate is over the live environments, those where there is room for a difference; of fewer than two
     it would be one environment tested twice, and is left out. Equivalence is tested with Holm's correction
-    over a pair's environments. `margin` is the study's unless a question asks for another.
+    over a pair's environments. `margin` is the study's unless a question asks for another. Where `idle` says
+    why no effect is possible, nothing is tested, as where two variants are the same runs.
     """
-    blocks = [_block(study, question, x, y, margin or study.margin) for x, y in pairs]
+    blocks = [_block(study, question, x, y, margin or study.margin, idle) for x, y in pairs]
     look = study.look if study.look is not None and study.look.question == question else None
     head = headline(blocks[0])[0] if look is not None and blocks else None
     tested = [one.found for block in blocks for one in block if one.found is not None and one is not head]
@@ -156,10 +164,10 @@ def _adjusted(
     return replace(one, adjusted_p=next(adjusted) if one.found else None, claim=False)
 
 
-def _block(study: Study, question: str, x: str, y: str, margin: Margin) -> list[Comparison]:
+def _block(study: Study, question: str, x: str, y: str, margin: Margin, idle: Idle) -> list[Comparison]:
     """A pair's comparisons without their words, the aggregate first if there is one."""
     places = [
-        _compared(study, question, x, y, where, margin)
+        _compared(study, question, x, y, where, margin, idle)
         for where in study.environments
         if study.cell(x, where).declared and study.cell(y, where).declared
     ]
@@ -170,7 +178,9 @@ def _block(study: Study, question: str, x: str, y: str, margin: Margin) -> list[
     return places
 
 
-def _compared(study: Study, question: str, x: str, y: str, where: str, margin: Margin) -> Comparison:
+def _compared(
+    study: Study, question: str, x: str, y: str, where: str, margin: Margin, idle: Idle
+) -> Comparison:
     left, right = study.cell(x, where), study.cell(y, where)
     scale, delta = study.scale(where), margin(where)
     blank = Comparison(
@@ -191,6 +201,8 @@ def _compared(study: Study, question: str, x: str, y: str, where: str, margin: M
         return replace(blank, reason="blocked", notes=(why,))
     if study.same_runs(where, x, y):
         return replace(blank, reason="no effect possible")
+    if left.n and right.n and (why := idle(x, y, where)):
+        return replace(blank, reason="no effect possible", notes=(why,))
     if study.no_room(where, left.scores, right.scores):
         return replace(blank, reason="no room")
     rng = study.generator(question, x, y, where, "permutation")
@@ -232,7 +244,8 @@ def _pooled(
         return replace(blank, reason="blocked", notes=tuple(reasons))
     if not over:
         same = all(one.reason == "no effect possible" for one in pooled)
-        return replace(blank, reason="no effect possible" if same else "no room")
+        why = tuple(dict.fromkeys(note for one in pooled for note in one.notes)) if same else ()
+        return replace(blank, reason="no effect possible" if same else "no room", notes=why)
     left, right = (study.aggregate_samples(variant, over) for variant in (x, y))
     delta: float = study.suite.aggregate_margin
     if margin != study.margin:
