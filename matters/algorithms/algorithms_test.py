@@ -2,6 +2,7 @@ import importlib
 import inspect
 import json
 import pkgutil
+import re
 import subprocess
 import sys
 from functools import reduce
@@ -17,6 +18,7 @@ from matters.algorithms import ALGORITHMS, load
 from matters.algorithms.conftest import PROBLEM, fields_of, generators
 from matters.algorithms.interface import OffPolicy, OnPolicy, Reference
 from matters.algorithms.maths.advantages import generalised_advantage
+from matters.algorithms.sources import SOURCES
 
 PRESETS = [(name, preset) for name in ALGORITHMS for preset in load(name).PRESETS]
 RULES = [name for name in ALGORITHMS if load(name).KIND != "reference"]
@@ -175,3 +177,9 @@ def test_shapes_in_signatures_are_checked_here() -> None:
     numbers = torch.zeros(2, 3, 1)
     with pytest.raises(jaxtyping.TypeCheckError):
         generalised_advantage(numbers, numbers, numbers[:, :2], flags, flags, discount=0.9, gae_lambda=0.9)
+
+
+def test_every_preset_of_ours_says_whose_it_is_and_of_which_year() -> None:
+    ours = [preset for name in ALGORITHMS if load(name).KIND != "reference" for preset in load(name).PRESETS]
+    assert set(SOURCES) == set(ours)
+    assert [name for name, source in SOURCES.items() if not re.search(r"\b(19|20)\d\d\b", source)] == []

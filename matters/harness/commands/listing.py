@@ -53,9 +53,16 @@ def _cell(value: Any) -> Any:
 
 def _algorithms() -> list[dict[str, Any]]:
     from matters.algorithms import ALGORITHMS, load
+    from matters.algorithms.sources import SOURCES
 
     return [
-        {"algorithm": name, "kind": found.KIND, "version": found.VERSION, "presets": [*found.PRESETS]}
+        {
+            "algorithm": name,
+            "kind": found.KIND,
+            "version": found.VERSION,
+            "presets": [*found.PRESETS],
+            "sources": [f"{preset}: {SOURCES[preset]}" for preset in found.PRESETS if preset in SOURCES],
+        }
         for name in ALGORITHMS
         for found in [load(name)]
     ]

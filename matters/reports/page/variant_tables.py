@@ -5,6 +5,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from matters import algorithms
+from matters.algorithms.sources import SOURCES
+from matters.reports.page.formatting import DASH
 from matters.reports.page.section import Table
 from matters.reports.study.study import Study
 from matters.suites.settings import difference_text, nearest_preset, sources, value_text
@@ -22,7 +24,8 @@ def bases(study: Study) -> Table:
         told = difference_text(differs) or "nothing"
         if variant.environments:
             told += f"; and has settings of its own on {', '.join(variant.environments)}"
-        rows.append((f"`{name}`", variant.algorithm, f"`{preset}`", told))
+        source = SOURCES.get(preset, "")
+        rows.append((f"`{name}`", variant.algorithm, f"`{preset}`", told, source or DASH))
         data.append(
             {
                 "variant": name,
@@ -30,13 +33,14 @@ def bases(study: Study) -> Table:
                 "preset": preset,
                 "differs": {field: [value_text(a), value_text(b)] for field, (a, b) in differs.items()},
                 "environments": list(variant.environments),
+                "source": source,
             }
         )
     return Table(
         name="variants",
         caption="Each variant by its settings, whatever its name: the preset that it differs least from, and "
         "every setting in which it differs.",
-        columns=("variant", "algorithm", "based on", "differs in"),
+        columns=("variant", "algorithm", "based on", "differs in", "whose that is"),
         rows=tuple(rows),
         data=tuple(data),
     )

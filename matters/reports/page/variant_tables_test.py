@@ -51,6 +51,7 @@ def test_a_variant_is_based_on_what_it_is_like_and_not_on_what_it_is_called(stud
     table = bases(study)
     assert [row[2] for row in table.rows] == ["`ppo`", "`ppo`"]
     assert table.rows[0][3] == "nothing"
+    assert "baselines’ code of 2017" in table.rows[0][4].replace("'", "’")
     assert table.rows[1][3] == "clip 0.2 → 0.1; and has settings of its own on Walker2d-v5"
 
 
