@@ -54,10 +54,6 @@ def check(suite: "Suite") -> None:
     tuning = suite.tuning
     if tuning is None:
         return
-    if suite.looks:
-        raise ValueError(
-            "tuning: with looks the headline of one question stops a run, and tuning has two answers"
-        )
     for name in tuning.variants:
         if name not in suite.variants:
             raise ValueError(
