@@ -20,8 +20,9 @@ def conjugate_gradient(
 ) -> tuple[Float[Tensor, "S P"], Float[Tensor, " S"]]:
     """x with F x ≈ target, from x = 0, and the relative residual ‖target − F x‖ / ‖target‖.
 
-    A seed rests once its relative residual is at most `tolerance`; with tolerance 0 it rests only where the
-    residual is exactly 0.
+    A seed rests once its relative residual is at most `tolerance`, and where the residual is too small to be
+    squared: on a system of few effective unknowns, such as one that sees a constant, it gets there in a few
+    steps, and the next would divide 0 by 0.
 
     Hestenes and Stiefel 1952, "Methods of conjugate gradients for solving linear systems", section 3.
     """
@@ -29,7 +30,8 @@ def conjugate_gradient(
     residual = target.clone()
     direction = target.clone()
     squared = dot(residual, residual)
-    goal = squared * tolerance**2
+    numbers = torch.finfo(target.dtype)
+    goal = (squared * tolerance**2).clamp_min(numbers.tiny / numbers.eps)
     for _ in range(steps):
         active = squared > goal
         if not active.any():

@@ -34,6 +34,15 @@ def test_conjugate_gradient_with_as_many_steps_as_unknowns_is_the_dense_solution
     assert (residual < 1e-7).all()
 
 
+def test_a_system_that_is_solved_before_the_steps_are_over_stays_solved_in_single_precision() -> None:
+    matrix = torch.diag(torch.tensor([0.3, 0.7, 1.9]))
+    targets = torch.randn(200, 3, generator=torch.Generator().manual_seed(0))
+    targets *= torch.logspace(-12, 6, 200)[:, None]
+    x, residual = conjugate_gradient(lambda v: v @ matrix, targets, steps=30, tolerance=0.0)
+    torch.testing.assert_close(x, targets / matrix.diag(), rtol=1e-4, atol=0.0)
+    assert (residual < 1e-5).all()
+
+
 def test_the_reported_residual_is_that_of_the_solution() -> None:
     matrix, target = system(4, 20)
     for steps in (1, 3, 7):
