@@ -19,6 +19,7 @@ from torch import Tensor
 
 from matters.algorithms.interface import Metrics, Rollout, Twin
 from matters.algorithms.maths.advantages import standardised
+from matters.algorithms.maths.moments import DIVERGING
 from matters.algorithms.maths.schedules import linear_decay
 from matters.algorithms.parts import actor_critic
 from matters.algorithms.parts.actor_critic import (
@@ -34,7 +35,7 @@ from matters.algorithms.parts.policies import sum_of
 from matters.algorithms.parts.tricks import OnPolicyTricks
 
 KIND: Literal["on-policy"] = "on-policy"
-VERSION = 3
+VERSION = 4
 FACTS = replace(
     actor_critic.FACTS,
     twin=Twin(
@@ -93,6 +94,7 @@ init, observe, act = actor_critic.init, actor_critic.observe, actor_critic.act
 sizes, to_environment, parameters = actor_critic.sizes, actor_critic.to_environment, actor_critic.parameters
 
 
+@DIVERGING
 @torch.inference_mode()
 def update(
     state: ActorCritic,
@@ -130,7 +132,7 @@ def differentiate(
     state: ActorCritic, config: Config, batch: Batch
 ) -> tuple[tuple[Tensor, Tensor, Tensor], list[Tensor]]:
     """−E[log π Â], E[(V − V̂)²] and the entropy, [S] each; and the loss's gradient to policy and value."""
-    policy, forward = state.actor.forward(state.policy.views, batch.observation)
+    policy, forward = state.actor.forward(state.policy.arrays, batch.observation)
     policy_loss = -(state.actor.log_prob(policy, batch.action) * batch.advantage).mean(1)
     weight = batch.advantage * (-1 / batch.advantage.shape[1])
     slopes = [state.actor.log_prob_gradient(policy, batch.action, weight)]

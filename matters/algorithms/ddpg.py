@@ -24,6 +24,7 @@ import torch
 from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt
 
 from matters.algorithms.interface import Metrics, Problem, ReplayBatch, Twin
+from matters.algorithms.maths.moments import DIVERGING
 from matters.algorithms.maths.targets import bootstrapped
 from matters.algorithms.parts import critics, deterministic_policy
 from matters.algorithms.parts.critics import critic_step, no_bootstrap, q_values
@@ -38,7 +39,7 @@ from matters.algorithms.parts.deterministic_policy import (
 from matters.algorithms.parts.tricks import OffPolicyTricks
 
 KIND: Literal["off-policy"] = "off-policy"
-VERSION = 3
+VERSION = 4
 FACTS = replace(critics.FACTS, twin=Twin("sb3-ddpg", "ddpg-sb3", critics.TWIN_FIELDS))
 
 Tricks = OffPolicyTricks
@@ -102,6 +103,7 @@ def init(
     return deterministic_policy.init_state(config, problem, generators, dtype, number=1)
 
 
+@DIVERGING
 def update(
     state: State,
     config: Config,
@@ -117,7 +119,7 @@ def gradient_step(state: State, config: Config, batch: ReplayBatch) -> Determini
     """One step of critic, policy and targets, in place."""
     state.updates.add_(1)
     action = target_action(state, batch.successor)
-    value = q_values(state.critics, state.critics.target.stored_views, batch.successor, action).value[:, 0]
+    value = q_values(state.critics, state.critics.target.arrays, batch.successor, action).value[:, 0]
     target = bootstrapped(batch.reward, value, no_bootstrap(config, batch), discount=config.discount)
     step = DeterministicStep(target, critic_step(state.critics, config, batch, target))
     step.actor_loss = policy_step(state, config, batch)

@@ -143,6 +143,11 @@ class Facts:
     with one of them depends on how long it is."""
     begins_anew: Callable[[Any], bool] = lambda config: False  # noqa: ARG005
     """Whether under a config every rollout begins with new episodes."""
+    portable_bits: bool = False
+    """Whether its results are the same on every processor that holds its libraries to the same loops, since
+    it computes by `maths.kernels` and by what of PyTorch and NumPy is shown in docs/portability.md. A rule
+    with autograd is not: MKL decides.
+    """
     alone: bool = False
     """Whether it trains one seed at a time."""
     bounded_actions: bool = False

@@ -31,6 +31,8 @@ from matters.algorithms.maths.conjugate_gradient import (
     dot,
     trust_region_step,
 )
+from matters.algorithms.maths.kernels import sqrt
+from matters.algorithms.maths.moments import DIVERGING
 from matters.algorithms.parts import actor_critic, natural_gradient
 from matters.algorithms.parts.actor_critic import ActorCritic, diagnostics, prepare
 from matters.algorithms.parts.natural_gradient import (
@@ -42,12 +44,11 @@ from matters.algorithms.parts.natural_gradient import (
     fit_value,
     standardise_if_asked,
     step_kl,
-    surrogate,
+    surrogate_gradient,
 )
-from matters.algorithms.parts.optimisers import gradient
 
 KIND: Literal["on-policy"] = "on-policy"
-VERSION = 3
+VERSION = 4
 FACTS = replace(natural_gradient.FACTS, bounds=lambda config: bound(config, SECOND_ORDER))
 
 Tricks = NaturalTricks
@@ -96,6 +97,8 @@ init, observe, act = actor_critic.init, actor_critic.observe, actor_critic.act
 sizes, to_environment, parameters = actor_critic.sizes, actor_critic.to_environment, actor_critic.parameters
 
 
+@DIVERGING
+@torch.inference_mode()
 def update(
     state: ActorCritic,
     config: Config,
@@ -107,8 +110,7 @@ def update(
     """Learn from one rollout, in place."""
     batch = standardise_if_asked(prepare(state, config, rollout), config)
 
-    objective = surrogate(state, batch)
-    (g,) = gradient(objective, state.policy)
+    objective, g = surrogate_gradient(state, batch)
     x, residual, curvature = g, torch.zeros_like(objective), torch.zeros_like(objective)
     if config.direction is None or config.step_size is None:
         fisher = fisher_product(state, config, batch, generators)
@@ -123,9 +125,9 @@ def update(
 
     value_loss = fit_value(state, config, batch, generators, progress=progress)
     return diagnostics(state, batch) | {
-        "policy_loss": -objective.detach(),
+        "policy_loss": -objective,
         "value_loss": value_loss,
-        "gradient_norm": dot(g, g).sqrt(),
+        "gradient_norm": sqrt(dot(g, g)),
         "cg_residual": residual,
         "step_size": size,
     }
@@ -141,7 +143,8 @@ def solve(
     # In double precision: F may be close to singular, and here it is small.
     matrix = dense(fisher, parameters, g).double()
     for s in range(len(g)):  # seed by seed, so that no batched kernel can round by their number
-        x[s, :parameters] = torch.linalg.solve(matrix[s], g[s, :parameters].double()).to(g.dtype)
+        solved = np.linalg.solve(matrix[s].numpy(), g[s, :parameters].double().numpy())
+        x[s, :parameters] = torch.from_numpy(solved)
     missing = g - fisher(x)
-    norm = dot(g, g).sqrt()
-    return x, torch.where(norm > 0, dot(missing, missing).sqrt() / norm.clamp_min(1e-30), 0.0)
+    norm = sqrt(dot(g, g))
+    return x, torch.where(norm > 0, sqrt(dot(missing, missing)) / norm.clamp_min(1e-30), 0.0)

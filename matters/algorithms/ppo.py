@@ -26,6 +26,8 @@ from torch import Tensor
 
 from matters.algorithms.interface import Bound, Metrics, Problem, Rollout, Twin, When
 from matters.algorithms.maths.advantages import standardised, standardised_in_groups
+from matters.algorithms.maths.kernels import exp
+from matters.algorithms.maths.moments import DIVERGING
 from matters.algorithms.maths.schedules import adapted_kl_coefficient, linear_decay
 from matters.algorithms.maths.surrogates import clipped_surrogate
 from matters.algorithms.parts import actor_critic
@@ -36,7 +38,7 @@ from matters.algorithms.parts.policies import sum_of
 from matters.algorithms.parts.tricks import AdamTricks
 
 KIND: Literal["on-policy"] = "on-policy"
-VERSION = 3
+VERSION = 4
 
 
 def _bounds(config: Any) -> tuple[Bound, ...]:
@@ -291,6 +293,7 @@ def init(
     return State(**vars(shared), kl_coefficient=torch.full((len(generators),), config.kl_coefficient))
 
 
+@DIVERGING
 @torch.inference_mode()
 def update(
     state: State,
@@ -391,9 +394,9 @@ def differentiate(state: State, config: Config, batch: Batch) -> tuple[Minibatch
     Schulman et al. 2017, equations 6, 7, 8 and 9.
     """
     size = batch.advantage.shape[1]
-    policy, forward = state.actor.forward(state.policy.views, batch.observation)
+    policy, forward = state.actor.forward(state.policy.arrays, batch.observation)
     log_ratio = state.actor.log_prob(policy, batch.action) - batch.log_prob
-    ratio = log_ratio.exp()
+    ratio = exp(log_ratio)
     if config.objective == "clip":
         surrogate, slope = clipped_surrogate(ratio, batch.advantage, clip=config.clip)
     else:

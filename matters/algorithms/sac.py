@@ -28,6 +28,7 @@ from torch import Tensor
 
 from matters.algorithms.interface import Acted, Metrics, Problem, ReplayBatch, Twin, When
 from matters.algorithms.maths.distributions import squashed_gaussian_gradients, squashed_gaussian_log_prob
+from matters.algorithms.maths.kernels import exp, tanh, tensor
 from matters.algorithms.maths.moments import DIVERGING
 from matters.algorithms.maths.targets import bootstrapped
 from matters.algorithms.parts import critics
@@ -48,7 +49,7 @@ from matters.algorithms.parts.theta import Layout, Theta
 from matters.algorithms.parts.tricks import OffPolicyTricks
 
 KIND: Literal["off-policy"] = "off-policy"
-VERSION = 3
+VERSION = 4
 FACTS = replace(
     critics.FACTS,
     twin=Twin(
@@ -173,7 +174,7 @@ def init(
 ) -> State:
     """A first state, one row a generator. Raises ValueError for unbounded actions."""
     critics.refuse_unbounded(problem)
-    network = Mlp((problem.observation_size, *config.hidden, 2 * problem.action_size), padded=True)
+    network = Mlp((problem.observation_size, *config.hidden, 2 * problem.action_size))
     rows = [network.layout.row(network.initial(own, uniform(None))) for own in generators]
     scalar = Layout(("log_temperature",), ((1,),))
     start = np.log(config.temperature) if config.learn_temperature else 0.0
@@ -202,15 +203,15 @@ def sample_squashed(
     noise: Float[Tensor, "S B A"],
 ) -> tuple[Float[Tensor, "S B A"], Float[Tensor, "S B"]]:
     """The action that standard normal noise draws, and its log-probability."""
-    u = mean + log_std.exp() * noise
-    return u.tanh(), squashed_gaussian_log_prob(noise, log_std, u, epsilon=config.tricks.squash_epsilon)
+    u = mean + exp(log_std) * noise
+    return tanh(u), squashed_gaussian_log_prob(noise, log_std, u, epsilon=config.tricks.squash_epsilon)
 
 
 def temperature(state: State, config: Config) -> Float[Tensor, " S"]:
     """α of each seed."""
     log = state.log_temperature.matrix
     if config.learn_temperature:
-        return log.exp()[:, 0]  # of whole rows, whose length a vector loop divides
+        return exp(log)[:, 0]
     return torch.full_like(log[:, 0], config.temperature)
 
 
@@ -223,12 +224,13 @@ def act(
     memory: Float[Tensor, "S N M"],
 ) -> Acted:
     """An action in ±1 for each observation: drawn with standard normal `noise`, tanh μ without."""
-    output = torch.from_numpy(state.network.forward_numpy(state.policy.arrays, observation.numpy()))
+    output = tensor(state.network.one_by_one(state.policy.arrays, observation))
     mean, log_std = distribution(config, output)
-    action = (mean if noise is None else mean + log_std.exp() * noise).tanh()
+    action = tanh(mean if noise is None else mean + exp(log_std) * noise)
     return Acted(action, memory, action[..., :0])
 
 
+@DIVERGING
 def update(
     state: State, config: Config, batch: ReplayBatch, generators: Sequence[np.random.Generator]
 ) -> Metrics:
@@ -242,11 +244,9 @@ def gradient_step(
 ) -> SacStep:
     """One step of critics, policy, temperature and targets, in place; `noise` draws ã, then a′."""
     alpha = temperature(state, config)
-    mean, log_std = distribution(
-        config, state.network.forward(state.policy.stored_views, batch.successor).output
-    )
+    mean, log_std = distribution(config, state.network.forward(state.policy.arrays, batch.successor).output)
     action, log_prob = sample_squashed(config, mean, log_std, noise[:, 1])
-    values = q_values(state.critics, state.critics.target.stored_views, batch.successor, action).value
+    values = q_values(state.critics, state.critics.target.arrays, batch.successor, action).value
     value = values.min(1).values - alpha[:, None] * log_prob
     target = bootstrapped(batch.reward, value, no_bootstrap(config, batch), discount=config.discount)
     step = critic_step(state.critics, config, batch, target, factor=0.5)
@@ -264,10 +264,10 @@ def policy_step(
     noise: Float[Tensor, "S B A"],
 ) -> tuple[Float[Tensor, "S B"], Float[Tensor, " S"]]:
     """One step of the policy; returns log π(ã|s) and the loss E[α log π(ã|s) − min Q(s, ã)] before it."""
-    forward = state.network.forward(state.policy.stored_views, batch.observation)
+    forward = state.network.forward(state.policy.arrays, batch.observation)
     mean, log_std = distribution(config, forward.output)
     action, log_prob = sample_squashed(config, mean, log_std, noise)
-    q = q_values(state.critics, state.critics.theta.stored_views, batch.observation, action)
+    q = q_values(state.critics, state.critics.theta.arrays, batch.observation, action)
     value, smaller = q.value.min(1, keepdim=True)
     share = 1 / action.shape[1]
     to_value = torch.zeros_like(q.value).scatter_(1, smaller, -share)

@@ -23,6 +23,7 @@ from matters.algorithms.conftest import (
     normal,
     weights_of,
 )
+from matters.algorithms.maths.kernels import exp, tanh, tensor
 from matters.algorithms.parts.critics import critic_step, q_values
 
 SMALL: dict[str, Any] = {"hidden": (12, 20), "batch_size": 9, "buffer_size": 50, "warmup": 8}
@@ -173,9 +174,9 @@ def test_the_policy_follows_the_critics_after_their_step_and_the_temperature_bef
     assert float(sac.temperature(state, fast)) != 1.0
     again = sac.init(fast, PROBLEM, generators([0]))
     again.critics = state.critics  # as they are after the step
-    output = again.network.forward(again.policy.stored_views, batch.observation).output
+    output = again.network.forward(again.policy.arrays, batch.observation).output
     action, log_prob = sac.sample_squashed(fast, *sac.distribution(fast, output), noise[:, 0])
-    value = q_values(again.critics, again.critics.theta.stored_views, batch.observation, action).value
+    value = q_values(again.critics, again.critics.theta.arrays, batch.observation, action).value
     torch.testing.assert_close(step.actor_loss, (log_prob - value.min(1).values).mean(1))
 
 
@@ -239,17 +240,17 @@ def test_on_a_bandit_a_fixed_temperature_gives_the_entropy_of_its_boltzmann_poli
 def test_acting_draws_from_the_squashed_gaussian_and_without_noise_takes_its_middle() -> None:
     state = sac.init(CONFIG, PROBLEM, generators([0, 1]))
     seen, noise = torch.ones(2, 1, 5), normal(generators([0, 1]), 1, 3)
-    output = torch.from_numpy(state.network.forward_numpy(state.policy.arrays, seen.numpy()))
+    output = tensor(state.network.one_by_one(state.policy.arrays, seen))
     mean, log_std = sac.distribution(CONFIG, output)
-    assert torch.equal(acted(sac, CONFIG, state, seen, None), mean.tanh())
-    assert torch.equal(acted(sac, CONFIG, state, seen, noise), (mean + log_std.exp() * noise).tanh())
+    assert torch.equal(acted(sac, CONFIG, state, seen, None), tanh(mean))
+    assert torch.equal(acted(sac, CONFIG, state, seen, noise), tanh(mean + exp(log_std) * noise))
     drawn, _ = sac.sample_squashed(CONFIG, mean, log_std, noise)
     assert torch.equal(acted(sac, CONFIG, state, seen, noise), drawn)
 
 
 def test_log_std_is_kept_in_its_range() -> None:
     state = sac.init(CONFIG, PROBLEM, generators([0]))
-    output = state.network.forward(state.policy.stored_views, 100 * normal(generators([0]), 50, 5)).output
+    output = state.network.forward(state.policy.arrays, 100 * normal(generators([0]), 50, 5)).output
     _, free = sac.distribution(CONFIG, output)
     narrow = changed(CONFIG, tricks__log_std_range=(-0.5, 0.5))
     _, kept = sac.distribution(narrow, output)

@@ -27,6 +27,7 @@ from pydantic import Field, PositiveFloat, PositiveInt
 from torch import Tensor
 
 from matters.algorithms.interface import Metrics, Problem, ReplayBatch, Twin, When
+from matters.algorithms.maths.moments import DIVERGING
 from matters.algorithms.maths.targets import bootstrapped, smoothed
 from matters.algorithms.parts import critics, deterministic_policy
 from matters.algorithms.parts.critics import critic_step, no_bootstrap, normal, q_values
@@ -41,7 +42,7 @@ from matters.algorithms.parts.deterministic_policy import (
 from matters.algorithms.parts.tricks import OffPolicyTricks
 
 KIND: Literal["off-policy"] = "off-policy"
-VERSION = 3
+VERSION = 4
 FACTS = replace(
     critics.FACTS,
     twin=Twin(
@@ -136,6 +137,7 @@ def init(
     )
 
 
+@DIVERGING
 def update(
     state: State, config: Config, batch: ReplayBatch, generators: Sequence[np.random.Generator]
 ) -> Metrics:
@@ -154,11 +156,7 @@ def gradient_step(
     if config.tricks.target_noise is not None:
         assert noise is not None, "target_noise is on"
         action = smoothed(action, noise, scale=config.tricks.target_noise, clip=config.target_noise_clip)
-    value = (
-        q_values(state.critics, state.critics.target.stored_views, batch.successor, action)
-        .value.min(1)
-        .values
-    )
+    value = q_values(state.critics, state.critics.target.arrays, batch.successor, action).value.min(1).values
     target = bootstrapped(batch.reward, value, no_bootstrap(config, batch), discount=config.discount)
     step = DeterministicStep(target, critic_step(state.critics, config, batch, target))
     if int(state.updates[0]) % (config.tricks.policy_delay or 1) == 0:  # a population's seeds step together

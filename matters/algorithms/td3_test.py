@@ -198,7 +198,7 @@ def test_exploration_is_gaussian_about_the_policy_and_clipped() -> None:
     state = td3.init(CONFIG, PROBLEM, generators([0]))
     seen = torch.ones(1, 1, 5)
     middle = acted(td3, CONFIG, state, seen, None)
-    torch.testing.assert_close(middle, state.network.forward(state.policy.stored_views, seen).output.tanh())
+    torch.testing.assert_close(middle, state.network.forward(state.policy.arrays, seen).output.tanh())
     noise = torch.tensor([[[1.0, -2.0, 1e9]]])
     expected = torch.cat([(middle + 0.1 * noise)[..., :2], torch.ones(1, 1, 1)], dim=-1)
     torch.testing.assert_close(acted(td3, CONFIG, state, seen, noise), expected)

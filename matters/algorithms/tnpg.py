@@ -13,10 +13,13 @@ from dataclasses import replace
 from typing import Literal
 
 import numpy as np
+import torch
 from pydantic import Field, PositiveInt
 
 from matters.algorithms.interface import Metrics, Rollout
 from matters.algorithms.maths.conjugate_gradient import conjugate_gradient, dot, trust_region_step
+from matters.algorithms.maths.kernels import sqrt
+from matters.algorithms.maths.moments import DIVERGING
 from matters.algorithms.parts import actor_critic, natural_gradient
 from matters.algorithms.parts.actor_critic import ActorCritic, diagnostics, prepare
 from matters.algorithms.parts.natural_gradient import (
@@ -28,12 +31,11 @@ from matters.algorithms.parts.natural_gradient import (
     fit_value,
     standardise_if_asked,
     step_kl,
-    surrogate,
+    surrogate_gradient,
 )
-from matters.algorithms.parts.optimisers import gradient
 
 KIND: Literal["on-policy"] = "on-policy"
-VERSION = 3
+VERSION = 4
 FACTS = replace(natural_gradient.FACTS, bounds=lambda config: bound(config, SECOND_ORDER))
 
 Tricks = NaturalTricks
@@ -53,6 +55,8 @@ init, observe, act = actor_critic.init, actor_critic.observe, actor_critic.act
 sizes, to_environment, parameters = actor_critic.sizes, actor_critic.to_environment, actor_critic.parameters
 
 
+@DIVERGING
+@torch.inference_mode()
 def update(
     state: ActorCritic,
     config: Config,
@@ -64,8 +68,7 @@ def update(
     """Learn from one rollout, in place."""
     batch = standardise_if_asked(prepare(state, config, rollout), config)
 
-    objective = surrogate(state, batch)
-    (g,) = gradient(objective, state.policy)
+    objective, g = surrogate_gradient(state, batch)
     fisher = fisher_product(state, config, batch, generators)
     x, residual = conjugate_gradient(fisher, g, steps=config.cg_steps, tolerance=0.0)
     step, size = trust_region_step(x, dot(x, fisher(x)), kl=step_kl(config, progress=progress))
@@ -73,9 +76,9 @@ def update(
 
     value_loss = fit_value(state, config, batch, generators, progress=progress)
     return diagnostics(state, batch) | {
-        "policy_loss": -objective.detach(),
+        "policy_loss": -objective,
         "value_loss": value_loss,
-        "gradient_norm": dot(g, g).sqrt(),
+        "gradient_norm": sqrt(dot(g, g)),
         "cg_residual": residual,
         "step_size": size,
     }

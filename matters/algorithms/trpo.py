@@ -22,6 +22,8 @@ from torch import Tensor
 
 from matters.algorithms.interface import Metrics, Rollout, Twin, When
 from matters.algorithms.maths.conjugate_gradient import backtrack, conjugate_gradient, dot, trust_region_step
+from matters.algorithms.maths.kernels import exp, sqrt
+from matters.algorithms.maths.moments import DIVERGING
 from matters.algorithms.parts import actor_critic, natural_gradient
 from matters.algorithms.parts.actor_critic import ActorCritic, Batch, diagnostics, prepare
 from matters.algorithms.parts.natural_gradient import (
@@ -35,12 +37,11 @@ from matters.algorithms.parts.natural_gradient import (
     kl_scale,
     standardise_if_asked,
     step_kl,
-    surrogate,
+    surrogate_gradient,
 )
-from matters.algorithms.parts.optimisers import gradient
 
 KIND: Literal["on-policy"] = "on-policy"
-VERSION = 3
+VERSION = 4
 FACTS = replace(
     natural_gradient.FACTS,
     bounds=lambda config: bound(config, CHECKED if config.line_search_steps else SECOND_ORDER),
@@ -200,6 +201,8 @@ init, observe, act = actor_critic.init, actor_critic.observe, actor_critic.act
 sizes, to_environment, parameters = actor_critic.sizes, actor_critic.to_environment, actor_critic.parameters
 
 
+@DIVERGING
+@torch.inference_mode()
 def update(
     state: ActorCritic,
     config: Config,
@@ -212,8 +215,7 @@ def update(
     batch = standardise_if_asked(prepare(state, config, rollout), config)
     kl = step_kl(config, progress=progress)
 
-    objective = surrogate(state, batch)
-    (g,) = gradient(objective, state.policy)
+    objective, g = surrogate_gradient(state, batch)
     fisher = fisher_product(state, config, batch, generators)
     x, residual = conjugate_gradient(fisher, g, steps=config.cg_steps, tolerance=0.0)
     step, size = trust_region_step(x, dot(x, fisher(x)), kl=kl)
@@ -238,20 +240,19 @@ def update(
 
     value_loss = fit_value(state, config, batch, generators, progress=progress)
     return diagnostics(state, batch) | {
-        "policy_loss": -objective.detach(),
+        "policy_loss": -objective,
         "value_loss": value_loss,
-        "gradient_norm": dot(g, g).sqrt(),
+        "gradient_norm": sqrt(dot(g, g)),
         "cg_residual": residual,
         "step_size": size * factor,
         "line_search_factor": factor,
     }
 
 
-@torch.no_grad()
 def surrogate_and_kl(
     state: ActorCritic, batch: Batch, theta: Float[Tensor, "S P"]
 ) -> tuple[Float[Tensor, " S"], Float[Tensor, " S"]]:
     """The surrogate E[ρ Â] and the mean KL(π_old ‖ π) of each seed with θ for its parameters."""
-    new = state.actor(state.policy.layout.views(theta), batch.observation)
-    ratio = (state.actor.log_prob(new, batch.action) - batch.log_prob).exp()
+    new, _ = state.actor.forward(state.policy.layout.arrays(theta), batch.observation)
+    ratio = exp(state.actor.log_prob(new, batch.action) - batch.log_prob)
     return (ratio * batch.advantage).mean(1), state.actor.kl(batch.old, new).mean(1)

@@ -23,6 +23,7 @@ from torch import Tensor
 
 from matters.algorithms.interface import Metrics, Rollout, When
 from matters.algorithms.maths.advantages import standardised
+from matters.algorithms.maths.moments import DIVERGING
 from matters.algorithms.maths.schedules import linear_decay
 from matters.algorithms.parts import actor_critic
 from matters.algorithms.parts.actor_critic import (
@@ -36,7 +37,7 @@ from matters.algorithms.parts.actor_critic import (
 from matters.algorithms.parts.tricks import AdamTricks
 
 KIND: Literal["on-policy"] = "on-policy"
-VERSION = 3
+VERSION = 4
 FACTS = actor_critic.FACTS
 
 
@@ -84,6 +85,7 @@ init, observe, act = actor_critic.init, actor_critic.observe, actor_critic.act
 sizes, to_environment, parameters = actor_critic.sizes, actor_critic.to_environment, actor_critic.parameters
 
 
+@DIVERGING
 @torch.inference_mode()
 def update(
     state: ActorCritic,
@@ -126,7 +128,7 @@ def update(
 
 def policy_gradient(state: ActorCritic, batch: Batch) -> tuple[Float[Tensor, " S"], Float[Tensor, "S P"]]:
     """E[ log π(a|s) Â ] per seed and its gradient, which is that of the expected return."""
-    policy, forward = state.actor.forward(state.policy.views, batch.observation)
+    policy, forward = state.actor.forward(state.policy.arrays, batch.observation)
     objective = (state.actor.log_prob(policy, batch.action) * batch.advantage).mean(1)
     slope = state.actor.log_prob_gradient(policy, batch.action, batch.advantage / batch.advantage.shape[1])
     return objective, state.actor.gradient(forward, slope)

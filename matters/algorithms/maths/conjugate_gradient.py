@@ -6,6 +6,8 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from matters.algorithms.maths.kernels import sqrt
+
 Product = Callable[[Tensor], Tensor]
 """v ↦ F v, [S, P] to [S, P]: a symmetric positive definite matrix for each seed, known by its products."""
 
@@ -46,7 +48,7 @@ def conjugate_gradient(
         direction = torch.where(active[:, None], residual + beta * direction, direction)
         squared = squared_next
     norm = dot(target, target)
-    relative = torch.where(norm > 0, (squared / torch.where(norm > 0, norm, 1.0)).sqrt(), 0.0)
+    relative = torch.where(norm > 0, sqrt(squared / torch.where(norm > 0, norm, 1.0)), 0.0)
     return x, relative
 
 
@@ -70,7 +72,7 @@ def trust_region_step(
     Kakade 2002, "A natural policy gradient"; Schulman et al. 2015, "Trust region policy optimization",
     appendix C.
     """
-    factor = torch.where(curvature > 0, (2 * kl / curvature.clamp_min(1e-30)).sqrt(), 0.0)
+    factor = torch.where(curvature > 0, sqrt(2 * kl / curvature.clamp_min(1e-30)), 0.0)
     return factor[:, None] * direction, factor
 
 

@@ -10,6 +10,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from matters.algorithms.maths.kernels import exp, log, tanh
+
 HALF_LOG_TWO_PI = 0.5 * math.log(2 * math.pi)
 
 NEAREST_BOUND = 2.0**-24
@@ -21,7 +23,7 @@ def gaussian_log_prob(
     action: Float[Tensor, "S B A"], mean: Float[Tensor, "S B A"], log_std: Float[Tensor, "S #B A"]
 ) -> Float[Tensor, "S B"]:
     """log N(a; μ, σ²) = −Σᵢ [ ½ ((aᵢ − μᵢ) / σᵢ)² + log σᵢ + ½ log 2π ]."""
-    z = (action - mean) * (-log_std).exp()
+    z = (action - mean) * exp(-log_std)
     return -0.5 * (z * z).sum(-1) - (log_std + HALF_LOG_TWO_PI).sum(-1)
 
 
@@ -36,7 +38,7 @@ def gaussian_log_prob_gradients(
     Williams 1992, "Simple statistical gradient-following algorithms for connectionist reinforcement
     learning", section 6.
     """
-    precision = (-log_std).exp()
+    precision = exp(-log_std)
     z = (action - mean) * precision
     weight = weight[..., None]
     return weight * z * precision, (weight * (z * z - 1)).sum(1, keepdim=True)
@@ -54,8 +56,8 @@ def gaussian_kl(
     log_std_new: Float[Tensor, "S 1 A"],
 ) -> Float[Tensor, "S B"]:
     """KL(old ‖ new) = Σᵢ [ log σₙ/σₒ + (σₒ² + (μₒ − μₙ)²) / (2 σₙ²) − ½ ]."""
-    precision = (-2 * log_std_new).exp()
-    spread = (2 * log_std_old).exp() + (mean_old - mean_new) ** 2
+    precision = exp(-2 * log_std_new)
+    spread = exp(2 * log_std_old) + (mean_old - mean_new) ** 2
     return (log_std_new - log_std_old + 0.5 * spread * precision - 0.5).sum(-1)
 
 
@@ -67,11 +69,24 @@ def gaussian_kl_gradients(
     weight: Float[Tensor, "S B"],
 ) -> tuple[Float[Tensor, "S B A"], Float[Tensor, "S 1 A"]]:
     """To μₙ, weight · (μₙ − μₒ) / σₙ²; to log σₙ, Σ weight · [ 1 − (σₒ² + (μₒ − μₙ)²) / σₙ² ]."""
-    precision = (-2 * log_std_new).exp()
+    precision = exp(-2 * log_std_new)
     change = mean_new - mean_old
-    spread = (2 * log_std_old).exp() + change * change
+    spread = exp(2 * log_std_old) + change * change
     weight = weight[..., None]
     return weight * change * precision, (weight * (1 - spread * precision)).sum(1, keepdim=True)
+
+
+def gaussian_fisher(
+    log_std: Float[Tensor, "S 1 A"],
+    to_mean: Float[Tensor, "S B A"],
+    to_log_std: Float[Tensor, "S 1 A"],
+    weight: float,
+) -> tuple[Float[Tensor, "S B A"], Float[Tensor, "S 1 A"]]:
+    """The Fisher information, 1/σ² of μ and 2 of log σ, times changes of both; of log σ over all B samples.
+
+    Amari 1998, "Natural gradient works efficiently in learning", section 3.
+    """
+    return to_mean * (weight * exp(-2 * log_std)), to_log_std * (2 * weight * to_mean.shape[1])
 
 
 def squashed_gaussian_log_prob(
@@ -91,8 +106,8 @@ def squashed_gaussian_log_prob(
     if epsilon is None:
         slope = log_tanh_derivative(unsquashed)
     else:
-        action = unsquashed.tanh()
-        slope = (1 - action * action + epsilon).log()
+        action = tanh(unsquashed)
+        slope = log(1 - action * action + epsilon)
     return -(0.5 * noise * noise + HALF_LOG_TWO_PI + log_std + slope).sum(-1)
 
 
@@ -116,22 +131,13 @@ def squashed_gaussian_gradients(
     tanh_derivative, weight = 1 - action * action, weight[..., None]
     steepness = 2 * action if epsilon is None else 2 * action * tanh_derivative / (tanh_derivative + epsilon)
     to_mean = to_action * tanh_derivative + weight * steepness
-    return to_mean, to_mean * noise * log_std.exp() - weight
+    return to_mean, to_mean * noise * exp(log_std) - weight
 
 
 def log_tanh_derivative(x: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
     """log(1 − tanh² x) = 2 (log 2 − |x| − log(1 + e^−2|x|)), which stays exact where tanh x rounds to ±1."""
     size = x.abs()
-    return 2 * (math.log(2) - size - (-2 * size).exp().log1p())
-
-
-def softplus(x: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
-    """log(1 + eˣ), and x itself above 20, which is the same in single precision.
-
-    PyTorch's own rounds by a number's place in memory, so that a seed's bits would depend on its population;
-    `exp` and `log1p` do not. max(x, 0) + log1p(e^−|x|) would have no slope at 0, where biases begin.
-    """
-    return torch.where(x > 20, x, x.clamp(max=20).exp().log1p())
+    return 2 * (math.log(2) - size - exp(-2 * size).log1p())
 
 
 # The Betas are computed in double precision. log Γ(α + β) of a sharp policy is in the thousands, and its
@@ -144,7 +150,7 @@ def beta_log_prob(
     """log Beta(x; α, β) = Σᵢ [ (αᵢ − 1) log xᵢ + (βᵢ − 1) log(1 − xᵢ) − log B(αᵢ, βᵢ) ]."""
     a, b = alpha.double(), beta.double()
     x = x.double().clamp(NEAREST_BOUND, 1 - NEAREST_BOUND)
-    return ((a - 1) * x.log() + (b - 1) * (-x).log1p() - _log_beta(a, b)).sum(-1).to(alpha.dtype)
+    return ((a - 1) * log(x) + (b - 1) * (-x).log1p() - _log_beta(a, b)).sum(-1).to(alpha.dtype)
 
 
 def beta_log_prob_gradients(
@@ -157,7 +163,7 @@ def beta_log_prob_gradients(
     a, b = alpha.double(), beta.double()
     x = x.double().clamp(NEAREST_BOUND, 1 - NEAREST_BOUND)
     both, weight = (a + b).digamma(), weight[..., None]
-    to_a, to_b = x.log() - a.digamma() + both, (-x).log1p() - b.digamma() + both
+    to_a, to_b = log(x) - a.digamma() + both, (-x).log1p() - b.digamma() + both
     return (weight * to_a).to(alpha.dtype), (weight * to_b).to(alpha.dtype)
 
 
@@ -207,6 +213,21 @@ def beta_kl_gradients(
     both, weight = (a + b).digamma() - (a_new + b_new).digamma(), weight[..., None]
     to_a, to_b = (new.digamma() - old.digamma() + both for old, new in ((a, a_new), (b, b_new)))
     return (weight * to_a).to(alpha_new.dtype), (weight * to_b).to(alpha_new.dtype)
+
+
+def beta_fisher(
+    alpha: Float[Tensor, "S B A"],
+    beta: Float[Tensor, "S B A"],
+    to_alpha: Float[Tensor, "S B A"],
+    to_beta: Float[Tensor, "S B A"],
+    weight: float,
+) -> tuple[Float[Tensor, "S B A"], Float[Tensor, "S B A"]]:
+    """The Fisher information, ψ′ of each on the diagonal less ψ′(α + β), times changes of α and β."""
+    a, b = alpha.double(), beta.double()
+    both = torch.polygamma(1, a + b) * (to_alpha + to_beta)
+    found = (torch.polygamma(1, own) * change - both for own, change in ((a, to_alpha), (b, to_beta)))
+    first, second = ((weight * part).to(alpha.dtype) for part in found)
+    return first, second
 
 
 def beta_mode(alpha: Float[Tensor, "S B A"], beta: Float[Tensor, "S B A"]) -> Float[Tensor, "S B A"]:

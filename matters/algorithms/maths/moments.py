@@ -11,7 +11,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-DIVERGING = np.errstate(over="ignore", invalid="ignore")
+DIVERGING = np.errstate(over="ignore", invalid="ignore", divide="ignore")
 """That a seed diverges is seen where its update ends, and recorded as a failure; NumPy need not warn."""
 
 

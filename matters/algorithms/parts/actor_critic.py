@@ -14,6 +14,7 @@ from torch import Tensor
 
 from matters.algorithms.interface import Acted, Cost, Facts, Frozen, Metrics, Problem, Rollout, Sizes, When
 from matters.algorithms.maths.advantages import explained_variance, generalised_advantage
+from matters.algorithms.maths.kernels import exp
 from matters.algorithms.maths.moments import PRIOR, Moments, start
 from matters.algorithms.maths.surrogates import clipped_squared_error, squared_error
 from matters.algorithms.parts.mlp import Mlp, glorot, orthogonal, scaled_glorot
@@ -64,6 +65,7 @@ NO_EFFECT: dict[str, When] = {
 FACTS = Facts(
     cost=Cost(shared=140.0, own=30.0),
     rollout=("horizon", "environments"),
+    portable_bits=True,
     lag="lag",
     schedules=("tricks.anneal_lr",),
     begins_anew=lambda config: config.tricks.reset_each_rollout,
@@ -238,7 +240,7 @@ def parameters(state: ActorCritic) -> dict[str, Tensor]:
 
 def values(state: ActorCritic, observation: Float[Tensor, "S B O"]) -> Float[Tensor, "S B"]:
     """V(s)."""
-    return state.critic(state.value.views, observation).flatten(1)
+    return state.critic.forward(state.value.arrays, observation).output.flatten(1)
 
 
 def value_gradient(
@@ -248,7 +250,7 @@ def value_gradient(
 
     With `clip` the change of the value is clipped (Engstrom et al. 2020, item 1).
     """
-    forward = state.critic.forward(state.value.views, batch.observation)
+    forward = state.critic.forward(state.value.arrays, batch.observation)
     value = forward.output.flatten(1)
     if clip is None:
         error, slope = squared_error(value, batch.target)
@@ -321,8 +323,8 @@ def diagnostics(state: ActorCritic, batch: Batch, *, clip: float = RATIO_BOUND) 
     KL(old ‖ new), the largest ratio, the fraction of ratios outside 1 ± `clip`, the entropy; and how much of
     the targets' variance the values before the update explain.
     """
-    new = state.actor(state.policy.views, batch.observation)
-    ratio = (state.actor.log_prob(new, batch.action) - batch.log_prob).exp()
+    new, _ = state.actor.forward(state.policy.arrays, batch.observation)
+    ratio = exp(state.actor.log_prob(new, batch.action) - batch.log_prob)
     return {
         "mean_kl": state.actor.kl(batch.old, new).mean(1),
         "max_ratio": ratio.max(1).values,

@@ -66,7 +66,7 @@ def test_a_batch_is_the_rollout_flattened_with_the_old_policys_view() -> None:
     mean, log_std = state.actor(state.policy.views, batch.observation)
     torch.testing.assert_close(batch.old[0], mean)
     assert torch.equal(batch.old[1], log_std.expand_as(mean))
-    assert torch.equal(batch.log_prob, gaussian_log_prob(batch.action, mean, log_std))
+    torch.testing.assert_close(batch.log_prob, gaussian_log_prob(batch.action, mean, log_std))
     assert torch.equal(batch.value, values(state, batch.observation).detach())
     torch.testing.assert_close(batch.target, batch.advantage + batch.value)
     own = (getattr(batch, field.name) for field in fields(Batch) if field.name not in ("old", "fitted"))

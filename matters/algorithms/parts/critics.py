@@ -17,6 +17,7 @@ from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt, field_
 from torch import Tensor
 
 from matters.algorithms.interface import Cost, Facts, Frozen, Problem, ReplayBatch, Sizes, When
+from matters.algorithms.maths.kernels import Array
 from matters.algorithms.parts.mlp import Forward, Mlp, uniform
 from matters.algorithms.parts.optimisers import adam_step
 from matters.algorithms.parts.theta import Target, Theta
@@ -75,6 +76,7 @@ FACTS = Facts(
     cost=Cost(shared=800.0, own=8_000.0),
     warmup="warmup",
     replay="buffer_size",
+    portable_bits=True,
     bounded_actions=True,
     scratch=scratch,
 )
@@ -130,7 +132,7 @@ def init_critics(
     last: float | None = None,
 ) -> Critics:
     """First critics and their targets, `number` of them a seed, drawn one after the other."""
-    network = Mlp((problem.observation_size + problem.action_size, *config.hidden, 1), padded=True)
+    network = Mlp((problem.observation_size + problem.action_size, *config.hidden, 1))
     rows = [
         np.stack([network.layout.row(network.initial(own, uniform(last))) for _ in range(number)])
         for own in generators
@@ -140,14 +142,17 @@ def init_critics(
 
 
 def q_values(
-    critics: Critics, views: list[Tensor], observation: Float[Tensor, "S B O"], action: Float[Tensor, "S B A"]
+    critics: Critics,
+    arrays: Sequence[Array],
+    observation: Float[Tensor, "S B O"],
+    action: Float[Tensor, "S B A"],
 ) -> QValues:
-    """Q(s, a) of the critics that the views belong to: all of θ, its first, or the targets."""
+    """Q(s, a) of the critics that the arrays belong to: all of θ, its first, or the targets."""
     x = torch.cat([observation, action], dim=-1)
-    number = len(views[0]) // len(x)
+    number = len(arrays[0]) // len(x)
     if number > 1:
         x = x[:, None].expand(-1, number, -1, -1).flatten(0, 1)
-    forward = critics.network.forward(views, x)
+    forward = critics.network.forward(arrays, x)
     return QValues(forward.output.view(len(action), number, -1), forward)
 
 
@@ -169,7 +174,7 @@ def critic_step(
     factor: float = 1.0,
 ) -> CriticStep:
     """One step of Adam down `factor` · Σₖ E[ (Qₖ(s, a) − y)² ], for all critics of all seeds at once."""
-    q = q_values(critics, critics.theta.stored_views, batch.observation, batch.action)
+    q = q_values(critics, critics.theta.arrays, batch.observation, batch.action)
     error = q.value - target[:, None]
     to_value = (2 * factor / target.shape[1]) * error
     gradient = critics.network.gradient(q.forward, to_value.view_as(q.forward.output))

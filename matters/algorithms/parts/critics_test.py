@@ -36,7 +36,7 @@ def plain(own: Critics, row: int) -> torch.nn.Sequential:
 @pytest.mark.parametrize("number", [1, 2])
 def test_every_critic_of_every_seed_is_evaluated_with_its_own_parameters_and_inputs(number: int) -> None:
     own, batch = critics(number=number), double(batch_of(range(3), 7))
-    found = q_values(own, own.theta.stored_views, batch.observation, batch.action).value
+    found = q_values(own, own.theta.arrays, batch.observation, batch.action).value
     assert found.shape == (3, number, 7)
     inputs = torch.cat([batch.observation, batch.action], dim=-1)
     for seed in range(3):
@@ -56,7 +56,7 @@ def test_critics_of_a_seed_are_drawn_apart_and_their_targets_start_at_them() -> 
 def test_the_slope_to_the_action_is_autograds(number: int) -> None:
     own, batch = critics(number=number), double(batch_of(range(3), 7))
     action = batch.action.clone().requires_grad_()
-    q = q_values(own, own.theta.stored_views, batch.observation, batch.action)
+    q = q_values(own, own.theta.arrays, batch.observation, batch.action)
     slope = gradient_to_action(own, q, 2 * q.value, actions=3)
     total = torch.zeros((), dtype=torch.float64)
     for row in range(3 * number):

@@ -19,6 +19,7 @@ from pydantic import Field, PositiveFloat, field_validator
 from torch import Tensor
 
 from matters.algorithms.interface import Acted, Metrics, Problem, ReplayBatch, Sizes, When
+from matters.algorithms.maths.kernels import tanh, tensor
 from matters.algorithms.maths.moments import DIVERGING
 from matters.algorithms.parts import critics
 from matters.algorithms.parts.critics import (
@@ -115,7 +116,7 @@ def init_state(
     Raises ValueError for unbounded actions.
     """
     critics.refuse_unbounded(problem)
-    network = Mlp((problem.observation_size, *config.hidden, problem.action_size), padded=True)
+    network = Mlp((problem.observation_size, *config.hidden, problem.action_size))
     rows = [network.layout.row(network.initial(own, uniform(config.last_layer))) for own in generators]
     policy = Theta.of(rows, network.layout, dtype)
     seeds = len(generators)
@@ -132,7 +133,7 @@ def init_state(
 
 def target_action(state: Deterministic, observation: Float[Tensor, "S B O"]) -> Float[Tensor, "S B A"]:
     """μ′(s), in ±1: what the target policy does."""
-    return state.network.forward(state.target.stored_views, observation).output.tanh()
+    return tanh(state.network.forward(state.target.arrays, observation).output)
 
 
 def sizes(config: DeterministicConfig, problem: Problem) -> Sizes:
@@ -158,7 +159,7 @@ def act(
 
     Uhlenbeck and Ornstein 1930, "On the theory of the Brownian motion", in steps of dt.
     """
-    action = torch.from_numpy(np.tanh(state.network.forward_numpy(state.policy.arrays, observation.numpy())))
+    action = tanh(tensor(state.network.one_by_one(state.policy.arrays, observation)))
     record = action[..., :0]
     if noise is None or config.exploration is None:
         return Acted(action, memory, record)
@@ -171,9 +172,9 @@ def act(
 
 def policy_step(state: Deterministic, config: DeterministicConfig, batch: ReplayBatch) -> Float[Tensor, " S"]:
     """One step of the policy up the first critic's slope; returns the loss −E[Q₁(s, μ(s))] before it."""
-    forward = state.network.forward(state.policy.stored_views, batch.observation)
-    action = forward.output.tanh()
-    own = state.critics.theta.layout.stored_views(state.critics.theta.matrix[:, 0])
+    forward = state.network.forward(state.policy.arrays, batch.observation)
+    action = tanh(forward.output)
+    own = state.critics.theta.layout.arrays(state.critics.theta.matrix[:, 0])
     q = q_values(state.critics, own, batch.observation, action)
     to_value = torch.full_like(q.value, -1 / action.shape[1])
     to_action = gradient_to_action(state.critics, q, to_value, actions=action.shape[2])

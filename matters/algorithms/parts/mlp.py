@@ -1,11 +1,13 @@
-"""The multi-layer perceptron as a pure function of views of θ, with its backward pass written out.
+"""The multi-layer perceptron as a pure function of views of θ, with its derivatives written out.
 
 A step of a small network is many small operations, each of which autograd records and plays back at some
-cost. So learning rules that take many steps call `Mlp.forward`, and hand the gradient of their loss with
-respect to its output to `Mlp.backward`: that takes half the time. Autograd is left to what needs second
-derivatives, and to the tests, which compare the two.
+cost. So learning rules call `Mlp.forward`, and hand the gradient of their loss with respect to its output to
+`Mlp.backward`: that takes half the time, and its bits are portable, see `maths.kernels`. Autograd is left to
+the tests, which compare the two, and to rules that would rather have it.
 
-R is the number of networks that are evaluated at once: S, or S K where each seed has K of them.
+R is the number of networks that are evaluated at once: S, or S K where each seed has K of them. NumPy
+multiplies one network's matrices after another's, so their number does not matter to any network's bits. The
+number of samples in a product may; `Mlp.one_by_one` multiplies each by itself.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -19,18 +21,28 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn.functional import pad
 
+from matters.algorithms.maths.kernels import (
+    Array,
+    array,
+    product,
+    relu_,
+    sum_rows,
+    tanh_,
+    tensor,
+    times_relu_slope,
+    times_tanh_slope,
+)
 from matters.algorithms.parts.theta import Layout
 
-# A batched matrix product rounds the same for one seed as for ten where its right factor is a multiple of
-# this wide; at widths 6, 7 and 17, MKL takes another kernel for a batch of one. mlp_test.py holds it to
-# that.
 WIDTH_MULTIPLE = 16
+"""MKL rounds a batched product alike for one network and for ten where its right factor is a multiple of this
+wide; at widths 6, 7 and 17 it takes another way for a batch of one."""
 
 
 def linear(
     x: Float[Tensor, "S B I"], weight: Float[Tensor, "S I O"], bias: Float[Tensor, "S 1 O"]
 ) -> Float[Tensor, "S B O"]:
-    """x W + b for each seed, with the same bits whatever the number of seeds."""
+    """x W + b for each seed, for autograd, with the same bits whatever the number of seeds."""
     width = weight.shape[-1]
     if weight.shape[1] == 1:  # Else the gradient to x would be a matrix product one column wide, see below.
         return x * weight + bias
@@ -46,9 +58,10 @@ def linear(
 class Forward:
     """What R networks made of an input, kept for the way back."""
 
-    views: Sequence[Tensor]
-    inputs: list[Tensor]
-    """Of each layer."""
+    arrays: Sequence[Array]
+    """Their parameters."""
+    inputs: list[Array]
+    """Of each layer, [R, B, I]."""
     output: Float[Tensor, "R B O"]
 
 
@@ -58,22 +71,15 @@ Initialiser = Callable[[np.random.Generator, int, int, bool], tuple[np.ndarray, 
 
 @dataclass(frozen=True)
 class Mlp:
-    """A perceptron of layers `sizes` = (inputs, hidden…, outputs), with ReLU or tanh between layers.
-
-    If `padded`, hidden layers are stored as wide as the next multiple of `WIDTH_MULTIPLE`, which matrix
-    products need; otherwise they are padded in each product, which costs less where layers are narrow or have
-    such a width anyway. Parameters of units beyond a layer's width are 0: such a unit puts out 0, and all
-    gradients to its parameters are 0, so they stay as they are.
-    """
+    """A perceptron of layers `sizes` = (inputs, hidden…, outputs), with ReLU or tanh between layers."""
 
     sizes: tuple[int, ...]
     tanh: bool = False
-    padded: bool = False
 
     @property
     def shapes(self) -> tuple[tuple[int, ...], ...]:
         """Weight (I, O) and bias (1, O) of each layer, in order."""
-        return _shapes(self.sizes)
+        return tuple(shape for i, o in pairwise(self.sizes) for shape in ((i, o), (1, o)))
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -83,11 +89,7 @@ class Mlp:
     @cached_property
     def layout(self) -> Layout:
         """The layout of a θ that holds this network alone."""
-        if not self.padded:
-            return Layout(self.names, self.shapes)
-        inputs, *hidden, outputs = self.sizes
-        stored = (inputs, *(width + -width % WIDTH_MULTIPLE for width in hidden), outputs)
-        return Layout(self.names, self.shapes, _shapes(stored))
+        return Layout(self.names, self.shapes)
 
     def __call__(self, views: Sequence[Tensor], x: Float[Tensor, "R B I"]) -> Float[Tensor, "R B O"]:
         """The output, for autograd; `views` are the parameters as `Layout.views` gives them."""
@@ -96,60 +98,71 @@ class Mlp:
             x = hidden.tanh() if self.tanh else hidden.relu()
         return linear(x, views[-2], views[-1])
 
-    def forward(self, views: Sequence[Tensor], x: Float[Tensor, "R B I"]) -> Forward:
-        """The output without autograd, and what `backward` needs; `views` are `Layout.stored_views`."""
-        inputs = [x]
-        for weight, bias in zip(views[:-2:2], views[1:-2:2], strict=True):
-            hidden = linear(inputs[-1], weight, bias)
-            inputs.append(hidden.tanh_() if self.tanh else hidden.relu_())
-        return Forward(views, inputs, linear(inputs[-1], views[-2], views[-1]))
-
-    def forward_numpy(
-        self, arrays: Sequence[np.ndarray], x: Float[np.ndarray, "R B I"]
-    ) -> Float[np.ndarray, "R B O"]:
-        """The output alone, in NumPy, for acting: one observation is less work than PyTorch's overhead.
-
-        `arrays` share the memory of `Layout.stored_views`. NumPy multiplies one network's matrices after
-        another's, so that their number does not matter.
-        """
+    def forward(self, arrays: Sequence[Array], x: Float[Tensor, "R B I"]) -> Forward:
+        """The output without autograd, and what `backward` needs; `arrays` as `Layout.arrays` gives them."""
+        inputs = [array(x)]
         for weight, bias in zip(arrays[:-2:2], arrays[1:-2:2], strict=True):
-            x = x @ weight
-            x += bias
-            x = np.tanh(x, out=x) if self.tanh else np.maximum(x, 0, out=x)
-        output: np.ndarray = x @ arrays[-2]
-        output += arrays[-1]
-        return output
+            inputs.append(self._activate(_linear(inputs[-1], weight, bias)))
+        return Forward(arrays, inputs, tensor(_linear(inputs[-1], arrays[-2], arrays[-1])))
 
-    def backward(self, forward: Forward, gradient: Float[Tensor, "R B O"]) -> list[Float[Tensor, "R _"]]:
-        """The gradient with respect to each weight and bias, in order and flat, from that of the output."""
-        pieces = []
+    def one_by_one(self, arrays: Sequence[Array], x: Float[Tensor, "R B I"]) -> Array:
+        """The output alone, for acting: [R, B, O], each sample multiplied by itself.
+
+        So what is done upon an observation does not depend on how many others there are: OpenBLAS rounds a
+        row of a product by the number of rows.
+        """
+        hidden = array(x)[:, :, None]
+        for layer, (weight, bias) in enumerate(zip(arrays[::2], arrays[1::2], strict=True)):
+            hidden = _linear(hidden if layer == 0 else self._activate(hidden), weight[:, None], bias[:, None])
+        return hidden[:, :, 0]
+
+    def backward(self, forward: Forward, gradient: Float[Tensor, "R B O"], into: Sequence[Array]) -> None:
+        """The gradient with respect to each weight and bias, from that of the output, into arrays of them."""
         for layer, here in self._layers_back(forward, gradient):
-            pieces += [here.sum(1), _product(forward.inputs[layer].transpose(1, 2), here).flatten(1)]
-        return pieces[::-1]
+            product(forward.inputs[layer].swapaxes(1, 2), here, out=into[2 * layer])
+            sum_rows(here, out=into[2 * layer + 1])
 
     def gradient(self, forward: Forward, gradient: Float[Tensor, "R B O"]) -> Float[Tensor, "R P"]:
         """As `backward`, as rows of a θ that holds this network alone; that of the padding is 0."""
-        return self.layout.joined(self.backward(forward, gradient))
+        rows, parts = self.layout.gradient_like(forward.arrays)
+        self.backward(forward, gradient, parts)
+        return tensor(rows)
 
     def backward_to_last_inputs(
         self, forward: Forward, gradient: Float[Tensor, "R B O"], *, number: int
     ) -> Float[Tensor, "R B {number}"]:
         """The gradient with respect to the last `number` inputs, from that of the output."""
         *_, (_, first) = self._layers_back(forward, gradient)
-        return _product(first, forward.views[0][:, -number:].transpose(1, 2))
+        return tensor(product(first, forward.arrays[0][:, -number:].swapaxes(1, 2)))
 
-    def _layers_back(
-        self, forward: Forward, gradient: Float[Tensor, "R B O"]
-    ) -> Iterator[tuple[int, Float[Tensor, "R B _"]]]:
+    def tangent(self, forward: Forward, direction: Sequence[Array]) -> Float[Tensor, "R B O"]:
+        """How the output changes per step of the parameters in a direction: its Jacobian times that.
+
+        What `backward` does in reverse: Wengert 1964, "A simple automatic derivative evaluation program".
+        """
+        change = None
+        for layer, x in enumerate(forward.inputs):
+            weight, to_weight, to_bias = forward.arrays[2 * layer], *direction[2 * layer : 2 * layer + 2]
+            to_output = _linear(x, to_weight, to_bias)
+            if change is not None:
+                to_output += product(self._times_slope(change, x), weight)
+            change = to_output
+        return tensor(change)
+
+    def _layers_back(self, forward: Forward, gradient: Float[Tensor, "R B O"]) -> Iterator[tuple[int, Array]]:
         """From the last layer to the first, the gradient of what it puts out before its activation."""
+        here = array(gradient)
         for layer in reversed(range(len(forward.inputs))):
-            yield layer, gradient
+            yield layer, here
             if layer:
-                below = _product(gradient, forward.views[2 * layer].transpose(1, 2))
-                if self.tanh:
-                    gradient = torch.ops.aten.tanh_backward(below, forward.inputs[layer])
-                else:
-                    gradient = torch.ops.aten.threshold_backward(below, forward.inputs[layer], 0)
+                below = product(here, forward.arrays[2 * layer].swapaxes(1, 2))
+                here = self._times_slope(below, forward.inputs[layer])
+
+    def _activate(self, x: Array) -> Array:
+        return tanh_(x) if self.tanh else relu_(x)
+
+    def _times_slope(self, gradient: Array, output: Array) -> Array:
+        return times_tanh_slope(gradient, output) if self.tanh else times_relu_slope(gradient, output)
 
     def initial(self, generator: np.random.Generator, initialiser: Initialiser) -> list[np.ndarray]:
         """First parameters of one network, drawn layer by layer."""
@@ -158,19 +171,11 @@ class Mlp:
         return [part for k, (i, o) in layers for part in initialiser(generator, i, o, k == last)]
 
 
-def _shapes(sizes: Sequence[int]) -> tuple[tuple[int, int], ...]:
-    return tuple(shape for i, o in pairwise(sizes) for shape in ((i, o), (1, o)))
-
-
-def _product(x: Float[Tensor, "R B I"], weight: Float[Tensor, "R I O"]) -> Float[Tensor, "R B O"]:
-    """x W for each network, with the same bits whatever the number of networks, as `linear` has them."""
-    inner, width = weight.shape[1:]
-    if inner == 1:
-        return x * weight
-    if width == 1:
-        return (x * weight.transpose(1, 2)).sum(-1, keepdim=True)
-    missing = -width % WIDTH_MULTIPLE
-    return x.bmm(pad(weight, (0, missing)))[..., :width] if missing else x.bmm(weight)
+def _linear(x: Array, weight: Array, bias: Array) -> Array:
+    """x W + b of each network."""
+    output = product(x, weight)
+    output += bias
+    return output
 
 
 def orthogonal(last_gain: float) -> Initialiser:

@@ -3,6 +3,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from matters.algorithms.maths.kernels import tensor
 from matters.algorithms.parts.mlp import Initialiser, Mlp, glorot, linear, orthogonal, orthogonal_matrix
 from matters.algorithms.parts.optimisers import gradient
 from matters.algorithms.parts.theta import Theta
@@ -25,12 +26,12 @@ def places(seeds: int) -> list[int]:
 
 
 def pass_and_slopes(network: Mlp, parameters: Tensor, x: Tensor, weights: Tensor) -> tuple[Tensor, ...]:
-    """Output [S, B, O] and gradient [S, P] of its weighted sum: by autograd, written out, and in NumPy."""
+    """Output [S, B, O] and gradient [S, P] of its weighted sum: by autograd, written out, and one by one."""
     theta = Theta.of(list(parameters.numpy()), network.layout, parameters.dtype)
     output = network(theta.leaves, x)
     (slopes,) = gradient((output * weights).sum((1, 2)), theta)
-    forward = network.forward(theta.views, x)
-    applied = torch.from_numpy(network.forward_numpy(theta.arrays, x.numpy()))
+    forward = network.forward(theta.arrays, x)
+    applied = tensor(network.one_by_one(theta.arrays, x))
     return output.detach(), slopes, forward.output, network.gradient(forward, weights), applied
 
 
@@ -110,6 +111,32 @@ def test_a_layer_is_x_w_plus_b_and_so_are_its_gradients(outputs: int, batch: int
         torch.testing.assert_close(mine, other)
 
 
+@pytest.mark.parametrize(
+    "sizes", [(17, 64, 64, 6), (11, 400, 300, 3), (376, 256, 256, 17), (4, 3), (1, 1, 1)]
+)
+def test_what_is_done_upon_an_observation_does_not_depend_on_how_many_there_are(
+    sizes: tuple[int, ...],
+) -> None:
+    network = Mlp(sizes, True)
+    theta = Theta.of(list((population(2, network.layout.width) / 8).numpy()), network.layout)
+    x = population(2, 23, sizes[0])
+    each = tensor(network.one_by_one(theta.arrays, x))
+    for number in (1, 2, 5, 8, 23):
+        for first in (0, 23 - number):
+            some = slice(first, first + number)
+            assert torch.equal(tensor(network.one_by_one(theta.arrays, x[:, some])), each[:, some])
+
+
+def test_control_a_row_of_a_product_depends_on_how_many_there_are() -> None:
+    network = Mlp((17, 64, 64, 6), True)
+    theta = Theta.of(list((population(1, network.layout.width) / 8).numpy()), network.layout)
+    x = population(1, 23, 17)
+    whole = network.forward(theta.arrays, x).output
+    parts = [network.forward(theta.arrays, x[:, :number]).output for number in range(1, 23)]
+    if all(torch.equal(part, whole[:, : part.shape[1]]) for part in parts):
+        pytest.skip("this processor's products round each row alike")
+
+
 @pytest.mark.parametrize("tanh", [True, False])
 def test_a_network_is_the_torch_nn_network_of_the_same_weights(tanh: bool) -> None:
     network = Mlp((4, 8, 6, 3), tanh)
@@ -140,6 +167,19 @@ def test_slopes_written_out_are_those_that_autograd_finds(sizes: tuple[int, ...]
     torch.testing.assert_close(applied, output)
     torch.testing.assert_close(gradient, slopes)
     assert not gradient[:, network.layout.parameters :].any()
+
+
+@pytest.mark.parametrize("tanh", [True, False])
+@pytest.mark.parametrize("sizes", [(4, 8, 6, 3), (3, 1)], ids=str)
+def test_a_tangent_is_the_jacobian_times_the_direction(sizes: tuple[int, ...], tanh: bool) -> None:
+    network = Mlp(sizes, tanh)
+    own, direction = population(3, 2, network.layout.width).double().unbind(1)
+    x = population(4, 9, sizes[0])[1:].double()
+    _, expected = torch.autograd.functional.jvp(
+        lambda theta: network(network.layout.views(theta), x), own, direction
+    )
+    forward = network.forward(network.layout.arrays(own), x)
+    torch.testing.assert_close(network.tangent(forward, network.layout.arrays(direction)), expected)
 
 
 def test_a_networks_names_and_shapes_go_together() -> None:

@@ -25,10 +25,10 @@ from torch import Tensor
 from matters.algorithms.interface import Bound, When
 from matters.algorithms.maths.advantages import standardised
 from matters.algorithms.maths.conjugate_gradient import Product
+from matters.algorithms.maths.kernels import exp
 from matters.algorithms.maths.schedules import linear_decay
 from matters.algorithms.parts import actor_critic
 from matters.algorithms.parts.actor_critic import ActorCritic, Batch, OnPolicyConfig, descend, value_gradient
-from matters.algorithms.parts.optimisers import gradient
 from matters.algorithms.parts.tricks import AdamTricks
 
 
@@ -112,11 +112,15 @@ def standardise_if_asked(batch: Batch, config: NaturalConfig) -> Batch:
     return batch
 
 
-def surrogate(state: ActorCritic, batch: Batch) -> Float[Tensor, " S"]:
-    """E[ρ Â] at the parameters as they are, ρ = π/π_old (Schulman et al. 2015, equation 14)."""
-    policy = state.actor(state.policy.leaves, batch.observation)
-    ratio = (state.actor.log_prob(policy, batch.action) - batch.log_prob).exp()
-    return (ratio * batch.advantage).mean(1)
+def surrogate_gradient(state: ActorCritic, batch: Batch) -> tuple[Float[Tensor, " S"], Float[Tensor, "S P"]]:
+    """E[ρ Â] at the parameters as they are, ρ = π/π_old, and its gradient, E[Â ∇ρ] = E[ρ Â ∇log π].
+
+    Schulman et al. 2015, "Trust region policy optimization", equation 14.
+    """
+    policy, forward = state.actor.forward(state.policy.arrays, batch.observation)
+    gain = exp(state.actor.log_prob(policy, batch.action) - batch.log_prob) * batch.advantage
+    slope = state.actor.log_prob_gradient(policy, batch.action, gain / gain.shape[1])
+    return gain.mean(1), state.actor.gradient(forward, slope)
 
 
 def fisher_product(
@@ -124,10 +128,12 @@ def fisher_product(
 ) -> Product:
     """v ↦ (F + λI) v at the policy as it now is, from the whole batch or a random share of it.
 
-    Two differentiations of the mean KL: first with its graph, then of its product with v. Both directions of
-    the KL have this Hessian. The padding of θ stays 0.
+    F = E[ JᵀMJ ] with J the Jacobian of the distribution's parameters to θ and M their Fisher information:
+    forwards J v, times M, and backwards Jᵀ of that. It is the Hessian of the mean KL at θ, of either
+    direction, without the network's second derivatives, whose factor is 0 there. The padding of θ stays 0.
 
-    Pearlmutter 1994, "Fast exact multiplication by the Hessian"; Schulman et al. 2015, appendix C.1.
+    Schraudolph 2002, "Fast curvature matrix-vector products for second-order gradient descent", section 3;
+    Schulman et al. 2015, appendix C.1.
     """
     observation = batch.observation
     if config.fisher_fraction < 1:
@@ -135,13 +141,12 @@ def fisher_product(
         kept = max(1, round(size * config.fisher_fraction))
         order = np.stack([generator.permutation(size)[:kept] for generator in generators])
         observation = batch.take(torch.from_numpy(order)).observation
-    policy = state.actor(state.policy.leaves, observation)
-    here = policy[0].detach(), policy[1].detach()
-    kl = state.actor.kl(here, policy).mean(1) * kl_scale(config, batch)
-    (slope,) = gradient(kl, state.policy, create_graph=True)
+    policy, forward = state.actor.forward(state.policy.arrays, observation)
+    weight = kl_scale(config, batch) / observation.shape[1]
 
     def product(vector: Float[Tensor, "S P"]) -> Float[Tensor, "S P"]:
-        (image,) = gradient((slope * vector).sum(1), state.policy, retain_graph=True)
+        change = state.actor.tangent(forward, vector)
+        image = state.actor.gradient(forward, state.actor.fisher(policy, change, weight))
         return image + config.damping * vector
 
     return product

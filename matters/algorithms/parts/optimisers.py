@@ -4,6 +4,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from matters.algorithms.maths.kernels import sqrt
 from matters.algorithms.parts.theta import Theta
 
 
@@ -90,13 +91,13 @@ def rmsprop_step(
     Hinton, Srivastava and Swersky 2012, "Neural networks for machine learning", lecture 6e.
     """
     theta.second.mul_(decay).add_(gradient * gradient * (1 - decay))
-    theta.matrix.sub_(learning_rate * gradient / (theta.second.sqrt() + epsilon))
+    theta.matrix.sub_(learning_rate * gradient / (sqrt(theta.second) + epsilon))
 
 
 def global_norm(*gradients: Float[Tensor, "S _"]) -> Float[Tensor, " S"]:
     """The Euclidean norm of all gradients of a seed taken as one vector."""
     squares = sum((gradient * gradient).sum(1) for gradient in gradients)
-    return torch.as_tensor(squares).sqrt()
+    return sqrt(torch.as_tensor(squares))
 
 
 def clip_coefficient(norm: Float[Tensor, " S"], *, limit: float) -> Float[Tensor, "S 1"]:

@@ -14,18 +14,20 @@ from torch import Tensor
 from matters.algorithms.maths.distributions import (
     beta_entropy,
     beta_entropy_gradients,
+    beta_fisher,
     beta_kl,
     beta_kl_gradients,
     beta_log_prob,
     beta_log_prob_gradients,
     beta_mode,
     gaussian_entropy,
+    gaussian_fisher,
     gaussian_kl,
     gaussian_kl_gradients,
     gaussian_log_prob,
     gaussian_log_prob_gradients,
-    softplus,
 )
+from matters.algorithms.maths.kernels import Array, array, sigmoid, softplus, tensor
 from matters.algorithms.maths.moments import DIVERGING
 from matters.algorithms.parts.mlp import Forward, Initialiser, Mlp
 from matters.algorithms.parts.theta import Layout, Theta
@@ -70,12 +72,15 @@ class Policy(Protocol):
         """π(·|s) of each observation; `views` are the policy's parameters as its layout gives them."""
 
     def forward(
-        self, views: list[Tensor], observation: Float[Tensor, "S B O"]
+        self, arrays: Sequence[Array], observation: Float[Tensor, "S B O"]
     ) -> tuple[Distribution, Forward]:
-        """As a call, without autograd, and with what `gradient` needs."""
+        """As a call, without autograd, and with what `gradient` needs; `arrays` as its layout gives them."""
 
     def gradient(self, forward: Forward, gradient: Distribution) -> Float[Tensor, "S P"]:
         """The gradient with respect to θ, from that with respect to the distribution that `forward` gave."""
+
+    def tangent(self, forward: Forward, direction: Float[Tensor, "S P"]) -> Distribution:
+        """How the distribution that `forward` gave changes per step of θ in a direction."""
 
     def sample(
         self, theta: Theta, observation: Float[Tensor, "S N O"], noise: Float[Tensor, "S N E"] | None
@@ -102,7 +107,12 @@ class Policy(Protocol):
         """KL(old ‖ new) at each observation."""
 
     def kl_gradient(self, old: Distribution, new: Distribution, weight: Float[Tensor, "S B"]) -> Distribution:
-        """The gradient of Σ weight · KL(old ‖ new) with respect with respect to the new distribution."""
+        """The gradient of Σ weight · KL(old ‖ new) with respect to the new distribution."""
+
+    def fisher(self, distribution: Distribution, change: Distribution, weight: float) -> Distribution:
+        """`weight` · M times a change of the distribution, M its Fisher information: the Hessian of either KL
+        where old and new are the same.
+        """
 
 
 @dataclass(frozen=True)
@@ -148,23 +158,32 @@ class GaussianPolicy:
         return self.mean(views[:-1], observation), views[-1]
 
     def forward(
-        self, views: list[Tensor], observation: Float[Tensor, "S B O"]
+        self, arrays: Sequence[Array], observation: Float[Tensor, "S B O"]
     ) -> tuple[tuple[Float[Tensor, "S B A"], Float[Tensor, "S 1 A"]], Forward]:
         """μ(s) and log σ, and what `gradient` needs."""
-        forward = self.mean.forward(views[:-1], observation)
-        return (forward.output, views[-1]), forward
+        forward = self.mean.forward(arrays[:-1], observation)
+        return (forward.output, tensor(arrays[-1])), forward
 
     def gradient(self, forward: Forward, gradient: Distribution) -> Float[Tensor, "S P"]:
         """The gradient with respect to θ, from that with respect to (μ, log σ)."""
-        to_mean, to_log_std = gradient
-        return self.layout.joined([*self.mean.backward(forward, to_mean), to_log_std.flatten(1)])
+        rows, parts = self.layout.gradient_like(forward.arrays)
+        self.mean.backward(forward, gradient[0], parts[:-1])
+        parts[-1][:] = array(gradient[1])
+        return tensor(rows)
+
+    def tangent(
+        self, forward: Forward, direction: Float[Tensor, "S P"]
+    ) -> tuple[Float[Tensor, "S B A"], Float[Tensor, "S 1 A"]]:
+        """How (μ, log σ) changes per step of θ in a direction."""
+        parts = self.layout.arrays(direction)
+        return self.mean.tangent(forward, parts[:-1]), tensor(parts[-1])
 
     @DIVERGING
     def sample(
         self, theta: Theta, observation: Float[Tensor, "S N O"], noise: Float[Tensor, "S N E"] | None
     ) -> tuple[Float[Tensor, "S N A"], Float[Tensor, "S N R"]]:
         """μ + σ · noise, with μ and log σ; or the mode μ where there is no noise. No gradients."""
-        mean = self.mean.forward_numpy(theta.arrays[:-1], observation.numpy())
+        mean = self.mean.one_by_one(theta.arrays[:-1], observation)
         if noise is None:
             return torch.from_numpy(mean), observation.new_empty(*mean.shape[:2], 0)
         log_std = theta.arrays[-1]
@@ -198,6 +217,10 @@ class GaussianPolicy:
     def kl_gradient(self, old: Distribution, new: Distribution, weight: Float[Tensor, "S B"]) -> Distribution:
         """The gradient of Σ weight · KL(old ‖ new) with respect to the new (μ, log σ)."""
         return gaussian_kl_gradients(*old, *new, weight)
+
+    def fisher(self, distribution: Distribution, change: Distribution, weight: float) -> Distribution:
+        """`weight` · M times a change of (μ, log σ)."""
+        return gaussian_fisher(distribution[1], *change, weight)
 
 
 @dataclass(frozen=True)
@@ -258,16 +281,24 @@ class BetaPolicy:
         return alpha, beta
 
     def forward(
-        self, views: list[Tensor], observation: Float[Tensor, "S B O"]
+        self, arrays: Sequence[Array], observation: Float[Tensor, "S B O"]
     ) -> tuple[tuple[Float[Tensor, "S B A"], Float[Tensor, "S B A"]], Forward]:
         """α(s) and β(s), and what `gradient` needs."""
-        forward = self.concentrations.forward(views, observation)
+        forward = self.concentrations.forward(arrays, observation)
         alpha, beta = (1 + softplus(forward.output)).chunk(2, dim=-1)
         return (alpha, beta), forward
 
     def gradient(self, forward: Forward, gradient: Distribution) -> Float[Tensor, "S P"]:
         """The gradient with respect to θ, from that with respect to (α, β); that of softplus is logistic."""
-        return self.concentrations.gradient(forward, torch.cat(gradient, dim=-1) * forward.output.sigmoid())
+        return self.concentrations.gradient(forward, torch.cat(gradient, dim=-1) * sigmoid(forward.output))
+
+    def tangent(
+        self, forward: Forward, direction: Float[Tensor, "S P"]
+    ) -> tuple[Float[Tensor, "S B A"], Float[Tensor, "S B A"]]:
+        """How (α, β) changes per step of θ in a direction."""
+        change = self.concentrations.tangent(forward, self.layout.arrays(direction))
+        to_alpha, to_beta = (change * sigmoid(forward.output)).chunk(2, dim=-1)
+        return to_alpha, to_beta
 
     @DIVERGING
     def sample(
@@ -279,8 +310,7 @@ class BetaPolicy:
         policy. Rejection samplers and pairs of gammas do neither; the inverse distribution function does
         both, exactly, for about 2 µs a number.
         """
-        output = torch.from_numpy(self.concentrations.forward_numpy(theta.arrays, observation.numpy()))
-        record = 1 + softplus(output)
+        record = 1 + softplus(tensor(self.concentrations.one_by_one(theta.arrays, observation)))
         alpha, beta = record.double().chunk(2, dim=-1)
         if noise is None:
             x, record = beta_mode(alpha, beta), record[..., :0]
@@ -318,6 +348,10 @@ class BetaPolicy:
     def kl_gradient(self, old: Distribution, new: Distribution, weight: Float[Tensor, "S B"]) -> Distribution:
         """The gradient of Σ weight · KL(old ‖ new) with respect to the new (α, β)."""
         return beta_kl_gradients(*old, *new, weight)
+
+    def fisher(self, distribution: Distribution, change: Distribution, weight: float) -> Distribution:
+        """`weight` · M times a change of (α, β)."""
+        return beta_fisher(*distribution, *change, weight)
 
     @cached_property
     def _range(self) -> tuple[Float[Tensor, " A"], Float[Tensor, " A"]]:

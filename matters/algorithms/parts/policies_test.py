@@ -53,7 +53,7 @@ def test_gradients_written_out_are_those_that_autograd_finds(policy: Policy) -> 
     total = (weight * (policy.log_prob(here, action) + policy.kl(old, here))).sum(1) + 0.3 * spread.sum(1)
     (expected,) = gradient(total, own)
 
-    distribution, forward = policy.forward(own.views, observation)
+    distribution, forward = policy.forward(own.arrays, observation)
     for mine, theirs in zip(distribution, here, strict=True):
         torch.testing.assert_close(mine, theirs.detach())
     slopes = [
@@ -63,6 +63,34 @@ def test_gradients_written_out_are_those_that_autograd_finds(policy: Policy) -> 
     ]
     torch.testing.assert_close(policy.gradient(forward, sum_of(slopes)), expected)
     assert expected.abs().max() > 0.1
+
+
+@pytest.mark.parametrize("policy", [POLICY, BETA])
+def test_a_tangent_is_the_jacobian_times_the_direction(policy: Policy) -> None:
+    own = Theta.of(
+        [policy.initial(np.random.default_rng(seed), glorot) for seed in range(2)],
+        policy.layout, torch.float64,
+    )  # fmt: skip
+    generator = torch.Generator().manual_seed(0)
+    observation = torch.randn(2, 7, 3, generator=generator, dtype=torch.float64)
+    direction = torch.randn(own.matrix.shape, generator=generator, dtype=torch.float64)
+    _, forward = policy.forward(own.arrays, observation)
+    _, expected = torch.autograd.functional.jvp(
+        lambda theta: policy(policy.layout.views(theta), observation), own.matrix, direction
+    )
+    for mine, theirs in zip(policy.tangent(forward, direction), expected, strict=True):
+        torch.testing.assert_close(mine, theirs)
+
+
+@pytest.mark.parametrize("policy", [POLICY, BETA])
+def test_fisher_information_is_the_hessian_of_the_kl_at_no_change(policy: Policy) -> None:
+    own = Theta.of([policy.initial(np.random.default_rng(0), glorot)], policy.layout, torch.float64)
+    generator = torch.Generator().manual_seed(0)
+    here, _ = policy.forward(own.arrays, torch.randn(1, 7, 3, generator=generator, dtype=torch.float64))
+    change = tuple(torch.randn(part.shape, generator=generator, dtype=torch.float64) for part in here)
+    _, expected = torch.autograd.functional.hvp(lambda *new: policy.kl(here, new).sum(), here, change)
+    for mine, theirs in zip(policy.fisher(here, change, 0.5), expected, strict=True):
+        torch.testing.assert_close(mine, 0.5 * theirs)
 
 
 def test_without_noise_the_action_is_the_mean() -> None:

@@ -8,11 +8,14 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import accumulate
 
 import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
+
+from matters.algorithms.maths.kernels import Array, array
 
 ROW_MULTIPLE = 64
 
@@ -23,13 +26,11 @@ class Layout:
 
     names: tuple[str, ...]
     shapes: tuple[tuple[int, ...], ...]
-    stored: tuple[tuple[int, ...], ...] = ()
-    """The shapes in memory, if larger ones are more convenient there: what is beyond is 0."""
 
     @cached_property
     def sizes(self) -> tuple[int, ...]:
         """How many numbers each parameter takes, the padding last."""
-        used = [math.prod(shape) for shape in self.stored or self.shapes]
+        used = [math.prod(shape) for shape in self.shapes]
         return (*used, -sum(used) % ROW_MULTIPLE)
 
     @property
@@ -44,17 +45,21 @@ class Layout:
 
     def views(self, theta: Float[Tensor, "R P"]) -> list[Tensor]:
         """The parameters as views `[R, *shape]` of rows of θ: no copy, and gradients flow to θ."""
-        views = self.stored_views(theta)
-        if not self.stored:
-            return views
-        parts = ((slice(None), *map(slice, shape)) for shape in self.shapes)
-        return [view[part] for view, part in zip(views, parts, strict=True)]
-
-    def stored_views(self, theta: Float[Tensor, "R P"]) -> list[Tensor]:
-        """As `views`, in the shapes that they have in memory."""
         pieces = theta.split_with_sizes(self.sizes, dim=1)
-        shapes = self.stored or self.shapes
-        return [piece.view(len(theta), *shape) for piece, shape in zip(pieces[:-1], shapes, strict=True)]
+        return [piece.view(len(theta), *shape) for piece, shape in zip(pieces[:-1], self.shapes, strict=True)]
+
+    def arrays(self, theta: Float[Tensor, "R P"]) -> list[Array]:
+        """As `views`, to compute with."""
+        rows = array(theta)
+        return [rows[:, begin:end].reshape(-1, *shape) for begin, end, shape in self._places]
+
+    def gradient_like(self, arrays: Sequence[Array]) -> tuple[Array, list[Array]]:
+        """For the gradient to such parameters: rows [R, P], their padding 0, and their parts to be filled."""
+        like = arrays[0]
+        shape = len(like), self.width
+        rows = like.new_empty(shape) if isinstance(like, Tensor) else np.empty(shape, like.dtype)
+        rows[:, self.parameters :] = 0
+        return rows, [rows[:, begin:end].reshape(-1, *shape) for begin, end, shape in self._places]
 
     def joined(self, pieces: Sequence[Float[Tensor, "R _"]]) -> Float[Tensor, "R P"]:
         """Rows from a flat piece a parameter, in order; the padding is 0."""
@@ -66,6 +71,12 @@ class Layout:
         for view, parameter in zip(self.views(torch.from_numpy(row)[None]), parameters, strict=True):
             view[0] = torch.from_numpy(parameter)
         return row
+
+    @cached_property
+    def _places(self) -> list[tuple[int, int, tuple[int, ...]]]:
+        """Where in a row each parameter begins and ends, and its shape."""
+        ends = list(accumulate(self.sizes[:-1]))
+        return list(zip([0, *ends[:-1]], ends, self.shapes, strict=True))
 
 
 @dataclass
@@ -94,17 +105,12 @@ class Theta:
         return self.layout.views(self.matrix.flatten(0, -2))
 
     @cached_property
-    def arrays(self) -> list[np.ndarray]:
-        """As `whole`, for NumPy: the same memory."""
-        return [view.numpy() for view in self.stored_views]
-
-    @cached_property
-    def stored_views(self) -> list[Tensor]:
-        """As `frozen`, in the shapes that they have in memory."""
-        return self.layout.stored_views(self.matrix.flatten(0, -2))
+    def arrays(self) -> list[Array]:
+        """As `views`, to compute with: the same memory."""
+        return self.layout.arrays(self.matrix.flatten(0, -2))
 
     def member(self, k: int) -> list[Tensor]:
-        """As `frozen`, of the k-th of each seed's K networks alone."""
+        """As `views`, of the k-th of each seed's K networks alone."""
         return self.layout.views(self.matrix[:, k])
 
     @cached_property
@@ -140,9 +146,9 @@ class Target:
         return self.layout.views(self.matrix.flatten(0, -2))
 
     @cached_property
-    def stored_views(self) -> list[Tensor]:
-        """As `frozen`, in the shapes that they have in memory."""
-        return self.layout.stored_views(self.matrix.flatten(0, -2))
+    def arrays(self) -> list[Array]:
+        """As `views`, to compute with: the same memory."""
+        return self.layout.arrays(self.matrix.flatten(0, -2))
 
     def follow(self, theta: Theta, *, rate: float) -> None:
         """θ′ ← τ θ + (1 − τ) θ′ with τ = `rate`, in place.

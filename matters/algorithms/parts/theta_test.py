@@ -268,25 +268,21 @@ def test_a_target_alone_has_the_bits_of_the_same_target_among_ten(size: int) -> 
         assert torch.equal(alone.matrix[0], crowd.matrix[seed])
 
 
-def test_a_layout_stored_in_larger_shapes_shows_what_was_asked_for_and_keeps_zeros_beyond() -> None:
-    layout = Layout(("weight", "bias"), ((3, 5), (1, 5)), ((3, 8), (1, 8)))
-    weight, bias = np.arange(1.0, 16.0).reshape(3, 5), np.arange(16.0, 21.0)[None]
-    row = torch.from_numpy(layout.row([weight, bias]))[None]
-    assert row.shape == (1, layout.width) == (1, 64)
-    assert layout.parameters == 32
-    for view, expected in zip(layout.views(row), (weight, bias), strict=True):
-        np.testing.assert_array_equal(view[0], expected)
-    whole = layout.stored_views(row)
-    assert [tuple(view.shape) for view in whole] == [(1, 3, 8), (1, 1, 8)]
-    assert not any(view[..., 5:].any() for view in whole)
-    layout.views(row)[0][:] = 0.0
-    assert not whole[0].any()  # the same memory
-
-
-@pytest.mark.parametrize("stored", [(), ((3, 5), (1, 5))])
-def test_a_layout_without_larger_shapes_is_stored_as_it_is(stored: tuple[tuple[int, ...], ...]) -> None:
-    theta = drawn(layout=Layout(LAYOUT.names, LAYOUT.shapes, stored))
-    for view, whole in zip(theta.views, theta.stored_views, strict=True):
-        assert torch.equal(view, whole)
+def test_arrays_are_the_memory_of_the_views() -> None:
+    theta = drawn(3)
     target = Target.of(theta)
-    assert all(torch.equal(*views) for views in zip(target.views, target.stored_views, strict=True))
+    for each in (theta, target):
+        for view, own in zip(each.views, each.arrays, strict=True):
+            assert np.shares_memory(view.numpy(), own)
+            np.testing.assert_array_equal(view, own)
+    theta.matrix.mul_(2.0)
+    np.testing.assert_array_equal(theta.views[0], theta.arrays[0])
+    assert not np.array_equal(target.arrays[0], theta.arrays[0])
+
+
+def test_a_gradient_is_filled_part_by_part_and_its_padding_is_0() -> None:
+    theta = drawn(3)
+    rows, parts = theta.layout.gradient_like(theta.arrays)
+    for part, own in zip(parts, theta.arrays, strict=True):
+        part[:] = own
+    np.testing.assert_array_equal(rows, theta.matrix)

@@ -85,9 +85,7 @@ def q_at(training, observation):
     """Q(s, a) of every critic at an observation, for five actions: [seed, critic, action]."""
     critics = training.state.critics
     action = torch.linspace(-0.8, 0.8, 5)[None, :, None].expand(3, -1, -1)
-    return q_values(
-        critics, critics.theta.stored_views, torch.full_like(action, observation), action
-    ).value.numpy()
+    return q_values(critics, critics.theta.arrays, torch.full_like(action, observation), action).value.numpy()
 
 
 def value_at(training, *observations):

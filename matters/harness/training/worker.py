@@ -345,8 +345,10 @@ def _announce_done(member: Member, steps: int, emit: Emit) -> None:
 
 def _provenance(members: list[Member], seconds: float, steps: int) -> dict[str, object]:
     spec = members[0].spec
-    rule = () if spec.algorithm in ALGORITHMS else (path_of(spec.algorithm).partition(":")[0],)
-    own = (*rule, *modules(spec.environment, spec.environment_settings))
+    rule = load(spec.algorithm)
+    elsewhere = modules(spec.environment, spec.environment_settings)
+    home = () if spec.algorithm in ALGORITHMS else (path_of(spec.algorithm).partition(":")[0],)
+    own = (*home, *elsewhere)
     return provenance(
         population=[member.spec.seed for member in members],
         wall_seconds=seconds,
@@ -354,5 +356,6 @@ def _provenance(members: list[Member], seconds: float, steps: int) -> dict[str, 
         threads=torch.get_num_threads(),
         training_code=training_code(spec.algorithm, own),
         own=own,
-        portable=False,  # as long as rules compute by MKL, whose bits are the vendor's
+        # Of an environment from elsewhere nobody has shown what it computes by.
+        portable=rule.FACTS.portable_bits and not elsewhere,
     )

@@ -4,8 +4,8 @@ import torch
 from torch import Tensor
 
 from matters.algorithms.conftest import generators, module, normal
+from matters.algorithms.maths.kernels import tensor
 from matters.algorithms.parts.mlp import Mlp, uniform
-from matters.algorithms.parts.optimisers import adam_step
 from matters.algorithms.parts.theta import Theta
 
 # Widths of the papers, of tests, of critics and policies; none is a multiple of 16 but 256.
@@ -25,7 +25,7 @@ def first(network: Mlp, generator: np.random.Generator) -> np.ndarray:
 
 
 def drawn(sizes: tuple[int, ...], rows: int, dtype: torch.dtype = torch.float64) -> tuple[Mlp, Theta]:
-    network = Mlp(sizes, padded=True)
+    network = Mlp(sizes)
     return network, Theta.of([first(network, own) for own in generators(range(rows))], network.layout, dtype)
 
 
@@ -38,11 +38,11 @@ def test_output_and_slopes_are_those_of_the_torch_nn_network_of_the_same_paramet
     x, slope = (
         normal(generators(range(3), k), batch, size).double() for k, size in ((1, sizes[0]), (2, sizes[-1]))
     )
-    forward = network.forward(theta.stored_views, x)
+    forward = network.forward(theta.arrays, x)
     gradient = network.gradient(forward, slope)
     number = (sizes[0] + 1) // 2
     to_inputs = network.backward_to_last_inputs(forward, slope, number=number)
-    applied = torch.from_numpy(network.forward_numpy(theta.arrays, x.numpy()))
+    applied = tensor(network.one_by_one(theta.arrays, x))
     assert gradient.shape == theta.matrix.shape
     for row in range(3):
         plain = module([view[row] for view in theta.views])
@@ -60,20 +60,20 @@ def test_output_and_slopes_are_those_of_the_torch_nn_network_of_the_same_paramet
 
 def bits(sizes: tuple[int, ...], batch: int, seeds: list[int], each: int) -> list[Tensor]:
     """Outputs and slopes in single precision, first axis the seed; `each` networks a seed."""
-    network = Mlp(sizes, padded=True)
+    network = Mlp(sizes)
     rows = [np.stack([first(network, own) for _ in range(each)]) for own in generators(seeds)]
     theta = Theta.of(rows, network.layout)
 
     def inputs(stream: int, size: int) -> Tensor:
         return normal(generators(seeds, stream), each, batch, size).flatten(0, 1)
 
-    forward = network.forward(theta.stored_views, inputs(1, sizes[0]))
+    forward = network.forward(theta.arrays, inputs(1, sizes[0]))
     slope = inputs(2, sizes[-1])
     found = (
         forward.output,
         network.gradient(forward, slope),
         network.backward_to_last_inputs(forward, slope, number=(sizes[0] + 1) // 2),
-        torch.from_numpy(network.forward_numpy(theta.arrays, inputs(1, sizes[0]).numpy())),
+        tensor(network.one_by_one(theta.arrays, inputs(1, sizes[0]))),
     )
     return [tensor.view(len(seeds), each, *tensor.shape[1:]) for tensor in found]
 
@@ -95,31 +95,15 @@ def test_a_network_alone_has_the_bits_of_the_same_network_in_a_population(
 def test_one_of_two_networks_has_the_bits_of_the_same_network_alone() -> None:
     network, theta = drawn((14, 20, 50, 1), 2, torch.float32)
     x = normal(generators([0, 1], 1), 25, 14)
-    both = network.forward(theta.stored_views, x)
+    both = network.forward(theta.arrays, x)
     for row in (0, 1):
-        own = network.forward([view[[row]] for view in theta.stored_views], x[[row]])
+        own = network.forward([view[[row]] for view in theta.arrays], x[[row]])
         assert torch.equal(own.output[0], both.output[row])
-
-
-@pytest.mark.parametrize("sizes", [(17, 400, 300, 6), (14, 20, 50, 1)], ids=str)
-def test_units_beyond_a_layers_width_stay_0(sizes: tuple[int, ...]) -> None:
-    network, theta = drawn(sizes, 2, torch.float32)
-    hidden = [view.shape[-1] for view in theta.stored_views[1:-2:2]]
-    assert all(width % 16 == 0 for width in hidden)
-    assert all(0 <= width - asked < 16 for width, asked in zip(hidden, sizes[1:-1], strict=True))
-    for step in range(5):
-        forward = network.forward(theta.stored_views, normal(generators([0, 1], step), 9, sizes[0]))
-        gradient = network.gradient(forward, forward.output)
-        adam_step(theta, gradient, learning_rate=0.1, epsilon=1e-8, weight_decay=0.1)
-    for whole, shape in zip(theta.stored_views, network.layout.shapes, strict=True):
-        assert not whole[:, shape[0] :].any()
-        assert not whole[:, :, shape[1] :].any()
-    assert not theta.matrix[:, network.layout.parameters :].any()
 
 
 @pytest.mark.parametrize("last", [None, 3e-3])
 def test_first_parameters_fill_their_bounds_in_every_layer(last: float | None) -> None:
-    network = Mlp((11, 400, 300, 30), padded=True)
+    network = Mlp((11, 400, 300, 30))
     row = torch.from_numpy(network.layout.row(network.initial(np.random.default_rng(0), uniform(last))))[None]
     parameters = [view[0] for view in network.layout.views(row)]
     assert [tuple(parameter.shape) for parameter in parameters] == list(network.layout.shapes)
@@ -137,10 +121,3 @@ def test_first_parameters_are_distributed_as_those_of_torch_nn_linear() -> None:
     for mine, other in zip(theta.views, (theirs.weight, theirs.bias), strict=True):
         assert float(mine.abs().max()) == pytest.approx(float(other.detach().abs().max()), rel=1e-2)
         assert float(mine.std()) == pytest.approx(float(other.detach().std()), rel=5e-2)
-
-
-def test_a_networks_names_and_shapes_go_together() -> None:
-    layout = Mlp((4, 8, 2), padded=True).layout
-    assert layout.names == ("weight_0", "bias_0", "weight_1", "bias_1")
-    assert layout.shapes == ((4, 8), (1, 8), (8, 2), (1, 2))
-    assert layout.stored == ((4, 16), (1, 16), (16, 2), (1, 2))
