@@ -119,3 +119,31 @@ def portable(session: nox.Session) -> None:
     """Digests are equal under whatever a caller sets and on three emulated processors (needs qemu-user)."""
     install_matters(session)
     session.run("python", "-m", "testing.portability", *session.posargs)
+
+
+@nox.session(default=False)
+def coverage(session: nox.Session) -> None:
+    """Intervals cover and tests err as often as they say; writes docs/coverage.md (ten minutes)."""
+    install_matters(session)
+    session.run("python", "-m", "testing.measure_coverage", *session.posargs)
+
+
+@nox.session(default=False)
+def pages(session: nox.Session) -> None:
+    """Pages fit a laptop, a phone and paper, light and dark, and ask for nothing (needs Chromium)."""
+    install_matters(session)
+    session.run("python", "-m", "testing.check_pages", *session.posargs)
+
+
+@nox.session(default=False)
+def imports(session: nox.Session) -> None:
+    """700 monitors are imported, and 400 runs of 400 points reported, within a minute each."""
+    install_matters(session)
+    session.run("python", "-m", "testing.measure_imports", *session.posargs)
+
+
+@nox.session(default=False)
+def speed(session: nox.Session) -> None:
+    """Steps/s beside Stable-Baselines3, measured in one script (minutes; wants a quiet machine)."""
+    install_matters(session)
+    session.run("matters", "speed", *session.posargs)
