@@ -90,12 +90,14 @@ def run(
     Interrupted, even with `kill -9`, the same call goes on from the last checkpoints. Workers are spawned: a
     program calls this under `if __name__ == "__main__":`. Raises InputError before anything is trained.
     """
-    from matters.harness.commands.run import cores, train_suite
+    from matters.harness.commands.run import crew_of, train_suite
+    from matters.harness.scheduling.executors import Place, load
 
     if workers is not None and workers < 1:
         raise InputError(f"workers = {workers}: at least 1 is needed")
     suite.check_rollouts()
-    _, outcome = train_suite(store, suite, workers or cores(), executor=executor, retry_failed=retry_failed)
+    where = load(Place(executor))
+    _, outcome = train_suite(store, suite, crew_of(workers, where), executor=where, retry_failed=retry_failed)
     return Trained(outcome.trained, tuple(lost.reason for lost in outcome.lost))
 
 

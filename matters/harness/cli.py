@@ -28,6 +28,7 @@ from matters.harness.commands import (
     status,
     upgrade,
     verify,
+    worker,
 )
 from matters.harness.terminal.console import warn
 from matters.suites.errors import InputError
@@ -57,6 +58,7 @@ app.command()(prune.prune)
 app.command()(upgrade.upgrade)
 app.command(name="list")(listing.list_)
 app.command()(show.show)
+app.command(hidden=True)(worker.worker)
 
 
 @app.callback(invoke_without_command=True)

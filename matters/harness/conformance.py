@@ -12,7 +12,8 @@ from typing import Any, Literal, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 
-from matters.harness.training.worker import Progress, train_population
+from matters.harness.training.job import Progress
+from matters.harness.training.worker import train_population
 from matters.results.schema import Status
 from matters.results.store import Store
 from matters.suites.spec import Evaluation, RunSpec

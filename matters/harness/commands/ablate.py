@@ -6,7 +6,18 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from matters.harness.commands.options import DEFAULT_STORE, AllowMissing, Json, Out, Smoke, StoreDirectory
-from matters.harness.commands.run import Executor, RetryFailed, Workers, run_suite
+from matters.harness.commands.run import (
+    Address,
+    Array,
+    Cpus,
+    ExecutorName,
+    Partition,
+    RetryFailed,
+    Time,
+    Workers,
+    run_suite,
+)
+from matters.harness.scheduling.executors import Place
 from matters.suites.errors import InputError
 
 if TYPE_CHECKING:
@@ -61,7 +72,12 @@ def ablate(
     store: StoreDirectory = DEFAULT_STORE,
     smoke: Smoke = False,
     workers: Workers = None,
-    executor: Executor = "local",
+    executor: ExecutorName = "local",
+    address: Address = None,
+    partition: Partition = None,
+    time: Time = None,
+    cpus: Cpus = None,
+    array: Array = None,
     out: Out = None,
     allow_missing: AllowMissing = False,
     retry_failed: RetryFailed = False,
@@ -88,7 +104,7 @@ def ablate(
         declared.smoke() if smoke else declared,
         store=store,
         workers=workers,
-        executor=executor,
+        where=Place(executor, address, partition, time, cpus, array),
         out=out,
         allow_missing=allow_missing,
         retry_failed=retry_failed,

@@ -8,6 +8,7 @@ import typer
 
 from matters.harness.commands.options import DEFAULT_STORE, Evidence, Json, RunId, StoreDirectory, opened
 from matters.harness.commands.run import train_missing
+from matters.harness.scheduling.executors import Place, load
 from matters.harness.terminal.console import print_json, warn
 from matters.suites.errors import InputError
 from matters.suites.spec import flat
@@ -98,7 +99,7 @@ def _train_again(spec: "RunSpec") -> tuple[str | None, str | None, dict[str, Any
         directory = Path(folder) / "runs"
         fresh = Store.open(directory, create=True)
         cell = Cell(spec.algorithm, spec.environment, (spec,))
-        outcome = train_missing(fresh, [cell], 1)
+        outcome = train_missing(fresh, [cell], 1, executor=load(Place()))
         if outcome.lost:
             return None, outcome.lost[0].reason, {}, {}
         status = fresh.status(spec.run_id)

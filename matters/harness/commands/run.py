@@ -1,6 +1,5 @@
 """`matters run`: train what the store lacks, then report."""
 
-import os
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -27,6 +26,9 @@ from matters.harness.commands.options import (
     reproducing_command,
 )
 from matters.harness.scheduling import executors
+from matters.harness.scheduling.executors import Place
+from matters.harness.scheduling.executors.interface import Executor
+from matters.harness.scheduling.executors.local import Local
 from matters.harness.terminal.console import notes, print_json, warn
 from matters.suites.errors import InputError
 
@@ -40,7 +42,15 @@ if TYPE_CHECKING:
     from matters.suites.suite import Cell, Suite
 
 Workers = Annotated[int | None, typer.Option(metavar="N", help="Processes at a time.  [default: one a core]")]
-Executor = Annotated[str, typer.Option(metavar="NAME", help="Where runs are trained: local.")]
+ExecutorName = Annotated[
+    str,
+    typer.Option(metavar="NAME", help="Where runs are trained: local, ray or slurm; see docs/cluster.md."),
+]
+Address = Annotated[str | None, typer.Option(metavar="HOST:PORT", help="Ray: the cluster's head.")]
+Partition = Annotated[str | None, typer.Option(metavar="NAME", help="SLURM: the partition.")]
+Time = Annotated[str | None, typer.Option(metavar="TIME", help="SLURM: a job's limit, as sbatch takes it.")]
+Cpus = Annotated[int | None, typer.Option(metavar="N", min=1, help="SLURM: cores of a job.  [default: 1]")]
+Array = Annotated[int | None, typer.Option(metavar="N", min=1, help="SLURM: jobs that run at a time.")]
 KeepState = Annotated[
     bool,
     typer.Option(
@@ -65,7 +75,12 @@ def run(
     looks: Looks = None,
     smoke: Smoke = False,
     workers: Workers = None,
-    executor: Executor = "local",
+    executor: ExecutorName = "local",
+    address: Address = None,
+    partition: Partition = None,
+    time: Time = None,
+    cpus: Cpus = None,
+    array: Array = None,
     out: Out = None,
     allow_missing: AllowMissing = False,
     retry_failed: RetryFailed = False,
@@ -86,7 +101,7 @@ def run(
         declared,
         store=store,
         workers=workers,
-        executor=executor,
+        where=Place(executor, address, partition, time, cpus, array),
         out=out,
         allow_missing=allow_missing,
         retry_failed=retry_failed,
@@ -102,7 +117,7 @@ def run_suite(
     *,
     store: Path,
     workers: int | None,
-    executor: str,
+    where: Place,
     out: Path | None,
     allow_missing: bool,
     retry_failed: bool,
@@ -117,8 +132,8 @@ def run_suite(
     `command` is what to type for the same again. Exits with 1 if runs failed or are missing. Raises
     InputError for an option that cannot be used, before anything is written.
     """
-    executors.load(executor)  # refused, if at all, before anything is written
-    crew = crew_of(workers)
+    executor = executors.load(where)  # refused, if at all, before anything is written
+    crew = crew_of(workers, executor)
     declared.check_rollouts()
     if declared.looks:
         from matters.reports.questions import looks
@@ -213,7 +228,7 @@ def train_suite(
     suite: "Suite",
     workers: int,
     *,
-    executor: str = "local",
+    executor: Executor,
     allow_missing: bool = False,
     retry_failed: bool = False,
     keep_state: bool = False,
@@ -283,7 +298,7 @@ def train_missing(
     cells: "Sequence[Cell]",
     workers: int,
     *,
-    executor: str = "local",
+    executor: Executor,
     retry_failed: bool = False,
     keep_state: bool = False,
 ) -> "Outcome":
@@ -295,7 +310,7 @@ def train_missing(
         store,
         cells,
         workers,
-        execute=executors.load(executor),
+        executor=executor,
         watch=partial(display.progress, console=notes()),
         say=notes().print,
         retry_failed=retry_failed,
@@ -303,15 +318,10 @@ def train_missing(
     )
 
 
-def cores() -> int:
-    """How many processes can work at a time: one on each core that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-def crew_of(asked: int | None) -> int:
-    """How many workers are meant. Raises InputError."""
+def crew_of(asked: int | None, executor: Executor | None = None) -> int:
+    """How many workers are meant; by default one for each core that the executor has, or this machine."""
     if asked is None:
-        return cores()
+        return (executor.cores() if executor else None) or Local().cores()
     if asked < 1:
         raise InputError(f"--workers {asked}: at least 1 is needed")
     return asked

@@ -40,23 +40,19 @@ OFTEN = """
 import sys
 from functools import partial
 from pathlib import Path
-from matters.harness.scheduling.executors.local import execute
+from matters.harness.scheduling.executors.local import Local
 from matters.harness.scheduling.fill_store import fill_store
 from matters.harness.terminal import display
 from matters.harness.terminal.console import notes
-from matters.harness.training.worker import train_population
 from matters.results.store import Store
 from matters.suites.suite import load_suite
-
-def trainer(directory, *_options):
-    return partial(train_population, directory, checkpoint_seconds=0.0)
 
 if __name__ == "__main__":
     directory = Path(sys.argv[2])
     store = Store.open(directory, create=True)
     watch = partial(display.progress, console=notes())
     cells, workers = load_suite(sys.argv[1]).cells(), int(sys.argv[3])
-    fill_store(store, cells, workers, execute=execute, make_train=trainer, watch=watch, say=print)
+    fill_store(store, cells, workers, executor=Local(), watch=watch, say=print, checkpoint_seconds=0.0)
 """
 
 

@@ -4,23 +4,20 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, closing
 from dataclasses import dataclass
-from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from matters.harness.scheduling.executors.interface import Execute, Lost, Train
+from matters.harness.scheduling.executors.interface import Executor, Lost, drive
 from matters.harness.scheduling.packing import Task, plan
+from matters.harness.training.job import Job, Progress
+from matters.harness.training.program import libc
 
 if TYPE_CHECKING:
     from matters.algorithms.interface import Facts
-    from matters.harness.training.worker import Progress
     from matters.results.store import Store
     from matters.suites.suite import Cell
 
-Watch = Callable[[Sequence[Task]], AbstractContextManager[Callable[["Progress | Lost"], None]]]
+Watch = Callable[[Sequence[Task]], AbstractContextManager[Callable[[Progress | Lost], None]]]
 """Shows tasks while they are trained; the context takes each piece of news as it comes."""
-MakeTrain = Callable[[Path, bool, bool], Train]
-"""From the store's directory, `retry_failed` and `keep_state`."""
 
 POLL_SECONDS = 1.0
 """How often to ask whether another process has finished the runs that it holds."""
@@ -41,25 +38,36 @@ def fill_store(
     cells: "Sequence[Cell]",
     workers: int,
     *,
-    execute: Execute,
-    make_train: MakeTrain | None = None,
+    executor: Executor,
     watch: Watch,
     say: Callable[[str], object],
     retry_failed: bool = False,
     keep_state: bool = False,
+    checkpoint_seconds: float = 30.0,
 ) -> Outcome:
     """Train every run of the cells that is missing, or failed if that is asked for.
 
     Runs that another process is training are waited for, and taken over should it die. So on return each
-    run is done or failed, except those of the tasks that were lost here. `workers` processes work at a time;
-    `make_train`, which tests replace, makes what they call. With `keep_state`, off-policy runs keep their
-    final states. `watch` shows the news of some tasks while they are trained, and `say` a line. Raises
-    InputError if there is not enough memory for one of the runs; then nothing is trained.
+    run is done or failed, except those of the tasks that were lost here. `workers` of the executor's workers
+    are at work at a time. With `keep_state`, off-policy runs keep their final states. `watch` shows the news
+    of some tasks while they are trained, and `say` a line. Raises InputError if there is not enough memory
+    for one of the runs; then nothing is trained.
     """
-    train = (make_train or population_trainer)(store.path, retry_failed, keep_state)
+
+    def job(task: Task) -> Job:
+        return Job(
+            store.path.absolute(),
+            task.specs,
+            retry_failed=retry_failed,
+            keep_state=keep_state,
+            checkpoint_seconds=checkpoint_seconds,
+            training_code=_code(task),
+            libc=libc(),
+        )
+
     lost: list[Lost] = []
     tried: set[str] = set()
-    trained = 0
+    trained: set[str] = set()
     said_so = False
     while True:
         states = {spec.run_id: store.status(spec.run_id) for cell in cells for spec in cell.specs}
@@ -74,7 +82,7 @@ def fill_store(
             if keep_state and not tried:
                 _say_size(cells, pending, say)
             tasks = plan(cells, pending, workers, _facts, _limits(cells, pending, workers))
-            events = execute(tasks, train, workers)
+            events = drive(executor, tasks, job, workers)
             tried |= pending.keys()
             with watch(tasks) as show, closing(events):
                 for event in events:
@@ -85,14 +93,14 @@ def fill_store(
                         # Somebody else's now; ours again if that process dies.
                         tried -= set(event.run_ids)
                     elif event.state in ("done", "failed"):
-                        trained += len(event.run_ids)
+                        trained |= set(event.run_ids)  # which a network may have told twice
         elif held := sum(status.state == "running" for status in states.values()):
             if not said_so:
                 say(f"waiting for what another process is training: {held} of {len(states)} runs")
                 said_so = True
             time.sleep(POLL_SECONDS)
         else:
-            return Outcome(trained, tuple(lost))
+            return Outcome(len(trained), tuple(lost))
 
 
 def check_memory(cells: "Sequence[Cell]", workers: int) -> None:
@@ -168,8 +176,7 @@ def _say_size(cells: "Sequence[Cell]", pending: Mapping[str, int], say: Callable
         say(f"--keep-state: {count} will take {memory.shown(sum(sizes))}")
 
 
-def population_trainer(directory: Path, retry_failed: bool, keep_state: bool) -> Train:
-    """What a worker calls to train a task's runs into the store in `directory`."""
-    from matters.harness.training.worker import train_population
+def _code(task: Task) -> str:
+    from matters.harness.training.code import code_of  # it knows algorithms, which load torch, as above
 
-    return partial(train_population, directory, retry_failed=retry_failed, keep_state=keep_state)
+    return code_of(task.specs[0])

@@ -1,6 +1,4 @@
 import io
-import os
-import signal
 import threading
 import time
 from dataclasses import dataclass
@@ -10,9 +8,10 @@ from pathlib import Path
 from rich.console import Console
 
 from matters.harness.scheduling import fill_store as module
-from matters.harness.scheduling.executors.local import execute
+from matters.harness.scheduling.executors.interface_test import Fake
 from matters.harness.scheduling.fill_store import fill_store
 from matters.harness.terminal import display
+from matters.harness.training.job import Progress
 from matters.suites.spec import Evaluation, RunSpec
 
 
@@ -45,40 +44,26 @@ class FakeStore:
         return ()
 
 
-@dataclass(frozen=True)
-class News:
-    """Stands for matters.harness.training.worker.Progress."""
-
-    run_ids: tuple[str, ...]
-    state: str
-    steps: int = 0
-    total: int = 100
-    message: str = ""
-
-
 def write(directory, run_id, state):
     # Renamed into place: a reader never sees half a state.
     (directory / f"{run_id}.new").write_text(state)
     (directory / f"{run_id}.new").rename(directory / run_id)
 
 
-def fake_train(directory, retry_failed, specs, emit):
-    for spec in specs:
+def fake_train(job, emit):
+    directory = job.store
+    for spec in job.specs:
         status = FakeStore(directory).status(spec.run_id).state
-        if status == "running" or (status == "failed" and not retry_failed):
-            emit(News((spec.run_id,), "skipped"))
+        if status == "running" or (status == "failed" and not job.retry_failed):
+            emit(Progress((spec.run_id,), "skipped", 0, 100))
             continue
         with (directory / "log").open("a") as log:
             log.write(f"{spec.seed}\n")
         if spec.seed == 7:
-            os.kill(os.getpid(), signal.SIGKILL)
+            raise OSError("its worker was ended by SIGKILL")
         state = "failed" if spec.seed == 6 else "done"
         write(directory, spec.run_id, state)
-        emit(News((spec.run_id,), state, 100))
-
-
-def trainer(directory, retry_failed, _keep_state):
-    return partial(fake_train, directory, retry_failed)
+        emit(Progress((spec.run_id,), state, 100, 100))
 
 
 def cell(*seeds):
@@ -110,8 +95,7 @@ def finish(directory, cells, workers=1, **options):
         FakeStore(directory),
         cells,
         workers,
-        execute=execute,
-        make_train=trainer,
+        executor=Fake(fake_train),
         watch=partial(display.progress, console=console),
         say=console.print,
         **options,
@@ -141,7 +125,7 @@ def test_a_lost_worker_is_told_and_does_not_start_over_for_ever(tmp_path):
     lost, trained, said = finish(tmp_path, [cell(7), cell(8)])
     assert [one.task.specs[0].seed for one in lost] == [7]
     assert sorted(trained) == [7, 8]
-    assert "lost ppo/Hopper-v5 seed 7: its worker was ended by SIGKILL" in said
+    assert "lost ppo/Hopper-v5 seed 7: OSError: its worker was ended by SIGKILL" in said
 
 
 def test_a_run_that_another_process_trains_is_waited_for(tmp_path, monkeypatch):

@@ -17,7 +17,7 @@ from matters.harness.scheduling.executors.interface import Lost
 from matters.harness.scheduling.packing import Task
 
 if TYPE_CHECKING:
-    from matters.harness.training.worker import Progress
+    from matters.harness.training.job import Progress
 
 PLAIN_SECONDS = 10.0
 """Between two plain lines of progress; what went wrong is said at once."""

@@ -2,14 +2,18 @@
 
 import functools
 
-from matters.algorithms import path_of
+from matters.algorithms import ALGORITHMS, path_of
 from matters.results.fingerprint import fingerprint
+from matters.suites.spec import RunSpec
+from matters.suites.tasks.settings import modules
 
 ROOT = "matters.harness.training.worker"
 NOT_BITS: dict[str, str] = {
     "matters": "the public interface: it calls the worker, and is not called by it",
     "matters.algorithms": "the table of algorithms: a new line in it changes no run",
     "matters.harness.training.code": "this list",
+    "matters.harness.training.job": "how jobs and news are written down",
+    "matters.harness.training.stopping": "when a training stops to go on later",
     "matters.results.files": "how bytes get to the disk",
     "matters.results.fingerprint": "how code is named",
     "matters.results.numerics": "what is noted of the libraries, and what a worker is started with",
@@ -30,6 +34,17 @@ NOT_BITS: dict[str, str] = {
 PACKAGES = ("gymnasium", "mujoco", "numpy", "torch")
 """Others' packages whose versions decide bits, too."""
 REFERENCE_PACKAGES = ("sb3-contrib", "stable-baselines3")
+
+
+def own_modules(spec: RunSpec) -> tuple[str, ...]:
+    """The modules of the user's that a run needs: its algorithm, its environment and wrappers."""
+    rule = () if spec.algorithm in ALGORITHMS else (path_of(spec.algorithm).partition(":")[0],)
+    return (*rule, *modules(spec.environment, spec.environment_settings))
+
+
+def code_of(spec: RunSpec) -> str:
+    """The fingerprint of all that decides the run's bits."""
+    return training_code(spec.algorithm, own_modules(spec))
 
 
 @functools.cache

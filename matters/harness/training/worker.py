@@ -7,16 +7,16 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Literal
 
 import torch
 
-from matters.algorithms import ALGORITHMS, load, path_of
+from matters.algorithms import load
 from matters.algorithms.interface import Metrics
 from matters.harness.training import checkpoint, earlier, reference
 from matters.harness.training.allocator import keep_freed_memory
-from matters.harness.training.code import training_code
+from matters.harness.training.code import code_of, own_modules
 from matters.harness.training.evaluate import Evaluator
+from matters.harness.training.job import Emit, Progress
 from matters.harness.training.kept_policies import acting, unpacked
 from matters.harness.training.loop import means, train
 from matters.harness.training.points import evaluator, keep_and_evaluate, play_kept
@@ -34,20 +34,6 @@ from matters.results.provenance import provenance
 from matters.results.store import Store
 from matters.suites.spec import RunSpec
 from matters.suites.tasks.settings import modules
-
-
-@dataclass(frozen=True)
-class Progress:
-    """News of some runs: `steps` of `total` taken by each."""
-
-    run_ids: tuple[str, ...]
-    state: Literal["running", "done", "failed", "skipped"]
-    steps: int
-    total: int
-    message: str = ""
-
-
-Emit = Callable[[Progress], None]
 
 
 @dataclass
@@ -347,15 +333,13 @@ def _provenance(members: list[Member], seconds: float, steps: int) -> dict[str, 
     spec = members[0].spec
     rule = load(spec.algorithm)
     elsewhere = modules(spec.environment, spec.environment_settings)
-    home = () if spec.algorithm in ALGORITHMS else (path_of(spec.algorithm).partition(":")[0],)
-    own = (*home, *elsewhere)
     return provenance(
         population=[member.spec.seed for member in members],
         wall_seconds=seconds,
         steps_per_second=steps * len(members) / seconds if seconds > 0 else 0.0,
         threads=torch.get_num_threads(),
-        training_code=training_code(spec.algorithm, own),
-        own=own,
+        training_code=code_of(spec),
+        own=own_modules(spec),
         # Of an environment from elsewhere nobody has shown what it computes by.
         portable=rule.FACTS.portable_bits and not elsewhere,
     )

@@ -1,17 +1,15 @@
-"""What an executor is: tasks in, news out, wherever the work is done."""
+"""What an executor is, and what drives it: jobs in, news out, wherever the work is done."""
 
+from collections import deque
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 from matters.harness.scheduling.packing import Task
-from matters.suites.spec import RunSpec
+from matters.harness.training.job import Ended, Job, News, Progress
 
-if TYPE_CHECKING:
-    from matters.harness.training.worker import Progress
-
-Train = Callable[[list[RunSpec], Callable[["Progress"], None]], None]
-"""Trains runs together and tells how they stand; what a worker calls for each task."""
+TRIES = 3
+"""How often a task is begun whose machine goes away."""
 
 
 @dataclass(frozen=True)
@@ -22,12 +20,70 @@ class Lost:
     reason: str
 
 
-class Execute(Protocol):
-    """Has tasks trained, the first first, `workers` at a time, and yields the news of all of them.
+class Executor(Protocol):
+    """Where workers are. It moves jobs, which are data; each is worked on by the program `matters worker`."""
 
-    A worker that dies loses its task only. What still works ends when the generator is closed.
+    queues: bool
+    """Whether it has a queue of its own, to which everything may be given at once."""
+
+    def cores(self) -> int | None:
+        """On how many cores workers can be at work at a time; None if it does not know."""
+        ...
+
+    def submit(self, job: Job) -> str:
+        """Have a job worked on as soon as there is room; returns a name for it."""
+        ...
+
+    def poll(self) -> list[tuple[str, News]]:
+        """What has been said since, by the names of the jobs; waits a while where there is nothing new.
+
+        The last news of a job is an Ended, whether its worker has said so or is gone.
+        """
+        ...
+
+    def cancel(self) -> None:
+        """End what still works or waits, with last checkpoints. More may be submitted later."""
+        ...
+
+    def leave(self) -> bool:
+        """Let what was submitted go on without this process, if that can be; returns whether it does."""
+        ...
+
+
+def drive(
+    executor: Executor, tasks: Sequence[Task], job: Callable[[Task], Job], workers: int
+) -> "Generator[Progress | Lost]":
+    """Have tasks worked on, the first first, and yield what happens.
+
+    A worker that dies loses its task only; one whose machine went away is begun again elsewhere. What still
+    works ends when the generator is closed.
+
+    Args:
+        executor: where.
+        tasks: what is to be trained.
+        job: makes a task's job.
+        workers: how many jobs to have worked on at a time, unless the executor queues them.
     """
+    waiting = deque((task, 1) for task in tasks)
+    working: dict[str, tuple[Task, int]] = {}
+    try:
+        while waiting or working:
+            while waiting and (executor.queues or len(working) < workers):
+                task, tries = waiting.popleft()
+                working[executor.submit(job(task))] = task, tries
+            for name, news in executor.poll():
+                if name not in working:
+                    continue  # said twice, or after its end
+                if isinstance(news, Progress):
+                    yield news
+                    continue
+                task, tries = working.pop(name)
+                if news.error is not None and news.again and tries < TRIES:
+                    waiting.appendleft((task, tries + 1))
+                elif news.error is not None:
+                    yield Lost(task, news.error)
+    finally:
+        executor.cancel()
 
-    def __call__(
-        self, tasks: Sequence[Task], train: Train, workers: int, /
-    ) -> "Generator[Progress | Lost]": ...
+
+__all__ = ["TRIES", "Ended", "Executor", "Job", "Lost", "News", "Progress", "drive"]

@@ -1,0 +1,78 @@
+"""What a worker is given and what it says: a line of JSON each, whoever carries it, and no code."""
+
+import json
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from matters.suites.spec import Evaluation, RunSpec
+
+
+@dataclass(frozen=True)
+class Job:
+    """Runs of one cell that are trained together into a store.
+
+    `training_code` and `libc` are what the driver has, see `matters.harness.training.program`; empty where it
+    does not care.
+    """
+
+    store: Path
+    specs: tuple[RunSpec, ...]
+    retry_failed: bool = False
+    keep_state: bool = False
+    checkpoint_seconds: float = 30.0
+    training_code: str = ""
+    libc: str = ""
+
+    def line(self) -> str:
+        """As one line of JSON."""
+        specs = [spec.model_dump(mode="json") for spec in self.specs]
+        return json.dumps({**vars(self), "store": str(self.store), "specs": specs})
+
+    @classmethod
+    def of(cls, line: str) -> "Job":
+        """The job of a line. Raises ValueError, TypeError or KeyError for any other text."""
+        fields: dict[str, Any] = json.loads(line)
+        specs = tuple(
+            RunSpec(**{**spec, "evaluation": Evaluation(**spec["evaluation"])}) for spec in fields["specs"]
+        )
+        return cls(**{**fields, "store": Path(fields["store"]), "specs": specs})
+
+
+@dataclass(frozen=True)
+class Progress:
+    """News of some runs: `steps` of `total` taken by each."""
+
+    run_ids: tuple[str, ...]
+    state: Literal["running", "done", "failed", "skipped"]
+    steps: int
+    total: int
+    message: str = ""
+
+
+@dataclass(frozen=True)
+class Ended:
+    """A worker's last word on a job. `again`: it was the machine's trouble, and another may go on with it."""
+
+    error: str | None = None
+    again: bool = False
+
+
+News = Progress | Ended
+Emit = Callable[[Progress], None]
+
+
+def spoken(news: News) -> str:
+    """News as one line of JSON."""
+    kind = "progress" if isinstance(news, Progress) else "ended"
+    return json.dumps({kind: asdict(news)})
+
+
+def heard(line: str) -> News:
+    """The news of a line. Raises ValueError, TypeError or KeyError for any other text, as of a torn line."""
+    fields = json.loads(line)
+    if "ended" in fields:
+        return Ended(**fields["ended"])
+    progress = fields["progress"]
+    return Progress(**{**progress, "run_ids": tuple(progress["run_ids"])})

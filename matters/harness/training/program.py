@@ -1,0 +1,127 @@
+"""The worker program, `matters worker`: the same on this machine and on the nodes of a cluster.
+
+It takes jobs, a line each, trains them one after another and says how they stand, a line each. It is started
+with the settings that its bits depend on in its environment (`matters.results.numerics.worker_environment`).
+Before it trains it compares itself with the driver: other training code, or another C library, would give
+other bits under the same name.
+"""
+
+import os
+import platform
+import queue
+import signal
+import sys
+import threading
+import traceback
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import TextIO
+
+from matters.harness.training.job import Emit, Ended, Job, News, spoken
+from matters.harness.training.stopping import Stopped
+
+Train = Callable[[Job, Emit], None]
+
+
+def train_job(job: Job, emit: Emit) -> None:
+    """Train the job's runs. Raises Stopped on SIGTERM, and OSError for trouble of the store."""
+    from matters.harness.training.worker import train_population
+
+    train_population(
+        job.store,
+        list(job.specs),
+        emit,
+        checkpoint_seconds=job.checkpoint_seconds,
+        retry_failed=job.retry_failed,
+        keep_state=job.keep_state,
+    )
+
+
+def libc() -> str:
+    """The C library, on whose version the bits of transcendental functions hang."""
+    return " ".join(platform.libc_ver())
+
+
+def unlike(job: Job) -> str:
+    """In what this worker is not as the driver that sent the job, in one line; empty if it is."""
+    from matters.harness.training.code import code_of
+
+    node = platform.node()
+    if job.libc and job.libc != libc():
+        return f"node {node}: its C library is {libc()}, the driver's {job.libc}: it would give other bits"
+    if job.training_code and job.training_code != (own := code_of(job.specs[0])):
+        return (
+            f"node {node}: its training code is {own[:12]}, the driver's {job.training_code[:12]}: "
+            "install the same version of Matters and its packages there"
+        )
+    return ""
+
+
+def serve(jobs: Iterable[str], say: Callable[[News], None], train: Train = train_job) -> None:
+    """Train jobs, a line each, until there are no more."""
+    for line in jobs:
+        try:
+            job = Job.of(line)
+            refusal = unlike(job)
+            if not refusal:
+                train(job, say)
+        except Stopped:
+            # With the checkpoints taken, end as the signal would have had it.
+            os.kill(os.getpid(), signal.SIGTERM)
+        except Exception as error:
+            say(Ended(one_line(error)))
+        else:
+            say(Ended(refusal or None))
+
+
+def work(train: Train = train_job) -> None:
+    """Serve the jobs that come on standard input; what is said goes to standard output.
+
+    Whatever else writes there, an environment say, is sent to standard error. The end of the input ends an
+    idle worker, and at once a busy one: its driver is gone, and the runs go on from their checkpoints.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the driver decides
+    with os.fdopen(os.dup(1), "w", buffering=1) as out:
+        os.dup2(2, 1)
+        serve(_lines(sys.stdin), _teller(out), train)
+
+
+def work_on(jobs: Path, index: int, news: Path, train: Train = train_job) -> None:
+    """Serve one line of a file; what is said is appended to another file."""
+    line = jobs.read_text().splitlines()[index]
+    with news.open("a", buffering=1) as out:
+        serve([line], _teller(out), train)
+
+
+def one_line(error: Exception) -> str:
+    """An error and its place, for a screen."""
+    frames = traceback.extract_tb(error.__traceback__)
+    place = f" ({os.path.basename(frames[-1].filename)}:{frames[-1].lineno})" if frames else ""
+    text = " ".join(str(error).split())
+    return f"{type(error).__name__}: {text}{place}"
+
+
+def _teller(out: TextIO) -> Callable[[News], None]:
+    def say(news: News) -> None:
+        out.write(spoken(news) + "\n")
+
+    return say
+
+
+def _lines(stream: TextIO) -> Iterator[str]:
+    """The lines of a stream, read by a thread, which ends a process that is busy when they end."""
+    waiting: queue.Queue[str | None] = queue.Queue()
+    busy = threading.Event()
+
+    def read() -> None:
+        for line in stream:
+            waiting.put(line)
+        if busy.is_set() or not waiting.empty():
+            os._exit(1)
+        waiting.put(None)
+
+    threading.Thread(target=read, daemon=True).start()
+    while (line := waiting.get()) is not None:
+        busy.set()
+        yield line
+        busy.clear()
