@@ -12,6 +12,7 @@ import queue
 import signal
 import sys
 import threading
+import time
 import traceback
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
@@ -21,6 +22,8 @@ from matters.harness.training.job import Emit, Ended, Job, News, spoken
 from matters.harness.training.stopping import Stopped
 
 Train = Callable[[Job, Emit], None]
+GRACE_SECONDS = 4.0
+"""For a last checkpoint when the driver is gone."""
 
 
 def train_job(job: Job, emit: Emit) -> None:
@@ -78,7 +81,7 @@ def work(train: Train = train_job) -> None:
     """Serve the jobs that come on standard input; what is said goes to standard output.
 
     Whatever else writes there, an environment say, is sent to standard error. The end of the input ends an
-    idle worker, and at once a busy one: its driver is gone, and the runs go on from their checkpoints.
+    idle worker, and a busy one, too: its driver is gone. It takes a last checkpoint as on SIGTERM.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the driver decides
     with os.fdopen(os.dup(1), "w", buffering=1) as out:
@@ -117,6 +120,8 @@ def _lines(stream: TextIO) -> Iterator[str]:
         for line in stream:
             waiting.put(line)
         if busy.is_set() or not waiting.empty():
+            os.kill(os.getpid(), signal.SIGTERM)
+            time.sleep(GRACE_SECONDS)
             os._exit(1)
         waiting.put(None)
 
