@@ -122,6 +122,14 @@ def portable(session: nox.Session) -> None:
 
 
 @nox.session(default=False)
+def cluster(session: nox.Session) -> None:
+    """A suite on a Ray cluster and on a real SLURM of this machine, in trouble: the local run's digests."""
+    session.install(*CONSTRAINED, "-e", ".[development,ray]")
+    session.env.update(ONE_THREAD)
+    session.run("python", "-m", "testing.clusters", *session.posargs)
+
+
+@nox.session(default=False)
 def coverage(session: nox.Session) -> None:
     """Intervals cover and tests err as often as they say; writes docs/coverage.md (ten minutes)."""
     install_matters(session)

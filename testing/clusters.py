@@ -3,8 +3,9 @@
     python -m testing.clusters ray slurm
 
 Ray: three nodes of one core, one of which is taken away in the middle. SLURM: `slurmctld` and two `slurmd`
-on loopback, with `munge` (Debian's packages `slurmctld slurmd munge`; as root), a job cancelled and one requeued in
-the middle. Each suite has to come to its end with the digests of the local run. What is not installed is said.
+on loopback, with `munge` (Debian's packages `slurmctld slurmd munge`; as root), a job cancelled and one
+requeued in the middle. Each suite has to come to its end with the digests of the local run. What is not
+installed is said.
 """
 
 import argparse
@@ -96,7 +97,7 @@ def on_ray(suite: Path, store: Path) -> str:
         if running.wait(900):
             raise SystemExit(f"ray: the command ended with {running.returncode}")
     finally:
-        cluster.shutdown()
+        cluster.shutdown()  # type: ignore[no-untyped-call]
     return "3 nodes, one removed in the middle"
 
 
