@@ -17,7 +17,7 @@ import torch
 from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt
 from torch import Tensor
 
-from matters.algorithms.interface import Metrics, Rollout, Twin
+from matters.algorithms.interface import Metrics, Problem, Rollout, Twin
 from matters.algorithms.maths.advantages import standardised
 from matters.algorithms.maths.moments import DIVERGING
 from matters.algorithms.maths.schedules import linear_decay
@@ -62,6 +62,15 @@ class Tricks(OnPolicyTricks):
     advantage_normalisation: bool = Field(
         False, description="standardise advantages over the batch (an option of Stable-Baselines3, off there)"
     )
+    rms_epsilon_inside: bool = Field(
+        False,
+        description="RMSProp's ε is added under the root (Mnih et al. 2016, equation S2; TensorFlow, "
+        "baselines); off: to the root (PyTorch)",
+    )
+    rms_start: PositiveFloat | None = Field(
+        None,
+        description="where RMSProp's running mean square starts; off: 0 (PyTorch); TensorFlow, baselines: 1",
+    )
 
 
 class Config(OnPolicyConfig):
@@ -75,7 +84,7 @@ class Config(OnPolicyConfig):
     rms_decay: float = Field(
         0.99, ge=0, lt=1, description="α, how much RMSProp keeps of its running mean square"
     )
-    rms_epsilon: PositiveFloat = Field(1e-5, description="RMSProp's ε, outside the root")
+    rms_epsilon: PositiveFloat = Field(1e-5, description="RMSProp's ε")
     value_coefficient: PositiveFloat = Field(0.5, description="c₁, weight of the value loss")
     entropy_coefficient: NonNegativeFloat = Field(0.0, description="c₂, weight of the entropy bonus")
     tricks: Tricks = Field(Tricks(), description="named switches, off as in the paper")
@@ -90,8 +99,22 @@ PRESETS: dict[str, Config] = {
 
 NO_EFFECT = actor_critic.NO_EFFECT
 
-init, observe, act = actor_critic.init, actor_critic.observe, actor_critic.act
+observe, act = actor_critic.observe, actor_critic.act
 sizes, to_environment, parameters = actor_critic.sizes, actor_critic.to_environment, actor_critic.parameters
+
+
+def init(
+    config: Config,
+    problem: Problem,
+    generators: Sequence[np.random.Generator],
+    dtype: torch.dtype = torch.float32,
+) -> ActorCritic:
+    """A first state, one row a generator."""
+    state = actor_critic.init(config, problem, generators, dtype)
+    if config.tricks.rms_start is not None:
+        for theta in (state.policy, state.value):
+            theta.second.fill_(config.tricks.rms_start)
+    return state
 
 
 @DIVERGING
@@ -118,7 +141,14 @@ def update(
         coefficient = clip_coefficient(norm, limit=config.tricks.gradient_clip)
         gradients = [descent * coefficient for descent in gradients]
     for theta, descent in zip((state.policy, state.value), gradients, strict=True):
-        rmsprop_step(theta, descent, learning_rate=rate, decay=config.rms_decay, epsilon=config.rms_epsilon)
+        rmsprop_step(
+            theta,
+            descent,
+            learning_rate=rate,
+            decay=config.rms_decay,
+            epsilon=config.rms_epsilon,
+            inside=config.tricks.rms_epsilon_inside,
+        )
 
     return diagnostics(state, batch) | {
         "policy_loss": policy_loss,

@@ -34,6 +34,10 @@ class Inert:
 
 
 TRICKS = {
+    "tricks.reward_scale": Knob(3.0),
+    "tricks.action_squash": Knob(True),
+    "tricks.softplus_std": Knob(True),
+    "tricks.state_dependent_std": Knob(True),
     "tricks.reward_scaling": Knob(True),
     "tricks.reward_clip": Knob(0.5),
     "tricks.observation_normalisation": Knob(True),
@@ -100,6 +104,8 @@ KNOBS: dict[str, dict[str, Knob]] = {
         "value_coefficient": Knob(0.1, {"tricks.gradient_clip": 0.1}),
         "entropy_coefficient": Knob(0.1),
         "tricks.advantage_normalisation": Knob(True),
+        "tricks.rms_epsilon_inside": Knob(True),
+        "tricks.rms_start": Knob(1.0),
     },
     "npg": NATURAL
     | {
@@ -145,13 +151,20 @@ KNOBS: dict[str, dict[str, Knob]] = {
         "tricks.value_clip": Knob(True),
         "tricks.advantage_normalisation": Knob("minibatch"),
         "tricks.kl_stop": Knob(1e-4),
+        "tricks.value_clip_in_spreads": Knob(True, {"tricks.value_clip": True, "clip": 0.05}),
+        "tricks.value_huber": Knob(0.1),
+        "tricks.value_normalisation": Knob(True),
+        "tricks.recompute_advantages": Knob(True),
+        "tricks.reverse_kl": Knob(True, PENALTY | {"kl_coefficient": 30.0}),
     },
 }
 
 SHARED_INERT: dict[str, list[Inert]] = {
     "tricks.time_limit_terminal": [Inert(time_limits=False)],
     "tricks.log_std_init": [Inert(BETA)],
-    "tricks.action_clip": [Inert(BETA)],
+    "tricks.action_clip": [Inert(BETA), Inert({"tricks.action_squash": True})],
+    "tricks.softplus_std": [Inert(BETA)],
+    "tricks.state_dependent_std": [Inert(BETA)],
     "tricks.sample_moments": [Inert()],
 }
 
@@ -198,6 +211,9 @@ INERT: dict[str, dict[str, list[Inert]]] = {
         "value_coefficient": [Inert(within=1e-5)],
         "tricks.gradient_clip_of": [Inert()],
         "tricks.kl_stop": [Inert(value=1e6)],
+        "tricks.value_clip_in_spreads": [Inert()],
+        "tricks.recompute_advantages": [Inert({"epochs": 1})],
+        "tricks.reverse_kl": [Inert()],
     },
 }
 

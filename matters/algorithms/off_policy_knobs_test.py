@@ -26,6 +26,8 @@ SHARED = {
     "critic_learning_rate": Knob(1e-3),
     "critic_weight_decay": Knob(0.1),
     "tricks.time_limit_terminal": Knob(True),
+    "tricks.critic_huber": Knob(0.01),
+    "tricks.reward_scale": Knob(5.0),
 }
 DETERMINISTIC = SHARED | {
     "exploration": Knob(None),
@@ -44,6 +46,7 @@ KNOBS: dict[str, dict[str, Knob]] = {
         "tricks.policy_delay": Knob(None),
         "tricks.target_noise": Knob(None),
         "target_noise_clip": Knob(0.01),
+        "tricks.shared_target_noise": Knob(True),
     },
     "sac": SHARED
     | {
@@ -70,7 +73,11 @@ DETERMINISTICALLY_INERT = SHARED_INERT | {
 
 INERT: dict[str, dict[str, list[Inert]]] = {
     "ddpg": DETERMINISTICALLY_INERT,
-    "td3": DETERMINISTICALLY_INERT | {"target_noise_clip": [Inert({"tricks.target_noise": None})]},
+    "td3": DETERMINISTICALLY_INERT
+    | {
+        name: [Inert({"tricks.target_noise": None})]
+        for name in ("target_noise_clip", "tricks.shared_target_noise")
+    },
     "sac": SHARED_INERT
     | {
         "target_entropy": [Inert(FIXED)],

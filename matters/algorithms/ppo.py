@@ -27,11 +27,18 @@ from torch import Tensor
 from matters.algorithms.interface import Bound, Metrics, Problem, Rollout, Twin, When
 from matters.algorithms.maths.advantages import standardised, standardised_in_groups
 from matters.algorithms.maths.kernels import exp
-from matters.algorithms.maths.moments import DIVERGING
+from matters.algorithms.maths.moments import DIVERGING, include, standardise, start
 from matters.algorithms.maths.schedules import adapted_kl_coefficient, linear_decay
 from matters.algorithms.maths.surrogates import clipped_surrogate
 from matters.algorithms.parts import actor_critic
-from matters.algorithms.parts.actor_critic import ActorCritic, Batch, OnPolicyConfig, prepare, value_gradient
+from matters.algorithms.parts.actor_critic import (
+    ActorCritic,
+    Batch,
+    OnPolicyConfig,
+    estimate,
+    prepare,
+    value_gradient,
+)
 from matters.algorithms.parts.bounds import clip_bound, stop_bound
 from matters.algorithms.parts.optimisers import adam_step, clip_coefficient, global_norm
 from matters.algorithms.parts.policies import sum_of
@@ -81,6 +88,29 @@ class Tricks(AdamTricks):
 
     value_clip: bool = Field(
         False, description="clip the change of the value to ± clip and take the larger error [1]"
+    )
+    value_clip_in_spreads: bool = Field(
+        False,
+        description="value_clip's ε is in standard deviations of the batch's targets; off: in units of V, so "
+        "that it means another thing wherever rewards have another size",
+    )
+    value_huber: PositiveFloat | None = Field(
+        None,
+        description="errors of V beyond this count linearly (Huber 1964; Andrychowicz et al. 2021)",
+    )
+    value_normalisation: bool = Field(
+        False,
+        description="V's network predicts its targets standardised by their running moments (Andrychowicz et "
+        "al. 2021; PopArt, van Hasselt et al. 2016, without its rescaled weights)",
+    )
+    recompute_advantages: bool = Field(
+        False,
+        description="values and advantages anew before each epoch (Andrychowicz et al. 2021; Tianshou)",
+    )
+    reverse_kl: bool = Field(
+        False,
+        description="the KL penalty is of KL(new ‖ old); off: of KL(old ‖ new) (Hsu et al. 2020 compare "
+        "them); the adaptive one aims at KL(old ‖ new) all the same",
     )
     gradient_clip_of: Literal["each", "policy"] | None = Field(
         None,
@@ -256,6 +286,14 @@ NO_EFFECT = actor_critic.NO_EFFECT | {
         "gradient_clip is off", lambda config: config.tricks.gradient_clip is None
     ),
     "tricks.kl_stop": When("no minibatch's KL estimate exceeded 1.5 × kl_stop"),
+    "tricks.value_clip_in_spreads": When(
+        "tricks.value_clip is off", lambda config: not config.tricks.value_clip
+    ),
+    "tricks.recompute_advantages": When("epochs is 1", lambda config: config.epochs == 1),
+    "tricks.reverse_kl": When(
+        "objective is neither 'kl-adaptive' nor 'kl-fixed'",
+        lambda config: config.objective not in ("kl-adaptive", "kl-fixed"),
+    ),
 }
 
 observe, act = actor_critic.observe, actor_critic.act
@@ -290,6 +328,8 @@ def init(
 ) -> State:
     """A first state, one row a generator."""
     shared = actor_critic.init(config, problem, generators, dtype)
+    if config.tricks.value_normalisation:
+        shared.value_moments = start(len(generators), 1)
     return State(**vars(shared), kl_coefficient=torch.full((len(generators),), config.kl_coefficient))
 
 
@@ -308,11 +348,12 @@ def update(
     if config.tricks.anneal_lr:
         learning_rate = linear_decay(learning_rate, progress=progress)
         value_rate = linear_decay(value_rate, progress=progress)
-    batch = prepare(state, config, rollout)
-    if config.tricks.advantage_normalisation == "batch":
-        batch.advantage = standardised(batch.advantage)
+    batch = prepare(state, config, rollout, keep_reward=config.tricks.recompute_advantages)
+    if state.value_moments is not None:
+        include(state.value_moments, batch.target.unsqueeze(2).numpy())
+    batch = in_units(state, config, batch)
 
-    steps = list(minibatch_steps(state, config, batch, generators, learning_rate, value_rate))
+    steps = list(minibatch_steps(state, config, batch, generators, learning_rate, value_rate, rollout))
 
     metrics = actor_critic.diagnostics(state, batch, clip=config.clip)
     if config.objective == "kl-adaptive":
@@ -328,6 +369,29 @@ def update(
     return metrics
 
 
+def in_units(state: State, config: Config, batch: Batch) -> Batch:
+    """The batch with advantages, targets and values in the units that the tricks ask for."""
+    if config.tricks.advantage_normalisation == "batch":
+        batch.advantage = standardised(batch.advantage)
+    if state.value_moments is not None:
+        for part in ("target", "value"):
+            raw = getattr(batch, part).unsqueeze(2).numpy()
+            setattr(batch, part, torch.from_numpy(standardise(state.value_moments, raw)).squeeze(2))
+    if config.tricks.value_clip_in_spreads:
+        batch.target_spread = batch.target.std(1, keepdim=True)
+    return batch
+
+
+def estimated_anew(state: State, config: Config, batch: Batch, rollout: Rollout) -> Batch:
+    """The batch with advantages and targets by V as it now is; what V was when acting stays."""
+    assert batch.reward is not None, "recompute_advantages is on"
+    advantage, value = estimate(state, config, rollout, batch.reward.view_as(rollout.reward))
+    anew = replace(batch, advantage=advantage.flatten(1), target=(advantage + value).flatten(1))
+    anew = in_units(state, config, anew)
+    anew.value = batch.value
+    return anew
+
+
 def minibatch_steps(
     state: State,
     config: Config,
@@ -335,8 +399,12 @@ def minibatch_steps(
     generators: Sequence[np.random.Generator],
     learning_rate: float,
     value_rate: float,
+    rollout: Rollout | None = None,
 ) -> Iterator[MinibatchStep]:
-    """Every minibatch step of every epoch, taken as the caller asks for it."""
+    """Every minibatch step of every epoch, taken as the caller asks for it.
+
+    `rollout` is what the batch was made of; needed only for advantages that are computed anew.
+    """
     size = batch.advantage.shape[1]
     active = torch.ones(len(generators), dtype=torch.bool)
     # All orders are drawn first: where a seed stops early must not show in its generator, since others in its
@@ -345,7 +413,10 @@ def minibatch_steps(
         torch.from_numpy(np.stack([generator.permutation(size) for generator in generators]))
         for _ in range(config.epochs)
     ]
-    for order in orders:
+    for epoch, order in enumerate(orders):
+        if epoch and config.tricks.recompute_advantages:
+            assert rollout is not None, "recompute_advantages is on"
+            batch = estimated_anew(state, config, batch, rollout)
         shuffled = batch.take(order)
         if config.tricks.advantage_normalisation == "minibatch":
             shuffled.advantage = standardised_in_groups(shuffled.advantage, size=config.minibatch_size)
@@ -404,10 +475,12 @@ def differentiate(state: State, config: Config, batch: Batch) -> tuple[Minibatch
     objective = surrogate.mean(1)
     slopes = [state.actor.log_prob_gradient(policy, batch.action, slope * ratio * (-1 / size))]
     if config.objective in ("kl-adaptive", "kl-fixed"):
-        kl = state.actor.kl(batch.old, policy)
+        reverse = config.tricks.reverse_kl
+        kl = state.actor.kl(*((policy, batch.old) if reverse else (batch.old, policy)))
         objective = objective - state.kl_coefficient * kl.mean(1)
         weight = (state.kl_coefficient / size)[:, None].expand_as(kl)
-        slopes.append(state.actor.kl_gradient(batch.old, policy, weight))
+        slope_of = state.actor.reverse_kl_gradient if reverse else state.actor.kl_gradient
+        slopes.append(slope_of(batch.old, policy, weight))
 
     entropy = state.actor.entropy(policy)
     if config.entropy_coefficient:
@@ -419,6 +492,7 @@ def differentiate(state: State, config: Config, batch: Batch) -> tuple[Minibatch
         state,
         batch,
         clip=config.clip if config.tricks.value_clip else None,
+        huber=config.tricks.value_huber,
         coefficient=config.value_coefficient,
     )
     gradients = [state.actor.gradient(forward, sum_of(slopes)), value_descent]

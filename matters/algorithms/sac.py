@@ -42,6 +42,7 @@ from matters.algorithms.parts.critics import (
     no_bootstrap,
     normal,
     q_values,
+    reward_of,
 )
 from matters.algorithms.parts.mlp import Mlp, uniform
 from matters.algorithms.parts.optimisers import adam_step
@@ -248,7 +249,9 @@ def gradient_step(
     action, log_prob = sample_squashed(config, mean, log_std, noise[:, 1])
     values = q_values(state.critics, state.critics.target.arrays, batch.successor, action).value
     value = values.min(1).values - alpha[:, None] * log_prob
-    target = bootstrapped(batch.reward, value, no_bootstrap(config, batch), discount=config.discount)
+    target = bootstrapped(
+        reward_of(config, batch), value, no_bootstrap(config, batch), discount=config.discount
+    )
     step = critic_step(state.critics, config, batch, target, factor=0.5)
     log_prob, actor_loss = policy_step(state, config, batch, alpha, noise[:, 0])
     temperature_loss = temperature_step(state, config, alpha, log_prob) if config.learn_temperature else None

@@ -30,7 +30,7 @@ from matters.algorithms.interface import Metrics, Problem, ReplayBatch, Twin, Wh
 from matters.algorithms.maths.moments import DIVERGING
 from matters.algorithms.maths.targets import bootstrapped, smoothed
 from matters.algorithms.parts import critics, deterministic_policy
-from matters.algorithms.parts.critics import critic_step, no_bootstrap, normal, q_values
+from matters.algorithms.parts.critics import critic_step, no_bootstrap, normal, q_values, reward_of
 from matters.algorithms.parts.deterministic_policy import (
     Deterministic,
     DeterministicConfig,
@@ -69,6 +69,11 @@ class Tricks(OffPolicyTricks):
     )
     target_noise: PositiveFloat | None = Field(
         None, description="σ of the noise on the target policy's actions"
+    )
+    shared_target_noise: bool = Field(
+        False,
+        description="one number of that noise per transition, for all dimensions of its action (the authors' "
+        "code of 2018, commit 32c6d47); off: one per dimension",
     )
 
 
@@ -118,7 +123,10 @@ PRESETS: dict[str, Config] = {
 }
 
 NO_EFFECT = deterministic_policy.NO_EFFECT | {
-    "target_noise_clip": When("tricks.target_noise is off", lambda config: config.tricks.target_noise is None)
+    **dict.fromkeys(
+        ("target_noise_clip", "tricks.shared_target_noise"),
+        When("tricks.target_noise is off", lambda config: config.tricks.target_noise is None),
+    )
 }
 
 observe, to_environment = critics.observe, critics.to_environment
@@ -142,7 +150,9 @@ def update(
     state: State, config: Config, batch: ReplayBatch, generators: Sequence[np.random.Generator]
 ) -> Metrics:
     """One gradient step, in place."""
-    noise = None if config.tricks.target_noise is None else normal(generators, *batch.action.shape[1:])
+    size, actions = batch.action.shape[1:]
+    drawn = 1 if config.tricks.shared_target_noise else actions
+    noise = None if config.tricks.target_noise is None else normal(generators, size, drawn)
     return gradient_step(state, config, batch, noise).metrics
 
 
@@ -157,7 +167,9 @@ def gradient_step(
         assert noise is not None, "target_noise is on"
         action = smoothed(action, noise, scale=config.tricks.target_noise, clip=config.target_noise_clip)
     value = q_values(state.critics, state.critics.target.arrays, batch.successor, action).value.min(1).values
-    target = bootstrapped(batch.reward, value, no_bootstrap(config, batch), discount=config.discount)
+    target = bootstrapped(
+        reward_of(config, batch), value, no_bootstrap(config, batch), discount=config.discount
+    )
     step = DeterministicStep(target, critic_step(state.critics, config, batch, target))
     if int(state.updates[0]) % (config.tricks.policy_delay or 1) == 0:  # a population's seeds step together
         step.actor_loss = policy_step(state, config, batch)

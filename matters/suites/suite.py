@@ -205,6 +205,12 @@ class Suite(BaseModel):
             variant = self.variants[name]
             policy = getattr(variant.on(environment), "policy", None)
             made = self._made(environment)
+            squashed = getattr(getattr(variant.on(environment), "tricks", None), "action_squash", False)
+            if squashed and not environments.bounded(*made):
+                raise ValueError(
+                    f"{dotted('variants', name, 'config.tricks.action_squash')} = true: needs bounded actions,"
+                    f" which {environment} has not; valid: false"
+                )
             if policy == "beta" and not environments.bounded(*made):
                 raise ValueError(
                     f"{dotted('variants', name, 'config.policy')} = 'beta': needs bounded actions, which"

@@ -463,6 +463,17 @@ def test_a_beta_policy_of_unbounded_actions_is_one_line_that_names_variant_and_e
     )
 
 
+def test_squashed_actions_without_bounds_are_one_line_that_names_variant_and_environment(
+    unbounded: str,
+) -> None:
+    squashed = SMALL.replace("gradient_clip = false", "action_squash = true, action_clip = false")
+    assert "ppo-slow" in suite(tomllib.loads(squashed)).variants
+    assert refusal(squashed.replace("Hopper-v5", unbounded)) == (
+        "suite: variants.ppo-slow.config.tricks.action_squash = true: needs bounded actions,"
+        " which test/Unbounded-v0 has not; valid: false"
+    )
+
+
 def test_an_off_policy_algorithm_of_unbounded_actions_is_one_line_that_names_variant_and_environment(
     unbounded: str,
 ) -> None:

@@ -30,10 +30,10 @@ def gaussian_log_prob(
 def gaussian_log_prob_gradients(
     action: Float[Tensor, "S B A"],
     mean: Float[Tensor, "S B A"],
-    log_std: Float[Tensor, "S 1 A"],
+    log_std: Float[Tensor, "S #B A"],
     weight: Float[Tensor, "S B"],
-) -> tuple[Float[Tensor, "S B A"], Float[Tensor, "S 1 A"]]:
-    """To μ, weight · (a − μ) / σ²; to log σ, Σ weight · [ ((a − μ) / σ)² − 1 ].
+) -> tuple[Float[Tensor, "S B A"], Float[Tensor, "S #B A"]]:
+    """To μ, weight · (a − μ) / σ²; to log σ, Σ weight · [ ((a − μ) / σ)² − 1 ], of each sample if σ is.
 
     Williams 1992, "Simple statistical gradient-following algorithms for connectionist reinforcement
     learning", section 6.
@@ -41,11 +41,11 @@ def gaussian_log_prob_gradients(
     precision = exp(-log_std)
     z = (action - mean) * precision
     weight = weight[..., None]
-    return weight * z * precision, (weight * (z * z - 1)).sum(1, keepdim=True)
+    return weight * z * precision, _summed_like(log_std, weight * (z * z - 1))
 
 
-def gaussian_entropy(log_std: Float[Tensor, "S 1 A"]) -> Float[Tensor, "S 1"]:
-    """H = Σᵢ (log σᵢ + ½ log 2πe); it does not depend on the observation."""
+def gaussian_entropy(log_std: Float[Tensor, "S B A"]) -> Float[Tensor, "S B"]:
+    """H = Σᵢ (log σᵢ + ½ log 2πe); it depends on the observation only as σ does."""
     return (log_std + (HALF_LOG_TWO_PI + 0.5)).sum(-1)
 
 
@@ -53,7 +53,7 @@ def gaussian_kl(
     mean_old: Float[Tensor, "S B A"],
     log_std_old: Float[Tensor, "S #B A"],
     mean_new: Float[Tensor, "S B A"],
-    log_std_new: Float[Tensor, "S 1 A"],
+    log_std_new: Float[Tensor, "S #B A"],
 ) -> Float[Tensor, "S B"]:
     """KL(old ‖ new) = Σᵢ [ log σₙ/σₒ + (σₒ² + (μₒ − μₙ)²) / (2 σₙ²) − ½ ]."""
     precision = exp(-2 * log_std_new)
@@ -65,28 +65,49 @@ def gaussian_kl_gradients(
     mean_old: Float[Tensor, "S B A"],
     log_std_old: Float[Tensor, "S #B A"],
     mean_new: Float[Tensor, "S B A"],
-    log_std_new: Float[Tensor, "S 1 A"],
+    log_std_new: Float[Tensor, "S #B A"],
     weight: Float[Tensor, "S B"],
-) -> tuple[Float[Tensor, "S B A"], Float[Tensor, "S 1 A"]]:
+) -> tuple[Float[Tensor, "S B A"], Float[Tensor, "S #B A"]]:
     """To μₙ, weight · (μₙ − μₒ) / σₙ²; to log σₙ, Σ weight · [ 1 − (σₒ² + (μₒ − μₙ)²) / σₙ² ]."""
     precision = exp(-2 * log_std_new)
     change = mean_new - mean_old
     spread = exp(2 * log_std_old) + change * change
     weight = weight[..., None]
-    return weight * change * precision, (weight * (1 - spread * precision)).sum(1, keepdim=True)
+    return weight * change * precision, _summed_like(log_std_new, weight * (1 - spread * precision))
+
+
+def gaussian_reverse_kl_gradients(
+    mean_old: Float[Tensor, "S B A"],
+    log_std_old: Float[Tensor, "S #B A"],
+    mean_new: Float[Tensor, "S B A"],
+    log_std_new: Float[Tensor, "S #B A"],
+    weight: Float[Tensor, "S B"],
+) -> tuple[Float[Tensor, "S B A"], Float[Tensor, "S #B A"]]:
+    """Of Σ weight · KL(new ‖ old): to μₙ, weight · (μₙ − μₒ) / σₒ²; to log σₙ, Σ weight · [σₙ²/σₒ² − 1]."""
+    precision = exp(-2 * log_std_old)
+    weight = weight[..., None]
+    growth = exp(2 * (log_std_new - log_std_old)) - 1
+    return weight * (mean_new - mean_old) * precision, _summed_like(log_std_new, weight * growth)
+
+
+def _summed_like(log_std: Float[Tensor, "S #B A"], each: Float[Tensor, "S B A"]) -> Float[Tensor, "S #B A"]:
+    """The slope to log σ from those of the samples: their sum where all of them share it."""
+    return each if log_std.shape[1] == each.shape[1] else each.sum(1, keepdim=True)
 
 
 def gaussian_fisher(
-    log_std: Float[Tensor, "S 1 A"],
+    log_std: Float[Tensor, "S #B A"],
     to_mean: Float[Tensor, "S B A"],
-    to_log_std: Float[Tensor, "S 1 A"],
+    to_log_std: Float[Tensor, "S #B A"],
     weight: float,
-) -> tuple[Float[Tensor, "S B A"], Float[Tensor, "S 1 A"]]:
-    """The Fisher information, 1/σ² of μ and 2 of log σ, times changes of both; of log σ over all B samples.
+) -> tuple[Float[Tensor, "S B A"], Float[Tensor, "S #B A"]]:
+    """The Fisher information, 1/σ² of μ and 2 of log σ, times changes of both; over all B samples of a shared
+    log σ.
 
     Amari 1998, "Natural gradient works efficiently in learning", section 3.
     """
-    return to_mean * (weight * exp(-2 * log_std)), to_log_std * (2 * weight * to_mean.shape[1])
+    samples = 1 if log_std.shape[1] == to_mean.shape[1] else to_mean.shape[1]
+    return to_mean * (weight * exp(-2 * log_std)), to_log_std * (2 * weight * samples)
 
 
 def squashed_gaussian_log_prob(
@@ -213,6 +234,18 @@ def beta_kl_gradients(
     both, weight = (a + b).digamma() - (a_new + b_new).digamma(), weight[..., None]
     to_a, to_b = (new.digamma() - old.digamma() + both for old, new in ((a, a_new), (b, b_new)))
     return (weight * to_a).to(alpha_new.dtype), (weight * to_b).to(alpha_new.dtype)
+
+
+def beta_reverse_kl_gradients(
+    alpha_old: Float[Tensor, "S B A"],
+    beta_old: Float[Tensor, "S B A"],
+    alpha_new: Float[Tensor, "S B A"],
+    beta_new: Float[Tensor, "S B A"],
+    weight: Float[Tensor, "S B"],
+) -> tuple[Float[Tensor, "S B A"], Float[Tensor, "S B A"]]:
+    """Of Σ weight · KL(new ‖ old): `beta_fisher` of the new ones times (αₙ − αₒ, βₙ − βₒ)."""
+    to_a, to_b = beta_fisher(alpha_new, beta_new, alpha_new - alpha_old, beta_new - beta_old, 1.0)
+    return weight[..., None] * to_a, weight[..., None] * to_b
 
 
 def beta_fisher(

@@ -68,6 +68,12 @@ def include(moments: Moments, samples: Float[np.ndarray, "S N D"], *, unbiased: 
     count[:] = total
 
 
+def restore(moments: Moments, samples: Float[Tensor, "S B"]) -> Float[Tensor, "S B"]:
+    """x √(variance + 1e-8) + mean, of moments of one number, in the samples' type; undoes `standardise`."""
+    spread = np.sqrt(moments.variance.numpy() + 1e-8)
+    return torch.from_numpy((samples.numpy() * spread + moments.mean.numpy()).astype(samples.numpy().dtype))
+
+
 @DIVERGING
 def standardise(moments: Moments, samples: Float[np.ndarray, "S N D"]) -> Float[np.ndarray, "S N D"]:
     """(x − mean) / √(variance + 1e-8), in the samples' own type."""

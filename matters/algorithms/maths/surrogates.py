@@ -3,9 +3,14 @@
 The slope is the derivative to the first argument, as autograd finds it; surrogates_test.py compares them.
 """
 
+from collections.abc import Callable
+
 import torch
 from jaxtyping import Float
 from torch import Tensor
+
+ErrorOf = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
+"""Of values and targets: the error of each, and its slope."""
 
 
 def clipped_surrogate(
@@ -28,19 +33,33 @@ def squared_error(
     return error * error, 2 * error
 
 
+def huber_error(
+    value: Float[Tensor, "S *K B"], target: Float[Tensor, "S *L B"], *, delta: float
+) -> tuple[Float[Tensor, "S *K B"], Float[Tensor, "S *K B"]]:
+    """(V − V_target)² up to an error of `delta`, beyond it a straight line of the same slope; and its slope.
+
+    Huber 1964, "Robust estimation of a location parameter", without the factor ½, as `squared_error` is.
+    """
+    error = value - target
+    bounded = error.clamp(-delta, delta)
+    return bounded * (2 * error - bounded), 2 * bounded
+
+
 def clipped_squared_error(
     value: Float[Tensor, "S B"],
     value_old: Float[Tensor, "S B"],
     target: Float[Tensor, "S B"],
     *,
-    clip: float,
+    clip: float | Float[Tensor, "S 1"],
+    error: ErrorOf = squared_error,
 ) -> tuple[Float[Tensor, "S B"], Float[Tensor, "S B"]]:
     """max{(V − V_target)², (clip(V, V_old − ε, V_old + ε) − V_target)²} and its slope, 0 where V is clipped.
 
-    Engstrom et al. 2020, "Implementation matters in deep policy gradients", section 3, item 1.
+    `error` may be another one. Engstrom et al. 2020, "Implementation matters in deep policy gradients",
+    section 3, item 1.
     """
-    plain, slope = squared_error(value, target)
+    plain, slope = error(value, target)
     change = value - value_old
-    clipped, _ = squared_error(value_old + change.clamp(-clip, clip), target)
+    clipped, _ = error(value_old + change.clamp(-clip, clip), target)  # type: ignore[arg-type]  # two numbers or two tensors
     at_bound = (clipped > plain) & (change.abs() > clip)  # within the clip they may differ by rounding
     return torch.where(at_bound, clipped, plain), slope.masked_fill(at_bound, 0.0)

@@ -1,9 +1,16 @@
+from functools import partial
+
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from matters.algorithms.maths.surrogates import clipped_squared_error, clipped_surrogate, squared_error
+from matters.algorithms.maths.surrogates import (
+    clipped_squared_error,
+    clipped_surrogate,
+    huber_error,
+    squared_error,
+)
 
 QUICK = settings(deadline=None, max_examples=50)
 RATIO = st.floats(0, 5)
@@ -48,6 +55,9 @@ def test_each_slope_is_that_which_autograd_finds(clip: float, dtype: torch.dtype
         lambda x: clipped_surrogate(1 + x, target, clip=clip),
         lambda x: squared_error(x, target),
         lambda x: clipped_squared_error(x, old, target, clip=clip),
+        lambda x: huber_error(x, target, delta=clip),
+        lambda x: clipped_squared_error(x, old, target, clip=clip, error=partial(huber_error, delta=0.7)),
+        lambda x: clipped_squared_error(x, old, target, clip=torch.full((2, 1), clip, dtype=dtype)),
     ):
         leaf = x.clone().requires_grad_()
         value, slope = function(leaf)
@@ -104,3 +114,11 @@ def test_a_clipped_value_gets_no_gradient_towards_the_target() -> None:
     value, old, target = (torch.tensor([[x]]) for x in (2.0, 1.0, 3.0))
     _, slope = clipped_squared_error(value, old, target, clip=0.2)
     assert float(slope) == 0
+
+
+@pytest.mark.parametrize(("error", "loss", "slope"), [(0.5, 0.25, 1.0), (1.0, 1.0, 2.0), (-3.0, 5.0, -2.0)])
+def test_hubers_error_is_the_square_up_to_delta_and_a_line_beyond(
+    error: float, loss: float, slope: float
+) -> None:
+    found, of = huber_error(torch.tensor([[2.0 + error]]), torch.tensor([[2.0]]), delta=1.0)
+    assert (float(found), float(of)) == (loss, slope)

@@ -1,8 +1,8 @@
 """What the on-policy algorithms share: policy, value function, and a rollout made a batch to learn from."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, fields
-from functools import cache
+from dataclasses import dataclass, field, fields
+from functools import cache, partial
 from itertools import repeat
 from typing import Any, Literal
 
@@ -15,8 +15,8 @@ from torch import Tensor
 from matters.algorithms.interface import Acted, Cost, Facts, Frozen, Metrics, Problem, Rollout, Sizes, When
 from matters.algorithms.maths.advantages import explained_variance, generalised_advantage
 from matters.algorithms.maths.kernels import exp
-from matters.algorithms.maths.moments import PRIOR, Moments, start
-from matters.algorithms.maths.surrogates import clipped_squared_error, squared_error
+from matters.algorithms.maths.moments import PRIOR, Moments, restore, start
+from matters.algorithms.maths.surrogates import clipped_squared_error, huber_error, squared_error
 from matters.algorithms.parts.mlp import Mlp, glorot, orthogonal, scaled_glorot
 from matters.algorithms.parts.normalisation import normalise_observation, scale_reward
 from matters.algorithms.parts.optimisers import adam_step, clip_coefficient, global_norm
@@ -57,7 +57,12 @@ NO_EFFECT: dict[str, When] = {
         lambda config: not (config.tricks.observation_normalisation or config.tricks.reward_scaling),
     ),
     "tricks.action_clip": When(
-        "policy is 'beta', whose actions are within the bounds", lambda config: config.policy == "beta"
+        "policy is 'beta' or actions are squashed: they are within the bounds",
+        lambda config: config.policy == "beta" or config.tricks.action_squash,
+    ),
+    **dict.fromkeys(
+        ("tricks.softplus_std", "tricks.state_dependent_std"),
+        When("policy is 'beta', which has no σ", lambda config: config.policy == "beta"),
     ),
 }
 """Fields of every on-policy config that change nothing under a condition."""
@@ -85,6 +90,8 @@ class ActorCritic:
     observation_moments: Moments
     return_moments: Moments
     running_return: Float[Tensor, "S N"]
+    value_moments: Moments | None = field(default=None, kw_only=True)
+    """Of the targets of V, whose network then predicts them standardised; None where it predicts V itself."""
 
 
 @dataclass
@@ -102,6 +109,10 @@ class Batch:
     """The policy that acted, for its KL to the new one."""
     fitted: Bool[Tensor, "S B"] | None = None
     """The samples that V is fitted to; None for all."""
+    reward: Float[Tensor, "S B"] | None = None
+    """Scaled and clipped; only where advantages are to be estimated anew from it."""
+    target_spread: Float[Tensor, "S 1"] | None = None
+    """The unit of the value clip; None where it is that of V."""
 
     def take(self, index: Tensor) -> "Batch":
         """The samples `index` [S, B'] of each seed."""
@@ -173,15 +184,22 @@ def init(
 
 
 def _actor(config: Any, problem: Problem) -> Policy:
-    """The policy that the config asks for. Raises ValueError for a Beta policy of unbounded actions."""
+    """The policy that the config asks for. Raises ValueError for what needs bounds that the actions lack."""
     tricks, actions = config.tricks, problem.action_size
+    if tricks.action_squash:
+        _squash_bounds(problem)
 
     def network(outputs: int) -> Mlp:
         return Mlp((problem.observation_size, *config.hidden, outputs), tricks.tanh_activations)
 
     if config.policy == "beta":
         return BetaPolicy(network(2 * actions), problem.action_low, problem.action_high)
-    return GaussianPolicy(network(actions), 0.0 if tricks.log_std_init is None else tricks.log_std_init)
+    return GaussianPolicy(
+        network(2 * actions if tricks.state_dependent_std else actions),
+        0.0 if tricks.log_std_init is None else tricks.log_std_init,
+        of_state=tricks.state_dependent_std,
+        softplus=tricks.softplus_std,
+    )
 
 
 def observe(
@@ -214,11 +232,23 @@ def act(
 
 
 def to_environment(config: Any, problem: Problem, action: Float[Tensor, "S N A"]) -> Float[Tensor, "S N A"]:
-    """What of an action is sent to the environment: all of it, or clipped to the bounds."""
+    """What of an action is sent to the environment: all of it, or squashed or clipped into the bounds."""
+    if config.tricks.action_squash:
+        middle, half = _squash_bounds(problem)
+        return torch.from_numpy(middle + half * np.tanh(action.numpy()))
     if not config.tricks.action_clip:
         return action
     low, high = _bounds(problem)
     return torch.from_numpy(np.minimum(np.maximum(action.numpy(), low), high))
+
+
+@cache
+def _squash_bounds(problem: Problem) -> tuple[Float[np.ndarray, " A"], Float[np.ndarray, " A"]]:
+    """Middle and half the width of the action bounds. Raises ValueError for bounds that are not finite."""
+    low, high = np.array(problem.action_low, np.float32), np.array(problem.action_high, np.float32)
+    if not np.isfinite([low, high]).all():
+        raise ValueError("tricks.action_squash: needs bounded actions")
+    return (low + high) / 2, (high - low) / 2
 
 
 @cache
@@ -240,22 +270,31 @@ def parameters(state: ActorCritic) -> dict[str, Tensor]:
 
 def values(state: ActorCritic, observation: Float[Tensor, "S B O"]) -> Float[Tensor, "S B"]:
     """V(s)."""
-    return state.critic.forward(state.value.arrays, observation).output.flatten(1)
+    found = state.critic.forward(state.value.arrays, observation).output.flatten(1)
+    return found if state.value_moments is None else restore(state.value_moments, found)
 
 
 def value_gradient(
-    state: ActorCritic, batch: Batch, *, clip: float | None = None, coefficient: float = 1.0
+    state: ActorCritic,
+    batch: Batch,
+    *,
+    clip: float | None = None,
+    huber: float | None = None,
+    coefficient: float = 1.0,
 ) -> tuple[Float[Tensor, " S"], Float[Tensor, "S P"]]:
     """E[ (V − V_target)² ] and the gradient of `coefficient` times it to the value function's θ.
 
-    With `clip` the change of the value is clipped (Engstrom et al. 2020, item 1).
+    With `clip` the change of the value is clipped (Engstrom et al. 2020, item 1), with `huber` errors beyond
+    it count linearly.
     """
+    error_of = squared_error if huber is None else partial(huber_error, delta=huber)
     forward = state.critic.forward(state.value.arrays, batch.observation)
     value = forward.output.flatten(1)
     if clip is None:
-        error, slope = squared_error(value, batch.target)
+        error, slope = error_of(value, batch.target)
     else:
-        error, slope = clipped_squared_error(value, batch.value, batch.target, clip=clip)
+        own = clip if batch.target_spread is None else clip * batch.target_spread
+        error, slope = clipped_squared_error(value, batch.value, batch.target, clip=own, error=error_of)
     if batch.fitted is not None:
         size = batch.fitted.sum(1, keepdim=True).clamp_min(1)
         slope *= batch.fitted * (coefficient / size)
@@ -265,18 +304,51 @@ def value_gradient(
 
 
 @torch.no_grad()
-def prepare(state: ActorCritic, config: Any, rollout: Rollout, *, baseline: bool = True) -> Batch:
+def prepare(
+    state: ActorCritic,
+    config: Any,
+    rollout: Rollout,
+    *,
+    baseline: bool = True,
+    keep_reward: bool = False,
+) -> Batch:
     """Rewards scaled and clipped, values, advantages and targets; the running moments are carried on.
 
-    Without `baseline`, V is 0 in the advantage: with λ = 1 that is the reward-to-go.
+    Without `baseline`, V is 0 in the advantage: with λ = 1 that is the reward-to-go. With `keep_reward` the
+    batch has its rewards, for estimates anew.
     """
     tricks = config.tricks
     ended = rollout.terminated | rollout.truncated
     reward = scale_reward(
         state.return_moments, state.running_return, rollout.reward, ended, tricks, discount=config.discount
     )
-    observation = rollout.observation.flatten(1, 2)
-    value = values(state, observation).view_as(reward)
+    advantage, value = estimate(state, config, rollout, reward, baseline=baseline)
+    action = rollout.action.flatten(1, 2)
+    old = state.actor.recorded(rollout.record.flatten(1, 2))
+    return Batch(
+        observation=rollout.observation.flatten(1, 2),
+        action=action,
+        advantage=advantage.flatten(1),
+        target=(advantage + value).flatten(1),
+        value=value.flatten(1),
+        log_prob=state.actor.log_prob(old, action),
+        old=old,
+        fitted=~ended.flatten(1) if tricks.value_loss_excludes_ends else None,
+        reward=reward.flatten(1) if keep_reward else None,
+    )
+
+
+def estimate(
+    state: ActorCritic,
+    config: Any,
+    rollout: Rollout,
+    reward: Float[Tensor, "S T N"],
+    *,
+    baseline: bool = True,
+) -> tuple[Float[Tensor, "S T N"], Float[Tensor, "S T N"]]:
+    """Advantages of a rollout with these rewards, and the values that they are relative to."""
+    tricks, ended = config.tricks, rollout.terminated | rollout.truncated
+    value = values(state, rollout.observation.flatten(1, 2)).view_as(reward)
     value_next = values(state, rollout.successor.flatten(1, 2)).view_as(reward)
     if tricks.last_step_bootstraps_itself:
         value_next = torch.cat([value_next[:, :-1], value[:, -1:]], dim=1)
@@ -291,18 +363,7 @@ def prepare(state: ActorCritic, config: Any, rollout: Rollout, *, baseline: bool
         discount=config.discount,
         gae_lambda=config.gae_lambda,
     )
-    action = rollout.action.flatten(1, 2)
-    old = state.actor.recorded(rollout.record.flatten(1, 2))
-    return Batch(
-        observation=observation,
-        action=action,
-        advantage=advantage.flatten(1),
-        target=(advantage + value).flatten(1),
-        value=value.flatten(1),
-        log_prob=state.actor.log_prob(old, action),
-        old=old,
-        fitted=~ended.flatten(1) if tricks.value_loss_excludes_ends else None,
-    )
+    return advantage, value
 
 
 def descend(

@@ -18,6 +18,7 @@ from torch import Tensor
 
 from matters.algorithms.interface import Cost, Facts, Frozen, Problem, ReplayBatch, Sizes, When
 from matters.algorithms.maths.kernels import Array
+from matters.algorithms.maths.surrogates import huber_error
 from matters.algorithms.parts.mlp import Forward, Mlp, uniform
 from matters.algorithms.parts.optimisers import adam_step
 from matters.algorithms.parts.theta import Target, Theta
@@ -175,8 +176,13 @@ def critic_step(
 ) -> CriticStep:
     """One step of Adam down `factor` · Σₖ E[ (Qₖ(s, a) − y)² ], for all critics of all seeds at once."""
     q = q_values(critics, critics.theta.arrays, batch.observation, batch.action)
-    error = q.value - target[:, None]
-    to_value = (2 * factor / target.shape[1]) * error
+    huber = config.tricks.critic_huber
+    if huber is None:
+        error = q.value - target[:, None]
+        loss, to_value = error * error, (2 * factor / target.shape[1]) * error
+    else:
+        loss, slope = huber_error(q.value, target[:, None], delta=huber)
+        to_value = (factor / target.shape[1]) * slope
     gradient = critics.network.gradient(q.forward, to_value.view_as(q.forward.output))
     adam_step(
         critics.theta,
@@ -185,7 +191,13 @@ def critic_step(
         epsilon=EPSILON,
         weight_decay=config.critic_weight_decay,
     )
-    return CriticStep(q.value, factor * (error * error).mean(2))
+    return CriticStep(q.value, factor * loss.mean(2))
+
+
+def reward_of(config: Any, batch: ReplayBatch) -> Float[Tensor, "S B"]:
+    """The rewards to learn from."""
+    scale = config.tricks.reward_scale
+    return batch.reward if scale is None else scale * batch.reward
 
 
 def no_bootstrap(config: Any, batch: ReplayBatch) -> Bool[Tensor, "S B"]:

@@ -63,6 +63,8 @@ class Forward:
     inputs: list[Array]
     """Of each layer, [R, B, I]."""
     output: Float[Tensor, "R B O"]
+    beside: Array = None
+    """A parameter that is no network's and that the way back needs."""
 
 
 Initialiser = Callable[[np.random.Generator, int, int, bool], tuple[np.ndarray, np.ndarray]]

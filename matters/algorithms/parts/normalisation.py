@@ -41,6 +41,8 @@ def scale_reward(
     """
     if tricks.reset_each_rollout:
         running.zero_()
+    if tricks.reward_scale is not None:
+        reward = tricks.reward_scale * reward
     if tricks.reward_scaling == "rewards":
         raw, scaled = reward.numpy().astype(np.float64), np.empty(reward.shape)
         for t in range(raw.shape[1]):

@@ -83,15 +83,17 @@ def rmsprop_step(
     learning_rate: float,
     decay: float,
     epsilon: float,
+    inside: bool = False,
 ) -> None:
     """One step of RMSProp, in place; its running mean square is `theta.second`.
 
-        v ← α v + (1 − α) g²,    θ ← θ − η g / (√v + ε)
+        v ← α v + (1 − α) g²,    θ ← θ − η g / (√v + ε),    or, with ε `inside`, θ ← θ − η g / √(v + ε)
 
     Hinton, Srivastava and Swersky 2012, "Neural networks for machine learning", lecture 6e.
     """
     theta.second.mul_(decay).add_(gradient * gradient * (1 - decay))
-    theta.matrix.sub_(learning_rate * gradient / (sqrt(theta.second) + epsilon))
+    root = sqrt(theta.second + epsilon) if inside else sqrt(theta.second) + epsilon
+    theta.matrix.sub_(learning_rate * gradient / root)
 
 
 def global_norm(*gradients: Float[Tensor, "S _"]) -> Float[Tensor, " S"]:

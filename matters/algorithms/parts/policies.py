@@ -20,14 +20,16 @@ from matters.algorithms.maths.distributions import (
     beta_log_prob,
     beta_log_prob_gradients,
     beta_mode,
+    beta_reverse_kl_gradients,
     gaussian_entropy,
     gaussian_fisher,
     gaussian_kl,
     gaussian_kl_gradients,
     gaussian_log_prob,
     gaussian_log_prob_gradients,
+    gaussian_reverse_kl_gradients,
 )
-from matters.algorithms.maths.kernels import Array, array, sigmoid, softplus, tensor
+from matters.algorithms.maths.kernels import Array, array, log, sigmoid, softplus, tensor
 from matters.algorithms.maths.moments import DIVERGING
 from matters.algorithms.parts.mlp import Forward, Initialiser, Mlp
 from matters.algorithms.parts.theta import Layout, Theta
@@ -109,6 +111,11 @@ class Policy(Protocol):
     def kl_gradient(self, old: Distribution, new: Distribution, weight: Float[Tensor, "S B"]) -> Distribution:
         """The gradient of Σ weight · KL(old ‖ new) with respect to the new distribution."""
 
+    def reverse_kl_gradient(
+        self, old: Distribution, new: Distribution, weight: Float[Tensor, "S B"]
+    ) -> Distribution:
+        """The gradient of Σ weight · KL(new ‖ old) with respect to the new distribution."""
+
     def fisher(self, distribution: Distribution, change: Distribution, weight: float) -> Distribution:
         """`weight` · M times a change of the distribution, M its Fisher information: the Hessian of either KL
         where old and new are the same.
@@ -119,22 +126,28 @@ class Policy(Protocol):
 class GaussianPolicy:
     """a ~ N(μ(s), diag σ²), with μ a perceptron and log σ free parameters that do not depend on s.
 
-    Its distribution is (μ, log σ). Schulman et al. 2017, section 6.1.
+    Its distribution is (μ, log σ). Schulman et al. 2017, section 6.1. With `of_state` the perceptron puts out
+    what σ is made of, too; with `softplus` σ = softplus(x), not eˣ, of what is free or put out.
     """
 
     mean: Mlp
     log_std: float = 0.0
-    """What log σ is at first."""
+    """What log σ is at first; of a perceptron that also puts out σ, where its outputs are 0."""
+    of_state: bool = False
+    softplus: bool = False
 
     @cached_property
     def layout(self) -> Layout:
-        """The perceptron's parameters, then log σ."""
-        return Layout((*self.mean.names, "log_std"), (*self.mean.shapes, (1, self.mean.sizes[-1])))
+        """The perceptron's parameters, then, if it is free, log σ or what σ is the softplus of."""
+        if self.of_state:
+            return self.mean.layout
+        last = "raw_std" if self.softplus else "log_std"
+        return Layout((*self.mean.names, last), (*self.mean.shapes, (1, self.noise_size)))
 
     @property
     def noise_size(self) -> int:
         """One for each dimension of the action."""
-        return self.mean.sizes[-1]
+        return self.mean.sizes[-1] // 2 if self.of_state else self.mean.sizes[-1]
 
     @property
     def record_size(self) -> int:
@@ -149,48 +162,85 @@ class GaussianPolicy:
     def initial(self, generator: np.random.Generator, initialiser: Initialiser) -> np.ndarray:
         """A first row [P] of θ for one seed."""
         weights = self.mean.initial(generator, initialiser)
-        return self.layout.row([*weights, np.full((1, self.mean.sizes[-1]), self.log_std)])
+        free = [] if self.of_state else [np.full((1, self.noise_size), self._first)]
+        return self.layout.row([*weights, *free])
 
     def __call__(
         self, views: list[Tensor], observation: Float[Tensor, "S B O"]
-    ) -> tuple[Float[Tensor, "S B A"], Float[Tensor, "S 1 A"]]:
+    ) -> tuple[Float[Tensor, "S B A"], Float[Tensor, "S #B A"]]:
         """μ(s) and log σ."""
-        return self.mean(views[:-1], observation), views[-1]
+        own = views if self.of_state else views[:-1]
+        return self._distribution(self.mean(own, observation), views[-1])
 
     def forward(
         self, arrays: Sequence[Array], observation: Float[Tensor, "S B O"]
-    ) -> tuple[tuple[Float[Tensor, "S B A"], Float[Tensor, "S 1 A"]], Forward]:
+    ) -> tuple[tuple[Float[Tensor, "S B A"], Float[Tensor, "S #B A"]], Forward]:
         """μ(s) and log σ, and what `gradient` needs."""
-        forward = self.mean.forward(arrays[:-1], observation)
-        return (forward.output, tensor(arrays[-1])), forward
+        forward = self.mean.forward(arrays if self.of_state else arrays[:-1], observation)
+        if not self.of_state:
+            forward.beside = arrays[-1]
+        return self._distribution(forward.output, tensor(arrays[-1])), forward
 
     def gradient(self, forward: Forward, gradient: Distribution) -> Float[Tensor, "S P"]:
         """The gradient with respect to θ, from that with respect to (μ, log σ)."""
+        to_mean, to_log_std = gradient
+        if self.softplus:
+            to_log_std = to_log_std * self._slope(forward)
+        if self.of_state:
+            return self.mean.gradient(forward, torch.cat((to_mean, to_log_std), dim=-1))
         rows, parts = self.layout.gradient_like(forward.arrays)
-        self.mean.backward(forward, gradient[0], parts[:-1])
-        parts[-1][:] = array(gradient[1])
+        self.mean.backward(forward, to_mean, parts[:-1])
+        parts[-1][:] = array(to_log_std)
         return tensor(rows)
 
     def tangent(
         self, forward: Forward, direction: Float[Tensor, "S P"]
-    ) -> tuple[Float[Tensor, "S B A"], Float[Tensor, "S 1 A"]]:
+    ) -> tuple[Float[Tensor, "S B A"], Float[Tensor, "S #B A"]]:
         """How (μ, log σ) changes per step of θ in a direction."""
         parts = self.layout.arrays(direction)
-        return self.mean.tangent(forward, parts[:-1]), tensor(parts[-1])
+        if self.of_state:
+            to_mean, to_std = self.mean.tangent(forward, parts).chunk(2, dim=-1)
+        else:
+            to_mean, to_std = self.mean.tangent(forward, parts[:-1]), tensor(parts[-1])
+        return to_mean, to_std * self._slope(forward) if self.softplus else to_std
 
     @DIVERGING
     def sample(
         self, theta: Theta, observation: Float[Tensor, "S N O"], noise: Float[Tensor, "S N E"] | None
     ) -> tuple[Float[Tensor, "S N A"], Float[Tensor, "S N R"]]:
         """μ + σ · noise, with μ and log σ; or the mode μ where there is no noise. No gradients."""
-        mean = self.mean.one_by_one(theta.arrays[:-1], observation)
+        own = theta.arrays if self.of_state else theta.arrays[:-1]
+        mean = self.mean.one_by_one(own, observation)
+        log_std = theta.arrays[-1]
+        if self.of_state or self.softplus:
+            parts = self._distribution(torch.from_numpy(mean), torch.from_numpy(log_std))
+            mean, log_std = (part.contiguous().numpy() for part in parts)
         if noise is None:
             return torch.from_numpy(mean), observation.new_empty(*mean.shape[:2], 0)
-        log_std, actions = theta.arrays[-1], mean.shape[2]
-        record = np.empty((*mean.shape[:2], 2 * actions), mean.dtype)
-        record[..., :actions], record[..., actions:] = mean, log_std
+        record = np.concatenate([mean, np.broadcast_to(log_std, mean.shape)], axis=2)
         mean += np.exp(log_std) * noise.numpy()
         return torch.from_numpy(mean), torch.from_numpy(record)
+
+    def _distribution(self, outputs: Tensor, free: Tensor) -> tuple[Tensor, Tensor]:
+        """(μ, log σ) of what the perceptron puts out, and of the free parameters where there are any."""
+        mean, raw = outputs, free
+        if self.of_state:
+            mean, raw = outputs.chunk(2, dim=-1)
+            raw = raw + self._first
+        return mean, log(softplus(raw)) if self.softplus else raw
+
+    def _slope(self, forward: Forward) -> Tensor:
+        """d log σ / dx of σ = softplus(x)."""
+        if self.of_state:
+            raw = forward.output.chunk(2, dim=-1)[1] + self._first
+        else:
+            raw = tensor(forward.beside)
+        return sigmoid(raw) / softplus(raw)
+
+    @cached_property
+    def _first(self) -> float:
+        """The x of the first log σ: itself, or where softplus is the first σ."""
+        return math.log(math.expm1(math.exp(self.log_std))) if self.softplus else self.log_std
 
     def log_prob(self, distribution: Distribution, action: Float[Tensor, "S B A"]) -> Float[Tensor, "S B"]:
         """log N(a; μ, σ²)."""
@@ -202,11 +252,11 @@ class GaussianPolicy:
         """The gradient of Σ weight · log π(a|s) with respect to (μ, log σ)."""
         return gaussian_log_prob_gradients(action, *distribution, weight)
 
-    def entropy(self, distribution: Distribution) -> Float[Tensor, "S 1"]:
-        """Of σ alone, so that all observations have the same."""
+    def entropy(self, distribution: Distribution) -> Float[Tensor, "S _"]:
+        """Of σ alone, so that all observations have the same where σ is free."""
         return gaussian_entropy(distribution[1])
 
-    def entropy_gradient(self, distribution: Distribution, weight: Float[Tensor, "S 1"]) -> Distribution:
+    def entropy_gradient(self, distribution: Distribution, weight: Float[Tensor, "S _"]) -> Distribution:
         """The gradient of weight · H with respect to (μ, log σ): 0 and the weight."""
         mean, log_std = distribution
         return torch.zeros_like(mean), weight[..., None].expand_as(log_std)
@@ -218,6 +268,12 @@ class GaussianPolicy:
     def kl_gradient(self, old: Distribution, new: Distribution, weight: Float[Tensor, "S B"]) -> Distribution:
         """The gradient of Σ weight · KL(old ‖ new) with respect to the new (μ, log σ)."""
         return gaussian_kl_gradients(*old, *new, weight)
+
+    def reverse_kl_gradient(
+        self, old: Distribution, new: Distribution, weight: Float[Tensor, "S B"]
+    ) -> Distribution:
+        """The gradient of Σ weight · KL(new ‖ old) with respect to the new (μ, log σ)."""
+        return gaussian_reverse_kl_gradients(*old, *new, weight)
 
     def fisher(self, distribution: Distribution, change: Distribution, weight: float) -> Distribution:
         """`weight` · M times a change of (μ, log σ)."""
@@ -349,6 +405,12 @@ class BetaPolicy:
     def kl_gradient(self, old: Distribution, new: Distribution, weight: Float[Tensor, "S B"]) -> Distribution:
         """The gradient of Σ weight · KL(old ‖ new) with respect to the new (α, β)."""
         return beta_kl_gradients(*old, *new, weight)
+
+    def reverse_kl_gradient(
+        self, old: Distribution, new: Distribution, weight: Float[Tensor, "S B"]
+    ) -> Distribution:
+        """The gradient of Σ weight · KL(new ‖ old) with respect to the new (α, β)."""
+        return beta_reverse_kl_gradients(*old, *new, weight)
 
     def fisher(self, distribution: Distribution, change: Distribution, weight: float) -> Distribution:
         """`weight` · M times a change of (α, β)."""

@@ -13,6 +13,12 @@ from matters.algorithms.parts.policies import LAST_GAIN, BetaPolicy, GaussianPol
 from matters.algorithms.parts.theta import Theta
 
 POLICY = GaussianPolicy(Mlp((3, 8, 2), True), log_std=-0.5)
+OTHERS = [
+    GaussianPolicy(Mlp((3, 8, 2), True), log_std=-0.5, softplus=True),
+    GaussianPolicy(Mlp((3, 8, 4), True), log_std=-0.5, of_state=True),
+    GaussianPolicy(Mlp((3, 8, 4), True), log_std=-0.5, of_state=True, softplus=True),
+]
+"""σ as the softplus of a parameter, of the observation, and both."""
 BETA = BetaPolicy(Mlp((3, 8, 4), True), (-1.0, -0.3), (1.0, 0.1))
 LOW, HIGH = torch.tensor(BETA.low), torch.tensor(BETA.high)
 
@@ -37,7 +43,7 @@ def test_log_sigma_is_the_last_parameter_and_does_not_depend_on_the_observation(
     assert torch.equal(first, torch.full((2, 1, 2), -0.5))
 
 
-@pytest.mark.parametrize("policy", [POLICY, BETA])
+@pytest.mark.parametrize("policy", [POLICY, BETA, *OTHERS])
 def test_gradients_written_out_are_those_that_autograd_finds(policy: Policy) -> None:
     generator = torch.Generator().manual_seed(0)
     rows = [policy.initial(np.random.default_rng(seed), glorot) for seed in range(2)]
@@ -50,7 +56,8 @@ def test_gradients_written_out_are_those_that_autograd_finds(policy: Policy) -> 
     spread = policy.entropy(here)
     other = Theta.of(rows[::-1], policy.layout, torch.float64)
     old = policy(other.views, observation)
-    total = (weight * (policy.log_prob(here, action) + policy.kl(old, here))).sum(1) + 0.3 * spread.sum(1)
+    terms = policy.log_prob(here, action) + policy.kl(old, here) + policy.kl(here, old)
+    total = (weight * terms).sum(1) + 0.3 * spread.sum(1)
     (expected,) = gradient(total, own)
 
     distribution, forward = policy.forward(own.arrays, observation)
@@ -59,13 +66,14 @@ def test_gradients_written_out_are_those_that_autograd_finds(policy: Policy) -> 
     slopes = [
         policy.log_prob_gradient(distribution, action, weight),
         policy.kl_gradient(old, distribution, weight),
+        policy.reverse_kl_gradient(old, distribution, weight),
         policy.entropy_gradient(distribution, torch.full_like(spread, 0.3).detach()),
     ]
     torch.testing.assert_close(policy.gradient(forward, sum_of(slopes)), expected)
     assert expected.abs().max() > 0.1
 
 
-@pytest.mark.parametrize("policy", [POLICY, BETA])
+@pytest.mark.parametrize("policy", [POLICY, BETA, *OTHERS])
 def test_a_tangent_is_the_jacobian_times_the_direction(policy: Policy) -> None:
     own = Theta.of(
         [policy.initial(np.random.default_rng(seed), glorot) for seed in range(2)],
@@ -239,3 +247,39 @@ def test_what_is_recorded_of_an_action_is_the_distribution_that_drew_it(policy: 
     torch.testing.assert_close(policy.log_prob(recorded, action), policy.log_prob(here, action))
     torch.testing.assert_close(policy.kl(recorded, here), torch.zeros(observation.shape[:2]))
     assert policy.sample(own, observation, None)[1].shape[2] == 0
+
+
+@pytest.mark.parametrize("policy", OTHERS)
+def test_the_first_sigma_is_the_one_asked_for_however_it_is_made(policy: GaussianPolicy) -> None:
+    # The perceptron's outputs are 0 where its last layer is.
+    own = theta(policy)
+    own.views[-2 if policy.of_state else -3].zero_()
+    mean, log_std = policy(own.views, torch.randn(2, 4, 3))
+    assert mean.shape == (2, 4, 2)
+    torch.testing.assert_close(log_std, torch.full_like(log_std, -0.5))
+
+
+@pytest.mark.parametrize("policy", OTHERS)
+def test_what_is_sampled_is_recorded_with_the_distribution_that_a_call_gives(policy: GaussianPolicy) -> None:
+    own, seen, noise = theta(policy, gain=False), torch.randn(2, 4, 3), torch.randn(2, 4, 2)
+    action, record = policy.sample(own, seen, noise)
+    mean, log_std = policy.recorded(record)
+    expected = policy(own.views, seen)
+    torch.testing.assert_close(mean, expected[0])
+    torch.testing.assert_close(log_std, expected[1].expand_as(mean))
+    torch.testing.assert_close(action, mean + log_std.exp() * noise)
+    torch.testing.assert_close(actions_of(policy, own, seen, None), mean)
+
+
+@pytest.mark.parametrize("policy", [POLICY, BETA, *OTHERS])
+def test_the_fisher_product_is_the_hessian_of_the_divergence(policy: Policy) -> None:
+    own, seen = theta(policy, gain=False), torch.randn(2, 5, 3, generator=torch.Generator().manual_seed(1))
+    here = tuple(part.double() for part in policy.forward(own.arrays, seen)[0])
+    step = tuple(
+        1e-4 * torch.randn(part.shape, generator=torch.Generator().manual_seed(2)).double() for part in here
+    )
+    there = tuple(part + change for part, change in zip(here, step, strict=True))
+    product = policy.fisher(here, step, 1.0)
+    twice = 2 * policy.kl(here, there).sum(1)
+    found = sum((change * part).flatten(1).sum(1) for change, part in zip(step, product, strict=True))
+    torch.testing.assert_close(found, twice, rtol=1e-2, atol=0)

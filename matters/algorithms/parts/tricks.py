@@ -14,6 +14,9 @@ from matters.algorithms.interface import Frozen
 class OnPolicyTricks(Frozen):
     """The tricks that every on-policy algorithm here can use. `False` or `None` is off."""
 
+    reward_scale: PositiveFloat | None = Field(
+        None, description="rewards times this, before all else (Henderson et al. 2018; rllab: 1)"
+    )
     reward_scaling: bool | Literal["rewards"] = Field(
         False,
         description="divide rewards by the standard deviation of their running discounted sum [2]; "
@@ -66,6 +69,18 @@ class OnPolicyTricks(Frozen):
     action_clip: bool = Field(
         False, description="clip actions to the bounds before the environment gets them (all references)"
     )
+    action_squash: bool = Field(
+        False,
+        description="tanh of the policy's actions, scaled to the bounds, goes to the environment "
+        "(Andrychowicz et al. 2021); the entropy is of the actions before",
+    )
+    softplus_std: bool = Field(
+        False, description="σ = softplus(x) of a parameter x; off: e^x (Andrychowicz et al. 2021)"
+    )
+    state_dependent_std: bool = Field(
+        False,
+        description="σ depends on the observation, too; off: free parameters (Andrychowicz et al. 2021)",
+    )
 
 
 class AdamTricks(OnPolicyTricks):
@@ -78,6 +93,16 @@ class AdamTricks(OnPolicyTricks):
 
 class OffPolicyTricks(Frozen):
     """The tricks that every off-policy algorithm here can use. `False` or `None` is off."""
+
+    critic_huber: PositiveFloat | None = Field(
+        None,
+        description="errors of Q beyond this count linearly (Huber 1964; OpenAI baselines' DQN, 1)",
+    )
+    reward_scale: PositiveFloat | None = Field(
+        None,
+        description="rewards times this (Haarnoja et al. 2018, version 1: 5, on Humanoid 20; Henderson et "
+        "al. 2018 try 0.1 to 100)",
+    )
 
     time_limit_terminal: bool = Field(
         False,

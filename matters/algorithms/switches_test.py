@@ -1,0 +1,201 @@
+"""What each switch does, by a number or an identity; that each does something is in the tests of knobs."""
+
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from matters.algorithms import a2c, ddpg, load, ppo, td3
+from matters.algorithms.conftest import PROBLEM, changed, collect, generators
+from matters.algorithms.interface import Problem, ReplayBatch
+from matters.algorithms.maths.moments import include, restore, standardise, start
+from matters.algorithms.parts.actor_critic import estimate, prepare, value_gradient, values
+from matters.algorithms.parts.optimisers import rmsprop_step
+from matters.algorithms.parts.theta import Layout, Theta
+from matters.algorithms.ppo_test import SMALL, begun
+
+SEEDS = (0, 1, 2)
+
+
+def test_normalised_targets_have_mean_0_and_deviation_1_and_values_are_back_in_returns() -> None:
+    config = changed(SMALL, tricks__value_normalisation=True)
+    state, rollout = begun(config)
+    rollout.reward = 1000 + 50 * rollout.reward
+    before = prepare(state, config, rollout)
+    include(state.value_moments, before.target.unsqueeze(2).numpy())
+    target = before.target.clone()
+    batch = ppo.in_units(state, config, before)
+    assert batch.target.mean(1).abs().max() < 1e-2
+    torch.testing.assert_close(batch.target.std(1), torch.ones(3), rtol=2e-2, atol=0)
+    # What the network puts out is near 0: the values are near the mean of the targets at once.
+    seen = rollout.observation.flatten(1, 2)
+    apart = (values(state, seen) - target.mean(1, keepdim=True)) / target.std(1, keepdim=True)
+    assert apart.abs().mean() < 3
+    off, _ = begun()
+    far = (values(off, seen) - target.mean(1, keepdim=True)) / target.std(1, keepdim=True)
+    assert apart.abs().mean() < far.abs().mean()
+
+
+def test_restoring_undoes_standardising() -> None:
+    moments, x = start(2, 1), np.random.default_rng(0).normal(7, 3, (2, 50, 1)).astype(np.float32)
+    include(moments, x)
+    back = restore(moments, torch.from_numpy(standardise(moments, x)).squeeze(2))
+    np.testing.assert_allclose(back.numpy(), x[..., 0], rtol=1e-5)
+
+
+def test_a_value_clip_in_spreads_clips_the_same_samples_whatever_the_size_of_rewards() -> None:
+    found = []
+    for size in (1.0, 100.0):
+        config = changed(SMALL, tricks__value_clip=True, tricks__value_clip_in_spreads=True)
+        state, rollout = begun(config, dtype=torch.float64)
+        batch = prepare(state, config, rollout)
+        batch.target, batch.value = size * batch.target, size * batch.value
+        batch = ppo.in_units(state, config, batch)
+        for parameter in state.value.views[-2:]:  # the network's outputs are as large
+            parameter.mul_(size)
+        state.value.views[-1].add_(0.5 * size)
+        found.append(value_gradient(state, batch, clip=0.2)[0] / size**2)
+    torch.testing.assert_close(*found)
+
+
+def test_advantages_computed_anew_are_those_of_the_value_function_as_it_then_is() -> None:
+    config = changed(SMALL, tricks__recompute_advantages=True, tricks__reward_clip=0.5)
+    state, rollout = begun(config)
+    batch = ppo.in_units(state, config, prepare(state, config, rollout, keep_reward=True))
+    steps = ppo.minibatch_steps(state, config, batch, generators(SEEDS, 1), 1e-3, 1e-2, rollout)
+    for _ in range(3):  # an epoch
+        next(steps)
+    anew = ppo.estimated_anew(state, config, batch, rollout)
+    advantage, value = estimate(state, config, rollout, rollout.reward.clamp(-0.5, 0.5))
+    torch.testing.assert_close(anew.advantage, advantage.flatten(1))
+    torch.testing.assert_close(anew.target, (advantage + value).flatten(1))
+    torch.testing.assert_close(anew.value, batch.value)
+    assert (anew.advantage - batch.advantage).abs().max() > 1e-3
+
+
+def test_one_epoch_of_anew_is_one_of_the_old_advantages_bit_for_bit() -> None:
+    once = changed(SMALL, epochs=1)
+    anew = changed(once, tricks__recompute_advantages=True)
+    found = []
+    for config in (once, anew):
+        state, rollout = begun(config)
+        ppo.update(state, config, rollout, generators(SEEDS, 1), progress=0.0)
+        found.append(state.policy.matrix)
+    assert torch.equal(*found)
+
+
+def test_squashed_actions_reach_the_environment_within_its_bounds_and_probabilities_are_of_those_before() -> (
+    None
+):
+    narrow = Problem(PROBLEM.observation_size, PROBLEM.action_size, (-0.5, 1.0, -3.0), (0.5, 2.0, 3.0))
+    config = changed(SMALL, tricks__action_squash=True)
+    action = torch.tensor([[[0.0, 1.0, -50.0]]])
+    found = ppo.to_environment(config, narrow, action)[0, 0].tolist()
+    assert found == pytest.approx([0.0, 1.5 + 0.5 * math.tanh(1.0), -3.0])
+    endless = Problem(5, 1, (-math.inf,), (math.inf,))
+    with pytest.raises(ValueError, match="action_squash: needs bounded actions"):
+        ppo.init(config, endless, generators([0]))
+
+
+def theta(size: int) -> Theta:
+    layout = Layout(("x",), ((1, size),))
+    return Theta.of([layout.row([np.zeros((1, size))])], layout)
+
+
+@pytest.mark.parametrize(
+    ("inside", "first", "steps"),
+    # Of g = 1e-4, 1e-3, 1e-2 with α 0.99 and ε 1e-5: the first step in learning rates.
+    [(False, 0.0, (5.0, 9.1, 9.9)), (True, 0.0, (0.032, 0.32, 3.0)), (True, 1.0, (1e-4, 1e-3, 1e-2))],
+)
+def test_where_rmsprops_epsilon_stands_and_where_it_starts_decide_the_first_steps(
+    inside: bool, first: float, steps: tuple[float, ...]
+) -> None:
+    own = theta(3)
+    own.second.fill_(first)
+    gradient = torch.zeros_like(own.matrix)
+    gradient[0, :3] = torch.tensor([1e-4, 1e-3, 1e-2])
+    rmsprop_step(own, gradient, learning_rate=1.0, decay=0.99, epsilon=1e-5, inside=inside)
+    assert (-own.matrix[0, :3]).tolist() == pytest.approx(steps, rel=0.06)
+
+
+def test_a2cs_running_square_starts_where_it_is_told() -> None:
+    config = a2c.Config(hidden=(8,), tricks=a2c.Tricks(rms_start=1.0))
+    state = a2c.init(config, PROBLEM, generators([0]))
+    assert state.policy.second.unique().tolist() == state.value.second.unique().tolist() == [1.0]
+
+
+def replayed(rows: int = 16) -> ReplayBatch:
+    rng = torch.Generator().manual_seed(3)
+    size, actions = PROBLEM.observation_size, PROBLEM.action_size
+    return ReplayBatch(
+        observation=torch.randn(2, rows, size, generator=rng),
+        action=torch.rand(2, rows, actions, generator=rng) - 0.5,
+        reward=torch.randn(2, rows, generator=rng),
+        terminated=torch.zeros(2, rows, dtype=torch.bool),
+        truncated=torch.zeros(2, rows, dtype=torch.bool),
+        successor=torch.randn(2, rows, size, generator=rng),
+        record=torch.zeros(2, rows, 0),
+    )
+
+
+def test_shared_smoothing_noise_moves_all_dimensions_of_an_action_alike(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    seen: list[Any] = []
+    monkeypatch.setattr(td3, "smoothed", lambda action, noise, **_: seen.append(noise) or action)
+    for shared in (True, False):
+        config = td3.Config(hidden=(8,), tricks=td3.PARTS.model_copy(update={"shared_target_noise": shared}))
+        state = td3.init(config, PROBLEM, generators([0, 1]))
+        td3.update(state, config, replayed(), generators([0, 1], 1))
+    assert seen[0].shape == (2, 16, 1)
+    assert seen[1].shape == (2, 16, PROBLEM.action_size)
+
+
+@pytest.mark.parametrize("name", ["ddpg", "td3", "sac"])
+def test_a_wide_hubers_error_is_the_square_and_a_narrow_one_bounds_the_gradient(name: str) -> None:
+    rule: Any = load(name)
+    after = {}
+    for huber in (None, 1e6, 1e-4):
+        config = rule.Config(
+            hidden=(8,), tricks=rule.Config().tricks.model_copy(update={"critic_huber": huber})
+        )
+        state = rule.init(config, PROBLEM, generators([0, 1]))
+        metrics = rule.update(state, config, replayed(), generators([0, 1], 1))
+        after[huber] = state.critics.theta.matrix.clone(), metrics["critic_loss"]
+    torch.testing.assert_close(after[None][0], after[1e6][0])
+    torch.testing.assert_close(after[None][1], after[1e6][1])
+    assert (after[1e-4][1] < 1e-2 * after[None][1]).all()
+
+
+def test_scaled_rewards_are_in_targets_as_if_the_environment_had_paid_them() -> None:
+    config = ddpg.Config(hidden=(8,), tricks=ddpg.Tricks(reward_scale=5.0))
+    batch = replayed()
+    state = ddpg.init(config, PROBLEM, generators([0, 1]))
+    step = ddpg.gradient_step(state, config, batch)
+    plain = ddpg.init(ddpg.Config(hidden=(8,)), PROBLEM, generators([0, 1]))
+    batch.reward = 5.0 * batch.reward
+    torch.testing.assert_close(step.target, ddpg.gradient_step(plain, ddpg.Config(hidden=(8,)), batch).target)
+
+
+def test_on_policy_rewards_are_scaled_before_they_are_clipped() -> None:
+    config = changed(SMALL, tricks__reward_scale=10.0, tricks__reward_clip=1.0)
+    state, rollout = begun(config)
+    rollout.reward = torch.full_like(rollout.reward, 0.5)
+    batch = prepare(state, config, rollout, keep_reward=True)
+    assert batch.reward is not None
+    assert batch.reward.unique().tolist() == [1.0]
+
+
+def test_a_policy_whose_sigma_sees_learns_in_every_rule_that_can_have_one() -> None:
+    for name in ("vpg", "a2c", "npg", "tnpg", "trpo", "ppo"):
+        rule: Any = load(name)
+        config = rule.Config(horizon=24, hidden=(8,))
+        tricks = {"state_dependent_std": True, "softplus_std": True, "log_std_init": -0.5}
+        config = config.model_copy(update={"tricks": config.tricks.model_copy(update=tricks)})
+        state = rule.init(config, PROBLEM, generators([0, 1]))
+        before = state.policy.matrix.clone()
+        rule.update(state, config, collect(rule, state, config, (0, 1)), generators([0, 1], 1), progress=0.0)
+        assert torch.isfinite(state.policy.matrix).all()
+        assert (state.policy.matrix != before).any(1).all(), name
