@@ -208,8 +208,8 @@ class Suite(BaseModel):
             squashed = getattr(getattr(variant.on(environment), "tricks", None), "action_squash", False)
             if squashed and not environments.bounded(*made):
                 raise ValueError(
-                    f"{dotted('variants', name, 'config.tricks.action_squash')} = true: needs bounded actions,"
-                    f" which {environment} has not; valid: false"
+                    f"{dotted('variants', name, 'config.tricks.action_squash')} = true: needs bounded"
+                    f" actions, which {environment} has not; valid: false"
                 )
             if policy == "beta" and not environments.bounded(*made):
                 raise ValueError(
