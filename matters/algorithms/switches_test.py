@@ -1,6 +1,7 @@
 """What each switch does, by a number or an identity; that each does something is in the tests of knobs."""
 
 import math
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -29,13 +30,10 @@ def test_normalised_targets_have_mean_0_and_deviation_1_and_values_are_back_in_r
     batch = ppo.in_units(state, config, before)
     assert batch.target.mean(1).abs().max() < 1e-2
     torch.testing.assert_close(batch.target.std(1), torch.ones(3), rtol=2e-2, atol=0)
-    # What the network puts out is near 0: the values are near the mean of the targets at once.
     seen = rollout.observation.flatten(1, 2)
-    apart = (values(state, seen) - target.mean(1, keepdim=True)) / target.std(1, keepdim=True)
-    assert apart.abs().mean() < 3
-    off, _ = begun()
-    far = (values(off, seen) - target.mean(1, keepdim=True)) / target.std(1, keepdim=True)
-    assert apart.abs().mean() < far.abs().mean()
+    plain = replace(state, value_moments=None)
+    expected = values(plain, seen) * target.std(1, keepdim=True) + target.mean(1, keepdim=True)
+    torch.testing.assert_close(values(state, seen), expected, rtol=3e-2, atol=100.0)
 
 
 def test_restoring_undoes_standardising() -> None:
