@@ -46,7 +46,7 @@ KNOBS: dict[str, dict[str, Knob]] = {
         "tricks.policy_delay": Knob(None),
         "tricks.target_noise": Knob(None),
         "target_noise_clip": Knob(0.01),
-        "tricks.shared_target_noise": Knob(True),
+        "tricks.shared_target_noise": Knob(True, {"tricks.target_noise": 2.0, "target_noise_clip": 2.0}),
     },
     "sac": SHARED
     | {
