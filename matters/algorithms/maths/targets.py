@@ -19,7 +19,7 @@ def bootstrapped(
 
 
 def smoothed(
-    action: Float[Tensor, "S B A"], noise: Float[Tensor, "S B A"], *, scale: float, clip: float
+    action: Float[Tensor, "S B A"], noise: Float[Tensor, "S B #A"], *, scale: float, clip: float
 ) -> Float[Tensor, "S B A"]:
     """The action in ±1 moved by clip(scale · noise, −clip, clip) and kept in ±1; `noise` is standard normal.
 
