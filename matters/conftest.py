@@ -1,5 +1,6 @@
 """What the tests of all rooms have in common."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import jaxtyping
@@ -16,3 +17,11 @@ HERE = Path(__file__).parent
 def pytest_runtest_setup(item: pytest.Item) -> None:
     checked = item.path.relative_to(HERE).as_posix().startswith(CHECKED)
     jaxtyping.config.update("jaxtyping_disable", not checked)
+
+
+@pytest.fixture(autouse=True, scope="session")
+def no_waiting_for_the_disk() -> Iterator[None]:
+    """What is written outlives a killed process without being on the disk; only a power cut would tell."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("os.fsync", lambda _descriptor: None)
+        yield

@@ -99,7 +99,7 @@ class _Tries:
                 train_population(path, specs, _interrupt_at(self.steps // 2), checkpoint_seconds=0.0)
             except KeyboardInterrupt:
                 pass  # what it left is gone on from below
-        train_population(path, specs, _say_nothing, checkpoint_seconds=0.0)
+        train_population(path, specs, _say_nothing)
         return {spec.seed: store.status(spec.run_id) for spec in specs}
 
 

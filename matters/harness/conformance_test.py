@@ -13,6 +13,7 @@ from matters.harness.conformance import Finding, findings
 SOUND = """
 from matters.algorithms import vpg
 globals().update({name: value for name, value in vars(vpg).items() if not name.startswith("__")})
+PRESETS = {"quick": vpg.Config(hidden=(4,), value_steps=2)}
 """
 
 LEAKING = (
@@ -29,7 +30,7 @@ DEAD = (
     + """
 class Config(vpg.Config):
     idle: float = 1.0
-PRESETS = {"dead": Config(**vpg.PRESETS["vpg"].model_dump())}
+PRESETS = {"dead": Config(**PRESETS["quick"].model_dump())}
 """
 )
 

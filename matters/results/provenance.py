@@ -72,6 +72,7 @@ def package_versions() -> dict[str, str]:
     return found
 
 
+@functools.cache
 def versions_of(modules: tuple[str, ...]) -> dict[str, str]:
     """The installed packages that modules come from, with their versions; one outside any is left out."""
     homes = metadata.packages_distributions() if modules else {}
