@@ -1,6 +1,6 @@
 """Reports in a real browser: `python -m testing.check_pages PAGE…`, or without a page planted ones.
 
-Opens each page in headless Chromium at a laptop's and at a phone's width, light and dark, folded and
+Opens each page in headless Chromium at a laptop's, a desktop's and a phone's width, light and dark, folded and
 unfolded, and on paper. It names what is wider than the window, texts of a figure that lie over each other,
 what the console complains of, and every request that leaves the file. Needs `chromium`, or the command in
 CHROMIUM; speaks the DevTools protocol over a pipe.
@@ -20,7 +20,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-SIZES = {"laptop": (1440, 900), "phone": (390, 844)}
+SIZES = {"laptop": (1280, 800), "desktop": (1920, 1080), "phone": (390, 844)}
+ROOM = ("laptop", "desktop")  # where tables have to be seen whole
 SCHEMES = ("light", "dark")
 PAPER = 718  # A4 less margins of a centimetre, in CSS pixels
 QUIET = (
@@ -57,6 +58,12 @@ WIDER_THAN_PAPER = """
 [...document.querySelectorAll('body *')]
   .filter(e => e.getBoundingClientRect().right > window.innerWidth + 1 && !e.closest('svg')).slice(0, 5)
   .map(e => e.tagName + ' ' + e.textContent.trim().slice(0, 60))
+"""
+# Tables that are cut: from ten columns on, where nobody compares rows, they may scroll.
+CUT = """
+[...document.querySelectorAll('.scroll')]
+  .filter(e => e.scrollWidth > e.clientWidth + 1 && e.querySelectorAll('th').length < 11)
+  .slice(0, 8).map(e => (e.scrollWidth - e.clientWidth) + ' px of ' + e.getAttribute('aria-label').slice(0, 60))
 """
 UNFOLD = "document.querySelectorAll('details').forEach(e => e.open = true)"
 
@@ -165,6 +172,8 @@ def check(opened: Browser, page: Path, pictures: Path | None) -> list[str]:
             _picture(opened, pictures, f"{page.parent.name}-{size}-{scheme}")
             opened.value(UNFOLD)
             wrong += [f"{where}, unfolded: {line}" for line in _wide(opened)]
+            if size in ROOM:
+                wrong += [f"{where}: a table is cut: {line}" for line in opened.value(CUT)]
             wrong += [f"{where}: texts lie over each other: {pair}" for pair in opened.value(COVERED)]
             wrong += [f"{where}: {line}" for line in _complaints(opened, address)]
     return wrong + [f"{page} (paper): {line}" for line in _paper(opened, page, pictures)]
@@ -224,6 +233,7 @@ def planted(folder: Path) -> list[Path]:
 
 BAD = """<!DOCTYPE html><title>Bad</title><div style="width: 3000px">a table</div>
 <img src="http://127.0.0.1:9/picture.png" alt="">
+<div class="scroll" style="width: 50px" aria-label="cut"><div style="width: 90px">cut</div></div>
 <div class="panels"><svg><text y="20">one text</text><text y="21">another</text></svg></div>
 <script>console.error("a complaint")</script>
 """
@@ -240,6 +250,7 @@ def blind(opened: Browser, folder: Path) -> list[str]:
         "asks for http",
         "a complaint",
         "one text | another",
+        "a table is cut: 40 px of cut",
     )
     return [f"the check is blind: it does not see {fault!r}" for fault in faults if fault not in found]
 

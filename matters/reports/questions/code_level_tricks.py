@@ -25,6 +25,7 @@ from matters.reports.questions.pairwise_section import (
     Answer,
     comparison_table,
     family,
+    figures,
     margins,
     needed,
     short_answer,
@@ -149,8 +150,6 @@ def compared(study: Study) -> list[Comparison]:
 
 def answer(study: Study) -> Section:
     """Compare the pairs at hand; the first of them gives the short answer."""
-    from matters.reports.page.forests import forest
-
     at_hand, chosen = cast(study, ROLES), contrasts(study)
     found = compared(study)
     tables = [comparison_table(QUESTION, found), settings_table(QUESTION, study, chosen)] if found else []
@@ -160,6 +159,7 @@ def answer(study: Study) -> Section:
         for k, (how, square) in enumerate(squares)
     ]
     given = _answer(study, found)
+    drawn, numbers = figures(study, QUESTION, found)
     return Section(
         question=QUESTION,
         title=TITLE,
@@ -175,7 +175,8 @@ def answer(study: Study) -> Section:
         power=needed(found),
         margin=margins(study),
         method=METHOD,
-        drawings=(forest(QUESTION, found),) if found else (),
+        drawings=drawn,
+        data=numbers,
         tables=tuple(tables),
         variants=tuple(dict.fromkeys(name for one in chosen for name in (one.x, one.y))),
     )

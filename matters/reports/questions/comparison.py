@@ -14,6 +14,7 @@ from matters.reports.questions.pairwise_section import (
     Answer,
     comparison_table,
     family,
+    figures,
     margins,
     needed,
     short_answer,
@@ -59,12 +60,11 @@ def compared(study: Study) -> list[Comparison]:
 
 def answer(study: Study) -> Section:
     """Compare every pair, and answer for each of them."""
-    from matters.reports.page.forests import forest
-
     chosen = contrasts(study)
     found = compared(study)
     given = each_answered(study, chosen, found, ANSWERS)
     tables = (comparison_table(QUESTION, found), settings_table(QUESTION, study, chosen)) if found else ()
+    drawn, numbers = figures(study, QUESTION, found)
     return Section(
         question=QUESTION,
         title=_title(chosen),
@@ -80,7 +80,8 @@ def answer(study: Study) -> Section:
         power=needed(found),
         margin=margins(study),
         method=METHOD,
-        drawings=(forest(QUESTION, found),) if found else (),
+        drawings=drawn,
+        data=numbers,
         tables=tables,
         variants=tuple(dict.fromkeys(name for one in chosen for name in (one.x, one.y))),
     )

@@ -19,6 +19,7 @@ README = Path(__file__).parents[3] / "README.md"
 def _undrawn(monkeypatch):
     """Sections without their figure, which takes longer than all else."""
     monkeypatch.setattr("matters.reports.page.forests.forest", lambda *_: None)
+    monkeypatch.setattr("matters.reports.page.difference_figures.differences", lambda *_: None)
 
 
 def answered(declared, means):

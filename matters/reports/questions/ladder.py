@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from matters.reports.page.formatting import signed
-from matters.reports.page.section import Drawing, Section, Table
+from matters.reports.page.section import Section, Table
 from matters.reports.page.sentences import listed, place_text
 from matters.reports.questions import pairwise_section
 from matters.reports.questions.differing_settings import Contrast, Role, cast, notices, settings_table
@@ -15,6 +15,7 @@ from matters.reports.questions.pairwise_section import (
     Answer,
     comparison_table,
     family,
+    figures,
     margins,
     needed,
     verdicts,
@@ -149,6 +150,7 @@ def climb(study: Study, ladder: Ladder) -> Section:
     found = compared(study, ladder)
     given = _answer(found)
     first = [one for one in found if _is_headline(one, found)]
+    drawn, numbers = figures(study, ladder.question, found)
     return Section(
         question=ladder.question,
         title=ladder.title,
@@ -166,7 +168,8 @@ def climb(study: Study, ladder: Ladder) -> Section:
         power=needed(found),
         margin=margins(study),
         method=METHOD + ladder.source,
-        drawings=_drawings(ladder, found),
+        drawings=drawn,
+        data=numbers,
         tables=_tables(study, ladder, chosen, found),
         more=verdicts([one for one in found if one not in first]),
         variants=tuple(dict.fromkeys(name for one in chosen for name in (one.x, one.y))),
@@ -187,12 +190,6 @@ def _tables(
     ends = [{"lower": row["x"], "upper": row["y"], "adds": row["tells"]} for row in table.data]
     data = tuple({**row, **end} for row, end in zip(table.data, ends, strict=True))
     return compared, replace(table, data=data)
-
-
-def _drawings(ladder: Ladder, found: Sequence[Comparison]) -> tuple[Drawing, ...]:
-    from matters.reports.page.forests import forest
-
-    return (forest(ladder.question, found),) if found else ()
 
 
 def _is_headline(one: Comparison, found: Sequence[Comparison]) -> bool:

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from matters.reports.page.formatting import DASH, ends, interval_text, number, p_text, signed
-from matters.reports.page.section import Table, Verdict
+from matters.reports.page.section import Drawing, Table, Verdict
 from matters.reports.page.sentences import (
     listed,
     need_text,
@@ -15,6 +15,7 @@ from matters.reports.page.sentences import (
 )
 from matters.reports.statistics.intervals import MINIMUM_FOR_CLAIM
 from matters.reports.statistics.verdicts import Reason, Word
+from matters.reports.study.difference_curves import difference_curve, difference_rows
 from matters.reports.study.pairwise import Comparison, headline
 from matters.reports.study.study import AGGREGATE, Study
 
@@ -84,6 +85,27 @@ def family(found: Sequence[Comparison], what: str) -> str:
         "correction over the environments of a pair. Other questions on the same page are families of "
         "their own."
     )
+
+
+def figures(
+    study: Study, question: str, found: Sequence[Comparison]
+) -> tuple[tuple[Drawing, ...], dict[str, list[dict[str, object]]]]:
+    """The forest of all pairs, and the first pair's difference over training, with the numbers of that."""
+    from matters.reports.page import difference_figures, forests
+
+    if not found:
+        return (), {}
+    drawn = (forests.forest(question, found),)
+    first = [one for one in found if (one.x, one.y) == (found[0].x, found[0].y) and one.found is not None]
+    curves = [
+        curve
+        for one in first
+        if one.where != AGGREGATE and (curve := difference_curve(study, one.x, one.y, one.where)) is not None
+    ]
+    if not curves:
+        return drawn, {}
+    one = difference_figures.differences(question, found, curves)
+    return (*drawn, one), {f"{question}-over-training": difference_rows(curves)}
 
 
 def needed(found: Sequence[Comparison]) -> str:

@@ -11,6 +11,7 @@ from matters.reports.questions.pairwise_section import (
     Answer,
     comparison_table,
     family,
+    figures,
     needed,
     short_answer,
     verdicts,
@@ -88,14 +89,13 @@ def compared(study: Study) -> list[Comparison]:
 
 def answer(study: Study) -> Section:
     """Compare every pair; the short answer is about the first, in aggregate."""
-    from matters.reports.page.forests import forest
-
     at_hand = pairs(study)
     found = compared(study)
     given = _answer(study, found)
     references = dict.fromkeys(reference for _, reference in at_hand)
     controls = [it for name in references if (it := split_control(study, QUESTION, name)) is not None]
     tables = [comparison_table(QUESTION, found)] if found else []
+    drawn, numbers = figures(study, QUESTION, found)
     return Section(
         question=QUESTION,
         title=TITLE,
@@ -118,7 +118,8 @@ def answer(study: Study) -> Section:
         f"{study.suite.gate / study.suite.margin:g} "
         "times as wide.",
         method=METHOD,
-        drawings=(forest(QUESTION, found),) if found else (),
+        drawings=drawn,
+        data=numbers,
         tables=(*tables, *([_control_table(controls)] if controls else [])),
     )
 

@@ -58,6 +58,7 @@ def test_halves_are_disjoint_and_odd_numbers_leave_one_run_out(monkeypatch):
 def undrawn(monkeypatch):
     """Sections without their figure, which takes longer than all else."""
     monkeypatch.setattr("matters.reports.page.forests.forest", lambda *_: None)
+    monkeypatch.setattr("matters.reports.page.difference_figures.differences", lambda *_: None)
 
 
 @pytest.mark.usefixtures("undrawn")

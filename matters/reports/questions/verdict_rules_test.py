@@ -22,6 +22,7 @@ KNOWN = CONSTANTS | OTHERS
 @pytest.fixture(autouse=True)
 def _undrawn(monkeypatch):
     monkeypatch.setattr("matters.reports.page.forests.forest", lambda *_: None)
+    monkeypatch.setattr("matters.reports.page.difference_figures.differences", lambda *_: None)
 
 
 def study(cells, names=("ppo", "ppo-m"), **options):
