@@ -1,9 +1,9 @@
 """Reports in a real browser: `python -m testing.check_pages PAGE…`, or without a page planted ones.
 
-Opens each page in headless Chromium at a laptop's, a desktop's and a phone's width, light and dark, folded and
-unfolded, and on paper. It names what is wider than the window, texts of a figure that lie over each other,
-what the console complains of, and every request that leaves the file. Needs `chromium`, or the command in
-CHROMIUM; speaks the DevTools protocol over a pipe.
+Opens each page in headless Chromium at a laptop's, a desktop's and a phone's width, light and dark, folded
+and unfolded, and on paper. It names what is wider than the window, texts of a figure that lie over each
+other, tables that are cut, what the console complains of, and every request that leaves the file. Needs
+`chromium`, or the command in CHROMIUM; speaks the DevTools protocol over a pipe.
 """
 
 import argparse
@@ -63,7 +63,8 @@ WIDER_THAN_PAPER = """
 CUT = """
 [...document.querySelectorAll('.scroll')]
   .filter(e => e.scrollWidth > e.clientWidth + 1 && e.querySelectorAll('th').length < 11)
-  .slice(0, 8).map(e => (e.scrollWidth - e.clientWidth) + ' px of ' + e.getAttribute('aria-label').slice(0, 60))
+  .slice(0, 8)
+  .map(e => (e.scrollWidth - e.clientWidth) + ' px of ' + e.getAttribute('aria-label').slice(0, 60))
 """
 UNFOLD = "document.querySelectorAll('details').forEach(e => e.open = true)"
 

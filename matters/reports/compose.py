@@ -8,12 +8,14 @@ from typing import Any
 from matters.reports.page import (
     curve_figures,
     forests,
+    more_tables,
     rank_figures,
     sensitivity_figures,
     tables,
     tuning_tables,
     variant_tables,
 )
+from matters.reports.page.effect_map import effect_map
 from matters.reports.page.formatting import plural, thousands
 from matters.reports.page.protocol import protocol
 from matters.reports.page.section import Drawing, Facts, Part, Section, Table, Text
@@ -21,8 +23,10 @@ from matters.reports.questions import both_answers, imported, imported_pairs, lo
 from matters.reports.statistics.intervals import MINIMUM_FOR_CLAIM
 from matters.reports.study import areas_under_curves, curves, own_best, rank_intervals, sensitivity
 from matters.reports.study.aggregate_scores import aggregate_scores
+from matters.reports.study.all_pairs import all_pairs
 from matters.reports.study.run_tails import run_tails
 from matters.reports.study.study import AGGREGATE, Study
+from matters.reports.study.time_to_threshold import arrivals
 
 MOST_NOTES = 6
 """Of how files were read, on the page; the table of provenance has them all."""
@@ -118,6 +122,11 @@ def compose(
     diagnostics = curve_figures.diagnostics(study, traces)
     # Of many only the first is open.
     diagnostics = [replace(one, folded=k > 0 and len(diagnostics) > 3) for k, one in enumerate(diagnostics)]
+    effects = [] if study.foreign else all_pairs(study)
+    drawn_map = effect_map(effects, study.variants)
+    mapped = replace(drawn_map, folded=True) if drawn_map else None
+    soon = arrivals(study)
+    arrived = [more_tables.arrival_table(soon)] if soon else []
     now("the pages")
     facts = protocol(study)
     tuned = _tuned(study, sections)
@@ -134,13 +143,18 @@ def compose(
         Part(
             "scores",
             "Scores per environment",
-            (run_scores, tables.cells(study), tables.tail_table(run_tails(study))),
+            (
+                run_scores,
+                tables.cells(study),
+                *([more_tables.pairs_table(effects)] if effects else []),
+                tables.tail_table(run_tails(study)),
+            ),
             "Scores",
         ),
         Part(
             "curves",
             "Learning curves",
-            (*drawn_curves, tables.area_table(under)) if drawn_curves else (),
+            (*drawn_curves, tables.area_table(under), *arrived) if drawn_curves else (),
             "Learning curves",
         ),
         Part(
@@ -153,6 +167,7 @@ def compose(
                 *drawn_ranks,
                 tables.rank_table(ranked),
                 *profiles,
+                *([mapped] if mapped else []),
             ),
             "Aggregates",
         ),
@@ -162,6 +177,7 @@ def compose(
             (*diagnostics, *_diagnostic_notes(study, traces)) if diagnostics else (),
             "Diagnostics",
             headings=True,
+            fold=" · ".join(one.title for one in diagnostics),
         ),
         Part("incomplete", "Failed, diverged and missing runs", (tables.incomplete(study),)),
         Part(
@@ -170,8 +186,20 @@ def compose(
             tuple(it for it in (variant_tables.bases(study), variant_tables.settings(study)) if it.rows),
             "Variants",
         ),
-        Part("protocol", "Protocol", (Facts(facts), tables.constants(study)), "Protocol"),
-        Part("provenance", "Provenance", (tables.provenance(study),), "Provenance"),
+        Part(
+            "protocol",
+            "Protocol",
+            (Facts(facts), tables.constants(study)),
+            "Protocol",
+            fold="How runs were trained, evaluated, normalised and judged",
+        ),
+        Part(
+            "provenance",
+            "Provenance",
+            (tables.provenance(study),),
+            "Provenance",
+            fold="Versions, processors, times",
+        ),
         Part("runs", "Runs", (tables.run_list(study),), "Runs"),
     )
     return Content(

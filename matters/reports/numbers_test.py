@@ -7,6 +7,7 @@ are drawn anew here, and agree as far as two draws do.
 
 import csv
 import json
+import math
 from itertools import product
 
 import numpy as np
@@ -313,7 +314,7 @@ def test_every_number_of_the_comparisons(made):
                 expected["iqm_difference"] = iqm(ours) - iqm(theirs)
             else:
                 spread = np.sqrt((ours[0].var(ddof=1) + theirs[0].var(ddof=1)) / 2)
-                few = 1 - 3 / (4 * (len(ours[0]) + len(theirs[0])) - 9)
+                few = math.gamma(freedom / 2) / math.gamma((freedom - 1) / 2) / math.sqrt(freedom / 2)
                 expected["effect_size"] = value / spread * few
             same([row], [expected])
         order = np.argsort(p_values)

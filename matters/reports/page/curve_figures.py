@@ -13,7 +13,7 @@ import numpy as np
 
 from matters.reports.page.formatting import number
 from matters.reports.page.section import Drawing
-from matters.reports.page.style import crowds, small_multiples, style
+from matters.reports.page.style import crowds, end_at, small_multiples, style
 from matters.reports.statistics.intervals import MINIMUM_FOR_CLAIM, MINIMUM_FOR_INTERVAL
 from matters.reports.study.curves import DIAGNOSTICS, Array, Curve, Trace
 from matters.reports.study.study import AGGREGATE, Study
@@ -58,6 +58,9 @@ def _learning_curves(
                 _curve(ax, study.variants.index(variant), curve, variant)
         if len(curves) < len(every):
             reach(ax, (line for _, where, curve in every if where == environment for line in _lines(curve)))
+        drawn = [curve for _, where, curve in every if where == environment]
+        tops = [float(line.max()) for curve in drawn for line in (curve.centre, *curve.runs)]
+        end_at(ax, study.ceiling(environment), tops, "y")
         over_training(
             ax, environment, "mean return" if environment != AGGREGATE else "normalised score (IQM)"
         )

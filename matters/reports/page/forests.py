@@ -17,6 +17,7 @@ from matters.reports.page.style import (
     MARGIN_SHADE,
     MOST_LINES,
     SOFT,
+    end_at,
     small_multiples,
     style,
 )
@@ -162,7 +163,8 @@ def run_scores(study: Study) -> Drawing:
         left=rows.left,
         title="Every run’s score",
         caption="Dots are runs. The marker is the mean, the bar its 95 % interval (Student’s): hollow and "
-        "thin under ten seeds (indicative), none under five.",
+        "thin under ten seeds (indicative), none under five. A dotted line is the task’s ceiling; there "
+        "intervals end.",
     )
 
 
@@ -177,6 +179,8 @@ def _strip(ax: Axes, study: Study, environment: str, rows: Rows) -> None:
         _text(ax, k, variant, words, rows)
         _row(ax, k, rows, cell.scores, value, interval, claim=cell.n >= MINIMUM_FOR_CLAIM)
     _rows_done(ax, len(study.variants), rows, environment, "return")
+    every = [float(score) for name in study.variants for score in study.cell(name, environment).scores]
+    end_at(ax, study.ceiling(environment), every, "x")
 
 
 def _text(ax: Axes, k: int, label: str, words: str, rows: Rows) -> None:

@@ -78,7 +78,8 @@ class Facts:
 class Part:
     """A part of the page that stands in every report: its blocks from top to bottom.
 
-    `menu` is its entry in the page's menu, if it has one; with `headings` each figure has its title above it.
+    `menu` is its entry in the page's menu, if it has one; with `headings` each figure has its title above it;
+    with a `fold`, all of it is behind that line on the page.
     A part without blocks is left out.
     """
 
@@ -87,6 +88,7 @@ class Part:
     blocks: tuple[Drawing | Table | Text | Facts, ...]
     menu: str = ""
     headings: bool = False
+    fold: str = ""
 
 
 @dataclass(frozen=True)

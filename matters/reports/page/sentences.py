@@ -10,6 +10,7 @@ from matters.reports.study.pairwise import Comparison
 from matters.reports.study.study import AGGREGATE, Study
 
 MOST_SEEDS = 200  # a plan for more is no plan
+MARGIN_PLAN = "whether it is within the margin"
 
 
 def place_text(where: str) -> str:
@@ -39,16 +40,17 @@ def plan_text(plan: Plan | None, unit: str) -> str:
     if plan is None:
         return ""
     parts = []
-    for seeds, if_ in ((plan.effect, "as large as seen"), (plan.margin, "only as large as the margin")):
-        if seeds is not None:
-            parts.append((str(seeds) if seeds <= MOST_SEEDS else f"more than {MOST_SEEDS}", if_))
+    asked = ((plan.effect, "if the difference is as large as seen"), (plan.margin, MARGIN_PLAN))
+    for count, what in asked:
+        if count is not None:
+            parts.append((str(count) if count <= MOST_SEEDS else f"more than {MOST_SEEDS}", what))
     if not parts:
         return ""
     if all(seeds.startswith("more") for seeds, _ in parts):
         return f"Not to be decided by more seeds: either plan asks for more than {MOST_SEEDS} {unit}."
-    first, *rest = [f"{seeds} if the difference is {if_}" for seeds, if_ in parts]
-    first = first.replace(" if", f" seeds {unit} would decide if", 1)
-    text = ", ".join([first, *(one.replace("the difference", "it") for one in rest)])
+    (seeds, what), *rest = parts
+    text = f"{seeds} seeds {unit} would decide {what}"
+    text = ", ".join([text, *(f"{more} {what}" for more, what in rest)])
     return f"{'About ' if text[0].isdigit() else ''}{text[0].upper()}{text[1:]}."
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -79,13 +79,15 @@ def small_multiples(
     title: str,
     caption: str,
     left: float = 0.1,
+    foot: float = 0.0,
     variants: Sequence[str] = (),
     data: str = "",
 ) -> Drawing:
     """One panel a place: all in one figure for the files, cut into its panels for the page.
 
     `draw` fills axes, `words` says what they show. `height` of a panel is in inches (where it depends on the
-    place, the files have the largest), and so is the room `left` of the axes. `variants` are those that need
+    place, the files have the largest), and so is the room `left` of the axes and the `foot` that long tick
+    labels need more. `variants` are those that need
     a legend: the page has its own, the files get one here.
     """
     import matplotlib
@@ -101,8 +103,9 @@ def small_multiples(
         boxes = []
         for k, (place, own) in enumerate(zip(places, heights, strict=True)):
             x, top = k % columns * PANEL_WIDTH, k // columns * tall
-            size = ((PANEL_WIDTH - left - BESIDE) / wide, (own - BELOW - ABOVE) / high)
-            draw(figure.add_axes(((x + left) / wide, 1 - (top + own - BELOW) / high, *size)), place)
+            below = BELOW + foot
+            size = ((PANEL_WIDTH - left - BESIDE) / wide, (own - below - ABOVE) / high)
+            draw(figure.add_axes(((x + left) / wide, 1 - (top + own - below) / high, *size)), place)
             boxes.append((72 * x, 72 * top, 72 * PANEL_WIDTH, 72 * own))
         if variants:
             _legend(figure)
@@ -121,6 +124,26 @@ def small_multiples(
             variants=tuple(variants),
             data=data,
         )
+
+
+def end_at(ax: Axes, ceiling: float | None, runs: Iterable[float], axis: str) -> None:
+    """End an axis where returns end: at the task's ceiling, which a dotted line marks.
+
+    An interval may reach beyond what is possible, and is cut there; a run never is.
+    """
+    if ceiling is None:
+        return
+    top = max([ceiling, *runs])
+    low, high = ax.get_ylim() if axis == "y" else ax.get_xlim()
+    if high < ceiling:
+        return
+    end = top + 0.02 * (top - low)
+    if axis == "y":
+        ax.set_ylim(low, end)
+        ax.axhline(ceiling, color=SOFT, linewidth=1, linestyle=":")
+    else:
+        ax.set_xlim(low, end)
+        ax.axvline(ceiling, color=SOFT, linewidth=1, linestyle=":")
 
 
 def _foot(variants: Sequence[str], wide: float) -> float:

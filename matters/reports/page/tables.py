@@ -91,6 +91,7 @@ def tail_table(found: Sequence[Tail]) -> Table:
         "variant",
         "lower half",
         "nine of ten above",
+        "nine of ten within",
         "collapsed",
         "share of collapses",
         "n",
@@ -98,10 +99,9 @@ def tail_table(found: Sequence[Tail]) -> Table:
     return Table(
         name="run-tails",
         caption="The lower tail in raw return: the mean of the worse half of the runs; the bound above "
-        "which nine "
-        "runs of ten lie, with 95 % confidence, if runs are normal; runs far below the others that gained "
-        "less "
-        "than half of what the median run did, with the exact 95 % interval of their share.",
+        "which, and the interval within which, nine runs of ten lie, with 95 % confidence, if runs are "
+        "normal (of the next run, not of the mean); runs far below the others that gained less than half of "
+        "what the median run did, with the exact 95 % interval of their share.",
         columns=columns,
         rows=tuple(
             (
@@ -109,6 +109,7 @@ def tail_table(found: Sequence[Tail]) -> Table:
                 f"`{one.variant}`",
                 number(one.lower_half),
                 number(one.bound),
+                interval_text(one.within),
                 str(one.collapsed),
                 f"{percent(one.share.low)} to {percent(one.share.high)}",
                 str(one.n),
@@ -121,6 +122,8 @@ def tail_table(found: Sequence[Tail]) -> Table:
                 "variant": one.variant,
                 "lower_half": one.lower_half,
                 "bound": one.bound,
+                "within_low": one.within.low if one.within else None,
+                "within_high": one.within.high if one.within else None,
                 "collapsed": one.collapsed,
                 "share_low": one.share.low,
                 "share_high": one.share.high,
@@ -155,6 +158,7 @@ def aggregate_table(scores: Sequence[AggregateScore]) -> Table:
         rows=rows,
         data=tuple(aggregate_data(score) for score in scores),
         numeric=frozenset(columns[2:5]),
+        fold="These scores as numbers",
     )
 
 
@@ -205,6 +209,7 @@ def area_table(found: Sequence[Area]) -> Table:
             for one in found
         ),
         numeric=frozenset(columns[2:]),
+        fold="Areas under the curves",
     )
 
 

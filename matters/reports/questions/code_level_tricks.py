@@ -24,6 +24,7 @@ from matters.reports.questions.differing_settings import (
 from matters.reports.questions.pairwise_section import (
     Answer,
     comparison_table,
+    details_table,
     family,
     figures,
     margins,
@@ -158,6 +159,7 @@ def answer(study: Study) -> Section:
         _attribution_table(study, how, [at_hand[role] for role in square], first=k == 0)
         for k, (how, square) in enumerate(squares)
     ]
+    tables += [details_table(QUESTION, found)] if found else []
     given = _answer(study, found)
     drawn, numbers = figures(study, QUESTION, found)
     return Section(

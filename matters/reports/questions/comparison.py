@@ -13,6 +13,7 @@ from matters.reports.questions.differing_settings import Contrast, differing, se
 from matters.reports.questions.pairwise_section import (
     Answer,
     comparison_table,
+    details_table,
     family,
     figures,
     margins,
@@ -63,7 +64,15 @@ def answer(study: Study) -> Section:
     chosen = contrasts(study)
     found = compared(study)
     given = each_answered(study, chosen, found, ANSWERS)
-    tables = (comparison_table(QUESTION, found), settings_table(QUESTION, study, chosen)) if found else ()
+    tables = (
+        (
+            comparison_table(QUESTION, found),
+            settings_table(QUESTION, study, chosen),
+            details_table(QUESTION, found),
+        )
+        if found
+        else ()
+    )
     drawn, numbers = figures(study, QUESTION, found)
     return Section(
         question=QUESTION,

@@ -14,6 +14,7 @@ from matters.reports.questions.differing_settings import Contrast, Role, cast, n
 from matters.reports.questions.pairwise_section import (
     Answer,
     comparison_table,
+    details_table,
     family,
     figures,
     margins,
@@ -189,7 +190,7 @@ def _tables(
     table = settings_table(ladder.question, study, upwards, name="steps", link="→")
     ends = [{"lower": row["x"], "upper": row["y"], "adds": row["tells"]} for row in table.data]
     data = tuple({**row, **end} for row, end in zip(table.data, ends, strict=True))
-    return compared, replace(table, data=data)
+    return compared, replace(table, data=data), details_table(ladder.question, found)
 
 
 def _is_headline(one: Comparison, found: Sequence[Comparison]) -> bool:

@@ -209,14 +209,62 @@ def comparison_table(question: str, found: Sequence[Comparison]) -> Table:
         caption=f"{of}n raw return per environment and in normalised score in aggregate. P(improvement) is "
         "the "
         "probability that a run of the first scores more than one of the second, with Newcombe’s interval. "
-        "The "
-        "CSV file also has the 90 % interval, both p-values of equivalence, the difference of the IQMs and "
-        "the "
-        "effect size.",
+        "The CSV file also has both p-values of equivalence and the numbers of the fold below.",
         columns=COLUMNS[first:],
         rows=tuple(_row(one)[first:] for one in found),
         data=tuple(_data(question, one) for one in found),
         numeric=frozenset(COLUMNS[4:]),
+    )
+
+
+def details_table(question: str, found: Sequence[Comparison]) -> Table:
+    """What the table of comparisons has no room for, folded."""
+    tested = [one for one in found if one.found is not None]
+    columns = (
+        "comparison",
+        "where",
+        "90 % interval",
+        "would have passed ±",
+        "p (TOST)",
+        "Hedges’ g",
+        "IQM difference",
+    )
+    return Table(
+        name=f"{question}-details",
+        caption="The 90 % interval is what two one-sided tests look at; the margin that would have passed is "
+        "the smallest that holds it. Hedges’ g is the difference in standard deviations. The difference of "
+        "the IQMs has a stratified bootstrap interval: no verdict rests on it.",
+        columns=columns,
+        rows=tuple(_details_row(one) for one in tested),
+        data=tuple(
+            {
+                key: value
+                for key, value in _data(question, one).items()
+                if key in ("x", "y", "where", "low_90", "high_90", "achieved_margin", "p_tost", "effect_size")
+                or key.startswith("iqm_")
+            }
+            for one in tested
+        ),
+        numeric=frozenset(columns[2:]),
+        fold="More numbers: 90 % intervals, effect sizes, differences of the IQM",
+    )
+
+
+def _details_row(one: Comparison) -> tuple[str, ...]:
+    d, where = one.found, one.where
+    assert d is not None
+    middle = DASH
+    if one.iqm is not None:
+        value, around = one.iqm
+        middle = f"{signed(value, where)} ({interval_text(around, where)})"
+    return (
+        _pair(one),
+        where,
+        interval_text(d.interval90, where),
+        number(d.achieved_margin, where),
+        p_text(d.tost_p),
+        DASH if one.effect_size is None else signed(one.effect_size, AGGREGATE),
+        middle,
     )
 
 

@@ -55,7 +55,7 @@ def test_undecided_says_how_many_seeds_would_decide_and_never_that_they_are_the_
     text = sentence(one)
     assert re.search(
         r"About \d+ seeds per variant would decide if the difference is as large as seen, "
-        r"\d+ if it is only as large as the margin\.",
+        r"\d+ whether it is within the margin\.",
         text,
     )
     assert "equivalent" not in text

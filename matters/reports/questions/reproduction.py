@@ -10,6 +10,7 @@ from matters.reports.questions import pairwise_section
 from matters.reports.questions.pairwise_section import (
     Answer,
     comparison_table,
+    details_table,
     family,
     figures,
     needed,
@@ -94,7 +95,7 @@ def answer(study: Study) -> Section:
     given = _answer(study, found)
     references = dict.fromkeys(reference for _, reference in at_hand)
     controls = [it for name in references if (it := split_control(study, QUESTION, name)) is not None]
-    tables = [comparison_table(QUESTION, found)] if found else []
+    tables = [comparison_table(QUESTION, found), details_table(QUESTION, found)] if found else []
     drawn, numbers = figures(study, QUESTION, found)
     return Section(
         question=QUESTION,

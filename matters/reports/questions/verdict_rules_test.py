@@ -140,7 +140,7 @@ def test_seeds_to_decide_are_both_plans_and_beyond_two_hundred_not_by_more_seeds
         f"About {one.plan.effect} seeds per variant would decide if the difference is as large as seen"
         in text
     )
-    assert f"{one.plan.margin} if it is only as large as the margin" in text
+    assert f"{one.plan.margin} whether it is within the margin" in text
     (one,) = compare_pairs(study({HOPPER: (Plant(0.51, 0.9), Plant(0.5, 0.9))}), "q", [("ppo", "ppo-m")])
     assert "Not to be decided by more seeds" in sentence(one)
     assert str(one.plan.margin) not in sentence(one)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import optimize, stats
+from scipy import optimize, special, stats
 
 from matters.reports.statistics.aggregates import probability_of_improvement
 from matters.reports.statistics.intervals import MINIMUM_FOR_INTERVAL, Estimate, Interval, contrast
@@ -345,9 +345,14 @@ def improvement(x: Sequence[Array], y: Sequence[Array]) -> tuple[float, Interval
 def hedges_g(x: Array, y: Array) -> float | None:
     """The difference of means in standard deviations, √((s_x² + s_y²) / 2), corrected for few runs.
 
-    The factor is 1 - 3 / (4 (m + n) - 9). None without any spread. Source: Hedges 1981.
+    The factor is Γ(f/2) / (√(f/2) Γ((f-1)/2)) with Welch's degrees of freedom f, since spreads may differ.
+    None without any spread. Source: Hedges 1981; Delacre et al. 2021 (their g*).
     """
-    spread = math.sqrt((x.var(ddof=1) + y.var(ddof=1)) / 2)
-    if spread == 0:
+    a, b, m, n = float(x.var(ddof=1)), float(y.var(ddof=1)), len(x) - 1, len(y) - 1
+    if a + b == 0:
         return None
-    return float((x.mean() - y.mean()) / spread * (1 - 3 / (4 * (len(x) + len(y)) - 9)))
+    freedom = m * n * (a + b) ** 2 / (n * a**2 + m * b**2)
+    factor = math.exp(special.gammaln(freedom / 2) - special.gammaln((freedom - 1) / 2)) / math.sqrt(
+        freedom / 2
+    )
+    return float((x.mean() - y.mean()) / math.sqrt((a + b) / 2) * factor)

@@ -20,8 +20,8 @@ class Tail:
     """The lower tail of one cell of `n` runs, in raw return.
 
     `lower_half` is the mean of the worse half of the runs. Nine runs of ten score more than `bound`, with 95
-    % confidence, if runs are normal; None under five runs or without spread. `collapsed` runs lie far below
-    the others; `share` is the exact interval of their share.
+    % confidence, and lie within `within`, if runs are normal; None under five runs or without spread.
+    `collapsed` runs lie far below the others; `share` is the exact interval of their share.
     """
 
     variant: str
@@ -29,6 +29,7 @@ class Tail:
     n: int
     lower_half: float
     bound: float | None
+    within: Interval | None
     collapsed: int
     share: Interval
 
@@ -39,6 +40,15 @@ def tolerance_factor(n: int, content: float = 0.90, confidence: float = 0.95) ->
     The quantile of Student's non-central t with n - 1 degrees of freedom and shift z √n, over √n.
     """
     return float(stats.nct.ppf(confidence, n - 1, stats.norm.ppf(content) * math.sqrt(n)) / math.sqrt(n))
+
+
+def two_sided_factor(n: int, content: float = 0.90, confidence: float = 0.95) -> float:
+    """How many standard deviations around the mean a tolerance interval of n normal runs reaches.
+
+    z √((n - 1) (1 + 1/n) / χ²), with the quantile of χ² at 1 - confidence. Source: Howe 1969.
+    """
+    reach = stats.norm.ppf((1 + content) / 2)
+    return float(reach * math.sqrt((n - 1) * (1 + 1 / n) / stats.chi2.ppf(1 - confidence, n - 1)))
 
 
 def clopper_pearson(hits: int, n: int, level: float = 0.95) -> Interval:
@@ -62,13 +72,16 @@ def run_tails(study: Study) -> list[Tail]:
 def _tail(study: Study, variant: str, environment: str, scores: Array) -> Tail:
     n = len(scores)
     spread = float(scores.std(ddof=1)) if n >= MINIMUM_FOR_INTERVAL else 0.0
+    mean = float(scores.mean())
+    reach = two_sided_factor(n) * spread if spread > 0 else 0.0
     lost = collapses(study, environment, scores)
     return Tail(
         variant=variant,
         environment=environment,
         n=n,
         lower_half=float(np.sort(scores)[: -(-n // 2)].mean()),
-        bound=float(scores.mean()) - tolerance_factor(n) * spread if spread > 0 else None,
+        bound=mean - tolerance_factor(n) * spread if spread > 0 else None,
+        within=Interval(mean - reach, mean + reach, 0.90) if spread > 0 else None,
         collapsed=lost,
         share=clopper_pearson(lost, n),
     )

@@ -2,8 +2,9 @@
 
 import numpy as np
 import pytest
+from scipy.stats import norm
 
-from matters.reports.study.run_tails import clopper_pearson, run_tails, tolerance_factor
+from matters.reports.study.run_tails import clopper_pearson, run_tails, tolerance_factor, two_sided_factor
 from matters.reports.study.study import prepare
 from testing.planted import CONSTANTS, Plant, planted, planted_suite
 
@@ -13,6 +14,20 @@ HOPPER = "Hopper-v5"
 @pytest.mark.parametrize(("n", "factor"), [(5, 3.4066), (10, 2.3546), (20, 1.9260)])
 def test_published_factors_of_one_sided_tolerance_bounds(n, factor):
     assert tolerance_factor(n) == pytest.approx(factor, abs=1e-3)
+
+
+@pytest.mark.parametrize(("n", "factor"), [(5, 4.2746), (10, 2.8382), (20, 2.3098)])
+def test_published_factors_of_two_sided_tolerance_intervals(n, factor):
+    """Howe's, as tables print them."""
+    assert two_sided_factor(n) == pytest.approx(factor, rel=2e-3)
+
+
+def test_about_nineteen_in_twenty_tolerance_intervals_hold_nine_of_ten_runs():
+    rng = np.random.default_rng(1)
+    runs = rng.normal(size=(4_000, 10))
+    reach = two_sided_factor(10) * runs.std(axis=1, ddof=1)
+    content = norm.cdf(runs.mean(axis=1) + reach) - norm.cdf(runs.mean(axis=1) - reach)
+    assert (content >= 0.90).mean() == pytest.approx(0.95, abs=0.015)
 
 
 def test_exact_intervals_of_a_share():
@@ -33,6 +48,11 @@ def test_the_tail_of_planted_cells():
     assert found[1].lower_half == pytest.approx(20 + 2980 * 0.5)
     assert (found[1].bound, found[1].collapsed) == (None, 0)
     assert found[0].bound == pytest.approx(20 + 2980 * (0.5 - 2.3546 * 0.1), rel=1e-4)
+    middle, reach = 20 + 2980 * 0.5, 2980 * 2.8382 * 0.1
+    assert (found[0].within.low, found[0].within.high) == pytest.approx(
+        (middle - reach, middle + reach), rel=1e-3
+    )
+    assert found[1].within is None
     assert found[0].lower_half < 20 + 2980 * 0.5
 
 

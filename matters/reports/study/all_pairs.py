@@ -1,0 +1,59 @@
+"""Every variant against every other: effects, and no verdicts.
+
+With many variants these are many pairs, of which some are compared by a question already: no pair gets two
+verdicts or two adjusted p-values. Source of the layout: Ismail-Fawaz et al., "An Approach to Multiple
+Comparison Benchmark Evaluations that is Stable Under Manipulation of the Comparate Set" (2023).
+"""
+
+from dataclasses import dataclass
+
+from matters.reports.statistics.comparisons import hedges_g, improvement
+from matters.reports.statistics.intervals import MINIMUM_FOR_INTERVAL, Array, Interval, contrast
+from matters.reports.study.study import AGGREGATE, Study
+
+
+@dataclass(frozen=True)
+class Effect:
+    """How one variant scores beside another, `x` minus `y`: in raw return, or in normalised score over all.
+
+    `difference` is of the means with its unadjusted 95 % interval, `chance` the probability that a run of x
+    scores more than one of y, and `effect_size` Hedges' g, on single environments only.
+    """
+
+    x: str
+    y: str
+    where: str
+    difference: float
+    interval: Interval | None
+    chance: float
+    chance_interval: Interval
+    effect_size: float | None
+    n: int
+
+
+def all_pairs(study: Study) -> list[Effect]:
+    """Every pair once, in the order of the variants, in aggregate and on every environment.
+
+    Cells of fewer than five runs are left out, and in aggregate variants whose aggregate is blocked.
+    """
+    found = []
+    for k, x in enumerate(study.variants):
+        for y in study.variants[k + 1 :]:
+            if len(study.comparable) > 1 and not study.blocked(x) and not study.blocked(y):
+                samples = [study.aggregate_samples(name) for name in (x, y)]
+                found += _effect(x, y, AGGREGATE, *samples)
+            for where in study.environments:
+                if study.apart(where, x, y) is None:
+                    found += _effect(x, y, where, *([study.cell(name, where).scores] for name in (x, y)))
+    return found
+
+
+def _effect(x: str, y: str, where: str, left: list[Array], right: list[Array]) -> list[Effect]:
+    n = min(len(sample) for sample in (*left, *right))
+    if n < MINIMUM_FOR_INTERVAL:
+        return []
+    share = 1 / len(left)
+    estimate = contrast([*left, *right], [share] * len(left) + [-share] * len(left))
+    chance, around = improvement(left, right)
+    size = hedges_g(left[0], right[0]) if len(left) == 1 else None
+    return [Effect(x, y, where, estimate.value, estimate.interval(0.95), chance, around, size, n)]
