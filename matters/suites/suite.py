@@ -153,12 +153,21 @@ class Suite(BaseModel):
     looks: tuple[Annotated[int, Field(strict=True, ge=MINIMUM_OF_A_LOOK)], ...] = Field(
         (), description="numbers of seeds at which it is asked whether the first question is decided"
     )
-    only: tuple[str, ...] = Field((), description="globs on variant/environment; empty for every cell")
+    only: tuple[Text, ...] = Field((), description="globs on variant/environment; empty for every cell")
 
     @model_validator(mode="after")
     def _evaluations_have_room(self) -> Self:
         if self.evaluation.points > self.steps:
             raise ValueError(f"evaluation.points = {self.evaluation.points}: more than steps = {self.steps}")
+        return self
+
+    @model_validator(mode="after")
+    def _globs_are_of_cells(self) -> Self:
+        cells = [(name, environment) for name in self.variants for environment in self.environments]
+        for index, glob in enumerate(self.only):
+            if not any(_matches(glob, *cell) for cell in cells):
+                near = nearest(glob, map("/".join, cells))
+                raise ValueError(f"only[{index}] = {glob!r}: no such cell{near}")
         return self
 
     @model_validator(mode="after")
@@ -491,7 +500,7 @@ def suite(document: dict[str, Any]) -> Suite:
     header = document.get("suite")
     if not isinstance(header, dict) or not header:
         raise InputError("suite: missing; a suite has the tables [suite] and [variants.NAME]")
-    for key in ("variants", "only", "own", "sweep", "at_best"):
+    for key in ("variants", "own", "sweep", "at_best"):
         if key in header:
             raise InputError(f"suite.{key}: unknown field; variants are tables [variants.NAME]")
     tables = document.get("variants", {})

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from matters import algorithms
 from matters.suites.errors import InputError
-from matters.suites.suite import SHIPPED, Suite, load_suite, parse_seeds, suite
+from matters.suites.suite import SHIPPED, Suite, load_suite, parse_seeds, suite, toml_of
 from matters.suites.variant import merged
 
 SMALL = """
@@ -190,6 +190,17 @@ def test_restricting_twice_keeps_what_both_allow() -> None:
     assert [(cell.variant, cell.environment) for cell in twice.cells()] == [("ppo", "Hopper-v5")]
     with pytest.raises(InputError, match="no such cell"):
         small().restricted(only="ppo").restricted(only="ppo-slow")
+
+
+def test_a_suite_may_declare_some_of_its_cells_only() -> None:
+    declared = load_suite("quickstart")
+    document = tomllib.loads(toml_of("quickstart"))
+    cells = {(cell.variant, cell.environment) for cell in declared.cells()}
+    assert ("sb3-ppo", "Swimmer-v5") in cells
+    assert ("sb3-ppo", "HalfCheetah-v5") not in cells
+    document["suite"]["only"] = ["ppo/Swimer-v5"]
+    with pytest.raises(InputError, match=r"only\[0\] = 'ppo/Swimer-v5': no such cell; did you mean"):
+        suite(document)
 
 
 def test_a_glob_that_matches_nothing_is_refused() -> None:
