@@ -15,7 +15,15 @@ from matters.reports.questions import pairwise_section
 from matters.reports.questions.comparison import each_answered
 from matters.reports.questions.differing_settings import Contrast, notices, settings_table
 from matters.reports.questions.natural_mechanisms import mechanism_table, unsolved_notices
-from matters.reports.questions.pairwise_section import comparison_table, family, margins, verdicts
+from matters.reports.questions.pairwise_section import (
+    comparison_table,
+    details_table,
+    family,
+    figures,
+    margins,
+    needed,
+    verdicts,
+)
 from matters.reports.study.pairwise import Comparison, compare_pairs
 from matters.reports.study.study import Study
 from matters.suites.variant import Variant
@@ -105,8 +113,6 @@ def compared(study: Study) -> list[Comparison]:
 
 def answer(study: Study) -> Section:
     """Compare along every edge at hand."""
-    from matters.reports.page.forests import forest
-
     at_hand = corners(study)
     chosen = _contrasts(at_hand)
     found = compared(study)
@@ -116,6 +122,7 @@ def answer(study: Study) -> Section:
         f"{direction} with {length}" for direction, length in _every() if (direction, length) not in at_hand
     ]
     lacks = [f"Corners that no variant here is at: {', '.join(lost)}."] if lost else []
+    drawn, numbers = figures(study, QUESTION, found)
     return Section(
         question=QUESTION,
         title=TITLE,
@@ -130,11 +137,14 @@ def answer(study: Study) -> Section:
         family=family(found, "each edge in aggregate and on each environment"),
         margin=margins(study),
         method=METHOD,
-        drawings=(forest(QUESTION, found),) if found else (),
+        drawings=drawn,
+        data=numbers,
+        power=needed(found),
         tables=(
             comparison_table(QUESTION, found),
             settings_table(QUESTION, study, chosen),
             mechanism_table(QUESTION, study, names),
+            details_table(QUESTION, found),
         )
         if found
         else (),
