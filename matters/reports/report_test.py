@@ -25,6 +25,7 @@ from testing.planted import Plant
 ROOT = Path(__file__).parents[2]
 # What a fresh process runs: with the planted constants instead of the frozen ones.
 SCRIPT = """
+import json
 import sys
 from pathlib import Path
 import matters.reports.study.study
@@ -33,6 +34,7 @@ from matters.reports.report import write_report
 matters.reports.study.study.known_constants = lambda names, _: planted.CONSTANTS
 suite, snapshot = planted.quickstart()
 write_report(suite, snapshot, Path(sys.argv[1]), command="matters report planted")
+print(json.dumps([name for name in sys.modules if name.split(".")[0] == "matters"]))
 """
 
 
@@ -108,9 +110,15 @@ def test_every_promised_file_is_there_and_listed_with_its_hash(quickstart):
     assert set(manifest["files"]) | {"manifest.json"} == files
 
 
-def test_the_same_snapshot_gives_the_same_bytes_in_another_process(quickstart, tmp_path):
-    fresh(tmp_path, hashseed="4711")
-    assert tree(tmp_path) == tree(quickstart)
+@pytest.fixture(scope="module")
+def elsewhere(tmp_path_factory):
+    """The quickstart's report by another process, and the modules that this has loaded."""
+    out = tmp_path_factory.mktemp("elsewhere")
+    return out, set(json.loads(fresh(out, hashseed="4711").splitlines()[-1]))
+
+
+def test_the_same_snapshot_gives_the_same_bytes_in_another_process(quickstart, elsewhere):
+    assert tree(elsewhere[0]) == tree(quickstart)
 
 
 def test_an_up_to_date_report_is_left_alone_without_loading_anything_heavy(quickstart):
@@ -395,15 +403,13 @@ def test_the_table_of_questions_is_the_folder_and_what_suites_accept():
     assert set(QUESTIONS) == set(ACCEPTED)
 
 
-def test_all_that_a_report_loads_is_in_its_fingerprint_or_left_out_with_a_reason(tmp_path):
+def test_all_that_a_report_loads_is_in_its_fingerprint_or_left_out_with_a_reason(elsewhere):
     from matters.reports import questions
     from matters.reports.report import NOT_THE_PAGE
     from matters.results.fingerprint import closure
 
-    shown = "\nprint(json.dumps([name for name in sys.modules if name.split('.')[0] == 'matters']))"
-    loaded = set(json.loads(fresh(tmp_path / "page", "import json\n" + SCRIPT + shown).splitlines()[-1]))
     needed = closure(["matters.reports.report", *questions.QUESTIONS.values()], without=NOT_THE_PAGE)
     # The table of algorithms is left out, and so is what it holds: a page is of stored runs.
-    loaded = {name for name in loaded if not name.startswith("matters.algorithms.")}
+    loaded = {name for name in elsewhere[1] if not name.startswith("matters.algorithms.")}
     # What the planted answers need, the page does not: it would have a snapshot in their place.
     assert loaded - set(needed) - set(NOT_THE_PAGE) == set()
