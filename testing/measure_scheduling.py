@@ -1,0 +1,107 @@
+"""What scheduling costs, and how near its makespan comes to what no schedule can beat.
+
+    python -m testing.measure_scheduling
+
+A thousand populations are driven through an executor that does nothing; a mixed suite, each of our rules and
+references on three tasks, is packed for several numbers of workers.
+"""
+
+import time
+from pathlib import Path
+
+import typer
+
+from matters.algorithms import ALGORITHMS, load
+from matters.harness.scheduling.executors.interface import Ended, Job, News, Progress, drive
+from matters.harness.scheduling.packing import makespan, plan
+from matters.suites.spec import RunSpec
+from matters.suites.suite import Cell, load_suite
+
+
+class Nothing:
+    """An executor whose workers are done at once."""
+
+    queues = True
+
+    def __init__(self) -> None:
+        self._waiting: list[tuple[str, Job]] = []
+        self._count = 0
+
+    def cores(self) -> int:
+        """One."""
+        return 1
+
+    def submit(self, job: Job) -> str:
+        """Take it."""
+        self._count += 1
+        self._waiting.append((str(self._count), job))
+        return str(self._count)
+
+    def poll(self) -> list[tuple[str, News]]:
+        """Say of each that it is done."""
+        found: list[tuple[str, News]] = []
+        for name, job in self._waiting:
+            ids = tuple(spec.run_id for spec in job.specs)
+            found += [(name, Progress(ids, "done", 1, 1)), (name, Ended())]
+        self._waiting = []
+        return found
+
+    def cancel(self) -> None:
+        """Nothing is at work."""
+
+    def leave(self) -> bool:
+        """Nothing is at work."""
+        return False
+
+
+def specs(algorithm: str, environment: str, seeds: range, steps: int) -> tuple[RunSpec, ...]:
+    """Runs of an algorithm's first preset."""
+    (cell,) = load_suite("nine").cells()[:1]
+    return tuple(
+        cell.specs[0].model_copy(
+            update={"algorithm": algorithm, "environment": environment, "seed": seed, "steps": steps}
+        )
+        for seed in seeds
+    )
+
+
+def main() -> None:
+    """Measure both, and print them."""
+    began = time.process_time()
+    cells = [
+        Cell(
+            f"variant{number}",
+            "Hopper-v5",
+            specs("ppo", "Hopper-v5", range(10 * number, 10 * number + 10), 1000),
+        )
+        for number in range(1000)
+    ]
+    pending = {spec.run_id: 0 for cell in cells for spec in cell.specs}
+    made = time.process_time()
+    tasks = plan(cells, pending, 64, lambda name: load(name).FACTS)
+    packed = time.process_time()
+    news = sum(1 for _ in drive(Nothing(), tasks, lambda task: Job(Path("runs"), task.specs), 64))
+    driven = time.process_time()
+    typer.echo(
+        f"{len(tasks)} populations of {len(pending)} runs: naming them {made - began:.1f} s, packing "
+        f"{packed - made:.1f} s, driving {driven - packed:.1f} s ({news} news): "
+        f"{1e3 * (driven - began) / len(tasks):.1f} ms of the driver's time for each"
+    )
+    mixed = [
+        Cell(name, environment, specs(name, environment, range(10), 1_000_000))
+        for name in ALGORITHMS
+        for environment in ("HalfCheetah-v5", "Hopper-v5", "Humanoid-v5")
+    ]
+    pending = {spec.run_id: 0 for cell in mixed for spec in cell.specs}
+    for workers in (2, 8, 32, 128):
+        tasks = plan(mixed, pending, workers, lambda name: load(name).FACTS)
+        costs = [task.cost for task in tasks]
+        bound = max(sum(costs) / workers, max(costs))
+        typer.echo(
+            f"mixed suite, {workers} workers: {len(tasks)} populations, makespan "
+            f"{100 * (makespan(costs, workers) / bound - 1):.1f} % above the bound"
+        )
+
+
+if __name__ == "__main__":
+    main()
