@@ -1,5 +1,7 @@
 """Gradients, their norms, and steps of Adam and RMSProp, for all seeds of a θ at once."""
 
+from functools import reduce
+
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
@@ -98,8 +100,7 @@ def rmsprop_step(
 
 def global_norm(*gradients: Float[Tensor, "S _"]) -> Float[Tensor, " S"]:
     """The Euclidean norm of all gradients of a seed taken as one vector."""
-    squares = sum((gradient * gradient).sum(1) for gradient in gradients)
-    return sqrt(torch.as_tensor(squares))
+    return sqrt(reduce(torch.add, [(gradient * gradient).sum(1) for gradient in gradients]))
 
 
 def clip_coefficient(norm: Float[Tensor, " S"], *, limit: float) -> Float[Tensor, "S 1"]:
