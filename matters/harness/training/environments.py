@@ -90,7 +90,8 @@ class Environments:
             self.not_finite |= ~np.isfinite(actions.reshape(self.shape[0], -1)).all(1)
             which = np.flatnonzero(np.repeat(~self.not_finite, self.shape[1])).tolist()
         stepped = self.simulators.step(actions, which)
-        self.returns += stepped.reward.reshape(self.shape)
+        reward = stepped.reward.reshape(self.shape)
+        self.returns += reward
         self.lengths += 1
         observation = successor = self._tensor(stepped.observation)
         truncated, episodes = stepped.truncated, []
@@ -112,7 +113,7 @@ class Environments:
         return Transition(
             observation,
             successor,
-            self._tensor(stepped.reward),
+            torch.from_numpy(reward.astype(np.float32)),
             torch.from_numpy(stepped.terminated.reshape(self.shape)),
             torch.from_numpy(truncated.reshape(self.shape)),
             episodes,
