@@ -1,14 +1,15 @@
 """Golden digests: what short runs of every rule of ours, and the components they rest on, give everywhere.
 
 `python -m testing.golden` prints them as JSON; with `--write` they become those of this C library in
-testing/golden.json. They count in a process that was started as a worker is (`worker_environment`), and are
-promised for the versions of constraints.txt.
+testing/golden.json. They are computed as a worker computes, and promised for the versions of
+constraints.txt.
 """
 
 import argparse
 import hashlib
 import json
 import math
+import os
 import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -18,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from matters.algorithms import ALGORITHMS, load
-from matters.results.numerics import in_use
+from matters.results.numerics import holds, in_use, worker_environment
 from matters.suites.spec import Evaluation, RunSpec
 from matters.suites.tasks.native import TASKS
 
@@ -252,7 +253,12 @@ def main() -> None:
     )
     parser.add_argument("--write", action="store_true", help=f"keep them in {FILE.name}")
     asked = parser.parse_args()
+    held = worker_environment(os.environ)
+    if held != dict(os.environ):  # libraries read it as they are loaded: start anew
+        os.execve(sys.executable, [sys.executable, "-m", "testing.golden", *sys.argv[1:]], held)
     used = in_use()
+    if asked.write and not holds(used):
+        raise SystemExit(f"not promised here: {used}")
     found = {"components": probes(), "runs": digests(asked.names or None)}
     if asked.write:
         known = golden() | {used["libc"]: found}

@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from matters.algorithms import ALGORITHMS, load
-from matters.results.numerics import holds, worker_environment
+from matters.results.numerics import holds
 from matters.suites.tasks.native import TASKS
 from testing import golden
 
@@ -20,9 +20,8 @@ CALLER = {"ATEN_CPU_CAPABILITY": "default", "MKL_CBWR": "COMPATIBLE", "NPY_DISAB
 def found():
     caller = {name: value for name, value in os.environ.items() if name != "OPENBLAS_CORETYPE"} | CALLER
     told = subprocess.run(
-        [sys.executable, "-m", "testing.golden"],
-        env=worker_environment(caller), capture_output=True, text=True, check=True,
-    )  # fmt: skip
+        [sys.executable, "-m", "testing.golden"], env=caller, capture_output=True, text=True, check=True
+    )
     return json.loads(told.stdout)
 
 

@@ -1,4 +1,6 @@
+import ast
 import math
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -90,3 +92,77 @@ def test_what_networks_compute_with_is_the_same_for_arrays_and_tensors(kind) -> 
     kernels.product(kind(hidden).swapaxes(1, 2), kind(hidden), out=square)
     torch.testing.assert_close(like(total), X.sum(1, keepdim=True))
     torch.testing.assert_close(like(square), X.transpose(1, 2) @ X)
+
+
+OURS = Path(__file__).resolve().parents[1]
+BY_PROCESSOR = {
+    *(
+        "exp",
+        "log",
+        "tanh",
+        "tanh_",
+        "sqrt",
+        "sqrt_",
+        "rsqrt",
+        "sigmoid",
+        "softplus",
+        "sin",
+        "cos",
+        "erf",
+        "expm1",
+    ),
+    *(
+        "matmul",
+        "mm",
+        "bmm",
+        "baddbmm",
+        "addmm",
+        "einsum",
+        "norm",
+        "vector_norm",
+        "solve",
+        "cholesky",
+        "qr",
+        "grad",
+    ),
+}
+"""What of PyTorch is MKL's, or rounds by a number's place."""
+
+FOR_AUTOGRAD = {("mlp.py", "linear"), ("mlp.py", "__call__"), ("optimisers.py", "gradient")}
+
+
+def by_processor(source: str) -> list[tuple[str, str]]:
+    """Functions that call something by one of those names but of NumPy's, Python's or this module's: what."""
+    found = []
+    for function in ast.walk(ast.parse(source)):
+        if not isinstance(function, ast.FunctionDef):
+            continue
+        for node in ast.walk(function):
+            if isinstance(node, ast.BinOp) and isinstance(node.op, ast.MatMult):
+                found.append((function.name, "@"))
+            if (
+                isinstance(node, ast.Call)
+                and isinstance(node.func, ast.Attribute)
+                and node.func.attr in BY_PROCESSOR
+            ):
+                whose = ast.unparse(node.func.value)
+                if whose not in ("np", "np.linalg", "math"):
+                    found.append((function.name, f"{whose}.{node.func.attr}"))
+    return found
+
+
+def test_no_rule_of_ours_takes_from_pytorch_what_the_processor_would_decide() -> None:
+    found = {
+        (path.name, function, call)
+        for path in OURS.rglob("*.py")
+        if not path.name.endswith("_test.py") and path.name not in ("conftest.py", "kernels.py")
+        if path.parent.name != "reference"
+        for function, call in by_processor(path.read_text())
+    }
+    assert {each for each in found if each[:2] not in FOR_AUTOGRAD} == set()
+    assert {each[:2] for each in found} == FOR_AUTOGRAD  # control: it is noticed
+
+
+def test_control_what_the_processor_decides_is_noticed() -> None:
+    source = "def f(x):\n    return (x @ x).exp() + np.exp(x) + exp(x) + torch.sqrt(x)\n"
+    assert set(by_processor(source)) == {("f", "@"), ("f", "x @ x.exp"), ("f", "torch.sqrt")}

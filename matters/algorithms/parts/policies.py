@@ -217,7 +217,11 @@ class GaussianPolicy:
             mean, log_std = (part.contiguous().numpy() for part in parts)
         if noise is None:
             return torch.from_numpy(mean), observation.new_empty(*mean.shape[:2], 0)
-        record = np.concatenate([mean, np.broadcast_to(log_std, mean.shape)], axis=2)
+        actions = mean.shape[2]
+        record = np.empty(
+            (*mean.shape[:2], 2 * actions), mean.dtype
+        )  # concatenating takes five times as long
+        record[..., :actions], record[..., actions:] = mean, log_std
         mean += np.exp(log_std) * noise.numpy()
         return torch.from_numpy(mean), torch.from_numpy(record)
 
