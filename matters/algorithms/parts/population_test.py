@@ -6,11 +6,15 @@ import pytest
 import torch
 from torch import Tensor
 
-from matters.algorithms import ppo, vpg
+from matters.algorithms import ALGORITHMS, load
 from matters.algorithms.conftest import PROBLEM, bits, changed, collect, generators, trained
 from matters.algorithms.parts import population
 
-RULES = pytest.mark.parametrize("rule", [vpg, ppo], ids=["vpg", "ppo"])
+RULES = pytest.mark.parametrize(
+    "rule",
+    [rule for rule in map(load, ALGORITHMS) if rule.KIND == "on-policy"],
+    ids=lambda rule: next(iter(rule.PRESETS)),
+)
 
 
 def small(rule: Any) -> Any:
@@ -72,8 +76,9 @@ def test_a_row_holds_every_tensor_of_the_state(rule: Any) -> None:
         for part in ("observation_moments", "return_moments")
         for name in ("mean", "variance", "count")
     }
-    own = {"kl_coefficient"} if rule is ppo else set()
-    assert names == thetas | moments | {"running_return"} | own
+    own = {name for name, value in vars(state).items() if isinstance(value, Tensor)}
+    assert names == thetas | moments | own
+    assert "running_return" in own
     assert set(population.row(state, 0)) == names
 
 

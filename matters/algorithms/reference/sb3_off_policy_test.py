@@ -11,10 +11,12 @@ import pytest
 from stable_baselines3 import DDPG, SAC, TD3
 from stable_baselines3.common.noise import NormalActionNoise
 
+from matters.algorithms.interface import Reference
 from matters.algorithms.reference import sb3_off_policy
 from matters.algorithms.reference.sb3_off_policy import DdpgConfig, SacConfig, Td3Config, build
 
 REFERENCES: list[tuple[Any, type[DdpgConfig]]] = [(DDPG, DdpgConfig), (TD3, Td3Config), (SAC, SacConfig)]
+NAMES = [name for name, value in vars(sb3_off_policy).items() if isinstance(value, Reference)]
 OWN = {"net_arch"}
 """Ours to name: theirs is an entry of policy_kwargs."""
 
@@ -87,7 +89,7 @@ def told(name: str, ends: list[int], **changes: Any) -> tuple[list[tuple[int, di
     return heard, parameters
 
 
-@pytest.mark.parametrize("name", ["ddpg", "td3", "sac"])
+@pytest.mark.parametrize("name", NAMES)
 def test_it_tells_where_it_stands_at_the_given_steps_and_nothing_of_learning_before_it_learns(
     name: str,
 ) -> None:
@@ -98,7 +100,7 @@ def test_it_tells_where_it_stands_at_the_given_steps_and_nothing_of_learning_bef
     assert set(heard[-1][1]) == named | ({"temperature"} if name == "sac" else set())
 
 
-@pytest.mark.parametrize("name", ["ddpg", "td3", "sac"])
+@pytest.mark.parametrize("name", NAMES)
 def test_what_it_tells_of_a_block_is_the_mean_over_its_gradient_steps_and_telling_changes_nothing(
     name: str,
 ) -> None:

@@ -20,10 +20,11 @@ from sb3_contrib.trpo import trpo as sb3_trpo
 from stable_baselines3 import A2C, PPO
 from torch import Tensor
 
-from matters.algorithms import a2c, ppo, trpo
+from matters.algorithms import a2c, load, ppo, trpo
+from matters.algorithms.interface import Reference
 from matters.algorithms.parts import actor_critic
 from matters.algorithms.parts.actor_critic import Batch
-from matters.algorithms.reference import sb3_off_policy, sb3_on_policy
+from matters.algorithms.reference import sb3_on_policy
 from matters.harness.parity.off_policy import ddpg_parity, sac_parity, td3_parity
 from matters.harness.parity.on_policy_lockstep import Lockstep, parameters, shared_generators, start
 from matters.harness.parity.tolerance import Row, rows
@@ -45,9 +46,18 @@ class Parity:
 
 def parity(name: str) -> Parity:
     """Compare one update of `name` with the reference's. Raises KeyError for a name that is not in NAMES."""
-    compare, known = _COMPARISONS[name]
+    compare = _COMPARISONS[name]
     found = [row for dtype in (torch.float32, torch.float64) for row in compare(dtype)]
-    return Parity(name, found, list(known))
+    return Parity(name, found, list(reference_of(name).KNOWN_DIFFERENCES))
+
+
+def reference_of(name: str) -> Reference:
+    """The reference of an algorithm that has one."""
+    twin = load(name).FACTS.twin
+    assert twin is not None, name
+    reference = load(twin.reference)
+    assert isinstance(reference, Reference)
+    return reference
 
 
 def ppo_parity(dtype: torch.dtype, *, seed: int = 0, **changes: Any) -> list[Row]:
@@ -166,13 +176,14 @@ def rows_of(
     return rows(pairs, dtype)
 
 
-_COMPARISONS: dict[str, tuple[Callable[[torch.dtype], list[Row]], Sequence[str]]] = {
-    "ppo": (ppo_parity, sb3_on_policy.ppo.KNOWN_DIFFERENCES),
-    "a2c": (a2c_parity, sb3_on_policy.a2c.KNOWN_DIFFERENCES),
-    "trpo": (trpo_parity, sb3_on_policy.trpo.KNOWN_DIFFERENCES),
-    "ddpg": (ddpg_parity, sb3_off_policy.ddpg.KNOWN_DIFFERENCES),
-    "td3": (td3_parity, sb3_off_policy.td3.KNOWN_DIFFERENCES),
-    "sac": (sac_parity, sb3_off_policy.sac.KNOWN_DIFFERENCES),
+_COMPARISONS: dict[str, Callable[[torch.dtype], list[Row]]] = {
+    "ppo": ppo_parity,
+    "a2c": a2c_parity,
+    "trpo": trpo_parity,
+    "ddpg": ddpg_parity,
+    "td3": td3_parity,
+    "sac": sac_parity,
 }
+"""One for every algorithm that has a reference."""
 
 NAMES: tuple[str, ...] = tuple(_COMPARISONS)

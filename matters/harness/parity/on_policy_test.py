@@ -1,6 +1,7 @@
 import pytest
 import torch
 
+from matters.algorithms import ALGORITHMS, load
 from matters.harness.parity.on_policy import NAMES, a2c_parity, parity, ppo_parity, trpo_parity
 from matters.harness.parity.tolerance import Row, difference, distance
 
@@ -67,7 +68,10 @@ def test_a_difference_that_is_not_a_number_does_not_pass():
 def test_an_unknown_name_is_refused():
     with pytest.raises(KeyError):
         parity("pppo")
-    assert set(NAMES) == {"ppo", "a2c", "trpo", "ddpg", "td3", "sac"}
+
+
+def test_every_algorithm_with_a_reference_is_compared_with_it():
+    assert set(NAMES) == {name for name in ALGORITHMS if load(name).FACTS.twin is not None}
 
 
 @pytest.mark.parametrize("name", ["a2c", "trpo"])
