@@ -79,6 +79,7 @@ def planted_suite(
         aggregate_margin=0.10,
         design=None,
         comparisons=(),
+        findings={},
         tuning=None,
         sweep=None,
         gate=0.25,

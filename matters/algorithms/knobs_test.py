@@ -63,6 +63,7 @@ SHARED = {
     "discount": Knob(0.9),
     "gae_lambda": Knob(0.5),
     "hidden": Knob((8, 8)),
+    "value_hidden": Knob((16,)),
     "policy": Knob("beta"),
     "lag": Knob(1),
 }

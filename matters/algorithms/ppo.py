@@ -258,6 +258,25 @@ PRESETS: dict[str, Config] = {
     ),
     "ppo-kl": Config(objective="kl-adaptive", value_coefficient=0.5, tricks=CODE_LEVEL),
     "ppo-beta": Config(policy="beta", value_coefficient=0.5, tricks=CODE_LEVEL),
+    # What Andrychowicz et al. 2021 recommend in their section 3; the rest is as in the paper of PPO.
+    "ppo-recommended": Config(
+        clip=0.25,
+        gae_lambda=0.9,
+        value_hidden=(256, 256),
+        tricks=Tricks(
+            last_policy_gain=0.01,
+            softplus_std=True,
+            log_std_init=-0.7,  # σ = 0.5
+            action_squash=True,
+            tanh_activations=True,
+            observation_normalisation=True,
+            value_normalisation=True,
+            gradient_clip=0.5,
+            advantage_normalisation="minibatch",
+            recompute_advantages=True,
+            anneal_lr=True,
+        ),
+    ),
     "ppo-sb3": Config(
         value_coefficient=0.5,
         tricks=Tricks(

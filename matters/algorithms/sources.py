@@ -29,6 +29,7 @@ SOURCES: dict[str, str] = {
     "ppo-noclip": "Engstrom et al. 2020, PPO with the tricks and without clipping",
     "ppo-kl": "Schulman et al. 2017, section 4: the adaptive KL penalty, with the tricks",
     "ppo-beta": "Chou et al. 2017 and Hsu et al. 2020: a Beta policy, with the tricks",
+    "ppo-recommended": "Andrychowicz et al. 2021, what they recommend",
     "ppo-sb3": "Stable-Baselines3's defaults (2021)",
     "ddpg": "Lillicrap et al. 2016, without its batch norm",
     "ddpg-tuned": "“our DDPG” of Fujimoto et al. 2018 (table 3)",

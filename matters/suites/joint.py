@@ -81,6 +81,11 @@ class Joint(BaseModel):
         return tuple(dict.fromkeys(pair for suite in self.suites for pair in suite.comparisons))
 
     @property
+    def findings(self) -> dict[str, str]:
+        """What others found of variants of any of them."""
+        return {name: text for suite in self.suites for name, text in suite.findings.items()}
+
+    @property
     def sweep(self) -> None:
         """A sweep is a suite by itself."""
         return

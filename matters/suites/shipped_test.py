@@ -7,6 +7,7 @@ import pytest
 
 from matters import algorithms
 from matters.suites.joint import join
+from matters.suites.settings import differences
 from matters.suites.suite import SHIPPED, load_suite, suite_names
 
 
@@ -135,3 +136,25 @@ def test_every_shipped_suite_has_a_smoke_version_with_the_variants_it_declares(n
         config = cell.specs[0].config
         warm_up = config.get("warmup", config.get("learning_starts", 0))
         assert warm_up < cell.specs[0].steps, f"{cell.variant} learns nothing"
+
+
+def test_what_matters_takes_one_recommendation_away_at_a_time_and_says_what_was_found_of_each() -> None:
+    chosen = load_suite("what-matters-on-policy")
+    base = chosen.variants["ppo-recommended"]
+    assert base.config == algorithms.load("ppo").PRESETS["ppo-recommended"]
+    taken = {name: set(differences(it, base)) for name, it in chosen.variants.items() if it is not base}
+    two = {
+        "unsquashed": {"tricks.action_squash", "tricks.action_clip"},
+        "one-epoch": {"epochs", "tricks.recompute_advantages"},  # which a single epoch leaves without effect
+    }
+    assert {name: found for name, found in taken.items() if len(found) != 1} == two
+    assert chosen.findings.keys() == taken.keys()
+    assert len({frozenset(found) for found in taken.values()}) == len(taken)
+
+
+def test_deep_rl_that_matters_changes_one_choice_a_pair() -> None:
+    chosen = load_suite("deep-rl-that-matters")
+    for x, y in chosen.comparisons:
+        (setting,) = differences(chosen.variants[x], chosen.variants[y])
+        assert setting in ("hidden", "tricks.tanh_activations", "tricks.reward_scale")
+    assert set(chosen.findings) <= {x for x, _ in chosen.comparisons}

@@ -153,6 +153,9 @@ class Suite(BaseModel):
     looks: tuple[Annotated[int, Field(strict=True, ge=MINIMUM_OF_A_LOOK)], ...] = Field(
         (), description="numbers of seeds at which it is asked whether the first question is decided"
     )
+    findings: dict[Name, Text] = Field(
+        {}, description="what others found of what a variant does, in words, by variant"
+    )
     only: tuple[Text, ...] = Field((), description="globs on variant/environment; empty for every cell")
 
     @model_validator(mode="after")
@@ -188,6 +191,7 @@ class Suite(BaseModel):
     def _comparisons_are_of_variants(self) -> Self:
         named = [(f"compare[{k}]", name) for k, pair in enumerate(self.compare) for name in pair]
         named += [] if self.baseline is None else [("baseline", self.baseline)]
+        named += [("findings", name) for name in self.findings]
         for field, name in named:
             if name not in self.variants:
                 raise ValueError(f"{field} = {name!r}: no variant of that name{nearest(name, self.variants)}")

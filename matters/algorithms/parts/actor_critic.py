@@ -38,6 +38,11 @@ class OnPolicyConfig(Frozen):
         0.95, ge=0, le=1, description="λ of the advantage estimate; 1 is the reward-to-go"
     )
     hidden: tuple[PositiveInt, ...] = Field((64, 64), description="widths of the hidden layers", strict=False)
+    value_hidden: tuple[PositiveInt, ...] | None = Field(
+        None,
+        description="widths of V's hidden layers; off: the policy's (Andrychowicz et al. 2021: wide ones)",
+        strict=False,
+    )
     lag: NonNegativeInt = Field(
         0,
         description="ℓ: the parameters of ℓ updates ago act, as in asynchronous actors; 0: the current ones",
@@ -157,7 +162,8 @@ def init(
     """First parameters, one row a generator: the policy's are drawn first, then the value function's."""
     tricks = config.tricks
     actor = _actor(config, problem)
-    critic = Mlp((problem.observation_size, *config.hidden, 1), tricks.tanh_activations)
+    widths = config.hidden if config.value_hidden is None else config.value_hidden
+    critic = Mlp((problem.observation_size, *widths, 1), tricks.tanh_activations)
     gain, prior = tricks.last_policy_gain, 0.0 if tricks.sample_moments else PRIOR
     first = (
         orthogonal(LAST_GAIN if gain is None else gain)

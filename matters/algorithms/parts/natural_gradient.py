@@ -9,6 +9,9 @@ g is the gradient of the surrogate E[ρ Â], F the Fisher information of the pol
 ‖ π)]. `npg` solves F x = g to convergence, `tnpg` stops after k steps of conjugate gradient, `trpo` also
 checks the step.
 
+F stands for F + λI throughout, in the length of the step, too: δ is met for that, so that the KL to second
+order is δ less ½ λ ‖Δ‖², and the true KL is what it is. It is recorded of every update.
+
 The advantages are computed before anything is fitted, and policy and value function have parameters and
 optimisers of their own, so it does not matter which of the two learns first. Here the policy does.
 """
@@ -53,7 +56,7 @@ class NaturalTricks(AdamTricks):
 class NaturalConfig(OnPolicyConfig):
     """Hyperparameters of the family; sizes are those of Engstrom et al.'s TRPO (tables 4 to 6)."""
 
-    kl: PositiveFloat = Field(0.01, description="δ, the KL of a step to second order")
+    kl: PositiveFloat = Field(0.01, description="δ, the KL of a step to second order, for F + λI")
     damping: NonNegativeFloat = Field(0.1, description="λ, added to the Fisher information's diagonal")
     fisher_fraction: float = Field(
         1.0, gt=0, le=1, description="share of the batch the Fisher information is from"

@@ -6,8 +6,9 @@ with one setting that differs, the question is that setting's.
 
 from collections.abc import Mapping, Sequence
 
-from matters.reports.page.section import Section
-from matters.reports.page.sentences import listed
+from matters.reports.page.formatting import signed
+from matters.reports.page.section import Section, Table
+from matters.reports.page.sentences import listed, place_text
 from matters.reports.questions import pairwise_section
 from matters.reports.questions.differing_settings import Contrast, differing, settings_table
 from matters.reports.questions.pairwise_section import (
@@ -22,7 +23,7 @@ from matters.reports.questions.pairwise_section import (
     verdicts,
 )
 from matters.reports.statistics import verdicts as rules
-from matters.reports.study.pairwise import Comparison, compare_pairs
+from matters.reports.study.pairwise import Comparison, compare_pairs, headline
 from matters.reports.study.study import Study
 
 QUESTION = "comparison"
@@ -33,6 +34,9 @@ ESTIMAND = (
     "environment in raw return, and in aggregate as the mean over environments of the normalised differences."
 )
 METHOD = pairwise_section.METHOD
+MOST_ANSWERS = 6
+"""With more pairs than these their answers are one sentence."""
+
 ANSWERS = {
     "different": "`{ahead}` scores {size} than `{behind}`.",
     "equivalent": "`{x}` and `{y}` are equivalent within the margin.",
@@ -64,7 +68,7 @@ def answer(study: Study) -> Section:
     chosen = contrasts(study)
     found = compared(study)
     given = each_answered(study, chosen, found, ANSWERS)
-    tables = (
+    tables: tuple[Table, ...] = (
         (
             comparison_table(QUESTION, found),
             settings_table(QUESTION, study, chosen),
@@ -73,6 +77,8 @@ def answer(study: Study) -> Section:
         if found
         else ()
     )
+    if found and (theirs := findings_table(study, chosen, found)).rows:
+        tables = (*tables, theirs)
     drawn, numbers = figures(study, QUESTION, found)
     return Section(
         question=QUESTION,
@@ -96,6 +102,34 @@ def answer(study: Study) -> Section:
     )
 
 
+def findings_table(study: Study, chosen: Sequence[Contrast], found: Sequence[Comparison]) -> Table:
+    """What others found of the choices that pairs isolate, beside what was found here."""
+    rows, data = [], []
+    for one in chosen:
+        theirs = study.suite.findings.get(declared_name(study, one.x))
+        if theirs is None:
+            continue
+        first = headline([it for it in found if (it.x, it.y) == (one.x, one.y)])[0]
+        here: str = first.reason or first.word
+        if first.found is not None:
+            here += f" ({signed(first.found.estimate.value, first.where)} {place_text(first.where).lower()})"
+        rows.append((f"`{one.x}` − `{one.y}`", one.tells, here, theirs))
+        data.append({"x": one.x, "y": one.y, "tells": one.tells, "here": first.word, "theirs": theirs})
+    return Table(
+        name=f"{QUESTION}-findings",
+        caption="What others found, in our words, beside what these runs say. Tasks, budgets and all other "
+        "settings are theirs there and ours here.",
+        columns=("comparison", "what it tells", "here", "there"),
+        rows=tuple(rows),
+        data=tuple(data),
+    )
+
+
+def declared_name(study: Study, name: str) -> str:
+    """The name under which a variant was declared, also of one at its own best."""
+    return next((own for own, best in study.suite.at_best.items() if best == name), name)
+
+
 def _title(chosen: Sequence[Contrast]) -> str:
     told = list(dict.fromkeys(one.tells for one in chosen))
     return f"Does {told[0]} matter?" if len(told) == 1 and told[0].count("`") == 2 else TITLE
@@ -111,12 +145,24 @@ def each_answered(
     each = [
         short_answer(study, [it for it in found if (it.x, it.y) == (one.x, one.y)], answers) for one in chosen
     ]
-    text = " ".join(one.text for one in each)
+    text = " ".join(one.text for one in each) if len(each) <= MOST_ANSWERS else _grouped(chosen, each)
     order: tuple[rules.Word, ...] = ("different", "both", "undecided", "equivalent")
     word = next(word for word in order if any(one.word == word for one in each))
     reasons = [one.reason for one in each if one.word == word]
     claim = word != "undecided" and all(one.claim for one in each if one.word != "undecided")
     return Answer(text, word, reasons[0], claim)
+
+
+def _grouped(chosen: Sequence[Contrast], each: Sequence[Answer]) -> str:
+    """Many answers in one sentence: which pairs have which."""
+    groups: dict[str, list[str]] = {}
+    for pair, one in zip(chosen, each, strict=True):
+        groups.setdefault(one.reason or one.word, []).append(f"`{pair.x}`")
+    others = {pair.y for pair in chosen}
+    against = f" against `{others.pop()}`" if len(others) == 1 else ""
+    order = sorted(groups, key=[*ANSWERS, *rules.REASONS].index)
+    parts = [f"{kind}: {', '.join(groups[kind])}" for kind in order]
+    return f"Of {len(each)} pairs{against}, by the variant named first: {'; '.join(parts)}."
 
 
 def _lacks(study: Study) -> tuple[str, ...]:

@@ -5,10 +5,11 @@ import tomllib
 from pathlib import Path
 
 import pytest
+from pydantic import ValidationError
 
 from matters.reports import questions
 from matters.reports.study.study import prepare
-from matters.suites.suite import suite
+from matters.suites.suite import Suite, suite
 from testing.planted import CONSTANTS, Plant, planted
 
 HOPPER, WALKER = "Hopper-v5", "Walker2d-v5"
@@ -79,3 +80,44 @@ def test_a_pair_without_runs_of_both_is_said():
     found = answered(declared, {"ppo": 0.9})
     assert (found.word, found.reason) == ("undecided", "blocked")
     assert found.lacks == ("`ppo` against `no-value-clip` needs runs of both.",)
+
+
+def many(count):
+    text = """
+    [suite]
+    name = "many"
+    title = "Many"
+    environments = ["Hopper-v5", "Walker2d-v5"]
+    seeds = 10
+    steps = 50_000
+    baseline = "ppo"
+    [suite.findings]
+    v1 = "they found that it hurts"
+    [variants.ppo]
+    algorithm = "ppo"
+    """ + "".join(
+        f'[variants.v{k}]\nalgorithm = "ppo"\nconfig.learning_rate = {k}e-4\n' for k in range(1, count + 1)
+    )
+    return suite(tomllib.loads(text))
+
+
+def test_the_answers_of_many_pairs_are_one_sentence_by_verdict():
+    found = answered(many(7), {"ppo": 0.9, "v1": 0.3, **{f"v{k}": 0.9 for k in range(2, 8)}})
+    same = ", ".join(f"`v{k}`" for k in range(2, 8))
+    assert found.answer == (
+        f"Of 7 pairs against `ppo`, by the variant named first: different: `v1`; equivalent: {same}."
+    )
+
+
+def test_what_others_found_stands_beside_what_was_found_here():
+    found = answered(many(2), {"ppo": 0.9, "v1": 0.3, "v2": 0.9})
+    (row,) = found.tables[2].data
+    assert (row["x"], row["here"], row["theirs"]) == ("v1", "different", "they found that it hurts")
+    assert found.tables[2].rows[0][2] == "different (−0.600 in aggregate)"
+
+
+def test_a_finding_about_no_variant_is_refused():
+    with pytest.raises(
+        ValidationError, match="findings = 'pppo': no variant of that name; did you mean 'ppo'"
+    ):
+        Suite(**{**dict(many(1)), "findings": {"pppo": "x"}})
