@@ -104,11 +104,13 @@ def _joined(values: Sequence[Any], environments: Sequence[str]) -> Any:
 def _same(a: Any, b: Any) -> bool:
     if ABSENT in (a, b):
         present = b if a == ABSENT else a
-        return present == ABSENT or not present
+        return present == ABSENT or _is_off(present) or not present
     if _is_off(a) or _is_off(b):
         return _is_off(a) and _is_off(b)
     return bool(a == b) and isinstance(a, bool) == isinstance(b, bool)
 
 
 def _is_off(value: Any) -> bool:
+    if isinstance(value, PerEnvironment):
+        return all(one == ABSENT or _is_off(one) for _, one in value.values)
     return value is None or value is False

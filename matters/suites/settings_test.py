@@ -118,3 +118,10 @@ def test_what_cannot_be_compared_is_said_by_its_field(text: str, header: str, sa
     with pytest.raises(InputError) as caught:
         made(f'[variants.ppo]\nalgorithm = "ppo"\n{text}', header or "questions = []")
     assert says in str(caught.value)
+
+
+def test_a_setting_that_is_off_here_and_without_effect_there_is_off() -> None:
+    ours, theirs = preset("ppo", "ppo-released"), preset("ppo", "ppo-m-released")
+    found = differences(ours, theirs, ("Walker2d-v5", "Hopper-v5"))
+    assert "tricks.value_clip" in found
+    assert "tricks.value_clip_in_spreads" not in found
