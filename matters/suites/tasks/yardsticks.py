@@ -33,7 +33,8 @@ MAXIMUM = "the largest possible"
 BUDGET = (
     "PPO with Stable-Baselines3's defaults (ppo-sb3) after so many steps, primary endpoint of n seeds from "
     "1000 "
-    "on, matters run reference-scores --seeds 1000:1005 (200,000 steps), --seeds 1000:1010 --steps 50000 and --steps 30720"
+    "on, matters run reference-scores --seeds 1000:1005 (200,000 steps), --seeds 1000:1010 --steps 50000 and "
+    "--steps 30720"
 )
 
 
