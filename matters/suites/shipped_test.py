@@ -158,3 +158,25 @@ def test_deep_rl_that_matters_changes_one_choice_a_pair() -> None:
         (setting,) = differences(chosen.variants[x], chosen.variants[y])
         assert setting in ("hidden", "tricks.tanh_activations", "tricks.reward_scale")
     assert set(chosen.findings) <= {x for x, _ in chosen.comparisons}
+
+
+def test_revisiting_ppo_compares_objectives_and_policies_and_says_what_was_found() -> None:
+    chosen = load_suite("revisiting-ppo")
+    found = {pair: set(differences(*(chosen.variants[name] for name in pair))) for pair in chosen.comparisons}
+    assert found["kl-reverse", "kl-forward"] == {"tricks.reverse_kl"}
+    assert found["ppo-beta", "ppo"] == {"policy", "tricks.action_clip"}  # a Beta has none to clip
+    assert all(len(settings) <= 4 for settings in found.values()), found
+    assert set(chosen.findings) <= chosen.variants.keys()
+
+
+def test_code_level_controls_tunes_what_the_paper_tuned_and_controls_one_trick_a_pair() -> None:
+    chosen = load_suite("code-level-controls")
+    assert chosen.tuning is not None
+    assert {cell.variant.partition("@")[0] for cell in chosen.tuning_cells()} == {
+        "ppo",
+        "ppo-m",
+        "ppo-noclip",
+    }
+    single = [pair for pair in chosen.comparisons if pair[0] != "ppo"]
+    for pair in single:
+        assert len(differences(*(chosen.variants[name] for name in pair))) == 1
