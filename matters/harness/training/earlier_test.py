@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from matters.algorithms import ALGORITHMS, load
-from matters.harness.training import earlier, off_policy_promises_test, promises_test, worker
+from matters.harness.training import earlier, loop, off_policy_promises_test, promises_test, worker
 from matters.harness.training.promises_test import Stopped, digests, ignore
 from matters.harness.training.worker import train_population
 from matters.results.schema import part_hashes
@@ -15,6 +15,11 @@ from matters.results.store import Store
 from matters.suites.spec import Evaluation, RunSpec
 
 RULES = [name for name in ALGORITHMS if load(name).KIND != "reference"]
+FIRST_OF_EACH_KIND = {load(name).KIND: name for name in reversed(RULES)}.values()
+
+
+SHORT_BLOCK = 36
+"""So that 96 steps have rows of updates, and end within a block."""
 
 
 def spec(algorithm, *, steps, points=4, episodes=1, seed=0, preset=None, **changes):
@@ -53,7 +58,9 @@ def short(request, tmp_path_factory):
     algorithm = request.param
     one = spec(algorithm, steps=96, preset={"ppo": "ppo-m"}.get(algorithm))
     path = tmp_path_factory.mktemp(algorithm) / "runs"
-    digests(path, [one], keep_state=True)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(loop, "BLOCK", SHORT_BLOCK)
+        digests(path, [one], keep_state=True)
     return path, one
 
 
@@ -74,6 +81,7 @@ def test_kept_policies_are_without_critics_and_at_the_points(short):
 def test_other_points_and_episodes_train_nothing_and_give_what_one_run_would_have_given(
     tmp_path, monkeypatch, short
 ):
+    monkeypatch.setattr(loop, "BLOCK", SHORT_BLOCK)
     path, few = short
     more = few.model_copy(update={"evaluation": Evaluation(points=2, episodes=3)})
     expected = fresh(tmp_path, more)
@@ -90,7 +98,8 @@ def test_other_points_and_episodes_train_nothing_and_give_what_one_run_would_hav
         assert episodes[0] == before["return"][before["point"] == same]
 
 
-def test_a_run_goes_on_with_the_digest_of_one_go(tmp_path, short):
+def test_a_run_goes_on_with_the_digest_of_one_go(tmp_path, monkeypatch, short):
+    monkeypatch.setattr(loop, "BLOCK", SHORT_BLOCK)
     path, one = short
     long = one.model_copy(update={"steps": 192})
     expected = fresh(tmp_path, long)
@@ -98,6 +107,38 @@ def test_a_run_goes_on_with_the_digest_of_one_go(tmp_path, short):
     store = Store.open(path)
     assert store.status(long.run_id).digest == expected
     assert store.verify() == []
+    # So its tables begin with those of the shorter run, but for the block that this ended within: which
+    # updates are told and what a row is of read no total.
+    whole = 96 if load(one.algorithm).FACTS.rollout else 2 * SHORT_BLOCK
+    before, after = (store.record(run.run_id) for run in (one, long))
+    for shorter, longer in ((before.episodes, after.episodes), (before.updates, after.updates)):
+        rows = (shorter["step"] <= whole).sum()
+        for name, column in shorter.items():
+            np.testing.assert_array_equal(column[:rows], longer[name][:rows])
+    assert before.updates["step"][0] <= whole
+
+
+@pytest.mark.parametrize("algorithm", FIRST_OF_EACH_KIND)
+def test_where_divergence_is_looked_for_does_not_depend_on_how_long_the_run_is(
+    tmp_path, monkeypatch, algorithm
+):
+    rule, found = load(algorithm), []
+    update = rule.update
+
+    def poisoned(state, *arguments, **options):
+        nonlocal updates
+        updates += 1
+        metrics = update(state, *arguments, **options)
+        if updates == (2 if rule.KIND == "on-policy" else 130):
+            state.policy.matrix[0, 0] = float("nan")
+        return metrics
+
+    monkeypatch.setattr(rule, "update", poisoned)
+    for steps in (288, 480):
+        updates, one = 0, spec(algorithm, steps=steps, points=1)
+        digests(tmp_path, [one])
+        found.append(Store.open(tmp_path).status(one.run_id).diverged_at)
+    assert found == [192, 192] if rule.KIND == "on-policy" else [200, 200]
 
 
 # ---- looking again
