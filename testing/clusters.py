@@ -4,8 +4,8 @@
 
 Ray: three nodes of one core, one of which is taken away in the middle. SLURM: `slurmctld` and two `slurmd`
 on loopback, with `munge` (Debian's packages `slurmctld slurmd munge`; as root), a job cancelled and one
-requeued in the middle. Each suite has to come to its end with the digests of the local run. What is not
-installed is said.
+requeued in the middle. Each suite has to come to its end with the digests of the local run and the
+bytes of its report. What is not installed is said.
 """
 
 import argparse
@@ -226,13 +226,15 @@ def main() -> None:
             what = {"ray": on_ray, "slurm": on_slurm}[executor](suite, folder / executor)
             if digests(suite, folder / executor) != expected:
                 raise SystemExit(f"{executor}: {digests(suite, folder / executor)} is not {expected}")
+            page, other = (folder / name / "report" / "clustered" for name in ("local", executor))
+            for path in sorted(page.rglob("*.*")):
+                if path.is_file() and path.read_bytes() != (other / path.relative_to(page)).read_bytes():
+                    raise SystemExit(f"{executor}: {path.relative_to(page)} of the report has other bytes")
             faults = Store.open(folder / executor).verify()
             if faults:
                 raise SystemExit(f"{executor}: {faults}")
             seconds = time.monotonic() - began
-            typer.echo(
-                f"{executor}: {len(expected)} runs, the digests of the local ones; {what}; {seconds:.0f} s"
-            )
+            typer.echo(f"{executor}: {len(expected)} runs, local digests and report; {what}; {seconds:.0f} s")
 
 
 if __name__ == "__main__":
