@@ -4,25 +4,23 @@ A suite gives pairs of names. What a pair isolates is read from its settings and
 with one setting that differs, the question is that setting's.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from matters.reports.page.formatting import signed
 from matters.reports.page.section import Section, Table
 from matters.reports.page.sentences import listed, place_text
 from matters.reports.questions import pairwise_section
+from matters.reports.questions.answers_of_pairs import each_answered
 from matters.reports.questions.differing_settings import Contrast, differing, settings_table
 from matters.reports.questions.pairwise_section import (
-    Answer,
     comparison_table,
     details_table,
     family,
     figures,
     margins,
     needed,
-    short_answer,
     verdicts,
 )
-from matters.reports.statistics import verdicts as rules
 from matters.reports.study.pairwise import Comparison, compare_pairs, headline
 from matters.reports.study.study import Study
 
@@ -34,9 +32,6 @@ ESTIMAND = (
     "environment in raw return, and in aggregate as the mean over environments of the normalised differences."
 )
 METHOD = pairwise_section.METHOD
-MOST_ANSWERS = 6
-"""With more pairs than these their answers are one sentence."""
-
 ANSWERS = {
     "different": "`{ahead}` scores {size} than `{behind}`.",
     "equivalent": "`{x}` and `{y}` are equivalent within the margin.",
@@ -133,36 +128,6 @@ def declared_name(study: Study, name: str) -> str:
 def _title(chosen: Sequence[Contrast]) -> str:
     told = list(dict.fromkeys(one.tells for one in chosen))
     return f"Does {told[0]} matter?" if len(told) == 1 and told[0].count("`") == 2 else TITLE
-
-
-def each_answered(
-    study: Study, chosen: Sequence[Contrast], found: Sequence[Comparison], answers: Mapping[str, str]
-) -> Answer:
-    """The short answer about every pair, one after the other."""
-    if not found:
-        text = "Nothing to compare: no pair that this question is about has runs of both variants."
-        return Answer(text, "undecided", "blocked", False)
-    each = [
-        short_answer(study, [it for it in found if (it.x, it.y) == (one.x, one.y)], answers) for one in chosen
-    ]
-    text = " ".join(one.text for one in each) if len(each) <= MOST_ANSWERS else _grouped(chosen, each)
-    order: tuple[rules.Word, ...] = ("different", "both", "undecided", "equivalent")
-    word = next(word for word in order if any(one.word == word for one in each))
-    reasons = [one.reason for one in each if one.word == word]
-    claim = word != "undecided" and all(one.claim for one in each if one.word != "undecided")
-    return Answer(text, word, reasons[0], claim)
-
-
-def _grouped(chosen: Sequence[Contrast], each: Sequence[Answer]) -> str:
-    """Many answers in one sentence: which pairs have which."""
-    groups: dict[str, list[str]] = {}
-    for pair, one in zip(chosen, each, strict=True):
-        groups.setdefault(one.reason or one.word, []).append(f"`{pair.x}`")
-    others = {pair.y for pair in chosen}
-    against = f" against `{others.pop()}`" if len(others) == 1 else ""
-    order = sorted(groups, key=[*ANSWERS, *rules.REASONS].index)
-    parts = [f"{kind}: {', '.join(groups[kind])}" for kind in order]
-    return f"Of {len(each)} pairs{against}, by the variant named first: {'; '.join(parts)}."
 
 
 def _lacks(study: Study) -> tuple[str, ...]:

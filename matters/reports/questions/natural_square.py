@@ -12,7 +12,7 @@ from collections.abc import Mapping
 
 from matters.reports.page.section import Section
 from matters.reports.questions import pairwise_section
-from matters.reports.questions.comparison import each_answered
+from matters.reports.questions.answers_of_pairs import each_answered
 from matters.reports.questions.differing_settings import Contrast, notices, settings_table
 from matters.reports.questions.natural_mechanisms import mechanism_table, unsolved_notices
 from matters.reports.questions.pairwise_section import (
