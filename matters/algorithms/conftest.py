@@ -92,8 +92,10 @@ class Disturbed(Replay):
         super().__init__(*sizes)
         self.disturb = disturb
 
-    def sample(self, generators: Sequence[np.random.Generator], batch_size: int) -> ReplayBatch:
-        batch = super().sample(generators, batch_size)
+    def sample(
+        self, generators: Sequence[np.random.Generator], batch_size: int, **several: Any
+    ) -> ReplayBatch:
+        batch = super().sample(generators, batch_size, **several)
         self.disturb(batch)
         return batch
 
@@ -212,7 +214,12 @@ def practised(
 
 def double(batch: ReplayBatch) -> ReplayBatch:
     """The batch in double precision."""
-    return ReplayBatch(**{k: v.double() if v.is_floating_point() else v for k, v in vars(batch).items()})
+    return ReplayBatch(
+        **{
+            k: v.double() if isinstance(v, torch.Tensor) and v.is_floating_point() else v
+            for k, v in vars(batch).items()
+        }
+    )
 
 
 def module(views: Sequence[Tensor], *, tanh: bool = False) -> torch.nn.Sequential:

@@ -27,7 +27,7 @@ from matters.algorithms.interface import Metrics, Problem, ReplayBatch, Twin
 from matters.algorithms.maths.moments import DIVERGING
 from matters.algorithms.maths.targets import bootstrapped
 from matters.algorithms.parts import critics, deterministic_policy
-from matters.algorithms.parts.critics import critic_step, no_bootstrap, q_values, reward_of
+from matters.algorithms.parts.critics import critic_step, discount_of, no_bootstrap, q_values, reward_of
 from matters.algorithms.parts.deterministic_policy import (
     Deterministic,
     DeterministicConfig,
@@ -121,7 +121,7 @@ def gradient_step(state: State, config: Config, batch: ReplayBatch) -> Determini
     action = target_action(state, batch.successor)
     value = q_values(state.critics, state.critics.target.arrays, batch.successor, action).value[:, 0]
     target = bootstrapped(
-        reward_of(config, batch), value, no_bootstrap(config, batch), discount=config.discount
+        reward_of(config, batch), value, no_bootstrap(config, batch), discount=discount_of(config, batch)
     )
     step = DeterministicStep(target, critic_step(state.critics, config, batch, target))
     step.actor_loss = policy_step(state, config, batch)

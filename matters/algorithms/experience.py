@@ -137,8 +137,10 @@ def due_updates(learner: Learner) -> Iterator[Metrics]:
     assert replay is not None
     if learner.step <= config.warmup or learner.step % config.train_every:
         return
+    steps = getattr(config, "n_step", 1)  # a rule of one's own may have none
+    several = {"steps": steps, "discount": config.discount} if steps > 1 else {}
     for _ in range(config.gradient_steps):
-        batch = replay.sample(learner.minibatch_generators, config.batch_size)
+        batch = replay.sample(learner.minibatch_generators, config.batch_size, **several)
         yield learner.algorithm.update(learner.state, config, batch, learner.minibatch_generators)
 
 

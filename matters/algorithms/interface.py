@@ -72,6 +72,9 @@ class ReplayBatch:
     """The true successor: at an episode's end its last observation."""
     record: Float[Tensor, "S B R"]
     """What acting wanted remembered of each action; 0 where it was drawn uniformly, in the warm-up."""
+    discount: Float[Tensor, "S B"] | None = None
+    """Of n-step returns: what the successor's value is discounted by. `reward` is then the discounted sum of
+    the rewards up to it, and `terminated` and `truncated` are the last of these steps'."""
 
 
 @dataclass(frozen=True)

@@ -20,6 +20,7 @@ SHARED = {
     "train_every": Knob(2),
     "gradient_steps": Knob(2),
     "discount": Knob(0.5),
+    "n_step": Knob(3),
     "target_rate": Knob(0.5),
     "hidden": Knob((8, 8)),
     "learning_rate": Knob(1e-3),

@@ -38,6 +38,7 @@ from matters.algorithms.parts.critics import (
     CriticStep,
     OffPolicyConfig,
     critic_step,
+    discount_of,
     gradient_to_action,
     no_bootstrap,
     normal,
@@ -250,7 +251,7 @@ def gradient_step(
     values = q_values(state.critics, state.critics.target.arrays, batch.successor, action).value
     value = values.min(1).values - alpha[:, None] * log_prob
     target = bootstrapped(
-        reward_of(config, batch), value, no_bootstrap(config, batch), discount=config.discount
+        reward_of(config, batch), value, no_bootstrap(config, batch), discount=discount_of(config, batch)
     )
     step = critic_step(state.critics, config, batch, target, factor=0.5)
     log_prob, actor_loss = policy_step(state, config, batch, alpha, noise[:, 0])

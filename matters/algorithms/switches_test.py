@@ -197,3 +197,10 @@ def test_a_policy_whose_sigma_sees_learns_in_every_rule_that_can_have_one() -> N
         rule.update(state, config, collect(rule, state, config, (0, 1)), generators([0, 1], 1), progress=0.0)
         assert torch.isfinite(state.policy.matrix).all()
         assert (state.policy.matrix != before).any(1).all(), name
+
+
+def test_an_n_step_target_bootstraps_with_the_discount_of_its_steps() -> None:
+    config, batch = ddpg.Config(hidden=(8,), n_step=3), replayed()
+    state = ddpg.init(config, PROBLEM, generators([0, 1]))
+    batch.discount = torch.full((2, 16), 0.0)
+    torch.testing.assert_close(ddpg.gradient_step(state, config, batch).target, batch.reward)

@@ -30,7 +30,14 @@ from matters.algorithms.interface import Metrics, Problem, ReplayBatch, Twin, Wh
 from matters.algorithms.maths.moments import DIVERGING
 from matters.algorithms.maths.targets import bootstrapped, smoothed
 from matters.algorithms.parts import critics, deterministic_policy
-from matters.algorithms.parts.critics import critic_step, no_bootstrap, normal, q_values, reward_of
+from matters.algorithms.parts.critics import (
+    critic_step,
+    discount_of,
+    no_bootstrap,
+    normal,
+    q_values,
+    reward_of,
+)
 from matters.algorithms.parts.deterministic_policy import (
     Deterministic,
     DeterministicConfig,
@@ -168,7 +175,7 @@ def gradient_step(
         action = smoothed(action, noise, scale=config.tricks.target_noise, clip=config.target_noise_clip)
     value = q_values(state.critics, state.critics.target.arrays, batch.successor, action).value.min(1).values
     target = bootstrapped(
-        reward_of(config, batch), value, no_bootstrap(config, batch), discount=config.discount
+        reward_of(config, batch), value, no_bootstrap(config, batch), discount=discount_of(config, batch)
     )
     step = DeterministicStep(target, critic_step(state.critics, config, batch, target))
     if int(state.updates[0]) % (config.tricks.policy_delay or 1) == 0:  # a population's seeds step together

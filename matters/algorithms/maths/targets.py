@@ -9,7 +9,7 @@ def bootstrapped(
     value_next: Float[Tensor, "S B"],
     terminal: Bool[Tensor, "S B"],
     *,
-    discount: float,
+    discount: float | Float[Tensor, "S B"],
 ) -> Float[Tensor, "S B"]:
     """y = r + γ V(s′), and y = r where s′ is terminal.
 

@@ -38,6 +38,11 @@ class OffPolicyConfig(Frozen):
     train_every: PositiveInt = Field(1, description="steps from one training to the next")
     gradient_steps: PositiveInt = Field(1, description="gradient steps a training")
     discount: float = Field(0.99, ge=0, le=1, description="γ")
+    n_step: PositiveInt = Field(
+        1,
+        description="n, rewards in a target before it bootstraps, as they were collected (Sutton 1988; "
+        "Hessel et al. 2018: 3)",
+    )
     target_rate: float = Field(0.005, gt=0, le=1, description="τ, how far targets move to θ each time")
     hidden: tuple[PositiveInt, ...] = Field(
         (256, 256), description="widths of the hidden layers", strict=False
@@ -198,6 +203,11 @@ def reward_of(config: Any, batch: ReplayBatch) -> Float[Tensor, "S B"]:
     """The rewards to learn from."""
     scale = config.tricks.reward_scale
     return batch.reward if scale is None else scale * batch.reward
+
+
+def discount_of(config: Any, batch: ReplayBatch) -> float | Float[Tensor, "S B"]:
+    """What the value of the successor is discounted by."""
+    return float(config.discount) if batch.discount is None else batch.discount
 
 
 def no_bootstrap(config: Any, batch: ReplayBatch) -> Bool[Tensor, "S B"]:

@@ -102,33 +102,63 @@ class Replay:
         """Of `saved`."""
         return row_type(self.observation.shape[2], self.action.shape[2], self.record.shape[2])
 
-    def sample(self, generators: Sequence[np.random.Generator], batch_size: int) -> ReplayBatch:
+    def sample(
+        self,
+        generators: Sequence[np.random.Generator],
+        batch_size: int,
+        *,
+        steps: int = 1,
+        discount: float = 1.0,
+    ) -> ReplayBatch:
         """Rows of each seed, drawn by its own generator, uniformly and with replacement.
 
-        So a batch may be larger than what is stored. Raises ValueError if nothing is.
+        So a batch may be larger than what is stored. With several `steps` a reward is the discounted sum of
+        so many, or of fewer where the episode or what is stored ends before. Raises ValueError if nothing is
+        stored.
         """
         if not self.stored:
             raise ValueError(f"batch_size = {batch_size}: the replay is empty, there is nothing to draw")
         oldest = self.count - self.stored
         rows = np.stack([generator.integers(self.stored, size=batch_size) for generator in generators])
         rows += oldest
-        slot = rows % self.slots
         start = self.places[:, None] * self.slots
-        at = start + slot
-        ended = _take(self.ended, at)
-        successor = _take(self.observation, start + (slot + 1) % self.slots)
+        at = start + rows % self.slots
+        reward, last, power = _take(self.reward, at), rows, None
+        if steps > 1:
+            reward, last, power = self._several(start, rows, reward, steps, discount)
+        ended = _take(self.ended, start + last % self.slots)
+        successor = _take(self.observation, start + (last + 1) % self.slots)
         for s in np.flatnonzero(ended.any(1)):
-            last = np.flatnonzero(ended[s])
-            successor[s, last] = self.ends[s].after(rows[s, last])
+            at_end = np.flatnonzero(ended[s])
+            successor[s, at_end] = self.ends[s].after(last[s, at_end])
         return ReplayBatch(
             observation=torch.from_numpy(_take(self.observation, at)),
             action=torch.from_numpy(_take(self.action, at)),
-            reward=torch.from_numpy(_take(self.reward, at)),
+            reward=torch.from_numpy(reward),
             terminated=torch.from_numpy((ended & TERMINATED) > 0),
             truncated=torch.from_numpy((ended & TRUNCATED) > 0),
             successor=torch.from_numpy(successor),
             record=torch.from_numpy(_take(self.record, at)),
+            discount=None if power is None else torch.from_numpy(power),
         )
+
+    def _several(
+        self, start: np.ndarray, rows: np.ndarray, reward: np.ndarray, steps: int, discount: float
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Σ γᵏ r over up to `steps` rows from each on, the last of them, and γ to the power of their number.
+
+        Sutton 1988, "Learning to predict by the methods of temporal differences", section 2.
+        """
+        powers = np.cumprod([1.0, *[discount] * steps]).astype(np.float32)
+        last, count = rows.copy(), np.ones_like(rows)
+        going = _take(self.ended, start + rows % self.slots) == 0
+        for k in range(1, steps):
+            going &= rows + k < self.count
+            at = start + (rows + k) % self.slots
+            reward = reward + np.where(going, powers[k] * _take(self.reward, at), np.float32(0))
+            last, count = last + going, count + going
+            going = going & (_take(self.ended, at) == 0)
+        return reward, last, powers[count]
 
     def keep(self, rows: list[int]) -> None:
         """Go on with some of the seeds only. Nothing is copied: that would take as much memory again."""

@@ -56,6 +56,11 @@ def every(length: int) -> Callable[[int, int], int]:
     return lambda seed, row: 0 if (row + 3 * seed) % length else 1 + (row + seed) % 2
 
 
+def drawn_of(batch: ReplayBatch) -> list[tuple[str, torch.Tensor]]:
+    """What a batch has, by name."""
+    return [(name, tensor) for name, tensor in vars(batch).items() if tensor is not None]
+
+
 def check(batch: ReplayBatch, seeds: list[int], ended: Callable[[int, int], int]) -> list[set[int]]:
     """That each transition drawn is one that was added. Returns the rows drawn of each seed."""
     drawn = []
@@ -105,7 +110,7 @@ def test_every_row_is_drawn_as_often_as_any_other() -> None:
 def test_a_seed_draws_the_same_alone_as_among_ten() -> None:
     alone = filled(70, [3], every(7), 50).sample(generators([3]), 40)
     ten = filled(70, [*range(10)], every(7), 50).sample(generators([*range(10)]), 40)
-    for name, tensor in vars(alone).items():
+    for name, tensor in drawn_of(alone):
         assert torch.equal(tensor[0], getattr(ten, name)[3]), name
 
 
@@ -117,7 +122,7 @@ def test_seeds_that_are_kept_draw_as_if_nobody_had_left() -> None:
         add(fewer, row, [0, 2], every(7))
     three, two = calm.sample(generators([0, 1, 2]), 40), fewer.sample(generators([0, 2]), 40)
     check(two, [0, 2], every(7))
-    for name, tensor in vars(two).items():
+    for name, tensor in drawn_of(two):
         assert torch.equal(tensor, getattr(three, name)[[0, 2]]), name
 
 
@@ -152,7 +157,7 @@ def test_a_replay_put_back_from_what_was_saved_in_pieces_draws_the_same(
         add(original, row, [5, 6], every(length))
         add(restored, row, [5, 6], every(length))
     one, other = (replay.sample(generators([5, 6]), 30) for replay in (original, restored))
-    for name, tensor in vars(one).items():
+    for name, tensor in drawn_of(one):
         assert torch.equal(tensor, getattr(other, name)), name
 
 
@@ -184,3 +189,25 @@ def test_the_memory_of_a_full_replay_is_at_most_what_was_estimated(length: int) 
 def test_ten_half_cheetahs_with_a_million_steps_each_take_about_a_gigabyte() -> None:
     # 10⁷ rows of 4 (17 + 6 + 1) + 1 bytes, and their episodes' ends.
     assert 0.97e9 < 10 * bytes_when_full(1_000_000, 17, 6) < 1.15e9
+
+
+@pytest.mark.parametrize("steps", [2, 3, 7])
+def test_several_steps_sum_discounted_rewards_until_an_episode_or_what_is_stored_ends(steps: int) -> None:
+    seeds, rows, gamma = [0, 1], 23, 0.5
+    replay = filled(rows, seeds, every(5), 12)
+    first = replay.sample(generators(seeds), 60)
+    drawn = replay.sample(generators(seeds), 60, steps=steps, discount=gamma)
+    assert drawn.discount is not None
+    assert torch.equal(drawn.observation, first.observation)
+    for s, seed in enumerate(seeds):
+        for b, row in enumerate(first.reward[s].long().tolist()):
+            last, total = row, float(row)
+            while not every(5)(seed, last) and last + 1 < rows and last + 1 - row < steps:
+                last += 1
+                total += gamma ** (last - row) * last
+            end = every(5)(seed, last)
+            assert float(drawn.reward[s, b]) == pytest.approx(total)
+            assert float(drawn.discount[s, b]) == gamma ** (last + 1 - row)
+            assert (bool(drawn.terminated[s, b]), bool(drawn.truncated[s, b])) == (end == 1, end == 2)
+            after = last_of(seed, last) if end else observation_of(seed, last + 1)
+            assert drawn.successor[s, b].tolist() == after

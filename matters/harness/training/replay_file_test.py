@@ -32,7 +32,8 @@ def replay():
 
 def draws(stored):
     generators = [np.random.default_rng(seed) for seed in (0, 1)]
-    return {name: tensor.tolist() for name, tensor in vars(stored.sample(generators, 100)).items()}
+    drawn = vars(stored.sample(generators, 100))
+    return {name: tensor.tolist() for name, tensor in drawn.items() if tensor is not None}
 
 
 def restored(tmp_path, original, counts):
