@@ -36,23 +36,27 @@ def plan(
     workers: Workers = None,
     json: Json = False,
 ) -> None:
-    """Say what training the suite still takes: runs, core-hours, memory, disk, and when it would end."""
+    """Say what training the suite still takes, and how many seeds its first question needs."""
     show_plan(choose(suite, seeds, steps, only, smoke), store, crew_of(workers), json=json)
 
 
 def show_plan(declared: "Suite", store: "Path", workers: int, *, json: bool) -> None:
     """Say what the suite still takes; nothing is written. Raises InputError where memory does not suffice."""
     from matters.harness.scheduling.planning import free_bytes, outlay
+    from matters.reports.study import seeds_before
     from matters.results.store import Store
 
     opened = Store.open(store) if store.exists() else None
     found = outlay(opened, (*declared.cells(), *declared.tuning_cells()), workers)
     free = free_bytes(store)
     if json:
-        print_json({"suite": declared.name, **asdict(found), "free_disk_bytes": free})
+        seeds = {"seeds_needed": seeds_before.facts(declared)}
+        print_json({"suite": declared.name, **asdict(found), "free_disk_bytes": free, **seeds})
         return
     for line in _lines(found, free):
         typer.echo(line)
+    if remark := seeds_before.remark(declared):
+        typer.echo(f"seeds         {remark}")
 
 
 def _lines(found: "Outlay", free: int) -> list[str]:

@@ -5,6 +5,7 @@ With fewer steps runs usually lie closer together, in yardsticks, and with unsta
 """
 
 import math
+from dataclasses import asdict
 from typing import Any
 
 from matters.reports.statistics.power import Need, Question, need
@@ -54,6 +55,15 @@ def _margin(environment: str, suite: Any) -> float:
     return float(known.margin * suite.margin / DEFAULT_MARGIN / scale)
 
 
+def facts(suite: Any) -> dict[str, Any] | None:
+    """The same as data; None if it cannot be told."""
+    found = before(suite)
+    if found is None:
+        return None
+    needed, places = found
+    return {"question": suite.questions[0], "environments": list(places), **asdict(needed)}
+
+
 def remark(suite: Any) -> str:
     """The same in one line, for who is about to train; empty if it cannot be told."""
     found = before(suite)
@@ -66,7 +76,11 @@ def remark(suite: Any) -> str:
 
     return (
         f"{suite.questions[0]}: with the spreads of published runs on {', '.join(places)}, {needed.seeds} "
-        f"seeds call two alike variants equivalent in {needed.equivalent_now:.0%} of studies and find a "
-        f"difference of the margin in {needed.different_now:.0%}; 80 % needs {about(needed.equivalent)} and "
-        f"{about(needed.different)}"
+        f"seeds call two alike variants equivalent in {_share(needed.equivalent_now)} of studies and find a "
+        f"difference of the margin in {_share(needed.different_now)}; 80 % needs {about(needed.equivalent)} "
+        f"and {about(needed.different)}"
     )
+
+
+def _share(value: float) -> str:
+    return "under 1 %" if value < 0.01 else f"{100 * value:.0f} %"

@@ -2,7 +2,7 @@
 
 import pytest
 
-from matters.reports.study.seeds_before import before, published_spread, remark
+from matters.reports.study.seeds_before import before, facts, published_spread, remark
 from matters.suites.suite import load_suite
 
 
@@ -32,3 +32,11 @@ def test_a_question_without_pairs_is_not_reckoned():
     suite = load_suite("quickstart").model_copy(update={"questions": ("seeds",)})
     assert before(suite) is None
     assert remark(suite) == ""
+    assert facts(suite) is None
+
+
+def test_the_same_stands_in_json():
+    suite = load_suite("implementation-matters")
+    found = facts(suite)
+    assert found["seeds"] == len(suite.seeds)
+    assert found["equivalent"] == before(suite)[0].equivalent
