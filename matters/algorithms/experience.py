@@ -90,8 +90,8 @@ def collect(learner: Learner) -> Iterator[Experience]:
     shape = (config.horizon, config.environments, sizes.noise)
     noise = _stacked(own.standard_normal(shape, dtype=np.float32) for own in learner.action_generators)
     state = learner.state if learner.lag is None else learner.lag.next(learner.state)
-    for t in range(config.horizon):
-        acted = rule.act(state, config, learner.observation, noise[:, t], learner.memory)
+    for drawn in noise.unbind(1):
+        acted = rule.act(state, config, learner.observation, drawn, learner.memory)
         yield _take_step(learner, acted)
 
 

@@ -4,6 +4,8 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from matters.algorithms.maths.kernels import Array, array
+
 
 def generalised_advantage(
     reward: Float[Tensor, "S T N"],
@@ -31,12 +33,13 @@ def generalised_advantage(
     # Multiply and add are separate on purpose: a fused multiply-add rounds differently in the vector part and
     # in the tail of an array, and a seed's place in the array must not matter.
     decay = discount * gae_lambda * (~ended).to(delta.dtype)
-    advantage = []
-    running = torch.zeros_like(delta[:, 0])
-    for delta_t, decay_t in zip(reversed(delta.unbind(1)), reversed(decay.unbind(1)), strict=True):
-        running = delta_t + decay_t * running
-        advantage.append(running)
-    return torch.stack(advantage[::-1], dim=1)
+    advantage = torch.empty_like(delta)
+    into, deltas, decays = (array(each.transpose(0, 1)) for each in (advantage, delta, decay))
+    running: Array = 0.0
+    for t in reversed(range(len(into))):
+        running = deltas[t] + decays[t] * running
+        into[t] = running
+    return advantage
 
 
 def standardised(advantage: Float[Tensor, "S B"]) -> Float[Tensor, "S B"]:
