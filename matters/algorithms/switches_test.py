@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from matters.algorithms import a2c, ddpg, load, ppo, td3
-from matters.algorithms.conftest import PROBLEM, changed, collect, generators
+from matters.algorithms.conftest import PROBLEM, bits, changed, collect, generators, practised, trained
 from matters.algorithms.interface import Problem, ReplayBatch
 from matters.algorithms.maths.moments import include, restore, standardise, start
 from matters.algorithms.parts.actor_critic import estimate, prepare, value_gradient, values
@@ -204,3 +204,34 @@ def test_an_n_step_target_bootstraps_with_the_discount_of_its_steps() -> None:
     state = ddpg.init(config, PROBLEM, generators([0, 1]))
     batch.discount = torch.full((2, 16), 0.0)
     torch.testing.assert_close(ddpg.gradient_step(state, config, batch).target, batch.reward)
+
+
+ALONE: list[tuple[str, dict[str, Any]]] = [
+    ("ppo", {"tricks__value_normalisation": True, "tricks__recompute_advantages": True}),
+    ("ppo", {"tricks__value_clip": True, "tricks__value_clip_in_spreads": True, "tricks__value_huber": 0.5}),
+    ("ppo", {"tricks__state_dependent_std": True, "tricks__softplus_std": True, "value_hidden": (12,)}),
+    ("ppo", {"tricks__softplus_std": True, "tricks__reward_scale": 3.0}),
+    ("ppo", {"objective": "kl-fixed", "tricks__reverse_kl": True}),
+    ("ppo", {"objective": "kl-fixed", "tricks__reverse_kl": True, "policy": "beta"}),
+    ("trpo", {"tricks__state_dependent_std": True, "tricks__softplus_std": True}),
+    ("a2c", {"tricks__rms_epsilon_inside": True, "tricks__rms_start": 1.0}),
+]
+
+
+@pytest.mark.parametrize(("name", "values_"), ALONE)
+def test_a_seed_alone_has_the_bits_that_it_has_among_three(name: str, values_: dict[str, Any]) -> None:
+    rule: Any = load(name)
+    config = changed(rule.Config(horizon=24, hidden=(8,)), **values_)
+    alone = trained(rule, config, [1], updates=2)
+    three = trained(rule, config, [0, 1, 2], updates=2)
+    assert bits(alone, 0) == bits(three, 1)
+
+
+@pytest.mark.parametrize("name", ["ddpg", "td3", "sac"])
+def test_off_policy_a_seed_alone_has_the_bits_that_it_has_among_three(name: str) -> None:
+    rule: Any = load(name)
+    config = rule.Config(batch_size=8, buffer_size=100, warmup=8, hidden=(8,), n_step=3)
+    config = changed(config, tricks__critic_huber=0.5, tricks__reward_scale=2.0)
+    alone = practised(rule, config, [1], steps=14)
+    three = practised(rule, config, [0, 1, 2], steps=14)
+    assert bits(alone, 0) == bits(three, 1)
