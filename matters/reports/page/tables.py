@@ -423,7 +423,19 @@ def present_any(value: Any) -> Any:
 
 
 def fingerprints(study: Study) -> dict[str, int]:
-    """How many runs were trained by each version of the training code."""
+    """How many runs were trained by each version of the training code, where an algorithm has several.
+
+    What decides a run's bits is other code for each algorithm: two algorithms differ in it anyway.
+    """
     if FINGERPRINT not in study.provenance.columns:
         return {}
-    return {str(k): int(v) for k, v in study.provenance[FINGERPRINT].value_counts().sort_index().items()}
+    variant = study.runs.set_index("run_id")["variant"]
+    names = study.provenance["run_id"].map(variant)
+    known = {name: getattr(one, "algorithm", name) for name, one in study.suite.variants.items()}
+    found: dict[str, int] = {}
+    for _, prints in study.provenance[FINGERPRINT].groupby(names.map(known).fillna(names)):
+        counts = prints.value_counts().sort_index()
+        if len(counts) > 1:
+            for name, count in counts.items():
+                found[str(name)] = found.get(str(name), 0) + int(count)
+    return found

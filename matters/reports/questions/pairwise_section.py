@@ -147,6 +147,9 @@ def short_answer(study: Study, found: Sequence[Comparison], templates: Mapping[s
     )
     if first.word == "equivalent" and first.seeds < MINIMUM_FOR_CLAIM:
         text = f"{_largest(first)} was seen between `{first.x}` and `{first.y}` ({seeds_text(first)} seeds)."
+    if first.word == "different" and first.seeds < MINIMUM_FOR_CLAIM and text.startswith("No: "):
+        # Few seeds that differ are no answer either: what was seen is said.
+        text = f"{text.removeprefix('No: ').removesuffix('.')}, with {seeds_text(first)} seeds."
     if first.word == "different" and first.early:
         text += " So far: little has been learnt yet."
     if first.rising:

@@ -177,6 +177,15 @@ def test_reproduction_compares_every_pair_at_hand_and_names_the_odd_ones():
     assert "would have passed" in found.answer
 
 
+def test_few_seeds_that_differ_are_no_no():
+    few = {("ppo-sb3", HOPPER): Plant(0.4, 0.1, 5), ("sb3-ppo", HOPPER): Plant(0.9, 0.1, 5)}
+    found = section("reproduction", few)
+    assert found.word == "different"
+    assert found.answer.startswith("`sb3-ppo` scores 1490 more on Hopper-v5 than `ppo-sb3`, with 5 seeds.")
+    many = {key: Plant(plant.mean, plant.sd, 10) for key, plant in few.items()}
+    assert section("reproduction", many).answer.startswith("No: `sb3-ppo` scores 1490 more on Hopper-v5")
+
+
 def test_code_level_tricks_says_what_it_lacks():
     found = section("code-level-tricks", pair(Plant(0.9, 0.1), Plant(0.4, 0.1)))
     assert found.answer.startswith("Yes: `ppo` scores 1490 more on Hopper-v5 than `ppo-m`")

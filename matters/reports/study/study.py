@@ -274,8 +274,9 @@ class Study:
         return [self.normalised(name, self.cell(variant, name).scores) for name in names]
 
     def seeds(self, variants: Sequence[str], environments: Sequence[str]) -> int:
-        """The smallest number of scored runs among these cells."""
-        return min((self.cell(v, e).n for v in variants for e in environments), default=0)
+        """The smallest number of scored runs among these cells, as far as they were declared."""
+        cells = (self.cell(v, e) for v in variants for e in environments)
+        return min((cell.n for cell in cells if cell.declared), default=0)
 
     def blocked(self, variant: str) -> str | None:
         """Why an aggregate of the variant cannot be given, or None if it can."""
