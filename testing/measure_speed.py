@@ -1,0 +1,121 @@
+"""docs/speed.md and its figure from measurements: `python -m testing.measure_speed --load 17 FILE…`.
+
+Each FILE is what `matters speed NAME --json` printed; `--simulators FILE` takes what
+`testing.measure_simulators` did. `--load` is the machine's load meanwhile: it belongs beside the figures.
+"""
+
+import argparse
+import json
+from pathlib import Path
+from typing import Any
+
+FOLDER = Path(__file__).parents[1] / "docs"
+PARTS = ("simulator", "acting", "update", "loop", "evaluation")
+"""What of a run's time is shown; writing takes a thousandth."""
+
+OPENING = """# How fast it is
+
+Steps/s of one thread on {processor}, beside Stable-Baselines3 with the same hyperparameters. The contestants
+take turns in one process, in seconds of the processor's own: medians of five rounds, with the least and the
+largest. The machine was shared: its load was about {load} on {cores} cores, and other programs in its
+caches cost many small steps more than few large ones. `matters speed NAME --env ID --seeds N` measures anew;
+`python -m testing.measure_speed` makes this page.
+
+![Steps/s in units of Stable-Baselines3's, and where the time of a run with ten seeds goes](speed.svg)
+
+| algorithm | environment | reference, steps/s | one seed, × | {seeds} seeds, × | share of the limit |
+|---|---|---|---|---|---|
+"""
+
+LIMIT = """
+The limit is what the machine would do if only MuJoCo and the products of an update took time.
+
+Where the time of a run with {seeds} seeds goes, in percent:
+
+| algorithm | environment | {parts} |
+|---|---|{rule}|
+"""
+
+SIMULATORS = """
+## The simulator's share
+
+A step of ten environments under a policy that PPO has trained for a while, resets included, against MuJoCo
+alone on the same steps: `mj_step`, a reset's `mj_forward`, and contact forces where they are read
+(`python -m testing.measure_simulators`). Microseconds per environment's step, and the ratio's quartiles over
+rounds.
+
+| task | episode | MuJoCo | native | ratio | quartiles |
+|---|---|---|---|---|---|
+"""
+
+
+def ratio(row: dict[str, Any]) -> str:
+    """A ratio with its range."""
+    return f"{row['ratio']:.2f} ({row['low']:.2f} to {row['high']:.2f})"
+
+
+def page(found: list[dict[str, Any]], simulators: str, *, load: float, cores: int) -> str:
+    """The page of these measurements."""
+    seeds = found[0]["seeds"]
+    text = OPENING.format(processor=found[0]["processor"], load=f"{load:g}", cores=cores, seeds=seeds)
+    for one in found:
+        reference, alone, together, _ = one["rows"]
+        limit = one["limit"]
+        share = f"{limit['share']:.0%}" if limit else ""
+        text += f"| {one['name']} | {one['environment']} | {reference['steps_per_second']:,.0f} "
+        text += f"| {ratio(alone)} | {ratio(together)} | {share} |\n"
+    text += LIMIT.format(seeds=seeds, parts=" | ".join(PARTS), rule="|".join(["---"] * len(PARTS)))
+    for one in found:
+        shares = " | ".join(f"{100 * one['parts'][part]:.0f}" for part in PARTS)
+        text += f"| {one['name']} | {one['environment']} | {shares} |\n"
+    return text + (SIMULATORS + simulators if simulators else "")
+
+
+def draw(found: list[dict[str, Any]], path: Path) -> None:
+    """Ratios with their ranges, and a bar of shares for each measurement."""
+    import matplotlib as mpl
+
+    mpl.use("svg")
+    mpl.rcParams["svg.hashsalt"] = "matters"
+    from matplotlib import pyplot as plt
+
+    names = [f"{one['name']}, {one['environment'].removesuffix('-v5')}" for one in found]
+    figure, (left, right) = plt.subplots(1, 2, sharey=True, figsize=(9, 0.8 + 0.45 * len(found)))
+    for offset, index, label in ((-0.15, 1, "one seed"), (0.15, 2, f"{found[0]['seeds']} seeds")):
+        rows = [one["rows"][index] for one in found]
+        middle = [row["ratio"] for row in rows]
+        below = [row["ratio"] - row["low"] for row in rows]
+        above = [row["high"] - row["ratio"] for row in rows]
+        places = [k + offset for k in range(len(found))]
+        left.errorbar(middle, places, xerr=[below, above], fmt="o", markersize=4, capsize=2, label=label)
+    left.axvline(1, color="0.6", linewidth=1)
+    left.set(yticks=range(len(found)), yticklabels=names, xlabel="steps/s, in units of Stable-Baselines3's")
+    left.set_xlim(left=0)
+    left.invert_yaxis()
+    left.legend(frameon=False)
+    starts = [0.0] * len(found)
+    for part in PARTS:
+        shares = [100 * one["parts"][part] for one in found]
+        right.barh(range(len(found)), shares, left=starts, height=0.6, label=part)
+        starts = [start + share for start, share in zip(starts, shares, strict=True)]
+    right.set(xlabel="percent of a run's time", xlim=(0, 100))
+    right.legend(frameon=False, ncol=3, loc="lower center", bbox_to_anchor=(0.5, 1.0))
+    figure.savefig(path, bbox_inches="tight", metadata={"Date": None})
+
+
+def main() -> None:
+    """Write both."""
+    parser = argparse.ArgumentParser(prog="python -m testing.measure_speed")
+    parser.add_argument("files", nargs="+", type=Path)
+    parser.add_argument("--simulators", type=Path)
+    parser.add_argument("--load", type=float, required=True)
+    parser.add_argument("--cores", type=int, required=True)
+    asked = parser.parse_args()
+    found = [one for file in asked.files for one in json.loads(file.read_text())]
+    simulators = asked.simulators.read_text() if asked.simulators else ""
+    (FOLDER / "speed.md").write_text(page(found, simulators, load=asked.load, cores=asked.cores))
+    draw(found, FOLDER / "speed.svg")
+
+
+if __name__ == "__main__":
+    main()
