@@ -258,7 +258,9 @@ PRESETS: dict[str, Config] = {
     ),
     "ppo-kl": Config(objective="kl-adaptive", value_coefficient=0.5, tricks=CODE_LEVEL),
     "ppo-beta": Config(policy="beta", value_coefficient=0.5, tricks=CODE_LEVEL),
-    # What Andrychowicz et al. 2021 recommend in their section 3; the rest is as in the paper of PPO.
+    # What Andrychowicz et al. 2021 recommend in their section 3; the rest is as in the paper of PPO, but for
+    # advantages normalised by minibatch, of which they found no difference. They recommend to try value
+    # normalisation, not to have it everywhere, and clip the ratio below at 1 / (1 + ε), we at 1 − ε.
     "ppo-recommended": Config(
         clip=0.25,
         gae_lambda=0.9,
