@@ -342,3 +342,43 @@ def test_the_lower_tails(made):
         row = {"environment": place, "variant": variant, "lower_half": s[: n // 2].mean(), "bound": bound}
         expected.append(row | {"collapsed": 0, "share_low": 0, "share_high": 1 - 0.025 ** (1 / n), "n": n})
     both(made, "run-tails", "run-tails", expected)
+
+
+def test_the_control_of_a_reference_against_itself(made):
+    """Both halves of random splits: Welch's test in each place, Holm's correction over the three."""
+    _, tables, snapshot = made
+    (reference,) = {row["reference"] for row in tables["aa-control"]}
+    rng, splits, places = np.random.default_rng(11), 4000, ("aggregate", *PLACES)
+    halves = {}
+    for place in PLACES:
+        own = unit(place, scores(snapshot, reference, place))
+        n = len(own) // 2
+        mixed = rng.permuted(np.tile(own, (splits, 1)), axis=1)
+        halves[place] = mixed[:, :n], mixed[:, n : 2 * n]
+    found = []
+    for place in places:
+        over = PLACES if place == "aggregate" else (place,)
+        value = sum(halves[p][0].mean(1) - halves[p][1].mean(1) for p in over) / len(over)
+        sides = [side for p in over for side in halves[p]]
+        parts = np.array([side.var(1, ddof=1) / side.shape[1] / len(over) ** 2 for side in sides])
+        counts = np.array([side.shape[1] for side in sides])[:, None]
+        freedom = parts.sum(0) ** 2 / (parts**2 / (counts - 1)).sum(0)
+        found.append(2 * stats.t.sf(np.abs(value) / np.sqrt(parts.sum(0)), freedom))
+    p_values = np.array(found)
+    order = np.argsort(p_values, axis=0)
+    stepped = np.maximum.accumulate(np.take_along_axis(p_values, order, 0) * [[3], [2], [1]], axis=0)
+    holm = np.empty_like(stepped)
+    np.put_along_axis(holm, order, stepped, 0)
+    called = holm <= 0.05
+    assert [row["where"] for row in tables["aa-control"]] == list(places)
+    for row, share in zip(tables["aa-control"], called.mean(1), strict=True):
+        assert int(row["runs_a_half"]) == min(half.shape[1] for half, _ in halves.values())
+        assert int(row["splits"]) == 2000
+        # 2000 splits there, 4000 here: four standard errors of the difference of two shares.
+        for shown, expected in (
+            (row["different"], share),
+            (row["different_anywhere"], called.any(axis=0).mean()),
+        ):
+            error = np.sqrt(expected * (1 - expected) * (1 / 2000 + 1 / splits))
+            assert float(shown) == pytest.approx(expected, abs=4 * error)
+        assert 0 <= float(row["equivalent"]) < 0.05  # no margin is as wide as five such runs are uncertain
