@@ -1,8 +1,8 @@
 """Every number of report.json and of each CSV file, computed again from the snapshot.
 
-Nothing here comes from `matters.reports` but the report itself: a few plain lines of NumPy per table, so that
-a column that shows another statistic, or a band of another width, is seen. Numbers that rest on random draws
-are drawn anew here, and agree as far as two draws do.
+Nothing here comes from `matters.reports` but what is shown itself: a few plain lines of NumPy per table, so
+that a column that shows another statistic, or a band of another width, is seen. Numbers that rest on random
+draws are drawn anew here, and agree as far as two draws do.
 """
 
 import csv
@@ -14,7 +14,10 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from matters.reports import questions
 from matters.reports.report import write_report
+from matters.reports.study.study import prepare
+from matters.suites.suite import load_suite
 from testing import planted
 from testing.planted import CONSTANTS, Plant
 
@@ -382,3 +385,51 @@ def test_the_control_of_a_reference_against_itself(made):
             error = np.sqrt(expected * (1 - expected) * (1 / 2000 + 1 / splits))
             assert float(shown) == pytest.approx(expected, abs=4 * error)
         assert 0 <= float(row["equivalent"]) < 0.05  # no margin is as wide as five such runs are uncertain
+
+
+@pytest.fixture(scope="module")
+def factorial():
+    """Rows of a 2⁴ by term and place; tricks; on or off, [cells, tricks]; scores by place, [cells, n]."""
+    suite = load_suite("ppo-tricks").restricted(steps=planted.STEPS, seeds="6")
+    rng = np.random.default_rng(5)
+    cells = {
+        (name, place): Plant(float(rng.uniform(0.2, 0.8)), 0.1, 6)
+        for name in suite.variants
+        for place in PLACES
+    }
+    suite = suite.model_copy(update={"environments": PLACES, "questions": ("trick-factorial",)})
+    snapshot = planted.planted(cells)
+    section = questions.answer("trick-factorial", prepare(suite, snapshot, constants=CONSTANTS))
+    (table,) = (one for one in section.tables if one.name == "trick-factorial")
+    tricks = [factor.trick for factor in suite.design.factors]
+    switched = np.array(
+        [[bool(getattr(v.config.tricks, trick)) for trick in tricks] for v in suite.variants.values()]
+    )
+    runs = {place: np.stack([scores(snapshot, name, place) for name in suite.variants]) for place in PLACES}
+    return {(row["effect"], row["where"]): row for row in table.data}, tricks, switched, runs
+
+
+def test_every_effect_of_a_factorial_its_interval_and_its_p_value(factorial):
+    rows, tricks, switched, runs = factorial
+    assert len(rows) == (2 ** len(tricks) - 1) * (len(PLACES) + 1)
+    for (effect, where), row in rows.items():
+        of = [tricks.index(name) for name in effect.split(" × ")]
+        # +1 where an even number of them is off: half of the cells on either side.
+        signs = np.where((~switched[:, of]).sum(1) % 2 == 0, 1, -1)
+        values, squares, parts = [], [], []
+        for place in PLACES if where == "aggregate" else (where,):
+            own = unit(place, runs[place]) if where == "aggregate" else runs[place]
+            values.append((signs * own.mean(1)).sum() / (len(signs) / 2))
+            # One spread for all cells of an environment: the mean of their variances.
+            squares.append(own.var(1, ddof=1).mean() / own.shape[1] * len(signs) / (len(signs) / 2) ** 2)
+            parts.append(len(signs) * (own.shape[1] - 1))
+        value = np.mean(values)
+        squares = np.array(squares) / len(squares) ** 2
+        error, freedom = np.sqrt(squares.sum()), squares.sum() ** 2 / (squares**2 / parts).sum()
+        wide, narrow = (stats.t.ppf(level, freedom) * error for level in (0.975, 0.95))
+        expected = {
+            "difference": value, "standard_error": error, "degrees_of_freedom": freedom, "seeds": 6,
+            "low_95": value - wide, "high_95": value + wide, "low_90": value - narrow,
+            "high_90": value + narrow, "p_welch": 2 * stats.t.sf(abs(value) / error, freedom),
+        }  # fmt: skip
+        same([row], [expected])
