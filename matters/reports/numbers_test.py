@@ -433,3 +433,32 @@ def test_every_effect_of_a_factorial_its_interval_and_its_p_value(factorial):
             "high_90": value + narrow, "p_welch": 2 * stats.t.sf(abs(value) / error, freedom),
         }  # fmt: skip
         same([row], [expected])
+
+
+def test_every_number_of_the_updates_against_their_bounds():
+    """A number per run, its mean over runs, and Student's interval; all or none beyond has an exact bound."""
+    suite = load_suite("mujoco-on-policy").restricted(steps=planted.STEPS, seeds="6", only="trpo,ppo-m")
+    suite = suite.model_copy(update={"environments": PLACES, "questions": ("trust-region",)})
+    snapshot = planted.planted({(name, p): Plant(0.5, 0.1, 6) for name in ("trpo", "ppo-m") for p in PLACES})
+    section = questions.answer("trust-region", prepare(suite, snapshot, constants=CONSTANTS))
+    (table,) = (one for one in section.tables if one.name == "trust-region")
+    assert {row["variant"] for row in table.data} == {"trpo", "ppo-m"}
+    for row in table.data:
+        own = snapshot.updates
+        own = own[(own["variant"] == row["variant"]) & (own["environment"] == row["environment"])]
+        quantity, limit = {"trpo": ("mean_kl", 0.01), "ppo-m": ("max_ratio", 1.2)}[row["variant"]]
+        runs = [run for _, run in own.groupby("seed")]
+        of_each = {
+            "beyond": np.array([np.mean(run[quantity].dropna() > limit) for run in runs]),
+            "mean_kl": np.array([run["mean_kl"].mean() for run in runs]),
+            "max_ratio": np.array([run["max_ratio"].median() for run in runs]),
+        }
+        expected = {"quantity": quantity, "seeds": 6, "largest_ratio": own["max_ratio"].max()}
+        for name, values in of_each.items():
+            value, reach = values.mean(), stats.t.ppf(0.975, 5) * values.std(ddof=1) / np.sqrt(6)
+            low, high = value - reach, value + reach
+            if name == "beyond":
+                exact = 0.025 ** (1 / 6)
+                low, high = {0.0: (0, 1 - exact), 1.0: (exact, 1)}.get(value, (max(low, 0), min(high, 1)))
+            expected |= {name: value, f"{name}_low": low, f"{name}_high": high}
+        same([row], [expected])
