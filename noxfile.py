@@ -45,7 +45,7 @@ def types(session: nox.Session) -> None:
 def tests(session: nox.Session) -> None:
     """The promises P1 to P8, the maths and the pages hold (pytest; arguments after -- go to it)."""
     install_matters(session)
-    # A process a core; a file's tests stay together, since they share what is dear to set up.
+    # One process per core; a file's tests stay together, since they share what is expensive to set up.
     session.run("pytest", "--numprocesses", "auto", "--dist", "loadfile", *session.posargs)
 
 

@@ -109,7 +109,7 @@ def init(
     generators: Sequence[np.random.Generator],
     dtype: torch.dtype = torch.float32,
 ) -> ActorCritic:
-    """A first state, one row a generator."""
+    """A first state, one row per generator."""
     state = actor_critic.init(config, problem, generators, dtype)
     if config.tricks.rms_start is not None:
         for theta in (state.policy, state.value):

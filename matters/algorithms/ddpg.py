@@ -99,7 +99,7 @@ def init(
     generators: Sequence[np.random.Generator],
     dtype: torch.dtype = torch.float32,
 ) -> State:
-    """A first state, one row a generator. Raises ValueError for unbounded actions."""
+    """A first state, one row per generator. Raises ValueError for unbounded actions."""
     return deterministic_policy.init_state(config, problem, generators, dtype, number=1)
 
 

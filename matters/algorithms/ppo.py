@@ -347,7 +347,7 @@ def init(
     generators: Sequence[np.random.Generator],
     dtype: torch.dtype = torch.float32,
 ) -> State:
-    """A first state, one row a generator."""
+    """A first state, one row per generator."""
     shared = actor_critic.init(config, problem, generators, dtype)
     if config.tricks.value_normalisation:
         shared.value_moments = start(len(generators), 1)

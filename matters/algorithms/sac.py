@@ -1,4 +1,4 @@
-"""Soft actor-critic: a stochastic policy that is paid for its entropy, with twin critics.
+"""Soft actor-critic: a stochastic policy that is rewarded for its entropy, with twin critics.
 
 The policy π draws u = μ(s) + σ(s) ε, ε standard normal, and acts with tanh u. With twin critics Q₁, Q₂,
 their targets and a temperature α, a gradient step on a batch of transitions (s, a, r, s′) from the replay,
@@ -174,7 +174,7 @@ def init(
     generators: Sequence[np.random.Generator],
     dtype: torch.dtype = torch.float32,
 ) -> State:
-    """A first state, one row a generator. Raises ValueError for unbounded actions."""
+    """A first state, one row per generator. Raises ValueError for unbounded actions."""
     critics.refuse_unbounded(problem)
     network = Mlp((problem.observation_size, *config.hidden, 2 * problem.action_size))
     rows = [network.layout.row(network.initial(own, uniform(None))) for own in generators]

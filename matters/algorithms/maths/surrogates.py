@@ -1,4 +1,4 @@
-"""Objectives of the policy and losses of the value function, one number a sample, each with its slope.
+"""Objectives of the policy and losses of the value function, one number per sample, each with its slope.
 
 The slope is the derivative to the first argument, as autograd finds it; surrogates_test.py compares them.
 """

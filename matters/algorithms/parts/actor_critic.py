@@ -149,7 +149,7 @@ class Batch:
         return (Batch(*part) for part in zip(*parts, strict=False))
 
     def _varies(self, part: Tensor) -> bool:
-        """Whether it has a row a sample; what is the same for all samples belongs to each minibatch whole."""
+        """Whether it has a row per sample; what all samples share belongs to each minibatch whole."""
         return part.shape[1] == self.advantage.shape[1]
 
 
@@ -159,7 +159,7 @@ def init(
     generators: Sequence[np.random.Generator],
     dtype: torch.dtype = torch.float32,
 ) -> ActorCritic:
-    """First parameters, one row a generator: the policy's are drawn first, then the value function's."""
+    """First parameters, one row per generator: the policy's are drawn first, then the value function's."""
     tricks = config.tricks
     actor = _actor(config, problem)
     widths = config.hidden if config.value_hidden is None else config.value_hidden

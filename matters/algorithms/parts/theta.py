@@ -1,4 +1,4 @@
-"""θ is a matrix: the parameters of a network for S seeds, one row a seed, or K where a seed has K networks.
+"""θ is a matrix: the parameters of a network for S seeds, one row per seed, or K where a seed has K networks.
 
 A row is padded to a multiple of 64 numbers. Nothing here mixes rows, and no operation rounds differently for
 one row than for ten, so a seed trained alone gets the same bits as the same seed in a population.

@@ -147,7 +147,7 @@ class _OffPolicyListener(BaseCallback):
 
 
 def _mean(values: list[float]) -> float:
-    """Their mean; nan of none, as of an actor whose turn did not come."""
+    """Their mean; nan where there is none, as for an actor that was not updated."""
     return sum(values) / len(values) if values else math.nan
 
 

@@ -41,7 +41,7 @@ class Lockstep:
 
 @dataclass
 class Watched:
-    """What the reference computed on the way, one entry a gradient step."""
+    """What the reference computed on the way, one entry per gradient step."""
 
     values: list[Tensor] = field(default_factory=list)
     """[K, B], of the critics at the batch's actions."""

@@ -95,7 +95,7 @@ def copy_parameters(policy: Any, state: actor_critic.ActorCritic) -> None:
 
 @dataclass
 class Watched:
-    """What the reference computed on the way, one entry a minibatch."""
+    """What the reference computed on the way, one entry per minibatch."""
 
     losses: list[Tensor] = field(default_factory=list)
     policy_losses: list[Tensor] = field(default_factory=list)

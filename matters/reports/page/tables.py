@@ -395,7 +395,7 @@ def constants(study: Study) -> Table:
 
 
 def provenance(study: Study) -> Table:
-    """What the runs were made with: one line a fact, its values and how many runs have each."""
+    """What the runs were made with: one line per fact, its values and how many runs have each."""
     rows, data = [], []
     frame = study.provenance
     for column in frame.columns:

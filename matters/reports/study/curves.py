@@ -158,7 +158,7 @@ def run_traces(study: Study, variant: str, environment: str, diagnostic: str) ->
 
 
 def curve_rows(study: Study, curves: Sequence[tuple[str, str, Curve]]) -> list[dict[str, object]]:
-    """Learning curves as data: one row a variant, environment and evaluation point."""
+    """Learning curves as data: one row per variant, environment and evaluation point."""
     return [
         {
             "variant": variant,
@@ -175,7 +175,7 @@ def curve_rows(study: Study, curves: Sequence[tuple[str, str, Curve]]) -> list[d
 
 
 def profile_rows(shares: Sequence[tuple[str, Curve]]) -> list[dict[str, object]]:
-    """Performance profiles as data: one row a variant and threshold."""
+    """Performance profiles as data: one row per variant and threshold."""
     return [
         {
             "variant": variant,
@@ -190,7 +190,7 @@ def profile_rows(shares: Sequence[tuple[str, Curve]]) -> list[dict[str, object]]
 
 
 def trace_rows(traces: Sequence[tuple[str, str, str, Trace]]) -> dict[str, list[dict[str, object]]]:
-    """Each diagnostic as data, by the name of its figure: a row a variant, environment and stretch."""
+    """Each diagnostic as data, by the name of its figure: a row per variant, environment and stretch."""
     found: dict[str, list[dict[str, object]]] = {}
     for key, variant, environment, one in traces:
         found.setdefault(key.replace("_", "-"), []).extend(

@@ -1,4 +1,4 @@
-"""How far the updates of each cell went, a number a run, and what that says of a bound."""
+"""How far the updates of each cell went, one number per run, and what that says about a bound."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ Shown = tuple[float | None, Interval | None]
 
 @dataclass(frozen=True)
 class Updates:
-    """One cell's updates, a number a run: their mean KL, the median and the largest of their largest ratios.
+    """One cell's updates, one number per run: mean KL, the median and the largest of their largest ratios.
 
     nan where a run has no such diagnostic. `beyond` has, for each bound that can be judged here, the share
     of each run's updates that went beyond it.
