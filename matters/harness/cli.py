@@ -74,7 +74,7 @@ def matters(
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Run the command and exit with its status. SIGTERM, as schedulers send it, is taken for Ctrl-C."""
+    """Run the command and exit with its status. SIGTERM, which schedulers send, is treated as Ctrl-C."""
     signal.signal(signal.SIGTERM, _interrupt)
     sys.exit(call(sys.argv[1:] if arguments is None else arguments))
 

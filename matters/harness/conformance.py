@@ -1,4 +1,4 @@
-"""Whether a learning rule keeps the promises of the protocol: for the author of one, before it is believed.
+"""Whether a learning rule keeps the promises of the protocol: for its author, before anyone believes it.
 
 Each check trains short runs in a store of its own and compares what they recorded.
 """
@@ -21,7 +21,7 @@ from matters.suites.variant import named
 
 ENVIRONMENT = "InvertedPendulum-v5"
 ROLLOUT, WARM_UP, BATCH, ROLLOUTS = 64, 64, 16, 3
-"""Steps of a short rollout, of a warm-up, transitions of a batch, and how many rollouts a short run has."""
+"""Steps of a short rollout, steps of a warm-up, transitions in a batch, and rollouts in a short run."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class Finding:
 def findings(name: str, environment: str = ENVIRONMENT) -> Iterator[Finding]:
     """Check the algorithm of that name, promise by promise. Raises InputError if it cannot be loaded.
 
-    A reference trains alone and restarts from its beginning, so that of it only repetition is checked.
+    A reference trains alone and restarts from its beginning, so only its repetition is checked.
     """
     _, rule = named("algorithm", name)
     start = next(iter(rule.PRESETS.values()))
@@ -90,7 +90,7 @@ class _Tries:
         return {seed: status.digest or str(status.error) for seed, status in found.items()}
 
     def train(self, config: BaseModel, *seeds: int, interrupted: bool = False) -> dict[int, Status]:
-        """Train seeds together; with `interrupted`, in two goes."""
+        """Train seeds together; with `interrupted`, in two stretches."""
         self.count += 1
         path = self.folder / str(self.count)
         store, specs = Store.open(path, create=True), self.specs(config, seeds)
@@ -98,7 +98,7 @@ class _Tries:
             try:
                 train_population(path, specs, _interrupt_at(self.steps // 2), checkpoint_seconds=0.0)
             except KeyboardInterrupt:
-                pass  # what it left is gone on from below
+                pass  # the call below goes on from what it left
         train_population(path, specs, _say_nothing)
         return {spec.seed: store.status(spec.run_id) for spec in specs}
 
@@ -177,7 +177,7 @@ def _equal(promise: str, one: dict[int, str], other: dict[int, str]) -> Finding:
 
 
 def _knobs(tries: _Tries, config: BaseModel, rule: Any) -> Iterator[Finding]:
-    """Whether each setting changes what is learnt, unless the rule says that and when it does not."""
+    """Whether each setting changes what is learnt, unless the rule declares when it does not."""
     base = tries.digests(config, 0)
     for field, annotation, value in _fields(config):
         promise = f"{field} acts"
@@ -211,7 +211,7 @@ def _fields(config: BaseModel, prefix: str = "") -> Iterator[tuple[str, Any, Any
 
 
 def _others(field: str, annotation: Any, value: Any, rule: Any) -> Iterator[Any]:
-    """Other values of a setting: those of other presets first, then such as its type allows."""
+    """Other values of a setting: those of other presets first, then others that its type allows."""
     for preset in rule.PRESETS.values():
         found = preset
         for part in field.split("."):

@@ -1,4 +1,4 @@
-"""`matters export`: a suite's runs out of the store, as a bundle that others can check, extend and cite."""
+"""`matters export`: a suite's runs from the store, as a bundle that others can check, extend and cite."""
 
 from pathlib import Path
 from typing import Annotated

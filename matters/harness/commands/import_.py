@@ -1,4 +1,4 @@
-"""`matters import`: others' results into the store, marked as of a foreign protocol."""
+"""`matters import`: put others' results into the store, marked as of a foreign protocol."""
 
 import re
 import shlex
@@ -94,7 +94,7 @@ Declare = Annotated[
 
 
 class Returns(StrEnum):
-    """What returns may be of."""
+    """Which episodes returns may come from."""
 
     evaluation = "evaluation"
     training = "training"
@@ -272,7 +272,7 @@ def _seeds(text: str) -> tuple[int, ...]:
 
 
 def _notes(found: "Sequence[ForeignRun]") -> list[str]:
-    """Every note once, with the number of runs that it is of."""
+    """Every note once, with the number of runs that it applies to."""
     counts = Counter(note for run in found for note in run.notes)
     return [
         f"{note} ({_counted(count, 'run')})" if len(found) > 1 else note for note, count in counts.items()

@@ -1,4 +1,4 @@
-"""`matters list`: what there is."""
+"""`matters list`: algorithms, suites, tricks and runs."""
 
 from enum import StrEnum
 from pathlib import Path

@@ -84,7 +84,7 @@ def choose(
     smoke: bool,
     looks: str | None = None,
 ) -> "Suite":
-    """The suite as declared, or its smoke version, less what the user leaves out; with other looks.
+    """The suite as declared, or its smoke version, without what the user leaves out; with other looks.
 
     Raises InputError for a suite or a choice that cannot be used.
     """
@@ -120,7 +120,7 @@ def opened(store: Path, evidence: str | None) -> "Iterator[Store]":
 
 
 def narrowed(words: "Sequence[str]") -> dict[str, Any]:
-    """What `narrowing_words` made these words of, as arguments of `choose`. Raises InputError."""
+    """The arguments of `choose` from which `narrowing_words` made these words. Raises InputError."""
     left = list(words)
     found: dict[str, Any] = {"seeds": None, "steps": None, "only": None, "smoke": False, "looks": None}
     try:
@@ -151,7 +151,7 @@ def reproducing_command(
 def narrowing_words(
     seeds: str | None, steps: int | None, only: str | None, smoke: bool, looks: str | None = None
 ) -> list[str]:
-    """The options that leave out what the user left out, and those of the looks."""
+    """The command-line options that leave out what the user left out, and those for the looks."""
     words = ["--smoke"] if smoke else []
     for option, value in (("--seeds", seeds), ("--steps", steps), ("--only", only)):
         if value is not None:
@@ -161,7 +161,7 @@ def narrowing_words(
 
 
 def noted(store: Path, suite: "Suite | Joint", runs: "pd.DataFrame") -> list[str]:
-    """Note that a verdict on these runs is read, and what the page has to say of earlier ones."""
+    """Note that a verdict on these runs is read; returns what the page has to say about earlier readings."""
     from matters.results import verdicts_read
 
     done = runs["state"].eq("done").groupby([runs["variant"], runs["environment"]], observed=True).sum()
@@ -180,7 +180,7 @@ def report_directory(out: Path | None, store: Path, suite: str) -> Path:
     """
     place = store / "report" / suite if out is None else out
     if out is None and not store.is_dir():
-        return place  # The store is not there yet, or is no store: opening it says which.
+        return place  # The store does not exist yet, or is not a store: opening it says which.
     standing = next(path for path in (place, *place.absolute().parents) if path.exists())
     if not standing.is_dir():
         raise InputError(f"--out {place}: {standing} is not a directory")

@@ -241,7 +241,7 @@ def _declared(
     asked: tuple[str, ...] | None,
     looks: str | None,
 ) -> "Suite | Joint":
-    """The suites as one, less what the user leaves out."""
+    """The suites as one, without what the user leaves out."""
     from matters.suites.joint import join, narrowed
     from matters.suites.suite import load_suite, parse_looks
 
@@ -278,7 +278,7 @@ def _command(
     questions: str | None,
     looks: str | None,
 ) -> str:
-    """What to type for the same runs and the same report, wherever the store is: a line a command."""
+    """What to type for the same runs and the same report, wherever the store is: one line per command."""
     runs = [reproducing_command(name, seeds, steps, only, smoke, looks) for name in suites]
     if len(suites) == 1 and not imported and questions is None:
         return runs[0]

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from matters.suites.spec import RunSpec
 
 TRAINED = ("episodes", "parameters")
-"""The parts of a record that are the training's own."""
+"""The parts of a record that training alone decides, whatever the evaluation."""
 
 
 def reproduce(
@@ -32,7 +32,7 @@ def reproduce(
 
 
 def _reproduced(runs: "Store", found: str, *, json: bool) -> bool:
-    """Whether the run comes out the same, which is said, and what differs."""
+    """Whether the run comes out the same; prints the answer, and what differs."""
     spec, before = runs.spec(found), runs.status(found)
     if before.state != "done":
         raise InputError(f"run {found} is {before.state}: only a finished run has a digest to compare with")
@@ -43,7 +43,7 @@ def _reproduced(runs: "Store", found: str, *, json: bool) -> bool:
         warn("stopped: nothing was compared")
         raise typer.Exit(1) from None
     differing = _differing(runs, found, parts)
-    # A run of schema 1 was evaluated on other episodes: what it learnt is compared.
+    # A run of schema 1 was evaluated on other episodes: only what it learnt is compared.
     same = not differing if runs.schema_of(found) == 1 and parts else digest == before.digest
     changed = [] if same else _changed(runs.provenance(found), again)
     if json:
@@ -83,7 +83,7 @@ def _check_version(spec: "RunSpec") -> None:
 
 
 def _differing(store: "Store", run_id: str, again: dict[str, str]) -> list[str]:
-    """The parts of the recorded run that are not those of `again`; of schema 1 the training's alone."""
+    """The parts of the recorded run that differ from `again`; under schema 1, only those of the training."""
     parts = [part for part in again if part in TRAINED or store.schema_of(run_id) > 1]
     recorded = store.parts(run_id)
     return [part for part in parts if recorded[part] != again[part]]
@@ -108,13 +108,13 @@ def _train_again(spec: "RunSpec") -> tuple[str | None, str | None, dict[str, Any
 
 
 ALWAYS = ("bits", "python", "packages", "training_code", "numerics.libc")
-"""Facts of the provenance that a digest may differ for, whatever the bits."""
+"""Facts of the provenance that can explain a differing digest, whether or not its bits are portable."""
 NOT_PORTABLE = ("processor", "vendor", "numerics")
-"""Those that decide bits only where they are not portable."""
+"""Those that can explain it only where bits are not portable."""
 
 
 def _changed(before: dict[str, Any], after: dict[str, Any]) -> list[str]:
-    """What is not as it was: what the digest may differ for.
+    """The facts that changed, and that can explain a differing digest.
 
     Portable bits depend on packages, training code and C library; others on the processor, too, and on the
     loops that the libraries picked.

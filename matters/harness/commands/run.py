@@ -129,7 +129,7 @@ def run_suite(
     """Train what the store lacks of a suite, write its report, and say what came of it.
 
     A suite with looks is trained look by look, until the headline of its first question is decided.
-    `command` is what to type for the same again. Exits with 1 if runs failed or are missing. Raises
+    `command` is what to type to do the same again. Exits with 1 if runs failed or are missing. Raises
     InputError for an option that cannot be used, before anything is written.
     """
     executor = executors.load(where)  # refused, if at all, before anything is written
@@ -208,7 +208,7 @@ def run_suite(
 
 
 def _what_is_kept(store: "Store", cells: "Sequence[Cell]") -> str:
-    """What the next command has to go on from, in a few words."""
+    """What the next command can go on from, in a few words."""
     found = {spec.run_id: (store.status(spec.run_id), spec.steps) for cell in cells for spec in cell.specs}
     done = sum(status.state == "done" for status, _ in found.values())
     paused = [100 * status.steps // steps for status, steps in found.values() if status.state == "paused"]
@@ -217,7 +217,7 @@ def _what_is_kept(store: "Store", cells: "Sequence[Cell]") -> str:
 
 
 def begin_damaged_anew(store: "Store", cells: "Sequence[Cell]") -> None:
-    """Rehash the final runs of the cells; damaged ones are missing then, and a line says so of each."""
+    """Rehash the final runs of the cells; damaged ones then count as missing, and a line says so for each."""
     for run_id in sorted({spec.run_id for cell in cells for spec in cell.specs}):
         if store.status(run_id).state in ("done", "failed") and (wrong := store.begin_anew(run_id)):
             notes().print(f"{run_id} is trained again: {wrong}")
@@ -319,7 +319,7 @@ def train_missing(
 
 
 def crew_of(asked: int | None, executor: Executor | None = None) -> int:
-    """How many workers are meant; by default one for each core that the executor has, or this machine."""
+    """How many workers to use: by default one for each core of the executor, or of this machine."""
     if asked is None:
         return (executor.cores() if executor else None) or Local().cores()
     if asked < 1:

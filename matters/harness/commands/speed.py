@@ -23,7 +23,7 @@ def speed(
     json: Json = False,
 ) -> None:
     """Measure training speed, in turn with Stable-Baselines3's and the machine's limit, on one core."""
-    # As a worker has it; the libraries ask once, when they are loaded.
+    # As a worker sets it; the libraries read it once, when they are loaded.
     os.environ.update(worker_environment(os.environ))
     from matters.harness.speed import contestants as measuring
     from matters.suites.tasks.environments import check

@@ -33,13 +33,13 @@ def status(
     smoke: Smoke = False,
     json: Json = False,
 ) -> None:
-    """Show done / running / paused / failed / missing, by cell. A store that is not there lacks all."""
+    """Show done / running / paused / failed / missing, by cell. A store that does not exist lacks all."""
     declared = choose(suite, seeds, steps, only, smoke)
 
     from matters.results.schema import Status
     from matters.results.store import Store
 
-    # A place that is there has to be a store; one that is not has no runs.
+    # A place that exists has to be a store; one that does not has no runs.
     opened = Store.open(store) if store.exists() else None
     missing = Status("missing", 0)
     if opened is not None and declared.tuning is not None:

@@ -46,7 +46,7 @@ def verify(
 
 
 def _is_there(evidence: str) -> bool:
-    """Whether the bundle is there, sound or not."""
+    """Whether the bundle exists, sound or not."""
     from matters.results.evidence import find
 
     find(evidence)

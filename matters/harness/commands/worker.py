@@ -17,7 +17,7 @@ def worker(
         Path | None, typer.Option(help="Where to say how it stands, for a job of a file.")
     ] = None,
 ) -> None:
-    """Train the runs of jobs, a line of JSON each, and say how they stand, a line of JSON each."""
+    """Train the runs of jobs, one line of JSON each, and say how they stand, one line of JSON each."""
     from matters.harness.training import program
 
     if jobs is None:

@@ -75,7 +75,7 @@ def normal(like: Tensor, generator: torch.Generator) -> Tensor:
 
 
 def deterministic(model: Any, state: Any) -> dict[str, tuple[Tensor, Tensor]]:
-    """Ours and theirs by name, of DDPG and TD3."""
+    """Parameters of DDPG and TD3 by name, ours and theirs."""
     towers: dict[str, Tower] = {
         "policy": (layers(model.actor.mu), state.policy.views),
         "target policy": (layers(model.actor_target.mu), state.target.views),
@@ -84,7 +84,7 @@ def deterministic(model: Any, state: Any) -> dict[str, tuple[Tensor, Tensor]]:
 
 
 def squashed(model: Any, state: Any) -> dict[str, tuple[Tensor, Tensor]]:
-    """Ours and theirs by name, of SAC, whose last layer is two there: one of μ, one of log σ."""
+    """Parameters of SAC by name, ours and theirs. Its last layer is two in theirs: for μ and for log σ."""
     hidden = layers(model.actor.latent_pi)
     weight, bias = state.policy.views[-2:]
     heads = {"mean": model.actor.mu, "log σ": model.actor.log_std}
@@ -107,7 +107,7 @@ def critic_towers(model: Any, critics: Critics) -> dict[str, Tower]:
 
 
 def critic_terms(steps: Sequence[Any], watched: Watched) -> dict[str, tuple[list[Tensor], list[Tensor]]]:
-    """What the critics said of the batch, and what they should."""
+    """The critics' values of the batch, and their targets: ours and theirs."""
     return {
         "Q": ([step.fit.value[0] for step in steps], watched.values),
         "target": ([step.target[0] for step in steps], watched.targets),
@@ -115,7 +115,7 @@ def critic_terms(steps: Sequence[Any], watched: Watched) -> dict[str, tuple[list
 
 
 def deterministic_terms(steps: Sequence[Any], watched: Watched) -> Terms:
-    """Those, and the losses of DDPG and TD3; of the actor where its turn came."""
+    """Those, and the losses of DDPG and TD3; the actor's only for the steps that update it."""
     critic_losses = [step.fit.loss[0].sum() for step in steps]
     actor_losses = [step.actor_loss[0] for step in steps if step.actor_loss is not None]
     return critic_terms(steps, watched) | {

@@ -1,8 +1,8 @@
 """Gradient steps of an off-policy reference on given batches, and a state of ours from the same parameters.
 
 The reference collects transitions and learns from them with its own code. What it computes on the way is
-recorded where it calls PyTorch; nothing of it is changed but which transitions it draws and what its random
-numbers are.
+recorded where it calls PyTorch; nothing in it is changed except which transitions it draws and what its
+random numbers are.
 """
 
 from collections.abc import Callable, Iterator
@@ -29,13 +29,13 @@ GRADIENT_STEPS = 10
 
 @dataclass
 class Lockstep:
-    """Theirs about to learn; ours with the same parameters; what both are to learn from."""
+    """Their model, about to learn; our state with the same parameters; the batches that both learn from."""
 
     model: Any
     state: Any
     parameters: Pairs
     batches: list[ReplayBatch]
-    """One a gradient step, as ours gets it."""
+    """One per gradient step, as ours gets it."""
     their_batches: list[Any]
 
 
@@ -44,13 +44,13 @@ class Watched:
     """What the reference computed on the way, one entry per gradient step."""
 
     values: list[Tensor] = field(default_factory=list)
-    """[K, B], of the critics at the batch's actions."""
+    """[K, B], the critics' values at the batch's actions."""
     targets: list[Tensor] = field(default_factory=list)
     """[B], what the critics were fitted to."""
     losses: list[list[Tensor]] = field(default_factory=list)
     """In the order in which they were differentiated."""
     temperatures: list[Tensor] = field(default_factory=list)
-    """Before the step; of SAC alone."""
+    """Before the step; SAC only."""
 
 
 def start(
@@ -92,7 +92,7 @@ def start(
 
 
 def learn(both: Lockstep, dtype: torch.dtype, *, seed: int) -> Watched:
-    """Let the reference take its gradient steps; PyTorch's global generator is seeded, and put back after."""
+    """Let the reference take its gradient steps; PyTorch's global generator is seeded, then restored."""
     model, watched = both.model, Watched()
     handed = iter(both.their_batches)
     with (

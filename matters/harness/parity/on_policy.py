@@ -32,7 +32,7 @@ from matters.harness.parity.tolerance import Row, rows
 
 @dataclass(frozen=True)
 class Parity:
-    """The table of one lockstep update, and the differences that are known and meant."""
+    """The table of one lockstep update, and the differences that are known and intended."""
 
     name: str
     rows: list[Row]
@@ -128,8 +128,8 @@ def a2c_parity(dtype: torch.dtype, *, seed: int = 0, **changes: Any) -> list[Row
 def trpo_parity(dtype: torch.dtype, *, seed: int = 0, **changes: Any) -> list[Row]:
     """`trpo-sb3` against sb3-contrib's TRPO, one update; `changes` as in `ppo_parity`.
 
-    Theirs starts conjugate gradient from noise and ends it at a small absolute residual. It is lent zeros to
-    start from and a residual of 0 to end at, so that both make the same steps.
+    Theirs starts conjugate gradient from noise and ends it at a small absolute residual. Here it is given
+    zeros to start from and a residual of 0 to end at, so that both take the same steps.
     """
     config = trpo.PRESETS["trpo-sb3"].model_copy(update={"horizon": 512} | changes)
     both = start(TRPO, sb3_on_policy.TrpoConfig(n_steps=config.horizon), trpo, config, dtype, seed=seed)

@@ -1,7 +1,7 @@
 """One rollout of the reference and a state of ours that starts from the same parameters, for lockstep parity.
 
 The reference acts, and trains on what it saw, with its own code. What it computes on the way is recorded
-where it calls PyTorch; nothing of it is changed but where its random numbers come from.
+where it calls PyTorch; nothing in it is changed except where its random numbers come from.
 """
 
 from collections.abc import Iterator
@@ -34,7 +34,7 @@ from matters.suites.tasks.environments import make
 
 @dataclass
 class Lockstep:
-    """Theirs about to train on its rollout; ours with the same parameters and the same transitions."""
+    """Their model, about to train on its rollout; our state with the same parameters; the transitions."""
 
     model: Any
     rollout: Rollout
@@ -77,7 +77,7 @@ def shared_generators(dtype: torch.dtype, seed: int) -> Iterator[tuple["Watched"
 
 
 def parameters(policy: Any, state: actor_critic.ActorCritic) -> Pairs:
-    """Ours and theirs by name."""
+    """Parameters by name, ours and theirs."""
     extractor = policy.mlp_extractor
     towers: dict[str, Tower] = {
         "policy": ([*extractor.policy_net[::2], policy.action_net], state.policy.views),
@@ -147,7 +147,7 @@ def _watched() -> Iterator[Watched]:
 
 
 def _recompute_in_double(model: Any, rollout: Rollout) -> None:
-    """Make the reference's parameters, and all that acting put into its buffer, double; same transitions."""
+    """Recompute in double precision the reference's parameters and all that acting put into its buffer."""
     model.policy.double()
     buffer = model.rollout_buffer
     observation, successor = rollout.observation[0, :, 0], rollout.successor[0, :, 0]

@@ -50,7 +50,7 @@ class Tape:
         )
 
     def transitions(self, buffer: Any, rows: np.ndarray, dtype: torch.dtype) -> ReplayBatch:
-        """What our gradient step gets of these rows of their replay: raw rewards and ends, actions in ±1."""
+        """What our gradient step gets from these rows of theirs: raw rewards and ends, actions in ±1."""
 
         def tensor(values: Any) -> Tensor:
             return torch.as_tensor(np.asarray(values)[rows]).to(dtype)[None]
@@ -83,7 +83,7 @@ class Recorded(gymnasium.Wrapper[Any, Any, Any, Any]):
 
 
 def in_precision(dtype: torch.dtype) -> Any:
-    """Their preprocessing of observations, which casts to single precision, in another one."""
+    """Their preprocessing of observations, which casts to single precision, in another precision."""
 
     def preprocess(observation: Tensor, *_: Any, **__: Any) -> Tensor:
         return observation.to(dtype)

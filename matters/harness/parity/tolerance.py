@@ -14,7 +14,7 @@ NAME = {torch.float32: "float32", torch.float64: "float64"}
 class Row:
     """One quantity: max |ours − theirs| / max |theirs|, over the whole tensor or over all steps.
 
-    Of a quantity "in norm" it is ‖ours − theirs‖ / ‖theirs‖.
+    For a quantity "in norm" it is ‖ours − theirs‖ / ‖theirs‖.
     """
 
     quantity: str

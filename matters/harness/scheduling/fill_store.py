@@ -25,7 +25,7 @@ POLL_SECONDS = 1.0
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came of it."""
+    """What came of filling a store."""
 
     trained: int
     """How many runs were trained here, failed ones included."""
@@ -93,7 +93,7 @@ def fill_store(
                         # Somebody else's now; ours again if that process dies.
                         tried -= set(event.run_ids)
                     elif event.state in ("done", "failed"):
-                        trained |= set(event.run_ids)  # which a network may have told twice
+                        trained |= set(event.run_ids)  # which a network may have delivered twice
         elif held := sum(status.state == "running" for status in states.values()):
             if not said_so:
                 say(f"waiting for what another process is training: {held} of {len(states)} runs")
@@ -128,7 +128,7 @@ def taken_over(
     pending: Mapping[str, int],
     say: Callable[[str], object] | None = None,
 ) -> dict[str, int]:
-    """The steps that pending runs without a checkpoint need not take: the store has them, as another run's.
+    """The steps that pending runs without a checkpoint need not take: the store has them from another run.
 
     With `say`, says for each cell what its runs are taken over from, or why they are not.
     """

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 MB = 10**6
 SHARE = 0.8
-"""The part of the available memory that is given out: other programs, and files that are read, want some."""
+"""The part of the available memory that is given out: other programs, and files that are read, need some."""
 
 WORKER = 400 * MB
 """A process before its first run: PyTorch, Gymnasium and MuJoCo (280 MB seen), and some scratch."""
@@ -32,7 +32,7 @@ RUN = 40 * MB
 """A run's environments (1.2 MB each) and its tables, whatever the algorithm (35 MB seen on Humanoid)."""
 
 STATES = 3
-"""How often a state is counted: itself, its gradient, and an update's intermediate numbers."""
+"""How many times a state is counted: itself, its gradient, and an update's intermediate numbers."""
 
 
 def run_bytes(spec: RunSpec) -> int:
@@ -67,10 +67,10 @@ def state_bytes(spec: RunSpec) -> int:
 
 
 def limits(cells: "Iterable[Cell]", workers: int, available: int) -> dict[str, int]:
-    """How many runs of each cell, `variant/environment`, may train together in one of so many workers.
+    """How many runs of each cell, `variant/environment`, may train together in each of `workers` workers.
 
     Raises:
-        InputError: not even one of them may; in one line, with what it needs and what would help.
+        InputError: not even one of them fits; in one line, with what it needs and what would help.
     """
     share = int(SHARE * available) // workers
     found = {}
@@ -104,7 +104,7 @@ def _left_in_group(membership: Path, groups: Path) -> list[int]:
 
 
 def _fields(path: Path) -> dict[str, int]:
-    """The first number of each line of a file of the kernel's, by the word before it."""
+    """The first number of each line of a kernel file, by the word before it."""
     lines = [line.split() for line in path.read_text().splitlines()] if path.exists() else []
     return {words[0]: int(words[1]) for words in lines if len(words) > 1 and words[1].isdigit()}
 

@@ -28,7 +28,7 @@ SIMULATOR = {
     "Humanoid-v5": 281,
     "HumanoidStandup-v5": 494,
 }
-"""Microseconds of a step of random actions; any other environment is taken to be like HalfCheetah."""
+"""Microseconds per step of random actions; any other environment is taken to be like HalfCheetah."""
 
 
 @dataclass(frozen=True)
@@ -107,7 +107,7 @@ def _population(label: str, specs: tuple[RunSpec, ...], start: int, facts: "Call
 
 
 def step_cost(spec: RunSpec, together: int, facts: "Facts") -> float:
-    """Microseconds of one step of so many runs like this one together, on one slow core."""
+    """Microseconds of one step of `together` runs like this one, trained together on one slow core."""
     own = facts.cost.own + SIMULATOR.get(spec.environment, SIMULATOR["HalfCheetah-v5"])
     return facts.cost.shared + own * together
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from matters.suites.suite import Cell
 
 TABLES = 60_000
-"""Bytes of a run's tables and notes, from 40 kB of a short run to 150 kB of one of a million steps."""
+"""Bytes of a run's tables and notes: from 40 kB for a short run to 150 kB for one of a million steps."""
 
 
 ENVIRONMENTS = 150_000
@@ -38,12 +38,12 @@ class Outlay:
         done: those that it has.
         populations: how many trainings they make.
         core_hours: of all of them together.
-        longest_hours: of the longest population: no number of workers is done before.
+        longest_hours: of the longest population: no number of workers finishes sooner.
         hours: until the last of `workers` workers is done.
         workers: how many work at a time.
         memory_bytes: the most that is needed at a time.
         disk_bytes: what the finished runs will take.
-        scratch_bytes: what replays and checkpoints take beside that while runs train, at most at a time.
+        scratch_bytes: the most that replays and checkpoints take beside that at a time, while runs train.
         measured: how many finished runs of the store the times are from; with 0 they are from one slow core.
     """
 
@@ -92,7 +92,7 @@ def outlay(store: Store | None, cells: "Sequence[Cell]", workers: int) -> Outlay
 
 @dataclass(frozen=True)
 class _Speeds:
-    """How much longer a step took than the table of costs says, by what was trained: medians."""
+    """How much longer a step took than the table of costs says: medians, by what was trained."""
 
     runs: int
     cells: dict[tuple[str, str], float]

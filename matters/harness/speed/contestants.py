@@ -1,9 +1,9 @@
 """Training speed beside the reference's and beside the machine's own limit, measured in turn in one process.
 
 Machines drift, so the contestants alternate, round by round, and ratios are taken within a round. One round
-is some environment steps with the learning that belongs to them; of the environment alone, its steps through
-Gymnasium; of the limit, MuJoCo's steps and one product of matrices. Seconds are the processor's own, so that
-those in which it served other programs do not count.
+is some environment steps with the learning that belongs to them; for the environment alone, its steps
+through Gymnasium; for the limit, MuJoCo's steps and one product of matrices. Seconds are processor time of
+this process, so that those spent on other programs do not count.
 """
 
 import statistics
@@ -31,19 +31,19 @@ ENVIRONMENT = "HalfCheetah-v5"
 ROUNDS = 5
 
 ON_POLICY_STEPS = 2048
-"""Of a round: one rollout of PPO and of TRPO, many of A2C."""
+"""Environment steps of a round: one rollout of PPO and of TRPO, many of A2C."""
 
 OFF_POLICY_STEPS = 200
-"""Of a round: as many gradient steps, each of which costs as much as hundreds of environment steps."""
+"""The same, with as many gradient steps, each of which costs as much as hundreds of environment steps."""
 
 BARE_STEPS = 200
-"""Of a round of MuJoCo alone, of each simulation."""
+"""Steps of each simulation in a round of MuJoCo alone."""
 
 SEEDS = 10
 NUMBERS = {10: "ten"}
 
 RUN_STEPS = 200_000
-"""Of the run that is measured at its start: more than any measurement makes, and a replay that fits."""
+"""Length of the run whose start is measured: more steps than any measurement, and a replay that fits."""
 
 NAMES: tuple[str, ...] = tuple(name for name in ALGORITHMS if load(name).FACTS.twin is not None)
 """The algorithms that have a reference to be measured beside."""
@@ -51,10 +51,10 @@ NAMES: tuple[str, ...] = tuple(name for name in ALGORITHMS if load(name).FACTS.t
 
 @dataclass(frozen=True)
 class Measured:
-    """Median steps/s of a contestant; of its ratio to the reference the median over rounds and their range.
+    """Median steps/s of a contestant, and the median and range over rounds of its ratio to the reference.
 
-    The range of five rounds holds the median of all that could be with 94 %: it misses it if all five lie on
-    one side, of which the chance is 2 / 2⁵.
+    The range of five rounds holds the true median with probability 94 %: it misses it only if all five lie
+    on one side, which has probability 2 / 2⁵.
     """
 
     contestant: str
@@ -85,7 +85,7 @@ class Limit:
 class Speed:
     """What was measured of one algorithm. `parts` are shares of the time of a run of ours with all seeds.
 
-    An environment that is not native has no limit here: what of its time is the simulator's is not known.
+    An environment that is not native has no limit here: how much of its time is the simulator's is not known.
     """
 
     rows: list[Measured]
@@ -96,7 +96,7 @@ class Speed:
 def speed(name: str, *, environment: str = ENVIRONMENT, seeds: int = SEEDS, rounds: int = ROUNDS) -> Speed:
     """Measure `name`: the reference, ours with one seed and with `seeds`, the environment alone, the limit.
 
-    One thread each. A first round is not counted: in it the replays are filled past the warm-up. Raises
+    Each on one thread. A first round, in which the replays fill past the warm-up, is not counted. Raises
     KeyError for a name that is not in NAMES.
     """
     if name not in NAMES:
@@ -140,7 +140,7 @@ def speed(name: str, *, environment: str = ENVIRONMENT, seeds: int = SEEDS, roun
 
 
 def _summary(rates: list[float], measure: list[float]) -> tuple[float, float, float, float]:
-    """The median rate, and of its ratio to a measure in the same round the median, smallest and largest."""
+    """The median rate; and the median, smallest and largest ratio to the measure of the same round."""
     ratios = [rate / other for rate, other in zip(rates, measure, strict=True)]
     return statistics.median(rates), statistics.median(ratios), min(ratios), max(ratios)
 

@@ -21,7 +21,7 @@ Act = Callable[[Tensor], Tensor]
 """Observations [1, N, O] to actions [1, N, A]."""
 
 SIZE = 512
-"""Of the square matrices whose product is timed: large enough for the best rate, small enough for caches."""
+"""Rows of the square matrices that are multiplied: enough for the best rate, few enough for caches."""
 
 
 @dataclass
@@ -33,7 +33,7 @@ class Recorded:
     resets: dict[int, list[tuple[int, np.ndarray, np.ndarray]]] = field(default_factory=dict)
     """By step: the simulation, its positions and its velocities."""
     lengths: list[int] = field(default_factory=list)
-    """Of the episodes that ended."""
+    """Lengths of the episodes that ended."""
 
 
 def record(environments: Environments, observation: Tensor, act: Act, steps: int) -> tuple[Recorded, Tensor]:
@@ -63,9 +63,9 @@ def step_again(environments: Environments, recorded: Recorded) -> float:
 
 
 def mujoco_alone(environments: Environments, recorded: Recorded) -> float:
-    """Seconds of MuJoCo's for the recorded steps: `mj_step`, contact forces if read, resets' `mj_forward`.
+    """MuJoCo's own seconds for the recorded steps: `mj_step`, contact forces if read, resets' `mj_forward`.
 
-    What it takes to hand over controls and to clear and place what is reset is measured apart and taken off.
+    The time to hand over controls, and to clear and place what is reset, is measured apart and subtracted.
     """
     python = _replay(environments.simulators, recorded, _nothing, _nothing)
     environments.put_row(0, recorded.start)
@@ -121,7 +121,7 @@ class Counted:
 
 @contextmanager
 def products() -> Iterator[Counted]:
-    """Counts the operations of matrix products, whether they are PyTorch's or NumPy's."""
+    """Count the operations of matrix products, whether they are PyTorch's or NumPy's."""
     counted, matmul = Counted(), np.matmul
 
     def counting(x: np.ndarray, y: np.ndarray, **options: Any) -> Any:

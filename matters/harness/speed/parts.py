@@ -15,7 +15,7 @@ from matters.harness.training.population import Population, Updated, streams
 from matters.harness.training.recorder import Recorder
 
 CHECKPOINT_SECONDS = 30.0
-"""How often a worker takes one."""
+"""Seconds between two checkpoints of a worker."""
 
 ACTING = ("observe", "act", "to_environment", "ended")
 """What a rule is asked in each step."""
@@ -23,7 +23,7 @@ ACTING = ("observe", "act", "to_environment", "ended")
 
 @dataclass
 class Parts:
-    """Seconds of the processor's, per step of each seed, that the parts of a run take."""
+    """Processor seconds per step of each seed that the parts of a run take."""
 
     simulator: float = 0.0
     acting: float = 0.0
@@ -39,9 +39,9 @@ class Parts:
 
 
 def parts(training: Population, steps: int) -> Parts:
-    """Train on for at least so many steps, then evaluate once and take every seed's checkpoint once.
+    """Train for at least `steps` more steps, then evaluate once and take every seed's checkpoint once.
 
-    Evaluation is counted as often as the run's spec has it, a checkpoint every CHECKPOINT_SECONDS.
+    Evaluation is counted as often as the run's spec asks for it, a checkpoint every CHECKPOINT_SECONDS.
     """
     found, algorithm, environments = Parts(), training.algorithm, training.environments
 

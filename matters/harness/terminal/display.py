@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from matters.harness.training.job import Progress
 
 PLAIN_SECONDS = 10.0
-"""Between two plain lines of progress; what went wrong is said at once."""
+"""Seconds between two plain lines of progress; what went wrong is said at once."""
 
 State = Literal["waiting", "running", "done", "failed", "skipped", "lost"]
 
@@ -38,7 +38,7 @@ class _Run:
 
 @dataclass
 class Tally:
-    """How far the tasks are, by what their workers said.
+    """How far the tasks are, by what their workers reported.
 
     Attributes:
         tasks: what was given out.
@@ -101,14 +101,14 @@ class Tally:
 
     @property
     def steps_per_second(self) -> float:
-        """Environment steps a second over all runs, since the first event."""
+        """Environment steps per second over all runs, since the first event."""
         seconds = self._seconds()
         trained = sum(max(run.steps - run.start, 0) for run in self.runs.values() if run.state != "skipped")
         return trained / seconds if seconds > 0 else 0.0
 
     @property
     def seconds_left(self) -> float | None:
-        """By the tasks' estimated costs, as some runs step slower; None before there is a rate."""
+        """Estimated from the tasks' costs, since some runs step more slowly; None before there is a rate."""
         spent = left = 0.0
         for run in self.runs.values():
             if run.state in ("skipped", "lost"):
@@ -122,7 +122,7 @@ class Tally:
         return seconds * left / spent if spent > 0 and seconds > 0 else None
 
     def _seconds(self) -> float:
-        """From the first event to the latest: neither loading libraries nor saying goodbye is training."""
+        """From the first event to the latest: neither loading libraries nor shutting down is training."""
         return self._latest - self._begun if self._begun is not None else 0.0
 
     def cells(self) -> dict[str, list[_Run]]:
@@ -133,7 +133,7 @@ class Tally:
         return found
 
     def line(self) -> str:
-        """All of it in one line."""
+        """The whole tally in one line."""
         counts = self.counts
         parts = [f"{counts['done']}/{len(self.runs)} done", f"{counts['running']} running"]
         parts.append(f"{counts['failed']} failed")
@@ -193,7 +193,7 @@ def _plain(tally: Tally, console: Console) -> "Iterator[Callable[[Progress | Los
         line = tally.update(event)
         if line:
             console.print(Text(line), soft_wrap=True)
-        # The last line is said on leaving.
+        # The last line is printed on leaving.
         if tally.clock() - said >= PLAIN_SECONDS and tally.unfinished:
             said = tally.clock()
             console.print(Text(tally.line()), soft_wrap=True)

@@ -9,7 +9,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.text import Text
 
 QUIET_SECONDS = 3.0
-"""Before anything is said elsewhere than on a terminal, and between two lines."""
+"""Seconds before the first line where there is no terminal, and between two lines."""
 
 Tell = Callable[[str, int, int], None]
 """What comes next, and how many of how many parts are done."""
@@ -19,7 +19,7 @@ Tell = Callable[[str, int, int], None]
 def stages(
     console: Console, clock: Callable[[], float] = time.monotonic, work: str = "report"
 ) -> Iterator[Tell]:
-    """Show the progress of work while the context is open. Short work says nothing in a pipe or a file."""
+    """Show the progress of work while the context is open. Short work prints nothing to a pipe or a file."""
     if console.is_terminal:
         columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
         with Progress(*columns, console=console, transient=True) as bar:

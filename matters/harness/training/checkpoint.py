@@ -36,7 +36,7 @@ def take(training: Population, index: int, recorder: Recorder, path: Path) -> No
     rows = ends = 0
     row_bytes = end_bytes = 0
     if training.replay is not None:
-        # Before the checkpoint that stands for it: what is too much can be cut off, what is missing is lost.
+        # Before the checkpoint that counts on it: what is too much can be cut off, what is missing is lost.
         rows, ends = replay_file.append(training.replay, index, path)
         row_bytes, end_bytes = replay_file.sizes(training.replay)
     facts = {
@@ -107,7 +107,7 @@ def refusal(path: Path, spec: RunSpec) -> str:
 
 
 def damage_beside(path: Path) -> str:
-    """Why a run starts anew because of the files that its sound checkpoint stands for; reads them whole."""
+    """Why a run starts anew because of the files that its sound checkpoint counts on; reads them whole."""
     facts = {name: int(value) for name, value in _facts(_read(path)).items() if isinstance(value, int)}
     beside = (
         (kept_policies.path_beside(path), facts["policy_bytes"], 0, facts["policies"]),
@@ -119,7 +119,7 @@ def damage_beside(path: Path) -> str:
 
 
 def restore(training: Population, index: int, path: Path) -> Recorder:
-    """Put one seed of a population at step 0 where its checkpoint stands; returns what it had recorded."""
+    """Bring one seed of a new population to where its checkpoint stands; returns what it had recorded."""
     arrays = _read(path)
 
     def part(mark: str) -> dict[str, np.ndarray]:
@@ -159,7 +159,7 @@ def forget(path: Path) -> None:
 
 
 def _sealed(arrays: dict[str, np.ndarray]) -> bytes:
-    """The file, with the SHA-256 of what it would be without one as its metadata."""
+    """The file; its metadata is the SHA-256 of the file as it would be without metadata."""
     return save(arrays, metadata={"sha256": sha256(save(arrays)).hexdigest()})
 
 
@@ -168,7 +168,7 @@ def _read(path: Path) -> dict[str, np.ndarray]:
     data = path.read_bytes()
     try:
         arrays = load(data)
-        # Another format may be sealed in another way, or not at all; it is refused for what it is.
+        # Another format may be sealed in another way, or not at all; it is refused for its format.
         intact = _facts(arrays)["format"] != FORMAT or _sealed(arrays) == data
     except (SafetensorError, ValueError, KeyError, TypeError) as error:
         raise record_file.Damaged(f"{path.name}: cannot be read: {error}") from None
@@ -178,6 +178,6 @@ def _read(path: Path) -> dict[str, np.ndarray]:
 
 
 def _facts(arrays: dict[str, np.ndarray]) -> dict[str, int | str | bool]:
-    """What a checkpoint says of itself."""
+    """What a checkpoint says about itself."""
     facts: dict[str, int | str | bool] = json.loads(arrays["loop:facts"].tobytes())
     return facts

@@ -1,4 +1,4 @@
-"""Which code decides a run's bits: what the worker and the algorithm import, less what is listed here."""
+"""Which code decides a run's bits: what the worker and the algorithm import, except what is listed here."""
 
 import functools
 
@@ -37,7 +37,7 @@ REFERENCE_PACKAGES = ("sb3-contrib", "stable-baselines3")
 
 
 def own_modules(spec: RunSpec) -> tuple[str, ...]:
-    """The modules of the user's that a run needs: its algorithm, its environment and wrappers."""
+    """The user's own modules that a run needs: its algorithm, its environment and wrappers."""
     rule = () if spec.algorithm in ALGORITHMS else (path_of(spec.algorithm).partition(":")[0],)
     return (*rule, *modules(spec.environment, spec.environment_settings))
 
@@ -51,10 +51,10 @@ def code_of(spec: RunSpec) -> str:
 def training_code(algorithm: str, own: tuple[str, ...] = ()) -> str:
     """The fingerprint of all that decides the bits of a run of that algorithm.
 
-    `own`: modules that come from elsewhere, an environment's say; what they import of their own packages
+    `own` are modules from elsewhere, such as an environment's; what they import from their own packages
     counts, too.
 
-    Taken once per process, near its start, so that it is of the code that runs and not of a later edit.
+    Taken once per process, near its start, so that it describes the code that runs and not a later edit.
     """
     module = path_of(algorithm).partition(":")[0]
     packages = PACKAGES + (REFERENCE_PACKAGES if ".reference." in module else ())

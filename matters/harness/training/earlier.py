@@ -1,8 +1,8 @@
 """What the store has of a run's training: to evaluate it again, or to go on from where it ended.
 
-A run of as many steps, whose training is there, is only evaluated, with the policies that were kept on the
-way. A longer one goes on from the final state, bit for bit, if that was kept and no schedule depends on how
-long the run is. References keep neither: they train from their beginning.
+A run whose training is there with as many steps is only evaluated, with the policies that were kept along
+the way. A longer one goes on from the final state, bit for bit, if that was kept and no schedule depends on
+how long the run is. References keep neither: they train from their beginning.
 """
 
 import math
@@ -33,7 +33,7 @@ class Source:
     run_id: str
     spec: RunSpec
     steps: int
-    """Those taken."""
+    """Environment steps taken."""
     diverged: bool
 
 
@@ -96,7 +96,7 @@ def take_over(store: Store, source: Source, path: Path) -> None:
     checkpoint.forget(path)
     for name in STATE[1:]:
         if (directory / name).exists():
-            # Copied, for it is appended to, and the other run's is immutable.
+            # Copied, because it is appended to and the other run's is immutable.
             shutil.copyfile(directory / name, path.with_suffix(Path(name).suffix))
     KeptPolicies(waiting=unpacked(load_file(directory / POLICIES))).save(path)
     partial = path.with_suffix(".partial")

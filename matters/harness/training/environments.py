@@ -41,9 +41,9 @@ class Transition:
 
 
 def simulators(environment_id: str, count: int, settings: Mapping[str, Any] | None = None) -> Simulators:
-    """So many simulations of an environment: native where that is possible, otherwise through Gymnasium.
+    """`count` simulations of an environment: native where that is possible, otherwise through Gymnasium.
 
-    `settings` is how it differs from what its id alone makes; with any it is not native.
+    `settings` says how it differs from what its id alone makes; with any of them it is not native.
     """
     task = native(environment_id, settings)
     if task is None:
@@ -67,7 +67,7 @@ class Environments:
         self.seeds = [stream.generate_state(count) for stream in streams]
         self.problem = self.simulators.problem
         self.not_finite = np.zeros(len(streams), dtype=np.bool_)
-        """Rows [S] whose policy asked for an action that is no number: they are stepped no more."""
+        """Rows [S] whose policy asked for an action that is not a number: they are no longer stepped."""
         self.returns = np.zeros(self.shape)
         self.lengths = np.zeros(self.shape, dtype=np.int64)
 
@@ -85,7 +85,7 @@ class Environments:
         """One step of each; where an episode ends, the next one begins at once."""
         actions = action.numpy().reshape(self.returns.size, -1)
         which = None
-        # Counting is a fifth of the work of `all` and `any` on so few numbers.
+        # On so few numbers, counting is a fifth of the work of `all` and `any`.
         if np.count_nonzero(np.isfinite(actions)) < actions.size or np.count_nonzero(self.not_finite):
             self.not_finite |= ~np.isfinite(actions.reshape(self.shape[0], -1)).all(1)
             which = np.flatnonzero(np.repeat(~self.not_finite, self.shape[1])).tolist()
@@ -121,7 +121,7 @@ class Environments:
 
     @property
     def broken(self) -> dict[int, BaseException]:
-        """What the environment of a seed raised, by its row. It is stepped no more."""
+        """What the environment of a seed raised, by its row. It is no longer stepped."""
         return {index // self.shape[1]: error for index, error in self.simulators.broken.items()}
 
     def keep(self, rows: list[int]) -> None:
@@ -141,7 +141,7 @@ class Environments:
         return arrays
 
     def put_row(self, s: int, arrays: dict[str, np.ndarray]) -> None:
-        """Put one seed's environments where `row` found them."""
+        """Put one seed's environments back where `row` found them."""
         self.returns[s], self.lengths[s] = arrays["returns"], arrays["lengths"]
         for n in range(self.shape[1]):
             mark = f"{n}/"

@@ -27,7 +27,7 @@ class Evaluated:
     returns: np.ndarray
     lengths: np.ndarray
     not_finite: np.ndarray
-    """Seeds [S] whose policy asked for an action that is no number: their episodes ended there."""
+    """Seeds [S] whose policy asked for an action that is not a number: their episodes ended there."""
     broken: dict[int, BaseException]
     """What an environment of a seed raised, by its row: its episodes ended there."""
 
@@ -46,7 +46,7 @@ class Evaluator:
             size: simulators(self.spec.environment, len(specs) * size, self.spec.environment_settings)
             for size in {len(group) for group in self.groups}
         }
-        """For each number of episodes that is played side by side."""
+        """Simulations for each number of episodes that are played side by side."""
 
     def __call__(self, policy: Policy, point: int) -> Evaluated:
         """Play the episodes of evaluation point `point` (0 is the untrained policy's)."""
@@ -65,7 +65,7 @@ class Evaluator:
 
     @property
     def broken(self) -> dict[int, BaseException]:
-        """What an environment of a seed raised, by its row. It is stepped no more."""
+        """What an environment of a seed raised, by its row. It is no longer stepped."""
         return {
             index // size: error
             for size, together in self.simulators.items()
@@ -73,7 +73,7 @@ class Evaluator:
         }
 
     def _play(self, policy: Policy, seeds: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """An episode for each of `seeds` [S, E], side by side: `Evaluated`'s returns, lengths and not_finite.
+        """Play one episode per seed [S, E], side by side: returns, lengths and not_finite of `Evaluated`.
 
         The policy is always shown as many observations as can be played together, and an episode that is
         over leaves its last one in the batch, so that an episode's bits depend neither on how many others

@@ -1,4 +1,4 @@
-"""What a worker is given and what it says: a line of JSON each, whoever carries it, and no code."""
+"""What a worker is given and what it says: one line of JSON each, whoever carries it, and no code."""
 
 import json
 from collections.abc import Callable
@@ -53,7 +53,7 @@ class Progress:
 
 @dataclass(frozen=True)
 class Ended:
-    """A worker's last word on a job. `again`: it was the machine's trouble, and another may go on with it."""
+    """A worker's last word on a job. `again`: the machine was at fault, and another may go on."""
 
     error: str | None = None
     again: bool = False

@@ -1,8 +1,8 @@
-"""The policies that a run keeps on its way, so that it can be evaluated again without training again.
+"""The policies that a run keeps along the way, so that it can be evaluated again without training again.
 
 What acts (the policy's parameters and the frozen normalisers, no critics) is kept at step 0, on a grid of
 steps that no run's length changes, and at the run's evaluation points. While a run trains they lie in
-`checkpoint.policies`, records of one size that are appended; a checkpoint says how many it stands for. In a
+`checkpoint.policies`, records of one size that are appended; a checkpoint says how many it counts on. In a
 finished run they are `policies.safetensors`: each parameter [n, …], and `step` [n].
 """
 
@@ -22,7 +22,7 @@ FINEST = 5_000
 """Steps from one policy on the grid to the next, up to twenty of them; then ten times as many, and so on."""
 
 ACTING = ("policy/", "observation/")
-"""How the names of the parameters begin that an acting policy consists of."""
+"""How the names of an acting policy's parameters begin."""
 
 
 def next_on_grid(step: int) -> int:
@@ -54,7 +54,7 @@ def acting(training: Population, index: int) -> dict[str, np.ndarray]:
 
 @torch.no_grad()
 def put(training: Population, index: int, arrays: dict[str, np.ndarray]) -> None:
-    """Have one seed act by the parameters that `acting` gave, in place of its own."""
+    """Have one seed act by the parameters that `acting` gave, instead of its own."""
     # The parameters are views of the state.
     named = training.algorithm.parameters(training.state)
     for name, array in arrays.items():
@@ -95,7 +95,7 @@ class KeptPolicies:
 
 
 def restored(checkpoint: Path, saved: int, like: dict[str, np.ndarray]) -> KeptPolicies:
-    """Those that the checkpoint stands for. Raises record_file.Damaged if the file has fewer."""
+    """Those that the checkpoint counts on. Raises record_file.Damaged if the file has fewer."""
     record_file.cut(path_beside(checkpoint), _kind(like), saved)
     return KeptPolicies(saved)
 

@@ -14,9 +14,9 @@ from matters.harness.training.kept_policies import next_kept
 from matters.harness.training.population import EpisodeEnded, Event, PolicyDue, Population, Updated
 
 BLOCK = 100
-"""Environment steps for which the record has one row of updates: of several on-policy ones the first to reach
-the block's end, of gradient steps the mean. There an off-policy population is looked at for divergence, and
-may be left.
+"""Environment steps for which the record has one row of updates: the first of several on-policy ones to reach
+the block's end, or the mean over gradient steps. There an off-policy population is checked for divergence,
+and may be left.
 """
 
 
@@ -42,15 +42,15 @@ def train_on_policy(training: Population) -> Iterator[Event]:
 
 
 def train_off_policy(training: Population) -> Iterator[Event]:
-    """Step after step, with gradient steps between."""
+    """Step after step, with gradient steps in between."""
     spec = training.specs[0]
     kept = next_kept(spec, training.step)
     while training.step < spec.steps:
         yield from ended(training, explore(training))
         for metrics in due_updates(training):
             # Numbers, not tensors: small pieces that stay would lie between large ones that come and go, and
-            # no large one would fit where the last one was. Ten seeds of TD3 would grow by 5 MB a gradient
-            # step.
+            # no large one would fit where the last one was. Ten seeds of TD3 would grow by 5 MB per
+            # gradient step.
             for name, value in metrics.items():
                 training.measured.setdefault(name, []).append(value.tolist())
         if training.step % BLOCK == 0:

@@ -1,4 +1,4 @@
-"""Native stepping: one MjData per simulation, `mj_step` called on each, all else for all of them at once."""
+"""Native stepping: one MjData per simulation, `mj_step` called on each, all the rest done at once."""
 
 import json
 from collections.abc import Sequence
@@ -15,7 +15,7 @@ from matters.suites.tasks.native_task import Numbers, Physics, Seen, Task
 
 
 class Reading(NamedTuple):
-    """What was read of M simulations at one time."""
+    """What was read from M simulations at one time."""
 
     numbers: Numbers
     """[M, K]"""
@@ -24,7 +24,7 @@ class Reading(NamedTuple):
 
 
 class Native:
-    """M simulations of a native task. `before` and `after` the last step are two readings that take turns."""
+    """M simulations of a native task. `before` and `after` the last step are two readings that alternate."""
 
     native = True
     resumable = True
@@ -32,7 +32,7 @@ class Native:
     after: Reading
 
     def __init__(self, environment_id: str, task: Task, count: int) -> None:
-        """Gymnasium's environment says the model, its state at rest, the substeps and the time limit."""
+        """Gymnasium's environment gives the model, its state at rest, the substeps and the time limit."""
         self.broken: dict[int, BaseException] = {}  # MuJoCo warns, and never raises
         environment = make(environment_id)
         inner: Any = environment.unwrapped
@@ -63,7 +63,7 @@ class Native:
         return self.task.observe(self.after.seen)
 
     def step(self, action: NDArray[np.float32], which: Sequence[int] | None = None) -> Stepped:
-        """One step of some, or all; what the task reads is all that is computed after it."""
+        """One step of some, or all; after it, only what the task reads is computed."""
         task, model, substeps = self.task, self.model, self.substeps
         self._action[:] = action
         for data, row, control in self._each if which is None else [self._each[index] for index in which]:
@@ -97,7 +97,7 @@ class Native:
         }
 
     def restore(self, index: int, arrays: dict[str, np.ndarray]) -> None:
-        """Put one of them where `saved` found it. MuJoCo reads its bytes; nothing is unpickled."""
+        """Put one of them back where `saved` found it. MuJoCo reads its bytes; nothing is unpickled."""
         plain = json.loads(arrays["plain"].tobytes())
         mujoco.mj_copyData(self.data[index], self.model, mjdata(arrays["data"]))
         self.generators[index], _ = np_random(0)
@@ -108,7 +108,7 @@ class Native:
     def _go_on_with(
         self, data: list[mujoco.MjData], generators: list[np.random.Generator], elapsed: NDArray[np.int64]
     ) -> None:
-        """Hold these simulations, and arrange what is read of them."""
+        """Hold these simulations, and arrange what is read from them."""
         self.data, self.generators, self.elapsed = data, generators, elapsed
         views = [{"qpos": one.qpos, "qvel": one.qvel, **self.task.reads(one)} for one in data]
         shapes = {name: view.shape for name, view in views[0].items()}

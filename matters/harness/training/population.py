@@ -50,7 +50,7 @@ class Population:
     memory: Tensor
     """[S, N, M], what acting remembers of the episodes so far."""
     lag: Lag | None = None
-    """Earlier parameters, where those act and not the current ones."""
+    """Earlier parameters, where those act instead of the current ones."""
     replay: Replay | None = None
     """What an off-policy rule learns from."""
     step: int = 0
@@ -70,12 +70,12 @@ class Population:
 
     @property
     def total_updates(self) -> int:
-        """On-policy updates of a whole run. Rollouts are never cut: the last may pass the steps asked."""
+        """On-policy updates of a whole run. Rollouts are never cut: the last may pass the steps asked for."""
         return -(-self.specs[0].steps // self.rollout_steps)
 
     @property
     def sound(self) -> Bool[Tensor, " S"]:
-        """Seeds all of whose numbers are finite, and whose policy asked for no action that is none."""
+        """Seeds all of whose numbers are finite, including the actions that their policy asked for."""
         return population.finite(self.state) & ~torch.from_numpy(self.environments.not_finite)
 
     def keep(self, rows: list[int]) -> None:
@@ -120,7 +120,7 @@ class EpisodeEnded:
 class Updated:
     """The population learnt for a while; it now stands at `step`, and may be saved, evaluated or left.
 
-    `metrics` are what is to be recorded of it; none at all if that is nothing.
+    `metrics` are what is to be recorded of it; empty if nothing is.
     """
 
     step: int

@@ -1,9 +1,9 @@
 """The worker program, `matters worker`: the same on this machine and on the nodes of a cluster.
 
-It takes jobs, a line each, trains them one after another and says how they stand, a line each. It is started
-with the settings that its bits depend on in its environment (`matters.results.numerics.worker_environment`).
-Before it trains it compares itself with the driver: other training code, or another C library, would give
-other bits under the same name.
+It takes jobs, one line each, trains them one after another and says how they stand, one line each. It is
+started with the settings that its bits depend on in its environment
+(`matters.results.numerics.worker_environment`). Before it trains it compares itself with the driver: other
+training code, or another C library, would give other bits under the same name.
 """
 
 import os
@@ -41,12 +41,12 @@ def train_job(job: Job, emit: Emit) -> None:
 
 
 def libc() -> str:
-    """The C library, on whose version the bits of transcendental functions hang."""
+    """The C library, on whose version the bits of transcendental functions depend."""
     return " ".join(platform.libc_ver())
 
 
 def unlike(job: Job) -> str:
-    """In what this worker is not as the driver that sent the job, in one line; empty if it is."""
+    """How this worker differs from the driver that sent the job, in one line; empty if it does not."""
     from matters.harness.training.code import code_of
 
     node = platform.node()
@@ -61,7 +61,7 @@ def unlike(job: Job) -> str:
 
 
 def serve(jobs: Iterable[str], say: Callable[[News], None], train: Train = train_job) -> None:
-    """Train jobs, a line each, until there are no more."""
+    """Train jobs, one line each, until there are no more."""
     for line in jobs:
         try:
             job = Job.of(line)
@@ -69,7 +69,7 @@ def serve(jobs: Iterable[str], say: Callable[[News], None], train: Train = train
             if not refusal:
                 train(job, say)
         except Stopped:
-            # With the checkpoints taken, end as the signal would have had it.
+            # The checkpoints are taken: end as the signal would have ended it.
             os.kill(os.getpid(), signal.SIGTERM)
         except Exception as error:
             say(Ended(one_line(error)))
@@ -80,8 +80,8 @@ def serve(jobs: Iterable[str], say: Callable[[News], None], train: Train = train
 def work(train: Train = train_job) -> None:
     """Serve the jobs that come on standard input; what is said goes to standard output.
 
-    Whatever else writes there, an environment say, is sent to standard error. The end of the input ends an
-    idle worker, and a busy one, too: its driver is gone. It takes a last checkpoint as on SIGTERM.
+    Whatever else writes there, such as an environment, is sent to standard error. The end of the input ends
+    an idle worker, and a busy one, too: its driver is gone. It takes a last checkpoint as on SIGTERM.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the driver decides
     with os.fdopen(os.dup(1), "w", buffering=1) as out:

@@ -1,6 +1,6 @@
 """Records of one size in a file that only grows, each followed by the CRC-32 of its bytes.
 
-What lies beside a checkpoint is kept so: new records are appended, a checkpoint says how many it stands for,
+What lies beside a checkpoint is kept so: new records are appended, a checkpoint says how many it counts on,
 and one that a disk has changed since is found before anything goes on from it. A checksum per record needs no
 hash of the whole file, which would have to be read anew for each checkpoint.
 """
@@ -21,7 +21,7 @@ CHUNK = 50_000
 
 
 class Damaged(OSError):
-    """A file holds less than it should, or not what was written: the store's trouble, no result of a run."""
+    """A file holds less than it should, or not what was written: the store's fault, no result of a run."""
 
 
 def size(kind: np.dtype[Any]) -> int:
@@ -36,7 +36,7 @@ def count(path: Path, kind: np.dtype[Any]) -> int:
 
 @contextmanager
 def appending(path: Path, kind: np.dtype[Any], after: int) -> Iterator["Appender"]:
-    """The file, to be written after so many records, made if need be; durable in the end.
+    """Open the file, made if need be, to write after its first `after` records; durable in the end.
 
     What stood there is overwritten. Records that are skipped make a hole, which takes no room.
     """
@@ -84,7 +84,7 @@ def read(path: Path, kind: np.dtype[Any], first: int, last: int) -> np.ndarray:
 
 
 def damage(path: Path, record_bytes: int, first: int, last: int) -> str:
-    """What is wrong with these records of so many bytes each, in one line; empty if nothing is."""
+    """What is wrong with these records of `record_bytes` each, in one line; empty if nothing is."""
     kind = np.dtype(f"V{record_bytes}")
     try:
         for start in range(first, last, CHUNK):
@@ -95,7 +95,7 @@ def damage(path: Path, record_bytes: int, first: int, last: int) -> str:
 
 
 def cut(path: Path, kind: np.dtype[Any], records: int) -> None:
-    """Cut off what follows so many records. Raises Damaged if the file has fewer."""
+    """Cut off what follows the first `records` records. Raises Damaged if the file has fewer."""
     if count(path, kind) < records:
         raise Damaged(f"{path.name}: has {count(path, kind)} of the {records} records that it should have")
     if path.exists():

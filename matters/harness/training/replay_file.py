@@ -2,7 +2,7 @@
 
 `checkpoint.rows` has a record for each step of the run, `checkpoint.ends` one for each episode that ended, in
 the types of `parts.replay`: fixed sizes, a checksum each, nothing to unpickle. A checkpoint says how many
-records it stands for; what a killed process wrote beyond them is cut off. The rows take 4 (O + A + R + 1) + 5
+records it counts on; what a killed process wrote beyond them is cut off. The rows take 4 (O + A + R + 1) + 5
 bytes per step until the run is finished, those that the replay has overwritten included; where they were
 overwritten before a checkpoint came, the file has a hole.
 """
@@ -40,7 +40,7 @@ def append(replay: Replay, index: int, checkpoint: Path) -> tuple[int, int]:
 
 
 def restore(replay: Replay, index: int, checkpoint: Path, counts: tuple[int, int], successor: Tensor) -> None:
-    """Put one seed's replay where `append` returned these counts, its newest row's successor being this one.
+    """Put one seed's replay back where `append` returned these counts; `successor` is its newest row's.
 
     Raises record_file.Damaged if the files hold less, or a record that is needed has changed.
     """

@@ -1,4 +1,4 @@
-"""What the M simulations of one environment are asked, whether they are native or go through Gymnasium."""
+"""What the M simulations of one environment can do, whether they are native or go through Gymnasium."""
 
 from collections.abc import Sequence
 from typing import Any, NamedTuple, Protocol
@@ -55,7 +55,7 @@ class Simulators(Protocol):
         ...
 
     def restore(self, index: int, arrays: dict[str, np.ndarray]) -> None:
-        """Put one of them where `saved` found it."""
+        """Put one of them back where `saved` found it."""
         ...
 
 

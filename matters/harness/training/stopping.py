@@ -1,4 +1,4 @@
-"""The word to stop, as a scheduler's SIGTERM says it, or Ctrl-C by way of the parent process."""
+"""The request to stop: a scheduler's SIGTERM, or Ctrl-C by way of the parent process."""
 
 import signal
 import threading
@@ -6,16 +6,16 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 Stopping = Callable[[], bool]
-"""Whether the word has come."""
+"""Whether the request has come."""
 
 
 class Stopped(BaseException):
-    """Raised between two updates once the word has come. It is no error of a run."""
+    """Raised between two updates once the request has come. It is no error of a run."""
 
 
 @contextmanager
 def sigterm_noted() -> Iterator[Stopping]:
-    """While the context is open SIGTERM is noted, where it would end the process; only in a main thread."""
+    """While the context is open, SIGTERM is noted instead of ending the process; only in the main thread."""
     asked = threading.Event()
     if threading.current_thread() is not threading.main_thread():
         yield asked.is_set

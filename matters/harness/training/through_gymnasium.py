@@ -19,7 +19,7 @@ from matters.suites.tasks.environments import make
 PLAIN = (bool, int, float, str, type(None), np.bool_, np.integer, np.floating)
 
 SAVED = (*PLAIN, np.ndarray, np.random.Generator, mujoco.MjData)
-"""What of an environment's attributes `saved` holds."""
+"""The types of an environment's attributes that `saved` holds."""
 
 CONSTANT = {
     "env",
@@ -34,7 +34,7 @@ CONSTANT = {
 
 
 TRIED_STEPS = 40
-"""Before and after the point at which an environment is restored to see whether it goes on as it did."""
+"""Steps before, and steps after, the point at which an environment is restored to see if it goes on alike."""
 
 
 class ThroughGymnasium:
@@ -83,7 +83,7 @@ class ThroughGymnasium:
 
     @contextmanager
     def _blamed(self, index: int) -> Iterator[None]:
-        """Whatever an environment raises, and be it to leave the program, is that one's trouble alone."""
+        """Whatever an environment raises, even to leave the program, concerns that one alone."""
         try:
             yield
         except (Exception, SystemExit) as error:
@@ -92,7 +92,7 @@ class ThroughGymnasium:
     def _see(self, index: int, observation: Any) -> None:
         found, expected = np.shape(observation), self.observation.shape[1:]
         if found != expected:
-            # NumPy would spread a single number over the row without a word.
+            # NumPy would silently spread a single number over the row.
             raise ValueError(f"observation of shape {found}: its space says {expected}")
         self.observation[index] = observation
 
@@ -128,7 +128,7 @@ def resumable(environment: gymnasium.Env[Any, Any]) -> bool:
 
 
 def goes_on_the_same(environment_id: str, settings: Mapping[str, Any] | None) -> bool:
-    """Try it: of two new environments the second, restored to where the first has come, goes on as that does.
+    """Try whether a second new environment, restored to where the first has come, goes on as the first does.
 
     Both take the same random actions, new episodes included; each number has to be equal to the bit.
     """
@@ -142,7 +142,7 @@ def goes_on_the_same(environment_id: str, settings: Mapping[str, Any] | None) ->
         further = [actions.sample() for _ in range(TRIED_STEPS)]
         return _stretch(first, further) == _stretch(second, further)
     except (Exception, SystemExit):
-        # What is wrong with it will be said where it is trained.
+        # What is wrong with it will be said when it is trained.
         return False
 
 
@@ -183,7 +183,7 @@ def saved(environment: gymnasium.Env[Any, Any]) -> dict[str, np.ndarray]:
 
 
 def restore(environment: gymnasium.Env[Any, Any], arrays: dict[str, np.ndarray]) -> None:
-    """Put an environment where `saved` found it."""
+    """Put an environment back where `saved` found it."""
     environment.reset(seed=0)  # so that its generator and data exist
     plain = json.loads(arrays["plain"].tobytes())
     for depth, layer in enumerate(_layers(environment)):

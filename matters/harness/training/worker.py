@@ -58,7 +58,7 @@ def train_population(
 
     Runs that another process holds or that are finished are skipped. Runs that were interrupted go on from
     their checkpoints; the caller packs runs of one checkpoint step together, and what stands elsewhere
-    trains apart. What the store has of a run's training is taken over (see
+    trains separately. What the store has of a run's training is taken over (see
     `matters.harness.training.earlier`). With `keep_state`, off-policy runs keep their final state too, as
     on-policy ones always do. An error fails the runs that were training and is kept as their record; it is
     not raised again. On SIGTERM checkpoints are taken at the next update, and Stopped is raised.
@@ -110,14 +110,14 @@ def train_population(
 def _guarded(members: list[Member], emit: Emit, work: Callable[[list[Member], Emit], None]) -> None:
     """Do the work; what it raises becomes the record of the runs that are not finished.
 
-    An error of the store is none of theirs, and is raised again.
+    An error of the store is not theirs, and is raised again.
     """
     started = time.monotonic()
     remaining = list(members)
     try:
         work(remaining, emit)
     except OSError:
-        # The store's trouble, a full disk say, is no result of a run: checkpoints stay, and the task is lost.
+        # A fault of the store, as a full disk, is no result of a run: checkpoints stay, and the task is lost.
         raise
     except Exception as error:  # a failed run is a result
         for member in remaining:
@@ -191,7 +191,7 @@ def _train(
         _announce(members, training, emit, f"no final state is kept: {trouble}")
         keeps_state = False
     if training.measured:
-        # The last block, which the end cut: a run that goes on from here has it whole.
+        # The last block, which the end cut short: a run that goes on from here records the whole block.
         _record_update(members, training.step, means(training.measured))
     lost: OSError | None = None
     for index in reversed(range(len(members))):
@@ -209,9 +209,9 @@ def _record_update(members: list[Member], step: int, metrics: Metrics) -> None:
 
 
 def _save(members: list[Member], training: Population) -> str:
-    """Take every member's checkpoint; returns what was in the way, in one line.
+    """Take every member's checkpoint; returns what went wrong, in one line.
 
-    Where one cannot be written, on a full disk say, the one before it stays and training goes on.
+    Where one cannot be written, as on a full disk, the one before it stays and training goes on.
     """
     try:
         for index, member in enumerate(members):
@@ -340,6 +340,6 @@ def _provenance(members: list[Member], seconds: float, steps: int) -> dict[str, 
         threads=torch.get_num_threads(),
         training_code=code_of(spec),
         own=own_modules(spec),
-        # Of an environment from elsewhere nobody has shown what it computes by.
+        # Nobody has shown what an environment from elsewhere computes with.
         portable=rule.FACTS.portable_bits and not elsewhere,
     )

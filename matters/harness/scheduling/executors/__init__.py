@@ -10,13 +10,13 @@ EXECUTORS = ("local", "ray", "slurm")
 
 @dataclass(frozen=True)
 class Place:
-    """Which executor, and what it has to know. Fields that are not its own have to be left alone.
+    """Which executor to use, and its options. Those of the other executors have to be left unset.
 
     Attributes:
         name: of the executor.
         address: of a Ray cluster; by default the one that this machine is part of.
         partition: of SLURM, with `time`, the limit of a job, and `cpus` per job, as `sbatch` takes them.
-        array: how many jobs of SLURM's array run at a time; by default as many as it likes.
+        array: how many jobs of SLURM's array run at a time; by default as many as SLURM allows.
     """
 
     name: str = "local"
@@ -35,7 +35,7 @@ OF = {
 
 
 def check(place: Place) -> None:
-    """Raise InputError, in one line, for an unknown executor, or an option that is not its own."""
+    """Raise InputError, in one line, for an unknown executor, or an option that belongs to another."""
     if place.name not in EXECUTORS:
         raise InputError(f"--executor {place.name}: unknown executor{nearest(place.name, EXECUTORS)}")
     for option in ("address", "partition", "time", "cpus", "array"):

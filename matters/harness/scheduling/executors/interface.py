@@ -9,25 +9,25 @@ from matters.harness.scheduling.packing import Task
 from matters.harness.training.job import Ended, Job, News, Progress
 
 TRIES = 3
-"""How often a task is begun whose machine goes away."""
+"""How many times a task is begun whose machine goes away."""
 
 
 @dataclass(frozen=True)
 class Lost:
-    """A task that ended without a result of its own: its worker died, or raised what no run is blamed for."""
+    """A task that ended without a result of its own: its worker died, or raised what is no run's fault."""
 
     task: Task
     reason: str
 
 
 class Executor(Protocol):
-    """Where workers are. It moves jobs, which are data; each is worked on by the program `matters worker`."""
+    """Where workers run. It moves jobs, which are data; each is worked on by the program `matters worker`."""
 
     queues: bool
     """Whether it has a queue of its own, to which everything may be given at once."""
 
     def cores(self) -> int | None:
-        """On how many cores workers can be at work at a time; None if it does not know."""
+        """How many cores workers can use at a time; None if it does not know."""
         ...
 
     def submit(self, job: Job) -> str:
@@ -35,31 +35,31 @@ class Executor(Protocol):
         ...
 
     def poll(self) -> list[tuple[str, News]]:
-        """What has been said since, by the names of the jobs; waits a while where there is nothing new.
+        """The news since the last call, each with the name of its job; waits a while where there is none.
 
         The last news of a job is an Ended, whether its worker has said so or is gone.
         """
         ...
 
     def cancel(self) -> None:
-        """End what still works or waits, with last checkpoints. More may be submitted later."""
+        """End what is still running or waiting, after last checkpoints. More may be submitted later."""
         ...
 
     def leave(self) -> bool:
-        """Let what was submitted go on without this process, if that can be; returns whether it does."""
+        """Let what was submitted go on without this process, if possible; returns whether it does."""
         ...
 
 
 def drive(
     executor: Executor, tasks: Sequence[Task], job: Callable[[Task], Job], workers: int
 ) -> "Generator[Progress | Lost]":
-    """Have tasks worked on, the first first, and yield what happens.
+    """Have tasks worked on in their order, and yield what happens.
 
-    A worker that dies loses its task only; one whose machine went away is begun again elsewhere. What still
-    works ends when the generator is closed.
+    A worker that dies loses only its task; a task whose machine goes away is begun again elsewhere. What is
+    still running ends when the generator is closed.
 
     Args:
-        executor: where.
+        executor: where they are worked on.
         tasks: what is to be trained.
         job: makes a task's job.
         workers: how many jobs to have worked on at a time, unless the executor queues them.
@@ -73,7 +73,7 @@ def drive(
                 working[executor.submit(job(task))] = task, tries
             for name, news in executor.poll():
                 if name not in working:
-                    continue  # said twice, or after its end
+                    continue  # news that came twice, or after the job's end
                 if isinstance(news, Progress):
                     yield news
                     continue

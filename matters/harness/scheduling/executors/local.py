@@ -1,7 +1,7 @@
 """Jobs on this machine: one process per worker, one thread per process, the loops that portable bits need.
 
 Workers die with their parent, even when it is killed with no chance to say goodbye: the end of their input
-tells them. What a dead worker leaves behind is sound: the kernel gives its locks back and the runs go on from
+tells them. What a dead worker leaves behind is sound: the kernel releases its locks and the runs go on from
 their checkpoints when they are next asked for.
 """
 
@@ -22,7 +22,7 @@ from matters.results.numerics import worker_environment
 
 PROGRAM = ("-m", "matters", "worker")
 GRACE_SECONDS = 4.0
-"""For the last checkpoints of workers that are told to stop."""
+"""How long workers that are asked to stop may take for their last checkpoints."""
 POLL_SECONDS = 1.0
 
 
@@ -32,11 +32,11 @@ class _Worker:
     name: str | None = None
     """The job that it works on."""
     heard: bytes = b""
-    """What it has said of a line that is not whole yet."""
+    """The beginning of a line whose end has not come yet."""
 
 
 class Local:
-    """Workers on this machine. As many as there are jobs at a time; one that is idle takes the next."""
+    """Workers on this machine, as many as there are jobs at a time; an idle one takes the next job."""
 
     def __init__(self, program: Sequence[str] = PROGRAM) -> None:
         self._program = program
@@ -54,7 +54,7 @@ class Local:
         worker = next((worker for worker in self._crew if worker.name is None), None) or self._hire()
         worker.name = next(self._names)
         assert worker.process.stdin is not None
-        with suppress(OSError):  # it is dead already; the next poll says so
+        with suppress(OSError):  # it has died already; the next poll says so
             worker.process.stdin.write(job.line().encode() + b"\n")
             worker.process.stdin.flush()
         return worker.name
@@ -125,7 +125,7 @@ class Local:
 
 
 def environment() -> dict[str, str]:
-    """What a worker starts with: the settings of its bits, and the modules that are found here."""
+    """A worker's environment: the settings that its bits depend on, and where this process finds modules."""
     path = [os.getcwd() if place == "" else place for place in sys.path]
     return {**worker_environment(os.environ), "PYTHONPATH": os.pathsep.join(path)}
 

@@ -44,7 +44,7 @@ class Ray:
                 raise InputError(
                     f"{where}: no Ray cluster answers ({line}); start one: ray start --head"
                 ) from None
-        # A job that is lost with its node is begun again by whoever drives, from its checkpoint: not by Ray.
+        # A job that is lost with its node is begun again from its checkpoint by the driver, not by Ray.
         self._task = ray.remote(num_cpus=1, max_retries=0)(worked_on)
         self._names = map(str, itertools.count())
         self._working: dict[str, Any] = {}
@@ -52,7 +52,7 @@ class Ray:
     queues = True
 
     def cores(self) -> int:
-        """Those of the cluster."""
+        """The cores of the cluster."""
         return int(self._ray.cluster_resources().get("CPU", 1))
 
     def submit(self, job: Job) -> str:
@@ -97,7 +97,7 @@ class Ray:
 
 
 def worked_on(line: str, store: str) -> Iterator[str]:
-    """On a node: start the worker program for one job, and hand on what it says, line by line."""
+    """On a node: start the worker program for one job, and pass on what it says, line by line."""
     if not Path(store, "store.json").exists():
         reason = f"node {os.uname().nodename}: does not see the store {store}; nodes have to share its folder"
         yield spoken(Ended(reason))

@@ -1,8 +1,8 @@
 """Jobs of SLURM: one `sbatch --array` for each look at the store, an element for each of our jobs.
 
 Everything lies in a folder of the store, `slurm/TIME-PID/`: the jobs, the script, what each worker says, what
-it printed. How an element stands says SLURM (`squeue`, and `scontrol` for its end), how its runs stand says
-the store. The accounting database is not asked: where there is none it answers UNKNOWN for ever.
+it printed. SLURM says how an element stands (`squeue`, and `scontrol` for its end), the store how its runs
+stand. The accounting database is not asked: where there is none, it answers UNKNOWN for ever.
 
 The driver may go away: jobs go on, and the same command waits for what they hold. An element that is
 requeued, for its node or by preemption, goes on from the last checkpoints.
@@ -23,7 +23,7 @@ from matters.suites.errors import InputError
 
 POLL_SECONDS = 1.0
 ASK_SECONDS = 5.0
-"""Between two questions to SLURM, which many drivers may ask."""
+"""Seconds between two questions to SLURM, which many drivers may ask."""
 GONE_SECONDS = 20.0
 """How long a worker's last word may take to be seen on a shared folder after its job has ended."""
 SETTINGS = re.compile(r"(OMP|MKL|OPENBLAS|NUMEXPR|ATEN|NPY|PYTHONPATH)")
@@ -98,7 +98,7 @@ class Slurm:
 
 
 class _Array:
-    """One array job: its folder, and of each element that has not ended its name and what was read of it."""
+    """One array job: its folder; each element that has not ended by name, with how much of it was read."""
 
     def __init__(self, folder: Path, job_id: str, names: dict[int, str]) -> None:
         self.folder, self.job_id, self.names = folder, job_id, names
@@ -172,7 +172,7 @@ class _Array:
         return found
 
     def _ended_without_a_word(self) -> list[tuple[str, News]]:
-        """The elements that SLURM has no more, or has as ended, and that have said nothing of an end."""
+        """The elements that SLURM no longer knows, or knows as ended, and that have not reported an end."""
         rows = _asked("squeue", "--noheader", "--array", "--format=%K %T", f"--job={self.job_id}")
         alive = {
             int(index) for index, state in map(str.split, rows or ()) if state in ALIVE and index.isdigit()
@@ -194,6 +194,6 @@ class _Array:
 
 
 def _asked(*command: str) -> list[str] | None:
-    """The lines of a command's answer, None where it fails; an ended job is not known for long."""
+    """The lines of a command's answer, None where it fails; SLURM soon forgets an ended job."""
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     return done.stdout.split("\n")[:-1] if done.returncode == 0 else None
