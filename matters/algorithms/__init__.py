@@ -1,7 +1,7 @@
 """Learning rules and their maths, on tensors: nothing here knows files, commands or environments.
 
-`ALGORITHMS` is the one table of what can be named in a suite, beside modules of one's own, which are named by
-their path. A new algorithm is a new line.
+`ALGORITHMS` is the one table of what a suite can name; modules of your own are named by their path. A new
+algorithm is a new line.
 """
 
 from importlib import import_module
@@ -28,7 +28,7 @@ ALGORITHMS: dict[str, str] = {
 
 
 def path_of(name: str) -> str:
-    """The module of an algorithm, or `module:object`. A name with a dot or colon is that of one's own module.
+    """The module of an algorithm, or `module:object`. A name with a dot or colon is a module of your own.
 
     Raises KeyError for any other name that is not in the table.
     """
@@ -36,11 +36,11 @@ def path_of(name: str) -> str:
 
 
 def load(name: str) -> OnPolicy | OffPolicy | Reference:
-    """The algorithm of that name: a module, or an object of one, that satisfies `interface`.
+    """The algorithm of that name: a module, or an object in one, that satisfies `interface`.
 
     Imports the module on the first call only, so that listing names costs nothing. Raises KeyError for a name
-    that is not in the table, and whatever importing a module of one's own raises; TypeError if that lacks
-    something of the protocol.
+    that is not in the table, and whatever importing a module of your own raises; TypeError if that module
+    lacks part of the protocol.
     """
     path, _, attribute = path_of(name).partition(":")
     module = import_module(path)
@@ -51,7 +51,7 @@ def load(name: str) -> OnPolicy | OffPolicy | Reference:
 
 
 def lacking(found: object) -> list[str]:
-    """What a module or an object lacks of the protocol of its KIND, in alphabetical order."""
+    """The parts of its KIND's protocol that a module or an object lacks, in alphabetical order."""
     protocols: dict[object, type] = {"on-policy": OnPolicy, "off-policy": OffPolicy, "reference": Reference}
     protocol = protocols.get(getattr(found, "KIND", None))
     if protocol is None:

@@ -57,7 +57,7 @@ FACTS = replace(
 
 
 class Tricks(OnPolicyTricks):
-    """The tricks of every on-policy algorithm, and this."""
+    """The tricks of every on-policy algorithm, and these."""
 
     advantage_normalisation: bool = Field(
         False, description="standardise advantages over the batch (an option of Stable-Baselines3, off there)"
@@ -161,7 +161,7 @@ def update(
 def differentiate(
     state: ActorCritic, config: Config, batch: Batch
 ) -> tuple[tuple[Tensor, Tensor, Tensor], list[Tensor]]:
-    """−E[log π Â], E[(V − V̂)²] and the entropy, [S] each; and the loss's gradient to policy and value."""
+    """−E[log π Â], E[(V − V̂)²] and the entropy, [S] each; and the loss's gradients for policy and value."""
     policy, forward = state.actor.forward(state.policy.arrays, batch.observation)
     policy_loss = -(state.actor.log_prob(policy, batch.action) * batch.advantage).mean(1)
     weight = batch.advantage * (-1 / batch.advantage.shape[1])

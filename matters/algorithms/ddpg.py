@@ -49,7 +49,7 @@ State = Deterministic
 class Config(DeterministicConfig):
     """DDPG's hyperparameters; the defaults are the paper's (section 7)."""
 
-    batch_size: PositiveInt = Field(64, description="B, transitions a gradient step")
+    batch_size: PositiveInt = Field(64, description="B, transitions per gradient step")
     warmup: PositiveInt = Field(
         1000, description="steps of uniformly random actions before learning; the paper names none"
     )
@@ -61,11 +61,12 @@ class Config(DeterministicConfig):
     critic_learning_rate: PositiveFloat = Field(1e-3, description="Adam's step size for Q")
     critic_weight_decay: NonNegativeFloat = Field(1e-2, description="weight of ½‖θ‖² in the loss of Q")
     exploration: Literal["gaussian", "ornstein-uhlenbeck"] | None = Field(
-        "ornstein-uhlenbeck", description="noise on the actions that are tried; off: none"
+        "ornstein-uhlenbeck", description="noise added to actions to explore; off: none"
     )
     exploration_scale: PositiveFloat = Field(0.2, description="σ of that noise")
     last_layer: PositiveFloat | None = Field(
-        3e-3, description="first parameters of the last layers are uniform in ± this; off: as in the others"
+        3e-3,
+        description="first parameters of the last layers are uniform in ± this; off: as in the other layers",
     )
 
 

@@ -20,7 +20,7 @@ from matters.algorithms.parts.replay import Replay
 
 @runtime_checkable
 class EnvStep(Protocol):
-    """What one step of all environments gave."""
+    """What one step of all environments returned."""
 
     observation: Float[Tensor, "S N O"]
     """What to act on next: after an episode's end, the next one's first observation."""
@@ -40,7 +40,7 @@ class Environments(Protocol):
     problem: Problem
 
     def begin_anew(self) -> Float[Tensor, "S N O"]:
-        """The first observations of new episodes; those under way are left."""
+        """The first observations of new episodes; those under way are abandoned."""
 
     def step(self, action: Float[Tensor, "S N A"], /) -> Any:
         """An `EnvStep` with these actions; where an episode ends, the next one begins at once."""
@@ -59,7 +59,7 @@ class Learner(Protocol):
     memory: Tensor
     """[S, N, M], what acting remembers of the episodes so far."""
     lag: Lag | None
-    """Earlier parameters, where those act and not the current ones."""
+    """Earlier parameters, where those act instead of the current ones."""
     action_generators: list[np.random.Generator]
     minibatch_generators: list[np.random.Generator]
     replay: Replay | None
@@ -74,7 +74,7 @@ class Experience:
     observation: Float[Tensor, "S N O"]
     action: Float[Tensor, "S N A"]
     successor: Float[Tensor, "S N O"]
-    """The true one: at an episode's end its last observation."""
+    """The true successor: at an episode's end its last observation."""
     record: Float[Tensor, "S N R"]
     step: EnvStep
 
@@ -96,7 +96,7 @@ def collect(learner: Learner) -> Iterator[Experience]:
 
 
 def rollout(steps: Sequence[Experience]) -> Rollout:
-    """What `collect` gave, as one."""
+    """The steps that `collect` gave, as one rollout."""
     return Rollout(
         observation=torch.stack([one.observation for one in steps], 1),
         successor=torch.stack([one.successor for one in steps], 1),
@@ -137,7 +137,7 @@ def due_updates(learner: Learner) -> Iterator[Metrics]:
     assert replay is not None
     if learner.step <= config.warmup or learner.step % config.train_every:
         return
-    steps = getattr(config, "n_step", 1)  # a rule of one's own may have none
+    steps = getattr(config, "n_step", 1)  # a user's own rule may have none
     several = {"steps": steps, "discount": config.discount} if steps > 1 else {}
     for _ in range(config.gradient_steps):
         batch = replay.sample(learner.minibatch_generators, config.batch_size, **several)
@@ -162,7 +162,7 @@ def _take_step(learner: Learner, acted: Acted) -> Experience:
         return Experience(seen, action, learner.observation, record, step)
     if memory.shape[2]:
         learner.memory = memory.masked_fill((step.terminated | step.truncated)[..., None], 0.0)
-    # The last observation of an episode is seen through the moments of now, but is not learnt from.
+    # An episode's last observation is standardised with the current moments, which do not learn from it.
     successor = algorithm.observe(state, config, step.successor, learn=False)
     return Experience(seen, action, successor, record, step)
 

@@ -7,7 +7,7 @@
 | N      | environment   | B      | sample: T · N of them, or a minibatch  |
 | P      | parameter     |        |                                        |
 
-Axes stand in the order S, T, N, features, and are always there: S = 1 for a seed alone.
+Axes stand in the order S, T, N, features, and are always there: S = 1 for a single seed.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -54,7 +54,7 @@ class Rollout:
     terminated: Bool[Tensor, "S T N"]
     truncated: Bool[Tensor, "S T N"]
     record: Float[Tensor, "S T N R"]
-    """What acting wanted remembered of each action."""
+    """What acting recorded of each action."""
 
 
 @dataclass
@@ -71,10 +71,10 @@ class ReplayBatch:
     successor: Float[Tensor, "S B O"]
     """The true successor: at an episode's end its last observation."""
     record: Float[Tensor, "S B R"]
-    """What acting wanted remembered of each action; 0 where it was drawn uniformly, in the warm-up."""
+    """What acting recorded of each action; 0 where the action was drawn uniformly, in the warm-up."""
     discount: Float[Tensor, "S B"] | None = None
-    """Of n-step returns: what the successor's value is discounted by. `reward` is then the discounted sum of
-    the rewards up to it, and `terminated` and `truncated` are the last of these steps'."""
+    """With n-step returns: the factor that discounts the successor's value. `reward` is then the discounted
+    sum of the rewards up to it, and `terminated` and `truncated` are those of the last of these steps."""
 
 
 @dataclass(frozen=True)
@@ -107,7 +107,7 @@ class Twin:
     """The reference of an algorithm, and the preset that does what it does by default.
 
     `fields` pairs settings of ours with the reference's that mean the same and may be changed on both sides;
-    in every other setting, twins are as preset.
+    every other setting of a twin stays as preset.
     """
 
     reference: str
@@ -117,10 +117,10 @@ class Twin:
 
 @dataclass(frozen=True)
 class Cost:
-    """Microseconds of a step of S seeds beside the simulator's: `shared` + S · `own`.
+    """Microseconds that a step of S seeds takes besides the simulator's: `shared` + S · `own`.
 
     Measured on one slow core. Only proportions matter: they decide which runs start first and how many train
-    together, and no result.
+    together, but no result.
     """
 
     shared: float
@@ -140,37 +140,37 @@ class Facts:
     warmup: str | None = None
     replay: str | None = None
     lag: str | None = None
-    """The config field that says how many updates ago the parameters are that act."""
+    """The config field that says how many updates old the acting parameters are."""
     schedules: tuple[str, ...] = ()
-    """The config fields, by dotted name and off unless given, that move a setting over the whole run: a run
-    with one of them depends on how long it is."""
+    """The config fields, by dotted name and off unless given, that move a setting over the whole run: with
+    one of them, a run depends on its length."""
     begins_anew: Callable[[Any], bool] = lambda config: False  # noqa: ARG005
     """Whether under a config every rollout begins with new episodes."""
     portable_bits: bool = False
     """Whether its results are the same on every processor that holds its libraries to the same loops, since
-    it computes by `maths.kernels` and by what of PyTorch and NumPy is shown in docs/portability.md. A rule
-    with autograd is not: MKL decides.
+    it computes with `maths.kernels` and with the parts of PyTorch and NumPy that docs/portability.md lists.
+    The results of a rule that uses autograd are not portable: they depend on MKL.
     """
     alone: bool = False
     """Whether it trains one seed at a time."""
     bounded_actions: bool = False
-    """Whether it needs them."""
+    """Whether it needs bounded actions."""
     bounds: Callable[[Any], tuple[Bound, ...]] = lambda config: ()  # noqa: ARG005
     """What keeps the new policy near the old one under a config."""
     scratch: Callable[[Any, Any], int] = lambda config, state: 0  # noqa: ARG005
-    """Bytes per seed that an update takes beside a few copies of the state and what it learns from."""
+    """Bytes per seed that an update takes besides a few copies of the state and what it learns from."""
     twin: Twin | None = None
 
     def rollout_steps(self, config: Any) -> int:
-        """Environment steps of a rollout; 1 for what learns from a replay."""
+        """Environment steps of a rollout; 1 for an algorithm that learns from a replay."""
         return prod(getattr(config, field) for field in self.rollout)
 
     def warmup_steps(self, config: Any) -> int:
-        """Environment steps before anything is learnt, beside a first rollout."""
+        """Environment steps before anything is learnt, apart from a first rollout."""
         return 0 if self.warmup is None else int(getattr(config, self.warmup))
 
     def lag_updates(self, config: Any) -> int:
-        """How many updates ago the parameters are that act."""
+        """How many updates old the acting parameters are."""
         return 0 if self.lag is None else int(getattr(config, self.lag))
 
     def replay_size(self, config: Any) -> int:
@@ -187,7 +187,7 @@ class Sizes(NamedTuple):
 
 
 class Acted(NamedTuple):
-    """What acting gave: actions, the memory for the next ones, and what is to be remembered of these."""
+    """What acting gave: actions, the memory for the next ones, and what to record of these."""
 
     action: Float[Tensor, "S N A"]
     memory: Float[Tensor, "S N M"]
@@ -201,7 +201,7 @@ class Rule(Protocol):
     """
 
     VERSION: int
-    """Raised by hand when the same config would give other results; part of a run's identity."""
+    """Raised by hand when the same config would give different results; part of a run's identity."""
     FACTS: Facts
     Config: type[Any]
     """A `Frozen` model; has `tricks`."""
@@ -241,7 +241,7 @@ class Rule(Protocol):
         """What is sent to the environment for an action."""
 
     def parameters(self, state: Any, /) -> dict[str, Tensor]:
-        """What makes up the policy in use, each [S, …]: what a finished run keeps and is digested by."""
+        """The tensors that make up the policy in use, each [S, …]: a finished run keeps and digests them."""
 
 
 @runtime_checkable
@@ -265,13 +265,13 @@ class OnPolicy(Rule, Protocol):
 
 @runtime_checkable
 class OffPolicy(Rule, Protocol):
-    """A rule that learns from a replay of all it saw, a gradient step every few steps of each seed's one
+    """A rule that learns from a replay of all it saw, one gradient step every few steps of each seed's one
     environment. Its actions are in ±1; `to_environment` scales them to the bounds.
 
     Its config has `batch_size`, `buffer_size`, `warmup`, `train_every` and `gradient_steps`. Actions are
     uniform in ±1 for `warmup` steps, and nothing is learnt; then `gradient_steps` updates follow each step
-    whose number, counted from 1 at the run's beginning, `train_every` divides. `experience` sees to these and
-    to `buffer_size`.
+    whose number, counted from 1 at the run's beginning, is a multiple of `train_every`. `experience` sees to
+    these and to `buffer_size`.
     """
 
     KIND: Literal["off-policy"]
@@ -286,16 +286,16 @@ ActFunction = Callable[[np.ndarray], np.ndarray]
 """Raw observations [B, O] to the deterministic policy's actions [B, A]."""
 
 OnUpdate = Callable[[int, Mapping[str, float], ActFunction], None]
-"""Called by a reference with the step at which it stands, diagnostics of what it learnt, and its policy.
+"""Called by a reference with the step it has reached, diagnostics of what it learnt, and its policy.
 
-Without diagnostics it learnt nothing, or did not measure it this time.
+Empty diagnostics mean that it learnt nothing, or did not measure this time.
 """
 
 
 class NotFinite(ArithmeticError):
     """Raised in training once numbers have stopped being finite: a parameter of a network, or an action.
 
-    A reference raises it with where it stood, and its final `parameters` by name.
+    A reference raises it with the step it had reached and its final `parameters` by name.
     """
 
     def __init__(
@@ -308,7 +308,7 @@ class NotFinite(ArithmeticError):
 
 @dataclass(frozen=True)
 class Reference:
-    """Somebody else's implementation behind the same run contract. It trains itself and reports meanwhile."""
+    """Somebody else's implementation behind the same run contract. It trains itself and reports progress."""
 
     name: str
     VERSION: int
@@ -321,8 +321,8 @@ class Reference:
     """`train(config, environment, *, seed, steps, ends, updated)` gives the final parameters by name.
 
     `updated` is called at step 0 and at each of the steps `ends`, the last of which is `steps`; where a
-    rollout passes some of them, after its update. It may be called in between. Raises `NotFinite` where the
-    run has diverged, whatever the library does about it.
+    rollout passes some of them, it is called after that rollout's update. It may be called in between. Raises
+    `NotFinite` where the run has diverged, whatever the library does about it.
     """
     KNOWN_DIFFERENCES: tuple[str, ...]
     KIND: Literal["reference"] = "reference"

@@ -3,10 +3,10 @@
     F x = g,      θ ← θ + √(2δ / gᵀF⁻¹g) x
 
 The gradient is multiplied by F⁻¹, and the length of the step follows from δ. Both are settings, so that each
-can be had alone: with `direction = "gradient"` x is g, with a `step_size` α the step is α x. F is factored
+can be used alone: with `direction = "gradient"` x is g, with a `step_size` α the step is α x. F is factored
 where the policy has few parameters; otherwise conjugate gradient runs until the residual is small, or for
-`most_steps`, which on wide tasks it does: the recorded residual tells. As everywhere in this family F stands
-for F + λI, in the length of the step too, so that to second order its KL is below δ.
+`most_steps`, as on wide tasks; the recorded residual shows which. As everywhere in this family F stands for F
++ λI, in the length of the step too, so that to second order its KL is below δ.
 
 Kakade 2002, "A natural policy gradient"; the normalised step of Peters and Schaal 2008, "Reinforcement
 learning of motor skills with policy gradients", and Rajeswaran et al. 2017, "Towards generalization and
@@ -142,7 +142,7 @@ def solve(
     x = torch.zeros_like(g)
     # In double precision: F may be close to singular, and here it is small.
     matrix = dense(fisher, parameters, g).double()
-    for s in range(len(g)):  # seed by seed, so that no batched kernel can round by their number
+    for s in range(len(g)):  # seed by seed, so that no batched kernel's rounding depends on their number
         solved = np.linalg.solve(matrix[s].numpy(), g[s, :parameters].double().numpy())
         x[s, :parameters] = torch.from_numpy(solved)
     missing = g - fisher(x)

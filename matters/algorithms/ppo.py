@@ -49,7 +49,7 @@ VERSION = 4
 
 
 def _bounds(config: Any) -> tuple[Bound, ...]:
-    """The clipped ratio, the KL that the penalty aims at, and the one that ends an update: those in use."""
+    """Those in use of the clipped ratio, the KL that the penalty aims at, and the KL that ends an update."""
     found = []
     if config.objective == "clip":
         found.append(clip_bound(config.clip))
@@ -92,7 +92,7 @@ class Tricks(AdamTricks):
     value_clip_in_spreads: bool = Field(
         False,
         description="value_clip's ε is in standard deviations of the batch's targets; off: in units of V, so "
-        "that it means another thing wherever rewards have another size",
+        "that its meaning changes with the size of the rewards",
     )
     value_huber: PositiveFloat | None = Field(
         None,
@@ -105,11 +105,11 @@ class Tricks(AdamTricks):
     )
     recompute_advantages: bool = Field(
         False,
-        description="values and advantages anew before each epoch (Andrychowicz et al. 2021; Tianshou)",
+        description="new values and advantages before each epoch (Andrychowicz et al. 2021; Tianshou)",
     )
     reverse_kl: bool = Field(
         False,
-        description="the KL penalty is of KL(new ‖ old); off: of KL(old ‖ new) (Hsu et al. 2020 compare "
+        description="the KL penalty is on KL(new ‖ old); off: on KL(old ‖ new) (Hsu et al. 2020 compare "
         "them); the adaptive one aims at KL(old ‖ new) all the same",
     )
     gradient_clip_of: Literal["each", "policy"] | None = Field(
@@ -119,7 +119,7 @@ class Tricks(AdamTricks):
     )
     advantage_normalisation: Literal["minibatch", "batch"] | None = Field(
         None,
-        description="standardise advantages in each minibatch (Stable-Baselines3, CleanRL) or once a batch",
+        description="standardise advantages in each minibatch (Stable-Baselines3, CleanRL) or once per batch",
     )
     kl_stop: PositiveFloat | None = Field(
         None,
@@ -131,7 +131,7 @@ class Config(OnPolicyConfig):
     """PPO's hyperparameters; the defaults are the paper's for MuJoCo (table 3), all tricks off."""
 
     epochs: PositiveInt = Field(10, description="passes over each rollout")
-    minibatch_size: PositiveInt = Field(64, description="samples a gradient step")
+    minibatch_size: PositiveInt = Field(64, description="samples per gradient step")
     learning_rate: PositiveFloat = Field(3e-4, description="Adam's step size")
     value_learning_rate: PositiveFloat | None = Field(
         None, description="Adam's step size for V; off: learning_rate (Engstrom's code has one)"
@@ -179,8 +179,8 @@ RELEASED = Tricks(
 )
 """What Engstrom et al.'s released code does whatever its configs say, in PPO-M too, though their paper says
 that it "ignores all the code-level optimizations" (section 4): src/MuJoCo.json, agent.py, steps.py, models.py
-and torch_utils.py of MadryLab/implementation-matters, commit 5ee6ecb. Left out is that an episode's last
-observation is taken into the running moments."""
+and torch_utils.py of MadryLab/implementation-matters, commit 5ee6ecb. It also takes an episode's last
+observation into the running moments, which is left out here."""
 
 _WITH_ALL: dict[str, Any] = {
     "reward_scaling": True,
@@ -245,7 +245,7 @@ PRESETS: dict[str, Config] = {
     "ppo": Config(value_coefficient=0.5, tricks=CODE_LEVEL),
     "ppo-m": Config(),
     # OpenAI baselines' ppo2 with its defaults for MuJoCo, commit ea25b9e: the value loss has a factor of a
-    # half of its own beside vf_coef 0.5, and a time limit ends an episode. Its advantages are divided by the
+    # half of its own besides vf_coef 0.5, and a time limit ends an episode. Its advantages are divided by the
     # standard deviation over n, here over n − 1: a factor of 1.008 in a minibatch of 64.
     "ppo-baselines": Config(
         value_coefficient=0.25, tricks=CODE_LEVEL.model_copy(update={"time_limit_terminal": True})
@@ -259,8 +259,8 @@ PRESETS: dict[str, Config] = {
     "ppo-kl": Config(objective="kl-adaptive", value_coefficient=0.5, tricks=CODE_LEVEL),
     "ppo-beta": Config(policy="beta", value_coefficient=0.5, tricks=CODE_LEVEL),
     # What Andrychowicz et al. 2021 recommend in their section 3; the rest is as in the paper of PPO, but for
-    # advantages normalised by minibatch, of which they found no difference. They recommend to try value
-    # normalisation, not to have it everywhere, and clip the ratio below at 1 / (1 + ε), we at 1 − ε.
+    # advantages normalised by minibatch, which they found to make no difference. They recommend trying value
+    # normalisation, not having it everywhere, and clip the ratio below at 1 / (1 + ε), we at 1 − ε.
     "ppo-recommended": Config(
         clip=0.25,
         gae_lambda=0.9,
@@ -404,7 +404,7 @@ def in_units(state: State, config: Config, batch: Batch) -> Batch:
 
 
 def estimated_anew(state: State, config: Config, batch: Batch, rollout: Rollout) -> Batch:
-    """The batch with advantages and targets by V as it now is; what V was when acting stays."""
+    """The batch with advantages and targets from V as it now is; the values from the time of acting stay."""
     assert batch.reward is not None, "recompute_advantages is on"
     advantage, value = estimate(state, config, rollout, batch.reward.view_as(rollout.reward))
     anew = replace(batch, advantage=advantage.flatten(1), target=(advantage + value).flatten(1))
@@ -444,8 +444,8 @@ def minibatch_steps(
         for minibatch in shuffled.split(config.minibatch_size):
             step, gradients = differentiate(state, config, minibatch)
             if config.tricks.kl_stop is not None and step.approximate_kl is not None:
-                # A seed that has moved too far rests for the others' remaining steps; its turn has ended. One
-                # whose estimate is not a number goes on, so that its θ shows it.
+                # A seed that has moved too far rests for the others' remaining steps; its update has ended.
+                # One whose estimate is not a number goes on, so that its θ shows it.
                 active = active & ~(step.approximate_kl > 1.5 * config.tricks.kl_stop)
                 step.active = active
             gradients = clipped(gradients, step.gradient_norm, config.tricks)
@@ -464,7 +464,7 @@ def minibatch_steps(
 
 
 def clipped(gradients: list[Tensor], norm: Float[Tensor, " S"], tricks: Tricks) -> list[Tensor]:
-    """The gradients of policy and V with norms as `gradient_clip` and `gradient_clip_of` bound them."""
+    """The gradients of policy and V, their norms bounded as `gradient_clip` and `gradient_clip_of` ask."""
     limit, of = tricks.gradient_clip, tricks.gradient_clip_of
     if limit is None:
         return gradients
@@ -479,7 +479,7 @@ def clipped(gradients: list[Tensor], norm: Float[Tensor, " S"], tricks: Tricks) 
 
 
 def differentiate(state: State, config: Config, batch: Batch) -> tuple[MinibatchStep, list[Tensor]]:
-    """The terms of a minibatch's loss, and its gradient to the policy's and the value function's θ.
+    """The terms of a minibatch's loss, and its gradient with respect to the θ of policy and value function.
 
         −E[ L(ρ) ] + β E[ KL(π_old ‖ π) ] + c₁ E[ (V − V_target)² ] − c₂ E[ entropy ],   ∇ρ = ρ ∇log π
 

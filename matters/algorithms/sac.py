@@ -88,7 +88,7 @@ class Tricks(OffPolicyTricks):
 class Config(OffPolicyConfig):
     """SAC's hyperparameters; the defaults are the paper's (appendix D) with a learned temperature.
 
-    How long to warm up and where α starts are the authors' code's.
+    The length of the warm-up and the first α are those of the authors' code.
     """
 
     temperature: NonNegativeFloat = Field(1.0, description="α, or where it starts if it is learned")
@@ -137,7 +137,7 @@ class State:
     """Policy, critics with their targets, and log α [S, 1] for its optimiser."""
 
     network: Mlp
-    """Of the policy: its first A outputs are μ, the others log σ."""
+    """The policy's: its first A outputs are μ, the others log σ."""
     policy: Theta
     critics: Critics
     log_temperature: Theta
@@ -145,7 +145,7 @@ class State:
 
 @dataclass
 class SacStep:
-    """What one gradient step computed, each term before anything moved but the critics before the policy."""
+    """The terms of one gradient step: each before its part moved, the policy's after the critics had."""
 
     target: Float[Tensor, "S B"]
     fit: CriticStep
@@ -153,7 +153,7 @@ class SacStep:
     actor_loss: Float[Tensor, " S"]
     temperature: Float[Tensor, " S"]
     temperature_loss: Float[Tensor, " S"] | None = None
-    """Only where it is learned."""
+    """Only where the temperature is learned."""
 
     @property
     def metrics(self) -> Metrics:
@@ -191,7 +191,7 @@ def init(
 def distribution(
     config: Config, output: Float[Tensor, "S B _"]
 ) -> tuple[Float[Tensor, "S B A"], Float[Tensor, "S B A"]]:
-    """μ(s) and log σ(s) of u, from what the policy's network put out."""
+    """μ(s) and log σ(s) of u, from the output of the policy's network."""
     mean, log_std = output.chunk(2, dim=-1)
     if config.tricks.log_std_range is not None:
         log_std = log_std.clamp(*config.tricks.log_std_range)
@@ -290,8 +290,8 @@ def temperature_step(
 ) -> Float[Tensor, " S"]:
     """One step of log α down the temperature's loss, which is returned as it was before.
 
-    The derivative of −α E[log π + H̄] to log α is that loss itself; with −log α in front, it lacks the
-    factor α.
+    The derivative of −α E[log π + H̄] with respect to log α is that loss itself; with −log α in front, it
+    lacks the factor α.
     """
     actions = state.network.sizes[-1] // 2
     target_entropy = -actions if config.target_entropy is None else config.target_entropy

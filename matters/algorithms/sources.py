@@ -1,7 +1,7 @@
-"""Whose each preset is, and of which year: papers and code change, and so does what goes by a name.
+"""Whose each preset is, and from which year: papers and code change, and so does what a name stands for.
 
 One table for all algorithms, so that what somebody calls TD3 or PPO can be told apart at a glance. Where the
-year is of code, the commit is named; a preset named after a library has that library's defaults of the
+year is that of code, the commit is named; a preset named after a library has that library's defaults of the
 version in `constraints.txt`.
 """
 

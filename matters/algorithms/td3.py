@@ -72,7 +72,7 @@ class Tricks(OffPolicyTricks):
 
     clipped_double_q: bool = Field(False, description="two critics, and the smaller one in targets")
     policy_delay: int | None = Field(
-        None, ge=2, description="d, steps of the critics for one of policy and targets; off: one"
+        None, ge=2, description="d, critic steps per step of policy and targets; off: 1"
     )
     target_noise: PositiveFloat | None = Field(
         None, description="σ of the noise on the target policy's actions"
@@ -91,10 +91,10 @@ PARTS = Tricks(clipped_double_q=True, policy_delay=2, target_noise=0.2)
 class Config(DeterministicConfig):
     """TD3's hyperparameters; the defaults are those of section 6.1, with all tricks off."""
 
-    batch_size: PositiveInt = Field(100, description="B, transitions a gradient step")
+    batch_size: PositiveInt = Field(100, description="B, transitions per gradient step")
     warmup: PositiveInt = Field(
         10_000,
-        description="steps of uniformly random actions before learning; 1000 but in HalfCheetah and Ant",
+        description="steps of uniformly random actions before learning; 1000 except in HalfCheetah and Ant",
     )
     hidden: tuple[PositiveInt, ...] = Field(
         (400, 300), description="widths of the hidden layers", strict=False
@@ -167,7 +167,7 @@ def update(
 def gradient_step(
     state: State, config: Config, batch: ReplayBatch, noise: Float[Tensor, "S B A"] | None
 ) -> DeterministicStep:
-    """One step of the critics, and every d-th time of policy and targets, in place; `noise` smoothes."""
+    """One step of the critics, every d-th time of policy and targets, in place; `noise` smooths targets."""
     state.updates.add_(1)
     action = target_action(state, batch.successor)
     if config.tricks.target_noise is not None:

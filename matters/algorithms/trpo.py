@@ -80,7 +80,7 @@ class Config(NaturalConfig):
         None,
         ge=0,
         le=1,
-        description="share of the improvement that the gradient promises which a length must exceed to be "
+        description="share of the improvement promised by the gradient that a length must exceed to be "
         "accepted; off: any improvement (Engstrom's code: 0.1)",
     )
 
@@ -112,8 +112,8 @@ def _released(tricks: dict[str, Any], **settings: Any) -> Config:
 PER_TASK: dict[str, dict[str, Config]] = {
     # What Engstrom et al.'s released TRPO runs, though their paper says "no optimisations": MadryLab's
     # implementation-matters, commit 5ee6ecb, steps.py, with configs/{walker,hopper,humanoid}_trpo.py and
-    # _trpo_plus.py. There δ moves before an update, here after it; the norm that TRPO+'s configs give to clip
-    # gradients to is used nowhere.
+    # _trpo_plus.py. There δ moves before an update, here after it; the bound on the gradient's norm in
+    # TRPO+'s configs is used nowhere.
     "trpo-released": {
         "Walker2d-v5": _released({}, kl=0.04, value_learning_rate=3e-4),
         "Hopper-v5": _released({}, kl=0.13, value_learning_rate=2e-4),

@@ -42,7 +42,7 @@ FACTS = actor_critic.FACTS
 
 
 class Tricks(AdamTricks):
-    """The tricks of every on-policy algorithm, and this."""
+    """The tricks of every on-policy algorithm, and these."""
 
     advantage_normalisation: bool = Field(
         False, description="standardise advantages over the batch (Spinning Up, garage)"

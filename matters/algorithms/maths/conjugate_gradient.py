@@ -1,4 +1,4 @@
-"""Natural-gradient algebra on θ [S, P]: every seed solves its own system, by masks where they differ."""
+"""Natural-gradient algebra on θ [S, P]: every seed solves its own system, with masks where seeds differ."""
 
 from collections.abc import Callable
 

@@ -1,7 +1,7 @@
-"""The diagonal Gaussian, also squashed by tanh, and independent Betas. One number a sample.
+"""The diagonal Gaussian, also squashed by tanh, and independent Betas. One number per sample.
 
-Beside a term stand its slopes: of Σ weight · term over the samples, to both parameters of the distribution.
-distributions_test.py compares them with autograd's.
+Beside each term stand its slopes: those of Σ weight · term over the samples, with respect to both parameters
+of the distribution. distributions_test.py compares them with autograd's.
 """
 
 import math
@@ -33,7 +33,7 @@ def gaussian_log_prob_gradients(
     log_std: Float[Tensor, "S #B A"],
     weight: Float[Tensor, "S B"],
 ) -> tuple[Float[Tensor, "S B A"], Float[Tensor, "S #B A"]]:
-    """To μ, weight · (a − μ) / σ²; to log σ, Σ weight · [ ((a − μ) / σ)² − 1 ], of each sample if σ is.
+    """To μ, weight · (a − μ) / σ²; to log σ, Σ weight · [ ((a − μ) / σ)² − 1 ], or per sample if σ is.
 
     Williams 1992, "Simple statistical gradient-following algorithms for connectionist reinforcement
     learning", section 6.
@@ -91,7 +91,7 @@ def gaussian_reverse_kl_gradients(
 
 
 def _summed_like(log_std: Float[Tensor, "S #B A"], each: Float[Tensor, "S B A"]) -> Float[Tensor, "S #B A"]:
-    """The slope to log σ from those of the samples: their sum where all of them share it."""
+    """The slope with respect to log σ from those of the samples: their sum where all of them share it."""
     return each if log_std.shape[1] == each.shape[1] else each.sum(1, keepdim=True)
 
 
@@ -121,8 +121,9 @@ def squashed_gaussian_log_prob(
 
         log π(a) = −Σᵢ [ ½ εᵢ² + log σᵢ + ½ log 2π + log(1 − tanh² uᵢ) ]
 
-    With ε in place of (u − μ) / σ nothing is divided, and its slope is the same. `epsilon` is what references
-    add to 1 − tanh² u to keep its logarithm finite. Haarnoja et al. 2018, "Soft actor-critic", appendix C.
+    With ε in place of (u − μ) / σ no division is needed, and the slope is the same. `epsilon` is what
+    references add to 1 − tanh² u to keep its logarithm finite. Haarnoja et al. 2018, "Soft actor-critic",
+    appendix C.
     """
     if epsilon is None:
         slope = log_tanh_derivative(unsquashed)
@@ -141,7 +142,7 @@ def squashed_gaussian_gradients(
     *,
     epsilon: float | None = None,
 ) -> tuple[Float[Tensor, "S B A"], Float[Tensor, "S B A"]]:
-    """Of what has the slope `to_action` to a = tanh(μ + σ ε) and `weight` to log π(a), with the noise given:
+    """Slopes of a loss whose slope to a = tanh(μ + σ ε) is `to_action`, to log π(a) `weight`, for fixed ε:
 
         to μ,       d = to_action · (1 − a²) + weight · 2a
         to log σ,   d σ ε − weight
@@ -243,7 +244,7 @@ def beta_reverse_kl_gradients(
     beta_new: Float[Tensor, "S B A"],
     weight: Float[Tensor, "S B"],
 ) -> tuple[Float[Tensor, "S B A"], Float[Tensor, "S B A"]]:
-    """Of Σ weight · KL(new ‖ old): `beta_fisher` of the new ones times (αₙ − αₒ, βₙ − βₒ)."""
+    """Of Σ weight · KL(new ‖ old): `beta_fisher` of the new (α, β) times (αₙ − αₒ, βₙ − βₒ)."""
     to_a, to_b = beta_fisher(alpha_new, beta_new, alpha_new - alpha_old, beta_new - beta_old, 1.0)
     return weight[..., None] * to_a, weight[..., None] * to_b
 

@@ -1,12 +1,12 @@
 """Matrix products and transcendental functions whose bits are the same on every processor.
 
-On a CPU, PyTorch takes both from MKL, which picks its way by the processor's vendor, and whose square root is
-not always the nearest number. NumPy can be held to one set of loops and OpenBLAS to one set of products
-(`matters.results.numerics`). So what is here computes with NumPy, on the memory that the tensors have; what a
-rule calls PyTorch for elsewhere (sums, Adam's step, log1p, gamma functions) comes from PyTorch's own loops,
-which can be held, too. docs/portability.md says what was compared.
+On a CPU, PyTorch takes both from MKL, which chooses its code path by the processor's vendor, and whose square
+root is not always correctly rounded. NumPy can be held to one set of loops and OpenBLAS to one set of
+products (`matters.results.numerics`). So this module computes with NumPy, on the tensors' own memory; what a
+rule takes from PyTorch elsewhere (sums, Adam's step, log1p, gamma functions) comes from PyTorch's own loops,
+which can be held to one set as well. docs/portability.md says what was compared.
 
-On any other device, and wherever autograd watches, all of it is PyTorch's.
+On any other device, and wherever autograd watches, PyTorch computes all of it.
 """
 
 from collections.abc import Callable
@@ -51,15 +51,19 @@ tanh = _function(np.tanh, torch.tanh)
 
 
 def sigmoid(x: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
-    """1 / (1 + e⁻ˣ). PyTorch's own rounds by a number's place in memory, so by a seed's in its population."""
+    """1 / (1 + e⁻ˣ).
+
+    PyTorch's own rounds differently by a number's place in memory, and so by a seed's place in its
+    population.
+    """
     return 1 / (1 + exp(-x))
 
 
 def softplus(x: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
     """log(1 + eˣ), and x itself above 20, which is the same in single precision.
 
-    PyTorch's own rounds by a number's place in memory; `log1p` does not. max(x, 0) + log1p(e^−|x|) would have
-    no slope at 0, where biases begin.
+    PyTorch's own rounds differently by a number's place in memory; `log1p` does not. max(x, 0) +
+    log1p(e^−|x|) would have no slope at 0, where biases begin.
     """
     return torch.where(x > 20, x, exp(x.clamp(max=20)).log1p())
 
@@ -75,7 +79,7 @@ def relu_(x: Array) -> Array:
 
 
 def times_tanh_slope(gradient: Array, output: Array) -> Array:
-    """`gradient` · (1 − `output`²), the slope of tanh where it put out `output`."""
+    """`gradient` · (1 − `output`²), the slope of tanh where its output was `output`."""
     slope = output * output
     slope = 1 - slope if isinstance(slope, Tensor) else np.subtract(1, slope, out=slope)
     slope *= gradient
@@ -83,7 +87,7 @@ def times_tanh_slope(gradient: Array, output: Array) -> Array:
 
 
 def times_relu_slope(gradient: Array, output: Array) -> Array:
-    """`gradient`, and 0 where max(x, 0) put out 0. Nothing is rounded, and PyTorch does it in one pass."""
+    """`gradient`, and 0 where max(x, 0) was 0. Nothing is rounded, and PyTorch does it in one pass."""
     found = torch.ops.aten.threshold_backward(tensor(gradient), tensor(output), 0)
     return found if isinstance(gradient, Tensor) else found.numpy()
 
@@ -91,7 +95,7 @@ def times_relu_slope(gradient: Array, output: Array) -> Array:
 def sum_rows(x: Array, out: Array) -> None:
     """Σ over the B rows of x [R, B, O] into `out` [R, 1, O].
 
-    On a CPU as a product: NumPy's sum takes six times as long.
+    On a CPU it is computed as a product: NumPy's sum takes six times as long.
     """
     if isinstance(x, Tensor):
         torch.sum(x, 1, keepdim=True, out=out)

@@ -1,7 +1,7 @@
 """Running mean and variance, per seed.
 
-Every step of the environment takes a few numbers in, which is less work than PyTorch's overhead: the state is
-of tensors, the arithmetic NumPy's, on the same memory.
+Every environment step adds a few numbers, which is less work than PyTorch's overhead: so the state is
+tensors, and the arithmetic is NumPy's, on the same memory.
 """
 
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 DIVERGING = np.errstate(over="ignore", invalid="ignore", divide="ignore")
-"""That a seed diverges is seen where its update ends, and recorded as a failure; NumPy need not warn."""
+"""A seed that diverges is noticed at the end of its update and recorded as a failure; NumPy need not warn."""
 
 
 @dataclass
@@ -41,14 +41,14 @@ def start(seeds: int, size: int, *, count: float = PRIOR) -> Moments:
 def include(moments: Moments, samples: Float[np.ndarray, "S N D"], *, unbiased: bool = False) -> None:
     """Take in `samples`, in place.
 
-    With batch mean m, variance v and size n, and δ = m − mean, of total t = count + n:
+    With batch mean m, variance v and size n, δ = m − mean, and the total t = count + n:
 
         mean ← mean + δ n / t
         variance ← (variance · count + v n + δ² count n / t) / t
 
     Chan, Golub and LeVeque 1979, "Updating formulae and a pairwise algorithm for computing sample variances".
-    If `unbiased`, variances are over n − 1, and of one sample x alone the variance is x², as in modular_rl's
-    RunningStat, which Engstrom et al.'s code has.
+    If `unbiased`, variances are over n − 1, and that of a single sample x is x², as in modular_rl's
+    RunningStat, which Engstrom et al.'s code uses.
     """
     less = 1 if unbiased else 0
     mean, variance, count = (part.numpy() for part in (moments.mean, moments.variance, moments.count))
@@ -69,7 +69,7 @@ def include(moments: Moments, samples: Float[np.ndarray, "S N D"], *, unbiased: 
 
 
 def restore(moments: Moments, samples: Float[Tensor, "S B"]) -> Float[Tensor, "S B"]:
-    """x √(variance + 1e-8) + mean, of moments of one number, in the samples' type; undoes `standardise`."""
+    """x √(variance + 1e-8) + mean, for moments of one number, in the samples' type; undoes `standardise`."""
     spread = np.sqrt(moments.variance.numpy() + 1e-8)
     return torch.from_numpy((samples.numpy() * spread + moments.mean.numpy()).astype(samples.numpy().dtype))
 

@@ -1,6 +1,7 @@
 """Objectives of the policy and losses of the value function, one number per sample, each with its slope.
 
-The slope is the derivative to the first argument, as autograd finds it; surrogates_test.py compares them.
+The slope is the derivative with respect to the first argument, as autograd finds it; surrogates_test.py
+compares them.
 """
 
 from collections.abc import Callable
@@ -10,7 +11,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 ErrorOf = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
-"""Of values and targets: the error of each, and its slope."""
+"""From values and targets, the error of each and its slope."""
 
 
 def clipped_surrogate(

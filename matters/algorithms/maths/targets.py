@@ -1,4 +1,4 @@
-"""What Q is to become: targets that bootstrap from the successor, and the action they look at there."""
+"""Targets for Q, which bootstrap from the successor, and the action at which they evaluate it."""
 
 from jaxtyping import Bool, Float
 from torch import Tensor

@@ -1,4 +1,4 @@
-"""What the on-policy algorithms share: policy, value function, and a rollout made a batch to learn from."""
+"""What the on-policy algorithms share: policy, value function, and how a rollout becomes a batch."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, fields
@@ -149,7 +149,7 @@ class Batch:
         return (Batch(*part) for part in zip(*parts, strict=False))
 
     def _varies(self, part: Tensor) -> bool:
-        """Whether it has a row per sample; what all samples share belongs to each minibatch whole."""
+        """Whether it has a row per sample; what all samples share goes whole into each minibatch."""
         return part.shape[1] == self.advantage.shape[1]
 
 
@@ -216,7 +216,7 @@ def observe(
 
 
 def sizes(config: Any, problem: Problem) -> Sizes:
-    """How many numbers an action takes, and those of its distribution, which are recorded."""
+    """How many numbers an action takes as noise, and how many of its distribution are recorded."""
     actor = _actor(config, problem)
     return Sizes(noise=actor.noise_size, record=actor.record_size)
 
@@ -230,15 +230,15 @@ def act(
 ) -> Acted:
     """An action for each observation: sampled with standard normal `noise`, the mode without.
 
-    Recorded are the parameters of the distribution that acted, so that its probabilities need not be
-    computed anew from θ, which may have moved since.
+    The parameters of the distribution that acted are recorded, so that its probabilities need not be computed
+    anew from θ, which may have moved since.
     """
     action, record = state.actor.sample(state.policy, observation, noise)
     return Acted(action, memory, record)
 
 
 def to_environment(config: Any, problem: Problem, action: Float[Tensor, "S N A"]) -> Float[Tensor, "S N A"]:
-    """What of an action is sent to the environment: all of it, or squashed or clipped into the bounds."""
+    """The action as the environment gets it: unchanged, or squashed or clipped into the bounds."""
     if config.tricks.action_squash:
         middle, half = _squash_bounds(problem)
         return torch.from_numpy(middle + half * np.tanh(action.numpy()))
@@ -259,7 +259,7 @@ def _squash_bounds(problem: Problem) -> tuple[Float[np.ndarray, " A"], Float[np.
 
 @cache
 def _bounds(problem: Problem) -> tuple[Float[np.ndarray, " A"], Float[np.ndarray, " A"]]:
-    """The action bounds as arrays; made once, since every step asks."""
+    """The action bounds as arrays; made once, since every step needs them."""
     return np.array(problem.action_low, np.float32), np.array(problem.action_high, np.float32)
 
 
@@ -288,7 +288,7 @@ def value_gradient(
     huber: float | None = None,
     coefficient: float = 1.0,
 ) -> tuple[Float[Tensor, " S"], Float[Tensor, "S P"]]:
-    """E[ (V − V_target)² ] and the gradient of `coefficient` times it to the value function's θ.
+    """E[ (V − V_target)² ], and the gradient of `coefficient` times that with respect to V's θ.
 
     With `clip` the change of the value is clipped (Engstrom et al. 2020, item 1), with `huber` errors beyond
     it count linearly.
@@ -318,10 +318,10 @@ def prepare(
     baseline: bool = True,
     keep_reward: bool = False,
 ) -> Batch:
-    """Rewards scaled and clipped, values, advantages and targets; the running moments are carried on.
+    """Rewards scaled and clipped, values, advantages and targets; the running moments are updated.
 
     Without `baseline`, V is 0 in the advantage: with λ = 1 that is the reward-to-go. With `keep_reward` the
-    batch has its rewards, for estimates anew.
+    batch keeps its rewards, so that advantages can be estimated anew.
     """
     tricks = config.tricks
     ended = rollout.terminated | rollout.truncated

@@ -1,7 +1,7 @@
 """What the off-policy algorithms share: a policy, K critics of it and their targets, and the critics' fit.
 
 Actions are in ±1 everywhere but in the environment. All critics of all seeds are evaluated together, one
-matrix product a layer: a seed has K rows of θ.
+matrix product per layer: a seed has K rows of θ.
 """
 
 import math
@@ -30,13 +30,13 @@ EPSILON = 1e-8
 class OffPolicyConfig(Frozen):
     """The settings that every off-policy algorithm has."""
 
-    batch_size: PositiveInt = Field(256, description="B, transitions a gradient step")
+    batch_size: PositiveInt = Field(256, description="B, transitions per gradient step")
     buffer_size: PositiveInt = Field(
         1_000_000, description="transitions that the replay keeps", validate_default=True
     )
     warmup: PositiveInt = Field(10_000, description="steps of uniformly random actions before learning")
-    train_every: PositiveInt = Field(1, description="steps from one training to the next")
-    gradient_steps: PositiveInt = Field(1, description="gradient steps a training")
+    train_every: PositiveInt = Field(1, description="environment steps from one training to the next")
+    gradient_steps: PositiveInt = Field(1, description="gradient steps per training")
     discount: float = Field(0.99, ge=0, le=1, description="γ")
     n_step: PositiveInt = Field(
         1,
@@ -67,8 +67,8 @@ NO_EFFECT: dict[str, When] = {
 """Fields of every off-policy config that change nothing under a condition."""
 
 LAYERS = 4
-"""How often a batch's layers are counted: what they put out, its gradient, and what comes of both (13 KB per
-transition seen of SAC with two hidden layers of 256)."""
+"""How many times a batch's layers count: their output, its gradient, and what follows from both (13 KB per
+transition, measured with SAC and two hidden layers of 256)."""
 
 
 def scratch(config: Any, state: Any) -> int:
@@ -114,7 +114,7 @@ class Critics:
 
 @dataclass
 class QValues:
-    """What K critics make of states and actions."""
+    """The values that K critics give to states and actions."""
 
     value: Float[Tensor, "S K B"]
     forward: Forward
@@ -137,7 +137,7 @@ def init_critics(
     number: int,
     last: float | None = None,
 ) -> Critics:
-    """First critics and their targets, `number` of them a seed, drawn one after the other."""
+    """First critics and their targets, `number` of them per seed, drawn one after the other."""
     network = Mlp((problem.observation_size + problem.action_size, *config.hidden, 1))
     rows = [
         np.stack([network.layout.row(network.initial(own, uniform(last))) for _ in range(number)])
@@ -165,7 +165,7 @@ def q_values(
 def gradient_to_action(
     critics: Critics, q: QValues, gradient: Float[Tensor, "S K B"], *, actions: int
 ) -> Float[Tensor, "S B {actions}"]:
-    """The gradient with respect to the action, from that with respect to its values."""
+    """The gradient with respect to the action, from that with respect to the values."""
     forward = q.forward
     each = critics.network.backward_to_last_inputs(forward, gradient.view_as(forward.output), number=actions)
     return each.view(*gradient.shape, actions).sum(1)
@@ -211,7 +211,7 @@ def discount_of(config: Any, batch: ReplayBatch) -> float | Float[Tensor, "S B"]
 
 
 def no_bootstrap(config: Any, batch: ReplayBatch) -> Bool[Tensor, "S B"]:
-    """Where nothing is bootstrapped: terminal successors, and with the trick those at a time limit too."""
+    """Where a target does not bootstrap: at terminal successors and, with the trick, at time limits too."""
     if config.tricks.time_limit_terminal:
         return batch.terminated | batch.truncated
     return batch.terminated
@@ -244,7 +244,7 @@ def to_environment(
     problem: Problem,
     action: Float[Tensor, "S N A"],
 ) -> Float[Tensor, "S N A"]:
-    """What of an action is sent to the environment: scaled from ±1 to the bounds."""
+    """The action as the environment gets it: scaled from ±1 to the bounds."""
     middle, half = _range(problem)
     return torch.addcmul(middle, half, action.double()).to(action.dtype)
 
@@ -262,7 +262,7 @@ def refuse_unbounded(problem: Problem) -> None:
 def _range(problem: Problem) -> tuple[Float[Tensor, " A"], Float[Tensor, " A"]]:
     """Middle and half the width of the bounds, in double precision.
 
-    So no action is rounded to beyond bounds that are numbers of single precision, as Gymnasium's are.
+    So no action is rounded past bounds that are given in single precision, as Gymnasium's are.
     """
     low, high = torch.tensor([problem.action_low, problem.action_high], dtype=torch.float64)
     return (low + high) / 2, (high - low) / 2

@@ -37,10 +37,10 @@ from matters.algorithms.parts.tricks import OffPolicyTricks
 
 
 class DeterministicConfig(OffPolicyConfig):
-    """The hyperparameters of both; exploration is in actions of ±1."""
+    """The hyperparameters of both; exploration noise is added to actions in ±1."""
 
     exploration: Literal["gaussian", "ornstein-uhlenbeck"] | None = Field(
-        "gaussian", description="noise on the actions that are tried; off: none"
+        "gaussian", description="noise added to actions to explore; off: none"
     )
     exploration_scale: PositiveFloat = Field(0.1, description="σ of that noise")
     ou_reversion: PositiveFloat = Field(0.15, description="θ of the Ornstein–Uhlenbeck process")
@@ -48,7 +48,8 @@ class DeterministicConfig(OffPolicyConfig):
         1.0, description="dt of that process; OpenAI baselines: 0.01", validate_default=True
     )
     last_layer: PositiveFloat | None = Field(
-        None, description="first parameters of the last layers are uniform in ± this; off: as in the others"
+        None,
+        description="first parameters of the last layers are uniform in ± this; off: as in the other layers",
     )
     tricks: OffPolicyTricks = Field(OffPolicyTricks(), description="named switches, off as in the papers")
 
@@ -111,7 +112,7 @@ def init_state(
     *,
     number: int,
 ) -> Deterministic:
-    """A first state with that `number` of critics. The policy is drawn first; targets start at θ.
+    """A first state with `number` critics per seed. The policy is drawn first; targets start at θ.
 
     Raises ValueError for unbounded actions.
     """
@@ -150,7 +151,7 @@ def act(
     noise: Float[Tensor, "S N A"] | None,
     memory: Float[Tensor, "S N M"],
 ) -> Acted:
-    """μ(s), and exploring a little off it with standard normal `noise`, in ±1.
+    """μ(s), or with standard normal `noise` an exploring action a little off it, in ±1.
 
         Gaussian:             a = μ + σ ε
         Ornstein–Uhlenbeck:   a = μ + x,    x ← x − θ dt x + σ √dt ε

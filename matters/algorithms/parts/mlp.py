@@ -7,7 +7,7 @@ the tests, which compare the two, and to rules that would rather have it.
 
 R is the number of networks that are evaluated at once: S, or S K where each seed has K of them. NumPy
 multiplies one network's matrices after another's, so their number does not matter to any network's bits. The
-number of samples in a product may; `Mlp.one_by_one` multiplies each by itself.
+number of samples in a product may; `Mlp.one_by_one` multiplies each on its own.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -35,8 +35,8 @@ from matters.algorithms.maths.kernels import (
 from matters.algorithms.parts.theta import Layout
 
 WIDTH_MULTIPLE = 16
-"""MKL rounds a batched product alike for one network and for ten where its right factor is a multiple of this
-wide; at widths 6, 7 and 17 it takes another way for a batch of one."""
+"""MKL rounds a batched product alike for one network and for ten where the width of its right factor is a
+multiple of this; at widths 6, 7 and 17 it takes another path for a batch of one."""
 
 
 def linear(
@@ -56,15 +56,15 @@ def linear(
 
 @dataclass
 class Forward:
-    """What R networks made of an input, kept for the way back."""
+    """What R networks computed from an input, kept for the backward pass."""
 
     arrays: Sequence[Array]
     """Their parameters."""
     inputs: list[Array]
-    """Of each layer, [R, B, I]."""
+    """The input of each layer, [R, B, I]."""
     output: Float[Tensor, "R B O"]
     beside: Array = None
-    """A parameter that is no network's and that the way back needs."""
+    """A parameter that belongs to no network but that the backward pass needs."""
 
 
 Initialiser = Callable[[np.random.Generator, int, int, bool], tuple[np.ndarray, np.ndarray]]
@@ -108,10 +108,10 @@ class Mlp:
         return Forward(arrays, inputs, tensor(_linear(inputs[-1], arrays[-2], arrays[-1])))
 
     def one_by_one(self, arrays: Sequence[Array], x: Float[Tensor, "R B I"]) -> Array:
-        """The output alone, for acting: [R, B, O], each sample multiplied by itself.
+        """The output alone, for acting: [R, B, O], each sample multiplied on its own.
 
-        So what is done upon an observation does not depend on how many others there are: OpenBLAS rounds a
-        row of a product by the number of rows.
+        So the action for an observation does not depend on how many others there are: OpenBLAS's rounding of
+        a row of a product depends on the number of rows.
         """
         hidden = array(x)[:, :, None]
         for layer, (weight, bias) in enumerate(zip(arrays[::2], arrays[1::2], strict=True)):
@@ -119,13 +119,13 @@ class Mlp:
         return hidden[:, :, 0]
 
     def backward(self, forward: Forward, gradient: Float[Tensor, "R B O"], into: Sequence[Array]) -> None:
-        """The gradient with respect to each weight and bias, from that of the output, into arrays of them."""
+        """The gradient with respect to each weight and bias, from that of the output, written to `into`."""
         for layer, here in self._layers_back(forward, gradient):
             product(forward.inputs[layer].swapaxes(1, 2), here, out=into[2 * layer])
             sum_rows(here, out=into[2 * layer + 1])
 
     def gradient(self, forward: Forward, gradient: Float[Tensor, "R B O"]) -> Float[Tensor, "R P"]:
-        """As `backward`, as rows of a θ that holds this network alone; that of the padding is 0."""
+        """As `backward`, but as rows of a θ that holds this network alone; that of the padding is 0."""
         rows, parts = self.layout.gradient_like(forward.arrays)
         self.backward(forward, gradient, parts)
         return tensor(rows)
@@ -152,7 +152,7 @@ class Mlp:
         return tensor(change)
 
     def _layers_back(self, forward: Forward, gradient: Float[Tensor, "R B O"]) -> Iterator[tuple[int, Array]]:
-        """From the last layer to the first, the gradient of what it puts out before its activation."""
+        """From the last layer to the first, the gradient with respect to its output before the activation."""
         here = array(gradient)
         for layer in reversed(range(len(forward.inputs))):
             yield layer, here

@@ -9,8 +9,8 @@ g is the gradient of the surrogate E[ρ Â], F the Fisher information of the pol
 ‖ π)]. `npg` solves F x = g to convergence, `tnpg` stops after k steps of conjugate gradient, `trpo` also
 checks the step.
 
-F stands for F + λI throughout, in the length of the step, too: δ is met for that, so that the KL to second
-order is δ less ½ λ ‖Δ‖², and the true KL is what it is. It is recorded of every update.
+F stands for F + λI throughout, also in the length of the step: δ is met for F + λI, so the KL to second order
+is δ less ½ λ ‖Δ‖². The true KL differs again; it is recorded for every update.
 
 The advantages are computed before anything is fitted, and policy and value function have parameters and
 optimisers of their own, so it does not matter which of the two learns first. Here the policy does.
@@ -59,12 +59,12 @@ class NaturalConfig(OnPolicyConfig):
     kl: PositiveFloat = Field(0.01, description="δ, the KL of a step to second order, for F + λI")
     damping: NonNegativeFloat = Field(0.1, description="λ, added to the Fisher information's diagonal")
     fisher_fraction: float = Field(
-        1.0, gt=0, le=1, description="share of the batch the Fisher information is from"
+        1.0, gt=0, le=1, description="share of the batch that the Fisher information is estimated from"
     )
     value_epochs: NonNegativeInt = Field(
         10, description="passes over the batch to fit V after each policy step"
     )
-    value_minibatch_size: PositiveInt = Field(64, description="samples a step of that fit")
+    value_minibatch_size: PositiveInt = Field(64, description="samples per step of that fit")
     value_learning_rate: PositiveFloat = Field(3e-4, description="Adam's step size for V")
     tricks: NaturalTricks = Field(NaturalTricks(), description="named switches, off as in the papers")
 
@@ -91,7 +91,7 @@ CHECKED = "a step is taken only if it is within"
 
 
 def bound(config: NaturalConfig, means: str) -> tuple[Bound, ...]:
-    """δ, as what is recorded of an update is held against it."""
+    """δ, as the bound that the KL recorded of an update is compared with."""
     tricks = config.tricks
     return (Bound("mean_kl", "δ", config.kl, means, tricks.kl_final, tricks.kl_per_action),)
 
@@ -104,7 +104,7 @@ def step_kl(config: NaturalConfig, *, progress: float) -> float:
 
 
 def kl_scale(config: NaturalConfig, batch: Batch) -> float:
-    """What the KL is multiplied with: 1, or 1/A where it is averaged over the action's dimensions."""
+    """What the KL is multiplied by: 1, or 1/A where it is averaged over the action's dimensions."""
     return 1 / batch.action.shape[-1] if config.tricks.kl_per_action else 1.0
 
 
@@ -131,9 +131,10 @@ def fisher_product(
 ) -> Product:
     """v ↦ (F + λI) v at the policy as it now is, from the whole batch or a random share of it.
 
-    F = E[ JᵀMJ ] with J the Jacobian of the distribution's parameters to θ and M their Fisher information:
-    forwards J v, times M, and backwards Jᵀ of that. It is the Hessian of the mean KL at θ, of either
-    direction, without the network's second derivatives, whose factor is 0 there. The padding of θ stays 0.
+    F = E[ JᵀMJ ] with J the Jacobian of the distribution's parameters with respect to θ and M their Fisher
+    information: forwards J v, times M, and backwards Jᵀ of that. It is the Hessian of the mean KL at θ, of
+    either direction, without the network's second derivatives, whose factor is 0 there. The padding of θ
+    stays 0.
 
     Schraudolph 2002, "Fast curvature matrix-vector products for second-order gradient descent", section 3;
     Schulman et al. 2015, appendix C.1.

@@ -33,11 +33,11 @@ def scale_reward(
     *,
     discount: float,
 ) -> Float[Tensor, "S T N"]:
-    """The rewards to learn from; `moments` and the `running` returns are carried on, in place.
+    """The rewards to learn from; `moments` and the `running` returns are updated, in place.
 
     Scaling, step by step: R ← γ R + r; take R into the moments; r ← r / √(variance + 1e-8); R ← 0 at an
-    episode's end. Engstrom et al. 2020, algorithm 1, with the variance's prior of OpenAI baselines. By
-    rewards, it is r that the moments take in, and r ← (r − mean) / √(variance + 1e-8) + mean.
+    episode's end. Engstrom et al. 2020, algorithm 1, with the variance's prior of OpenAI baselines. Where
+    scaling is by rewards, the moments take in r itself, and r ← (r − mean) / √(variance + 1e-8) + mean.
     """
     if tricks.reset_each_rollout:
         running.zero_()

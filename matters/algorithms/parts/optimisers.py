@@ -13,7 +13,7 @@ from matters.algorithms.parts.theta import Theta
 def gradient(
     loss: Float[Tensor, " S"], *thetas: Theta, create_graph: bool = False, retain_graph: bool | None = None
 ) -> list[Tensor]:
-    """∇ of each seed's loss to its own rows of each θ, in the shape of that θ; the padding's is 0.
+    """∇ of each seed's loss with respect to its own rows of each θ, in θ's shape; 0 for the padding.
 
     The loss must have been computed from the `leaves`. Seeds share no parameters, so the sum of their losses
     has the gradient of each in its own row. The options are those of `torch.autograd.grad`.
@@ -60,7 +60,7 @@ def adam_step(
             return
         lists = tuple([rows[s] for s in chosen] for rows in lists)
     parameters, gradients, firsts, seconds, steps = lists
-    # The kernel itself: what `torch.optim.adam.adam` does before calling it takes three times as long as it.
+    # The kernel itself: `torch.optim.adam.adam` spends three times the kernel's time before it calls it.
     torch._fused_adam_(
         parameters,
         gradients,
@@ -104,7 +104,7 @@ def global_norm(*gradients: Float[Tensor, "S _"]) -> Float[Tensor, " S"]:
 
 
 def clip_coefficient(norm: Float[Tensor, " S"], *, limit: float) -> Float[Tensor, "S 1"]:
-    """What to multiply a gradient of that norm with, so that the norm is at most `limit`.
+    """What to multiply a gradient of that norm by, so that the norm is at most `limit`.
 
     The 1e-6 in the denominator is that of `torch.nn.utils.clip_grad_norm_`.
     """

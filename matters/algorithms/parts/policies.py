@@ -1,4 +1,4 @@
-"""Stochastic policies: a network's output made a distribution over actions."""
+"""Stochastic policies: a network's output turned into a distribution over actions."""
 
 import math
 from collections.abc import Sequence
@@ -76,7 +76,7 @@ class Policy(Protocol):
     def forward(
         self, arrays: Sequence[Array], observation: Float[Tensor, "S B O"]
     ) -> tuple[Distribution, Forward]:
-        """As a call, without autograd, and with what `gradient` needs; `arrays` as its layout gives them."""
+        """As a call, without autograd but with what `gradient` needs; `arrays` are as in its layout."""
 
     def gradient(self, forward: Forward, gradient: Distribution) -> Float[Tensor, "S P"]:
         """The gradient with respect to θ, from that with respect to the distribution that `forward` gave."""
@@ -126,19 +126,19 @@ class Policy(Protocol):
 class GaussianPolicy:
     """a ~ N(μ(s), diag σ²), with μ a perceptron and log σ free parameters that do not depend on s.
 
-    Its distribution is (μ, log σ). Schulman et al. 2017, section 6.1. With `of_state` the perceptron puts out
-    what σ is made of, too; with `softplus` σ = softplus(x), not eˣ, of what is free or put out.
+    Its distribution is (μ, log σ). Schulman et al. 2017, section 6.1. σ is eˣ, or softplus(x) with
+    `softplus`, of a free parameter x or, with `of_state`, of a further output x of the perceptron.
     """
 
     mean: Mlp
     log_std: float = 0.0
-    """What log σ is at first; of a perceptron that also puts out σ, where its outputs are 0."""
+    """The first log σ; with `of_state`, that at which the perceptron's outputs are 0."""
     of_state: bool = False
     softplus: bool = False
 
     @cached_property
     def layout(self) -> Layout:
-        """The perceptron's parameters, then, if it is free, log σ or what σ is the softplus of."""
+        """The perceptron's parameters and then, if it is free, x: log σ, or what σ is the softplus of."""
         if self.of_state:
             return self.mean.layout
         last = "raw_std" if self.softplus else "log_std"
@@ -226,7 +226,7 @@ class GaussianPolicy:
         return torch.from_numpy(mean), torch.from_numpy(record)
 
     def _distribution(self, outputs: Tensor, free: Tensor) -> tuple[Tensor, Tensor]:
-        """(μ, log σ) of what the perceptron puts out, and of the free parameters where there are any."""
+        """(μ, log σ) from the perceptron's outputs, and from the free parameters where there are any."""
         mean, raw = outputs, free
         if self.of_state:
             mean, raw = outputs.chunk(2, dim=-1)
@@ -243,7 +243,7 @@ class GaussianPolicy:
 
     @cached_property
     def _first(self) -> float:
-        """The x of the first log σ: itself, or where softplus is the first σ."""
+        """The first x: the first log σ itself, or the x whose softplus is the first σ."""
         return math.log(math.expm1(math.exp(self.log_std))) if self.softplus else self.log_std
 
     def log_prob(self, distribution: Distribution, action: Float[Tensor, "S B A"]) -> Float[Tensor, "S B"]:
@@ -257,7 +257,7 @@ class GaussianPolicy:
         return gaussian_log_prob_gradients(action, *distribution, weight)
 
     def entropy(self, distribution: Distribution) -> Float[Tensor, "S _"]:
-        """Of σ alone, so that all observations have the same where σ is free."""
+        """H depends on σ alone, so it is the same for all observations where σ is free."""
         return gaussian_entropy(distribution[1])
 
     def entropy_gradient(self, distribution: Distribution, weight: Float[Tensor, "S _"]) -> Distribution:
@@ -367,9 +367,9 @@ class BetaPolicy:
     ) -> tuple[Float[Tensor, "S N A"], Float[Tensor, "S N R"]]:
         """The Beta quantile of Φ(noise), with α and β; or the mode where there is no noise. No gradients.
 
-        Acting must be a function of parameters and noise alone, and take as many random numbers whatever the
-        policy. Rejection samplers and pairs of gammas do neither; the inverse distribution function does
-        both, exactly, for about 2 µs a number.
+        Acting must be a function of parameters and noise alone, and take the same number of random numbers
+        whatever the policy. Rejection samplers and pairs of gammas do neither; the inverse distribution
+        function does both, exactly, at about 2 µs per number.
         """
         record = 1 + softplus(tensor(self.concentrations.one_by_one(theta.arrays, observation)))
         alpha, beta = record.double().chunk(2, dim=-1)
@@ -422,7 +422,7 @@ class BetaPolicy:
 
     @cached_property
     def _range(self) -> tuple[Float[Tensor, " A"], Float[Tensor, " A"]]:
-        """low and high − low; in double precision, so that no action is rounded to beyond the bounds."""
+        """low and high − low; in double precision, so that no action is rounded past the bounds."""
         low, high = torch.tensor(self.low, dtype=torch.float64), torch.tensor(self.high, dtype=torch.float64)
         return low, high - low
 

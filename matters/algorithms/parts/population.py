@@ -1,8 +1,8 @@
 """A population's state as rows: take some seeds out, put one seed's numbers in, whatever the algorithm.
 
-A state is a dataclass whose tensors have the seed axis first; nested dataclasses are followed, of a list (one
-entry a seed) some are taken, anything else is the same for all seeds. What a seed owns, and a checkpoint
-keeps, is its row of every tensor and its generators.
+A state is a dataclass whose tensors have the seed axis first; nested dataclasses are followed, a list has one
+entry per seed, and anything else is the same for all seeds. What a seed owns, and a checkpoint keeps, is its
+row of every tensor and its generators.
 """
 
 import json
@@ -29,7 +29,7 @@ def select(state: State, rows: list[int]) -> State:
             return select(value, rows)
         return value
 
-    # `replace` builds anew, so that nothing cached of the larger population comes along.
+    # `replace` builds a new object, so that nothing cached for the larger population comes along.
     return replace(state, **{field.name: chosen(getattr(state, field.name)) for field in fields(state)})  # type: ignore[type-var, arg-type]
 
 
@@ -62,7 +62,7 @@ def finite(state: Any) -> Tensor:
 
 
 def generator_state(generator: np.random.Generator) -> str:
-    """Where a generator stands, as JSON."""
+    """The state of a generator, as JSON."""
     return json.dumps(generator.bit_generator.state, sort_keys=True)
 
 

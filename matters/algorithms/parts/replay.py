@@ -2,8 +2,8 @@
 
 Row n is the n-th step of every seed, counted from 0, and lies in slot n mod (C + 1), C being the capacity.
 The C latest rows are kept; the slot after the newest holds the observation that it led to. So the successor
-of row n is the observation of row n + 1, and no observation is kept twice. Only where an episode ended, its
-last observation is kept apart.
+of row n is the observation of row n + 1, and no observation is kept twice. Only where an episode ended is its
+last observation kept apart.
 """
 
 from collections.abc import Sequence
@@ -40,7 +40,7 @@ def end_type(observation_size: int) -> np.dtype[np.void]:
 def bytes_when_full(capacity: int, observation_size: int, action_size: int, record_size: int = 0) -> int:
     """Bytes of one seed's share of a full replay, if no more than one row in twenty ends an episode.
 
-    EpisodeEnds are kept in a table with room for up to four times as many.
+    Episodes' ends are kept in a table with room for up to four times as many.
     """
     rows = (capacity + 1) * row_type(observation_size, action_size, record_size).itemsize
     return rows + 4 * (capacity // 20) * end_type(observation_size).itemsize
@@ -99,7 +99,7 @@ class Replay:
 
     @property
     def row_type(self) -> np.dtype[np.void]:
-        """Of `saved`."""
+        """The type of a row that `saved` gives."""
         return row_type(self.observation.shape[2], self.action.shape[2], self.record.shape[2])
 
     def sample(
@@ -113,8 +113,8 @@ class Replay:
         """Rows of each seed, drawn by its own generator, uniformly and with replacement.
 
         So a batch may be larger than what is stored. With several `steps` a reward is the discounted sum of
-        so many, or of fewer where the episode or what is stored ends before. Raises ValueError if nothing is
-        stored.
+        that many, or of fewer where the episode or the stored rows end earlier. Raises ValueError if nothing
+        is stored.
         """
         if not self.stored:
             raise ValueError(f"batch_size = {batch_size}: the replay is empty, there is nothing to draw")
@@ -145,7 +145,8 @@ class Replay:
     def _several(
         self, start: np.ndarray, rows: np.ndarray, reward: np.ndarray, steps: int, discount: float
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Σ γᵏ r over up to `steps` rows from each on, the last of them, and γ to the power of their number.
+        """Σ γᵏ r over up to `steps` rows from each row on, the last of these, and γ to the power of their
+        number.
 
         Sutton 1988, "Learning to predict by the methods of temporal differences", section 2.
         """
@@ -166,7 +167,7 @@ class Replay:
         self.ends = [self.ends[row] for row in rows]
 
     def saved(self, index: int, first: int, last: int) -> np.ndarray:
-        """One seed's rows from `first` to before `last`, all of which have to be kept still."""
+        """One seed's rows from `first` to just before `last`, all of which must still be kept."""
         place, slot = self.places[index], np.arange(first, last) % self.slots
         found = np.empty(last - first, dtype=self.row_type)
         for name in found.dtype.names or ():
@@ -174,9 +175,8 @@ class Replay:
         return found
 
     def put(self, index: int, first: int, rows: np.ndarray, successor: Float[Tensor, " O"]) -> None:
-        """Put back what `saved` gave of one seed; `successor` is the newest row's. Then it has no later rows.
-
-        Every seed has to be put at the same row before any are drawn.
+        """Put back what `saved` gave of one seed; `successor` is the newest row's, and later rows are gone.
+        Every seed must be put back to the same row before any rows are drawn.
         """
         self.count = first + len(rows)
         place, slot = self.places[index], np.arange(first, self.count) % self.slots

@@ -49,12 +49,12 @@ class Layout:
         return [piece.view(len(theta), *shape) for piece, shape in zip(pieces[:-1], self.shapes, strict=True)]
 
     def arrays(self, theta: Float[Tensor, "R P"]) -> list[Array]:
-        """As `views`, to compute with."""
+        """The parameters as arrays [R, …] to compute with, on the memory of the rows."""
         rows = array(theta)
         return [rows[:, begin:end].reshape(-1, *shape) for begin, end, shape in self._places]
 
     def gradient_like(self, arrays: Sequence[Array]) -> tuple[Array, list[Array]]:
-        """For the gradient to such parameters: rows [R, P], their padding 0, and their parts to be filled."""
+        """Room for such parameters' gradient: rows [R, P] with padding 0, and the parts of them to fill."""
         like = arrays[0]
         shape = len(like), self.width
         rows = like.new_empty(shape) if isinstance(like, Tensor) else np.empty(shape, like.dtype)
@@ -62,7 +62,7 @@ class Layout:
         return rows, [rows[:, begin:end].reshape(-1, *shape) for begin, end, shape in self._places]
 
     def joined(self, pieces: Sequence[Float[Tensor, "R _"]]) -> Float[Tensor, "R P"]:
-        """Rows from a flat piece a parameter, in order; the padding is 0."""
+        """Rows from one flat piece per parameter, in order; the padding is 0."""
         return torch.cat([*pieces, pieces[0].new_zeros(len(pieces[0]), self.sizes[-1])], dim=1)
 
     def row(self, parameters: Sequence[np.ndarray]) -> np.ndarray:
@@ -83,7 +83,7 @@ class Layout:
 class Theta:
     """θ [S, P] with its layout and the state of its optimiser: Adam's moments [S, P] and steps [S].
 
-    Where a seed has K networks, as twin critics are two, all have a second axis: [S, K, P] and [S, K].
+    Where a seed has K networks (twin critics are two), all have a second axis: [S, K, P] and [S, K].
     """
 
     matrix: Tensor
@@ -94,7 +94,7 @@ class Theta:
 
     @classmethod
     def of(cls, rows: Sequence[np.ndarray], layout: Layout, dtype: torch.dtype = torch.float32) -> "Theta":
-        """From one row [P] a seed, or K rows [K, P] a seed."""
+        """From one row [P] per seed, or K rows [K, P] per seed."""
         matrix = torch.tensor(np.stack(rows), dtype=dtype)
         steps = torch.zeros(matrix.shape[:-1])
         return cls(matrix, layout, torch.zeros_like(matrix), torch.zeros_like(matrix), steps)
@@ -106,11 +106,11 @@ class Theta:
 
     @cached_property
     def arrays(self) -> list[Array]:
-        """As `views`, to compute with: the same memory."""
+        """The same parameters on the same memory, as arrays to compute with."""
         return self.layout.arrays(self.matrix.flatten(0, -2))
 
     def member(self, k: int) -> list[Tensor]:
-        """As `views`, of the k-th of each seed's K networks alone."""
+        """The parameters of the k-th of each seed's K networks, for acting: views `[S, …]` of `matrix`."""
         return self.layout.views(self.matrix[:, k])
 
     @cached_property
@@ -147,7 +147,7 @@ class Target:
 
     @cached_property
     def arrays(self) -> list[Array]:
-        """As `views`, to compute with: the same memory."""
+        """The same parameters on the same memory, as arrays to compute with."""
         return self.layout.arrays(self.matrix.flatten(0, -2))
 
     def follow(self, theta: Theta, *, rate: float) -> None:

@@ -20,7 +20,8 @@ class OnPolicyTricks(Frozen):
     reward_scaling: bool | Literal["rewards"] = Field(
         False,
         description="divide rewards by the standard deviation of their running discounted sum [2]; "
-        "'rewards': shrink them towards their running mean by their own (Engstrom's code for PPO-NoClip)",
+        "'rewards': shrink them towards their running mean by their own deviation (Engstrom's code for "
+        "PPO-NoClip)",
     )
     reward_clip: PositiveFloat | None = Field(
         None, description="clip rewards, scaled if scaling is on, to ± this [5]; OpenAI baselines: 10"
@@ -41,7 +42,7 @@ class OnPolicyTricks(Frozen):
     )
     last_policy_gain: PositiveFloat | None = Field(
         None,
-        description="weights of the policy's last layer times this, for orthogonal ones in place of 0.01 "
+        description="weights of the policy's last layer times this, in place of 0.01 for orthogonal ones "
         "(Andrychowicz et al. 2021: 0.01)",
     )
     tanh_activations: bool = Field(False, description="tanh between layers [8]; off: ReLU")
@@ -72,7 +73,7 @@ class OnPolicyTricks(Frozen):
     action_squash: bool = Field(
         False,
         description="tanh of the policy's actions, scaled to the bounds, goes to the environment "
-        "(Andrychowicz et al. 2021); the entropy is of the actions before",
+        "(Andrychowicz et al. 2021); the entropy is that of the actions before it",
     )
     softplus_std: bool = Field(
         False, description="σ = softplus(x) of a parameter x; off: e^x (Andrychowicz et al. 2021)"
@@ -84,7 +85,7 @@ class OnPolicyTricks(Frozen):
 
 
 class AdamTricks(OnPolicyTricks):
-    """Those, and what belongs to Adam."""
+    """Those tricks, and Adam's."""
 
     adam_epsilon: PositiveFloat | None = Field(
         None, description="Adam's ε; off: 1e-8, Adam's paper; OpenAI baselines, Stable-Baselines3: 1e-5"

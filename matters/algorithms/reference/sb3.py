@@ -17,11 +17,11 @@ RANDOM_NUMBERS = (
 """A difference that every one of them has."""
 
 DISTRIBUTION = "to satisfy the constraint"
-"""What PyTorch says of a distribution whose mean or spread is no number, or whose spread is 0 or infinite."""
+"""What PyTorch says of a distribution whose mean or spread is nan, or whose spread is 0 or infinite."""
 
 
 def model(library: type[Any], environment: Any, *, seed: int, **arguments: Any) -> Any:
-    """A model of theirs with a multilayer perceptron, on the CPU, which logs to nowhere."""
+    """A model of theirs with a multilayer perceptron, on the CPU, which logs nowhere."""
     model = library("MlpPolicy", environment, seed=seed, device="cpu", **arguments)
     model.set_logger(Logger(None, []))  # else each training leaves an empty folder among temporary files
     return model
@@ -30,7 +30,7 @@ def model(library: type[Any], environment: Any, *, seed: int, **arguments: Any) 
 def trained(model: Any, steps: int, listener: BaseCallback) -> dict[str, np.ndarray]:
     """Train it for `steps` environment steps, rounded up to its rollouts; the final parameters by name.
 
-    Raises NotFinite once a parameter or an action is no number. Some of the library's algorithms notice that
+    Raises NotFinite once a parameter or an action is not finite. Some of the library's algorithms notice that
     themselves, by a ValueError of PyTorch's distributions, and some never do: one event has one name here.
     """
     try:
@@ -46,7 +46,7 @@ def trained(model: Any, steps: int, listener: BaseCallback) -> dict[str, np.ndar
 
 
 def refuse_not_finite(model: Any) -> None:
-    """Raise NotFinite where a parameter is no number."""
+    """Raise NotFinite where a parameter is not finite."""
     if not _finite(model):
         raise NotFinite("a parameter of a network is not finite")
 
@@ -60,12 +60,12 @@ def _parameters(model: Any) -> dict[str, np.ndarray]:
 
 
 def greedy(model: Any) -> ActFunction:
-    """The policy as it now is, without noise: action of an observation."""
+    """The policy as it now is, without noise, as a function from observation to action."""
     return lambda observation: model.predict(observation, deterministic=True)[0]
 
 
 class ReportPoints:
-    """Steps at which a reference says where it stands, in their order."""
+    """Steps at which a reference reports, in order."""
 
     def __init__(self, steps: Iterable[int]) -> None:
         self._steps = iter(steps)

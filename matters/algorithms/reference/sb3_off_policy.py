@@ -1,8 +1,8 @@
 """Stable-Baselines3's off-policy algorithms as references: their own code, their own loop and defaults.
 
-A reference is handed an environment and trains itself. As it learns after every step it says where it stands
-only at given steps, with means over what it learnt since the last one. It cannot be interrupted: it starts
-again from its beginning.
+A reference is handed an environment and trains itself. As it learns after every step, it reports only at
+given steps, with means over what it learnt since the last one. It cannot be interrupted: it starts again from
+its beginning.
 """
 
 import math
@@ -27,12 +27,12 @@ class DdpgConfig(Frozen):
     learning_rate: PositiveFloat = Field(1e-3, description="Adam's step size, of actor and critic")
     buffer_size: PositiveInt = Field(1_000_000, description="transitions that the replay holds")
     learning_starts: NonNegativeInt = Field(100, description="steps of uniform actions before learning")
-    batch_size: PositiveInt = Field(256, description="transitions a gradient step")
+    batch_size: PositiveInt = Field(256, description="transitions per gradient step")
     tau: float = Field(0.005, gt=0, le=1, description="τ of the targets' averaging")
     gamma: float = Field(0.99, ge=0, le=1, description="γ")
-    train_freq: PositiveInt = Field(1, description="steps between times of learning")
-    gradient_steps: PositiveInt = Field(1, description="gradient steps each time")
-    n_steps: PositiveInt = Field(1, description="rewards of a critic's target before it bootstraps")
+    train_freq: PositiveInt = Field(1, description="environment steps from one training to the next")
+    gradient_steps: PositiveInt = Field(1, description="gradient steps per training")
+    n_steps: PositiveInt = Field(1, description="rewards in a critic's target before it bootstraps")
     action_noise: PositiveFloat | None = Field(
         None, description="σ of the Gaussian noise added to actions in ±1; off by default"
     )
@@ -42,7 +42,7 @@ class DdpgConfig(Frozen):
 class Td3Config(DdpgConfig):
     """The arguments of Stable-Baselines3's TD3 under its own names, with its defaults."""
 
-    policy_delay: PositiveInt = Field(2, description="gradient steps of the critics for one of the actor")
+    policy_delay: PositiveInt = Field(2, description="gradient steps of the critics per step of the actor")
     target_policy_noise: PositiveFloat = Field(0.2, description="σ of the target's smoothing noise")
     target_noise_clip: NonNegativeFloat = Field(0.5, description="bound of the smoothing noise")
 
@@ -54,7 +54,9 @@ class SacConfig(DdpgConfig):
         3e-4, description="Adam's step size, of actor, critics and temperature"
     )
     ent_coef: Literal["auto"] | NonNegativeFloat = Field("auto", description="temperature α; auto: learned")
-    target_update_interval: PositiveInt = Field(1, description="gradient steps between targets' averaging")
+    target_update_interval: PositiveInt = Field(
+        1, description="gradient steps between averagings of the targets"
+    )
     target_entropy: Literal["auto"] | float = Field(
         "auto", description="entropy that a learned temperature aims at; auto: −A"
     )
@@ -82,7 +84,7 @@ def _train(
     updated: OnUpdate,
 ) -> dict[str, np.ndarray]:
     """Train for `steps` environment steps, rounded up to `train_freq`; the final parameters by name."""
-    # A replay larger than the run never fills: the same is drawn from one that just holds it.
+    # A replay larger than the run never fills: one that just holds the run gives the same draws.
     config = config.model_copy(update={"buffer_size": min(config.buffer_size, steps + config.train_freq)})
     model = build(library, config, environment, seed=seed)
     return sb3.trained(model, steps, _OffPolicyListener(updated, sb3.ReportPoints(ends)))
@@ -93,11 +95,11 @@ LOGGED = {
     "actor_loss": "train/actor_loss",
     "temperature": "train/ent_coef",
 }
-"""Our name of a metric to theirs."""
+"""From our name of a metric to theirs."""
 
 
 class _OffPolicyListener(BaseCallback):
-    """Gathers what each gradient step logs; tells their means at each of the steps `ends`."""
+    """Gathers what each gradient step logs; reports the means at each of the steps `ends`."""
 
     def __init__(self, updated: OnUpdate, ends: sb3.ReportPoints) -> None:
         super().__init__()
@@ -122,7 +124,7 @@ class _OffPolicyListener(BaseCallback):
         self._learnt()
 
     def _watch(self, _critic: Any, inputs: tuple[Any, ...], values: tuple[torch.Tensor, ...]) -> None:
-        """The critics' values of the replay's actions; those of the policy's have a gradient to them."""
+        """Gathers the critics' values of the replay's actions; those of the policy require a gradient."""
         if not inputs[1].requires_grad:
             self.q.append(torch.stack([value.detach().mean() for value in values]).mean())
 
@@ -130,7 +132,7 @@ class _OffPolicyListener(BaseCallback):
         """Stable-Baselines3 learns between a collection's end and the next one's start."""
         logged = self.model.logger.name_to_value
         for name, values in self.seen.items():
-            # Taken away, for a delayed actor's loss would otherwise stay and be counted again.
+            # Removed, since a delayed actor's loss would otherwise stay and be counted again.
             value = logged.pop(LOGGED[name], None)
             if value is not None:
                 values.append(float(value))

@@ -1,8 +1,8 @@
 """Stable-Baselines3's on-policy algorithms as references: their own code, their own loop, their own defaults.
 
-A reference is handed an environment and trains itself. After each of its updates it says where it stands, so
-that it is evaluated and recorded under the same protocol as ours. It cannot be interrupted: it starts again
-from its beginning.
+A reference is handed an environment and trains itself. After each of its updates it reports, so that it is
+evaluated and recorded under the same protocol as ours. It cannot be interrupted: it starts again from its
+beginning.
 """
 
 from collections.abc import Iterable
@@ -30,7 +30,7 @@ class PpoConfig(Frozen):
 
     learning_rate: PositiveFloat = Field(3e-4, description="Adam's step size")
     n_steps: PositiveInt = Field(2048, description="steps of a rollout")
-    batch_size: PositiveInt = Field(64, description="samples a gradient step")
+    batch_size: PositiveInt = Field(64, description="samples per gradient step")
     n_epochs: PositiveInt = Field(10, description="passes over each rollout")
     gamma: float = Field(0.99, ge=0, le=1, description="γ")
     gae_lambda: float = Field(0.95, ge=0, le=1, description="λ of the advantage estimate")
@@ -67,7 +67,7 @@ class TrpoConfig(Frozen):
 
     learning_rate: PositiveFloat = Field(1e-3, description="Adam's step size for the value function")
     n_steps: PositiveInt = Field(2048, description="steps of a rollout")
-    batch_size: PositiveInt = Field(128, description="samples a step of the value function's fit")
+    batch_size: PositiveInt = Field(128, description="samples per step of the value function's fit")
     gamma: float = Field(0.99, ge=0, le=1, description="γ")
     cg_max_steps: PositiveInt = Field(15, description="steps of conjugate gradient")
     cg_damping: NonNegativeFloat = Field(0.1, description="added to the Fisher information's diagonal")
@@ -77,9 +77,7 @@ class TrpoConfig(Frozen):
     gae_lambda: float = Field(0.95, ge=0, le=1, description="λ of the advantage estimate")
     normalize_advantage: bool = Field(True, description="standardise advantages over the batch")
     target_kl: PositiveFloat = Field(0.01, description="δ, the KL of a step")
-    sub_sampling_factor: PositiveInt = Field(
-        1, description="use every so many-th sample for the policy's step"
-    )
+    sub_sampling_factor: PositiveInt = Field(1, description="the policy's step uses one sample in this many")
 
 
 def build(library: type[Any], config: Frozen, environment: Any, *, seed: int) -> Any:
@@ -105,7 +103,8 @@ def _train(
 class _OnPolicyListener(BaseCallback):
     """Measures an update as ours are measured: over the whole rollout, old policy against new.
 
-    Those are measured that first reach one of the steps `ends`: all of them, unless rollouts are short.
+    Only updates that first reach one of the steps `ends` are measured: all of them, unless rollouts are
+    short.
     """
 
     def __init__(self, updated: OnUpdate, ends: sb3.ReportPoints) -> None:
