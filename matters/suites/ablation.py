@@ -31,10 +31,11 @@ def ablation(
 ) -> Suite:
     """The suite of a two-level design over `tricks` and `environments`, each separated by commas.
 
-    `seeds` is "10" for 0 to 9 or "3:5" for 3 and 4; `steps` are of each run. Tricks, `preset` and `kind` are
-    as `design` has them. `tune`, as "learning_rate=1e-4,3e-4" each, has every cell compared at its own best
-    of these values, too. `swept`, of the same form, has every cell at each of the values; without tricks it
-    is the preset alone, and each value is compared with its own. Raises InputError that names the option.
+    `seeds` is "10" for 0 to 9 or "3:5" for 3 and 4; `steps` is the length of each run. Tricks, `preset` and
+    `kind` are as `design` has them. With `tune`, each of the form "learning_rate=1e-4,3e-4", every cell is
+    also compared at its own best of these values. With `swept`, of the same form, every cell is run at each
+    of the values; without tricks that is the preset alone, and each value is compared with the preset's own.
+    Raises InputError that names the option.
     """
     places = tuple(part.strip() for part in environments.split(","))
     made, about, parts = None, dict[str, Any](), list[str]()

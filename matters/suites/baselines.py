@@ -1,12 +1,12 @@
-"""What a run's identity leaves out: the settings that stand at their baselines.
+"""What a run's identity leaves out: the settings that are at their baselines.
 
-A field's baseline is the value that runs had before the field existed, so that adding the field makes no
-finished run another one. It is written once: as the field's default, when the field is introduced. Should the
-default move later, the old one is kept beside it,
+A field's baseline is the value that runs had before the field existed, so that adding the field changes no
+finished run's identity. It is written once: as the field's default, when the field is introduced. Should the
+default move later, the old one is kept beside it:
 
     learning_rate: PositiveFloat = Field(1e-3, json_schema_extra={"baseline": 3e-4}, description="…")
 
-and a run that relies on the new default departs from the baseline like any other. A field without a default
+A run that relies on the new default then departs from the baseline like any other. A field without a default
 has no baseline: it is always part of the identity.
 """
 
@@ -40,7 +40,7 @@ def baselines(model: type[BaseModel], prefix: str = "") -> Baselines:
             found[dotted] = json_value(extra["baseline"], dotted)
         elif not field.is_required():
             found[dotted] = json_value(default, dotted)
-        # A table that may also be absent: its fields have baselines for where it is there.
+        # A table that may also be absent: its fields have baselines for when it is present.
         for member in get_args(field.annotation):
             if isinstance(member, type) and issubclass(member, BaseModel):
                 found |= baselines(member, f"{dotted}.")
@@ -61,10 +61,10 @@ def flattened(table: Mapping[str, Any], prefix: str = "") -> Baselines:
 
 
 def departures(config: Mapping[str, Any], known: Baselines, prefix: str = "") -> dict[str, Any]:
-    """What of a complete config, as JSON values, is not as its baseline says; tables stay tables.
+    """The parts of a complete config, as JSON values, that are not at their baselines; tables stay tables.
 
-    Compared is canonical JSON: 0.0 is not false, and 1 is not 1.0. A table without departures is left out
-    only where its baseline is a table too: elsewhere, having an empty one differs from having none.
+    Canonical JSON is compared: 0.0 is not false, and 1 is not 1.0. A table without departures is left out
+    only where its baseline is a table too: elsewhere an empty table differs from none.
     """
     found: dict[str, Any] = {}
     for name, value in config.items():

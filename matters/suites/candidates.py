@@ -20,7 +20,7 @@ Chosen = Mapping[str, Mapping[str, Mapping[str, Any]]]
 def candidates(suite: "Suite") -> tuple[Candidate, ...]:
     """Every variant that is tuned, at every point of the grid of the settings that it has.
 
-    A setting that the variant lacks, or that its others leave without effect, is not tuned there.
+    A setting that the variant lacks, or that its other settings leave without effect, is not tuned there.
     """
     if suite.tuning is None:
         return ()
@@ -34,7 +34,7 @@ def candidates(suite: "Suite") -> tuple[Candidate, ...]:
 
 
 def tuned_settings(suite: "Suite", name: str) -> tuple[str, ...]:
-    """The settings that are tuned in the variant of that name; none in one that tuning made."""
+    """The settings that are tuned in the variant of that name; none in a variant that tuning made."""
     if suite.tuning is None or not suite.tuning.tunes(name) or name in made_by_tuning(suite):
         return ()
     variant = suite.variants[name]
@@ -108,9 +108,9 @@ def cells(suite: "Suite") -> tuple["Cell", ...]:
 
 
 def with_best(suite: "Suite", chosen: Chosen) -> "Suite":
-    """The suite with a variant more, `NAME-at-best`, for each that was tuned to other settings than its own.
+    """The suite with one more variant, `NAME-at-best`, for each tuned to settings other than its own.
 
-    `at_best` of the result has, for every variant that was tuned, the name of the one at its best: its own
+    `at_best` of the result maps every variant that was tuned to the name of the one at its best: its own name
     where the best settings are those that it has.
     """
     variants, at_best = dict(suite.variants), {}
@@ -121,7 +121,7 @@ def with_best(suite: "Suite", chosen: Chosen) -> "Suite":
         if not same:
             variants[made.name] = made
     only = suite.only
-    if only:  # what was narrowed stays so
+    if only:  # what was narrowed stays narrowed
         twins = [f"{at_best.get(name, name)}/{place}" for name, place in suite.pairs()]
         only = tuple(dict.fromkeys((*(f"{name}/{place}" for name, place in suite.pairs()), *twins)))
     return suite.model_copy(update={"variants": variants, "at_best": at_best, "only": only})
@@ -145,10 +145,10 @@ def at_equal_settings(suite: "Suite") -> "Suite":
 
 
 def at_own_best(suite: "Suite") -> "Suite":
-    """The suite with each variant at its own best, in the comparisons and the design, too.
+    """The suite with each variant at its own best, in the comparisons and the design as well.
 
-    A variant that has none of the tuned settings is there as it was declared; one whose tuning gave no choice
-    is not there.
+    A variant that has none of the tuned settings stays as it was declared; one whose tuning chose nothing is
+    left out.
     """
     declared = at_equal_settings(suite).variants
     best = {

@@ -1,7 +1,7 @@
 """Two-level designs over named tricks: every combination of them, or one trick at a time.
 
 `[suite.design]` in a suite's TOML and `matters ablate` both make a `Design`; it is kept in the suite, so that
-a page need not guess from configs what was meant.
+a page need not guess from the configs what was meant.
 """
 
 import json
@@ -31,7 +31,7 @@ class Factor(BaseModel):
     trick: str
     off: Any
     on: Any
-    given: bool = Field(False, description="whether the value of `on` was written, as in trick=value")
+    given: bool = Field(False, description="whether the value of `on` was given, as in trick=value")
 
 
 class Design(BaseModel):
@@ -50,7 +50,7 @@ class Design(BaseModel):
 
 
 class Declared(BaseModel):
-    """The table `[suite.design]`, as it is written."""
+    """The table `[suite.design]`, as written."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
@@ -82,11 +82,11 @@ def design(
 ) -> tuple[Design, dict[str, Variant]]:
     """A two-level design over `tricks`, the rest as in `preset`, and its variants by name.
 
-    A trick that is a number or a word is on with its value in the preset, else with that of the algorithm's
-    first preset that has it on, else with the value of `trick=value`. Without `preset` it is the preset named
-    like the algorithm. `kind` "full" has all 2^k combinations; "one-in" has all named tricks off, and each
-    alone on; "one-out" has all on, and each alone off. Raises InputError that begins with `field`, or with
-    the option of `matters ablate` where `field` is empty.
+    A trick that is a number or a word is on with its value in the preset, else with its value in the
+    algorithm's first preset that has it on, else with the value of `trick=value`. Without `preset`, the
+    preset named like the algorithm is used. `kind` "full" has all 2^k combinations; "one-in" has all named
+    tricks off, and each on alone; "one-out" has all on, and each off alone. Raises an InputError that begins
+    with `field`, or with the option of `matters ablate` where `field` is empty.
     """
     prefix = f"{field}." if field else "--"
     config = _config_with_tricks(algorithm, f"{field}.algorithm" if field else "algorithm")
@@ -196,7 +196,7 @@ def _cell(
 
 
 def _labels(tricks: tuple[str, ...]) -> tuple[str, ...]:
-    """The tricks as names of cells have them: whole, or their first words, or initials, for cells of many."""
+    """The tricks as names of cells have them: whole, or as first words or initials if there are many."""
     words = [trick.split("_") for trick in tricks]
     for labels in (tricks, tuple(part[0] for part in words)):
         if len(set(labels)) == len(labels) and len("+".join(labels)) <= LONGEST_LABEL:

@@ -1,4 +1,4 @@
-"""Input that cannot be used, said in one line: the field, the value and the nearest valid one."""
+"""Input that cannot be used, reported in one line: the field, the value and the nearest valid one."""
 
 from collections.abc import Iterable
 from difflib import get_close_matches
@@ -8,7 +8,7 @@ from pydantic import BaseModel, ValidationError
 
 
 class InputError(ValueError):
-    """Input that cannot be used. The message is one line, without characters that steer a terminal."""
+    """Input that cannot be used. The message is one line, without characters that control a terminal."""
 
     def __init__(self, message: str) -> None:
         line = " ".join(message.split())
@@ -16,7 +16,7 @@ class InputError(ValueError):
 
 
 def nearest(word: object, valid: Iterable[str]) -> str:
-    """How a sentence on an unknown word ends: "; did you mean 'x'?", or all valid words if none is near."""
+    """The end of a sentence on an unknown word: "; did you mean 'x'?", or all valid words if none is."""
     names = list(valid)
     if not names:
         return ""
@@ -31,7 +31,7 @@ def shown(value: object) -> str:
 
 
 def dotted(*parts: str | int) -> str:
-    """The name of a field: ("suite", "seeds", 2) is "suite.seeds[2]"."""
+    """The dotted name of a field: ("suite", "seeds", 2) is "suite.seeds[2]"."""
     name = ""
     for part in parts:
         if isinstance(part, int):
@@ -53,14 +53,14 @@ def from_validation(error: ValidationError, model: type[BaseModel], prefix: str 
         return InputError(f"{field}: missing")
     if kind == "value_error":
         reason = str(first["ctx"]["error"])
-        # Without a location the complaint is about the whole, whose value would fill the line.
+        # Without a location the complaint is about the whole input, whose value would fill the line.
         return InputError(
             f"{field} = {shown(value)}: {reason}" if location else f"{field}: {reason}".lstrip(": ")
         )
     message = first["msg"].removeprefix("Input ")
     hint = ""
     if kind == "literal_error":
-        # Pydantic lists what is valid; what is near comes on top.
+        # Pydantic lists what is valid; the nearest valid word is added.
         words = first["ctx"]["expected"].replace(" or ", ", ").replace("'", "").split(", ")
         hint = nearest(value, words) if get_close_matches(str(value), words) else ""
     return InputError(f"{field} = {shown(value)}: {message[0].lower()}{message[1:]}{hint}")

@@ -18,7 +18,7 @@ PROTOCOL = ("steps", "evaluation", "margin", "aggregate_margin", "gate", "yardst
 
 
 class Joint(BaseModel):
-    """The union of some suites. It has what a report asks of a suite; made by `join`."""
+    """The union of some suites. It has all that a report asks of a suite; made by `join`."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -31,7 +31,7 @@ class Joint(BaseModel):
 
     @property
     def title(self) -> str:
-        """What the report of all of them is called."""
+        """The title of the report on all of them."""
         *first, last = (suite.name for suite in self.suites)
         return f"The suites {', '.join(first)} and {last} together"
 
@@ -57,12 +57,12 @@ class Joint(BaseModel):
 
     @property
     def gate(self) -> float:
-        """What a difference may be on any environment where the aggregate is equivalent, the same in all."""
+        """How large a difference any environment may have where the aggregate is equivalent, as in all."""
         return self.suites[0].gate
 
     @property
     def scale(self) -> Yardstick:
-        """The higher one of the suites' yardsticks."""
+        """The higher of the suites' yardsticks."""
         return max((suite.scale for suite in self.suites), key=("on-policy-1M", "off-policy-1M").index)
 
     @property
@@ -82,22 +82,22 @@ class Joint(BaseModel):
 
     @property
     def findings(self) -> dict[str, str]:
-        """What others found of variants of any of them."""
+        """What others found about variants of any of them."""
         return {name: text for suite in self.suites for name, text in suite.findings.items()}
 
     @property
     def sweep(self) -> None:
-        """A sweep is a suite by itself."""
+        """None: a sweep is reported as a suite of its own."""
         return
 
     @property
     def tuning(self) -> Tuning | None:
-        """The tuning of those that tune: the same in all of them."""
+        """The tuning of those suites that tune, the same in all of these."""
         return next((suite.tuning for suite in self.suites if suite.tuning), None)
 
     @property
     def at_best(self) -> dict[str, str]:
-        """Of each variant that one of them tuned, the one at its own best."""
+        """By variant that one of them tuned, the variant at its own best."""
         return {name: best for suite in self.suites for name, best in suite.at_best.items()}
 
     @property
@@ -115,7 +115,9 @@ class Joint(BaseModel):
         return tuple(cell for suite in self.suites for cell in suite.tuning_cells())
 
     def cells(self) -> tuple[Cell, ...]:
-        """The cells of all, those of the first suite first; one that several declare has the seeds of all."""
+        """The cells of all, those of the first suite first; a cell that several suites declare has the seeds
+        of all.
+        """
         found: dict[tuple[str, str], dict[int, RunSpec]] = {}
         for suite in self.suites:
             for cell in suite.cells():
@@ -125,10 +127,10 @@ class Joint(BaseModel):
 
 
 def join(suites: Sequence[Suite]) -> Suite | Joint:
-    """One suite as it is, several as one.
+    """One suite unchanged, several as one.
 
     Raises InputError for a suite that is named twice, for protocols that are not the same, and for a variant
-    that means one thing here and another there: what differs would be compared as if it were one.
+    that means different things in different suites: they would be compared as if they were one.
     """
     if len(suites) == 1:
         return suites[0]
@@ -153,7 +155,7 @@ def join(suites: Sequence[Suite]) -> Suite | Joint:
 
 
 def narrowed(suites: Sequence[Suite], seeds: str | None, steps: int | None, only: str | None) -> list[Suite]:
-    """Each suite `restricted` alike; those of which `only` leaves nothing are left out.
+    """Each suite `restricted` in the same way; those of which `only` leaves nothing are left out.
 
     Raises InputError, also for a glob of `only` that matches no cell of any.
     """

@@ -1,4 +1,4 @@
-"""What variants are, whatever their names: their settings, and in which of them two differ."""
+"""What variants are, whatever their names: their settings, and the settings in which two differ."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from matters.suites.spec import flat
 from matters.suites.variant import Variant, without_effect
 
 ABSENT = "absent"
-"""In place of a value: the algorithm has no such setting, or the others leave it without effect."""
+"""In place of a value: the algorithm has no such setting, or its other settings leave it without effect."""
 
 Settings = dict[str, Any]
 """Values by dotted name, `algorithm` first."""
@@ -25,7 +25,7 @@ class PerEnvironment:
 
 
 def settings(variant: Variant, environments: Sequence[str] = ()) -> Settings:
-    """The settings of a variant that have an effect, on these environments; without any, its general ones."""
+    """The settings of a variant that have an effect, on these environments; without any, the general ones."""
     found = [_effective(variant.algorithm, variant.on(name)) for name in environments] or [
         _effective(variant.algorithm, variant.config)
     ]
@@ -38,7 +38,7 @@ def differences(
 ) -> dict[str, tuple[Any, Any]]:
     """The settings in which two variants differ, defaults included: (first's, second's) by dotted name.
 
-    A setting that one of the two lacks differs where the other's does something: off and 0 are nothing.
+    A setting that one of the two lacks differs if the other's has an effect: off and 0 have none.
     """
     a, b = settings(first, environments), settings(second, environments)
     pairs = {name: (a.get(name, ABSENT), b.get(name, ABSENT)) for name in dict.fromkeys((*a, *b))}
@@ -46,7 +46,7 @@ def differences(
 
 
 def nearest_preset(variant: Variant) -> tuple[str, dict[str, tuple[Any, Any]]]:
-    """The preset of its algorithm that the variant differs least from, and how: (preset's, variant's)."""
+    """The preset of its algorithm from which the variant differs least, and how: (preset's, variant's)."""
     presets = algorithms.load(variant.algorithm).PRESETS
     apart = {name: differences(preset(variant.algorithm, name), variant) for name in presets}
     return min(apart.items(), key=lambda item: len(item[1]))

@@ -1,4 +1,4 @@
-"""What a run's result depends on, and the identity that follows from it."""
+"""What a run's result depends on, and the identity derived from it."""
 
 import hashlib
 import json
@@ -13,7 +13,7 @@ MAX_SEED = 2**63 - 1
 
 
 def json_value(value: Any, name: str = "config") -> Any:
-    """A deep copy with JSON's types only. Raises ValueError that names the first value that has none."""
+    """A deep copy with JSON's types only. Raises ValueError that names the first value JSON lacks."""
     if value is None or isinstance(value, bool | int | str):
         return value
     if isinstance(value, float):
@@ -33,7 +33,7 @@ def canonical_json(value: Any) -> str:
 
 
 def flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Nested tables by dotted names."""
+    """Nested tables as one table by dotted names."""
     found: dict[str, Any] = {}
     for name, value in values.items():
         found |= flat(value, f"{prefix}{name}.") if isinstance(value, Mapping) else {prefix + name: value}
@@ -57,11 +57,11 @@ class Evaluation(BaseModel):
 class RunSpec(BaseModel):
     """All that a run's result depends on. The variant's name is not in it: names do not change results.
 
-    `config` is the complete config as JSON values, dumped from the validated model, so that what was
-    written as 1 in a float field is 1.0 here. `departures` is what of it is not as the baselines of its
-    fields say (see `matters.suites.baselines`), and alone part of the identity; without it, the whole config.
-    `environment_settings` is how the environment differs from what its id alone makes, empty where it does
-    not; see `matters.suites.tasks.settings`.
+    `config` is the complete config as JSON values, dumped from the validated model, so that a 1 written in a
+    float field is 1.0 here. `departures` is the part of it that is not at its fields' baselines (see
+    `matters.suites.baselines`); only that part is in the identity or, without it, the whole config.
+    `environment_settings` says how the environment differs from what its id alone makes, and is empty where
+    it does not; see `matters.suites.tasks.settings`.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)

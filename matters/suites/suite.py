@@ -47,13 +47,14 @@ QUESTIONS = (
 """The questions that a report can answer, by name."""
 
 SMOKE_SEEDS, SMOKE_STEPS, SMOKE_EVALUATION = 2, 4096, Evaluation(points=2, episodes=1)
-"""What a suite's smoke version has at most: two updates of most algorithms, in seconds a cell."""
+"""The most that a suite's smoke version has: two updates of most algorithms, in seconds per cell."""
 
 SMOKE_STEPS_OFF_POLICY = 512
-"""Instead, where a variant is off-policy: a gradient step for each step after the warm-up, which is half."""
+"""The steps instead, where a variant is off-policy: one gradient step per step after the warm-up, which is
+half."""
 
 MINIMUM_OF_A_LOOK = 5
-"""Seeds: with fewer there is no interval, and nothing to decide by."""
+"""In seeds: with fewer there is no interval, and nothing to decide by."""
 
 DEFAULT_LOOKS = (10, 20)
 
@@ -105,7 +106,7 @@ Answerable = Annotated[str, Field(strict=True), AfterValidator(_answerable)]
 
 @dataclass(frozen=True)
 class Cell:
-    """All seeds of one variant on one environment: one spec a seed, in the order of the suite's seeds."""
+    """All seeds of one variant on one environment: one spec per seed, in the order of the suite's seeds."""
 
     variant: str
     environment: str
@@ -119,7 +120,7 @@ class Suite(BaseModel):
 
     name: Name
     title: Text
-    own: dict[str, Own] = Field({}, description="environments that are not just an id, by their names")
+    own: dict[str, Own] = Field({}, description="environments that are more than an id, by name")
     environments: Annotated[tuple[Runnable, ...], AfterValidator(_some), AfterValidator(_distinct)]
     seeds: Annotated[
         tuple[Seed, ...], BeforeValidator(_counted), AfterValidator(_some), AfterValidator(_distinct)
@@ -135,7 +136,7 @@ class Suite(BaseModel):
         None, description="the two-level design among the variants, if there is one"
     )
     gate: Margin = Field(
-        0.25, description="what a difference may be on any environment where the aggregate is equivalent"
+        0.25, description="how large a difference may be on any environment where the aggregate is equivalent"
     )
     yardstick: Yardstick | None = Field(None, description="what scores are normalised by")
     variants: dict[str, Variant] = Field(min_length=1)
@@ -148,13 +149,13 @@ class Suite(BaseModel):
     )
     tuning: Tuning | None = Field(None, description="what is tuned before it is compared, and how")
     at_best: dict[Name, Name] = Field(
-        {}, description="of each variant that was tuned, the one at its own best; not declared, but chosen"
+        {}, description="by tuned variant, the variant at its own best; not declared, but chosen"
     )
     looks: tuple[Annotated[int, Field(strict=True, ge=MINIMUM_OF_A_LOOK)], ...] = Field(
-        (), description="numbers of seeds at which it is asked whether the first question is decided"
+        (), description="numbers of seeds at which the first question may be decided"
     )
     findings: dict[Name, Text] = Field(
-        {}, description="what others found of what a variant does, in words, by variant"
+        {}, description="what others found about a variant, in words, by variant"
     )
     only: tuple[Text, ...] = Field((), description="globs on variant/environment; empty for every cell")
 
@@ -250,9 +251,10 @@ class Suite(BaseModel):
 
     @property
     def scale(self) -> Yardstick:
-        """The yardstick of the suite; where it declares none that of its algorithms.
+        """The yardstick of the suite or, where it declares none, that of its algorithms.
 
-        With on-policy and off-policy algorithms together it is the higher one, of the off-policy ones.
+        Where on-policy and off-policy algorithms are together, it is the higher one, that of the off-policy
+        ones.
         """
         if self.yardstick is not None:
             return self.yardstick
@@ -293,7 +295,7 @@ class Suite(BaseModel):
         return (own.id, own.settings) if own else (environment, {})
 
     def tuning_cells(self) -> tuple[Cell, ...]:
-        """The cells of the tuning, none without one: a variant at one point of the grid is a cell's name."""
+        """The cells of the tuning, none without one. Each is named after a variant at a point of the grid."""
         return candidates.cells(self)
 
     def specs(
@@ -321,9 +323,9 @@ class Suite(BaseModel):
         )
 
     def check_rollouts(self) -> None:
-        """Raise InputError where not even one rollout fits into a run: it would take more steps than asked.
+        """Raise InputError where not even one rollout fits into a run, which would exceed its steps.
 
-        Asked before training: what was trained before this was refused can still be reported.
+        Checked before training only: runs from before this check can still be reported.
         """
         tried = candidates.candidates(self)
         for name, environment in self.pairs():
@@ -368,11 +370,11 @@ class Suite(BaseModel):
             raise from_validation(error, Suite) from None
 
     def smoke(self) -> "Suite":
-        """The same cells in seconds each: whether all of it runs, and nothing about what it shows.
+        """The same cells in seconds each: to see whether all of it runs, and nothing about its results.
 
         Two seeds, 4096 steps, two evaluations of one episode; a longer rollout is cut to those steps. Where a
-        variant is off-policy, 512 steps, and a longer warm-up is cut to half of them. What is tuned has one
-        seed. The name is another too, so that its report does not lie in the place of the suite's own.
+        variant is off-policy, 512 steps, and a longer warm-up is cut to half of them. A tuning has one seed.
+        The name differs too, so that its report does not take the place of the suite's own.
         """
         off_policy = any(facts(variant).replay for variant in self.variants.values())
         most = SMOKE_STEPS_OFF_POLICY if off_policy else SMOKE_STEPS
@@ -394,10 +396,10 @@ class Suite(BaseModel):
     def restricted(
         self, seeds: str | None = None, steps: int | None = None, only: str | None = None
     ) -> "Suite":
-        """The same suite with other seeds, other steps or some of its cells; None leaves as declared.
+        """The same suite with other seeds, other steps or some of its cells; None leaves it as declared.
 
         `seeds`: "10" for 0 to 9, "3:5" for 3 and 4. `only`: globs on "variant/environment", separated by
-        commas; one without a slash is a variant. Raises InputError, also for a glob that matches no cell.
+        commas; one without a slash is for variants. Raises InputError, also for a glob that matches no cell.
         """
         changes: dict[str, Any] = {}
         if seeds is not None:
@@ -419,7 +421,7 @@ class Suite(BaseModel):
         for glob in globs:
             if not any(_matches(glob, *cell) for cell in cells):
                 raise InputError(f"only = {glob!r}: no such cell{nearest(glob, map('/'.join, cells))}")
-        # A suite that is restricted already stays so: its cells are what both allow.
+        # A suite that is already restricted stays so: its cells are those that both allow.
         return (
             tuple(f"{v}/{e}" for v, e in cells if any(_matches(g, v, e) for g in globs))
             if self.only
@@ -464,7 +466,7 @@ def load_suite(name_or_path: str) -> Suite:
 
 
 def toml_of(name_or_path: str) -> str:
-    """The text that declares the suite which `load_suite` loads under this name."""
+    """The TOML of the suite that `load_suite` loads under this name."""
     shipped = SHIPPED / f"{name_or_path}.toml"
     return (shipped if name_or_path in suite_names() else Path(name_or_path)).read_text(encoding="utf-8")
 
@@ -496,7 +498,7 @@ def loads(text: str, where: str) -> Suite:
 def suite(document: dict[str, Any]) -> Suite:
     """The suite that a parsed TOML document declares: a table `suite` and a table `variants`.
 
-    With `[suite.design]` the variants are those of the design, and any others beside it.
+    With `[suite.design]` the variants are those of the design, and any others declared beside it.
     """
     for key in document:
         if key not in ("suite", "variants"):
@@ -523,7 +525,7 @@ def suite(document: dict[str, Any]) -> Suite:
                 field = dotted("variants", name, "environments", environment)
                 raise InputError(f"{field}: not an environment of the suite{nearest(environment, known)}")
     if header.get("compare") or header.get("baseline"):
-        # What is to be compared is a question, and the first: it need not be named twice.
+        # A declared comparison is a question, and the first one: it need not be named again.
         asked = header.get("questions", [])
         header = {**header, "questions": asked if "comparison" in asked else ["comparison", *asked]}
     if "tuning" in header:

@@ -11,7 +11,7 @@ from matters.suites.variant import Variant, changed
 
 
 class Point(BaseModel):
-    """One variant of a sweep: the one whose line it is on, and its value of the setting."""
+    """One variant of a sweep: the variant whose line it is on, and its value of the setting."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -32,9 +32,9 @@ class Sweep(BaseModel):
 def sweep(
     variants: Mapping[str, Variant], setting: str, values: Sequence[Any], field: str
 ) -> tuple[Sweep, dict[str, Variant]]:
-    """A line for each of the variants: itself, at its own value, and a variant more for each other value.
+    """A line for each of the variants: itself, at its own value, and one more variant for each other value.
 
-    Raises InputError that begins with `field`, for a setting that one of them has not, or a value that it
+    Raises InputError that begins with `field`, for a setting that one of them lacks, or a value that it
     refuses.
     """
     points, made = [], {}

@@ -1,13 +1,13 @@
 """What a suite tunes before it compares: `[suite.tuning]`.
 
     [suite.tuning]
-    learning_rate = [1e-4, 3e-4, 1e-3]     # any settings, by their names; of several, every combination
-    seeds = 3                              # 2000 to 2002; or a list. Never those of the comparison
-    rule = "mean"                          # one choice per variant; "per-environment": one on each
+    learning_rate = [1e-4, 3e-4, 1e-3]     # any settings, by name; with several, every combination
+    seeds = 3                              # 2000 to 2002; or a list; never those of the comparison
+    rule = "mean"                          # one choice per variant; "per-environment": one for each
     variants = ["ppo", "ppo-m"]            # by default every variant that has one of the settings
 
-A detail may matter only because the other settings were chosen with it: Engstrom et al. 2020 took for each
-configuration the best of a grid of learning rates. So each variant is tried at each value on seeds that the
+A detail may matter only because the other settings were chosen with it: Engstrom et al. 2020 took the best of
+a grid of learning rates for each configuration. So each variant is tried at each value on seeds that the
 comparison never sees, and the suite is answered twice, at equal settings and each variant at its own best.
 """
 
@@ -23,10 +23,10 @@ from matters.suites.spec import MAX_SEED, flat
 from matters.suites.variant import Name, Variant
 
 FIRST_SEED = 2000
-"""Where seeds of tuning begin that are given by their number."""
+"""The first seed of a tuning whose seeds are given as a number."""
 
 AT_BEST = "-at-best"
-"""What the name of a variant at its own best ends in."""
+"""How the name of a variant at its own best ends."""
 
 Rule = Literal["mean", "per-environment"]
 
@@ -115,5 +115,5 @@ class Candidate:
 
     @property
     def label(self) -> str:
-        """What tables and progress call it."""
+        """Its name in tables and in progress."""
         return f"{self.of}@{','.join(f'{name}={value}' for name, value in self.values.items())}"

@@ -25,7 +25,7 @@ def rules_by_name() -> dict[str, str]:
 
 
 def twin_of(chosen: Variant) -> Twin | None:
-    """What its algorithm has for a reference; None for a reference itself and for a variant that departs from
+    """The twin of its algorithm; None for a reference itself and for a variant that departs from
     the reference, on whatever environment, in a setting that the reference does not have.
     """
     twin = facts(chosen).twin
@@ -38,9 +38,9 @@ def twin_of(chosen: Variant) -> Twin | None:
 
 
 def differences(ours: Variant, reference: Variant) -> tuple[str, ...] | None:
-    """The settings, as ours names them where it has them, that keep the two from being twins.
+    """The settings that keep the two from being twins, under our names where we have them.
 
-    None if they could not be twins whatever the values of settings that both have.
+    None if they could not be twins whatever the values of the settings that both have.
     """
     twin = twin_of(ours)
     if twin is None or twin.reference != reference.algorithm:
@@ -55,7 +55,7 @@ def differences(ours: Variant, reference: Variant) -> tuple[str, ...] | None:
 
 
 def _configs(ours: Variant, reference: Variant) -> list[tuple[Any, Any]]:
-    """Both configs, wherever either has one of its own."""
+    """Pairs of both configs: the general ones, and those on each environment where either has its own."""
     places = dict.fromkeys((*ours.environments, *reference.environments))
     return [(ours.config, reference.config), *((ours.on(place), reference.on(place)) for place in places)]
 

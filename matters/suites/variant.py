@@ -39,11 +39,11 @@ RELEASED = "-released"
 def variant(name: str, table: object) -> Variant:
     """The variant that a TOML table declares: `algorithm`, optional `preset`, optional `config` over it.
 
-    A table `environments` has, by environment, what is set over all that there alone. A released preset has
-    such settings from its source. Without `preset` it is the preset named like the algorithm, or the first of
-    a module of one's own. As TOML has no null, `false` switches off a field that is otherwise a number or a
-    word. Raises InputError that names the field by its dots, also for a setting that the others leave without
-    effect, and for a released preset's name on something else.
+    A table `environments` has, by environment, what is set over all of that on this environment alone. A
+    released preset has such settings from its source. Without `preset`, the preset named like the algorithm
+    is used, or the first of a user's own module. As TOML has no null, `false` switches off a field that is
+    otherwise a number or a word. Raises an InputError with the field's dotted name, also for a setting that
+    the others leave without effect, and for a released preset's name on something else.
     """
     field = dotted("variants", name)
     keys = _table(field, table)
@@ -83,19 +83,19 @@ def variant(name: str, table: object) -> Variant:
 
 
 def named(field: str, value: object) -> tuple[str, OnPolicy | OffPolicy | Reference]:
-    """An algorithm of the table, or a module of one's own by its path. Raises InputError."""
+    """An algorithm of the table, or a user's own module by its path. Raises InputError."""
     own = isinstance(value, str) and value not in algorithms.ALGORITHMS and bool(set(".:") & set(value))
     name = str(value) if own else _choice(field, value, algorithms.ALGORITHMS)
     try:
         return name, algorithms.load(name)
-    except Exception as error:  # whatever importing somebody's own module raises
+    except Exception as error:  # whatever importing a user's module raises
         if not own:
             raise
         raise InputError(f"{field} = {name!r}: cannot be used: {type(error).__name__}: {error}") from None
 
 
 def facts(chosen: Variant) -> Facts:
-    """What its algorithm is."""
+    """The facts of its algorithm."""
     return algorithms.load(chosen.algorithm).FACTS
 
 
@@ -107,13 +107,13 @@ def without_effect(algorithm: str, config: BaseModel) -> set[str]:
 
 
 def rollout(chosen: Variant, environment: str) -> tuple[str, int]:
-    """The setting that says how long a rollout is, and the steps of one; without rollouts none, and 1."""
+    """The setting that says how long a rollout is, and the steps of one; "" and 1 without rollouts."""
     known = facts(chosen)
     return known.rollout[0] if known.rollout else "", known.rollout_steps(chosen.on(environment))
 
 
 def shortened(chosen: Variant, steps: int) -> Variant:
-    """The variant with rollouts of at most `steps` steps, all environments counted, or a warm-up of half."""
+    """The variant with rollouts of at most `steps` steps over all environments, or a warm-up of half."""
     field, known = dotted("variants", chosen.name, "config"), facts(chosen)
 
     def cut(config: BaseModel) -> BaseModel:
@@ -170,11 +170,11 @@ def merged(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any
 
 
 def _overlaid(start: BaseModel, changes: Mapping[str, Any], field: str) -> BaseModel:
-    """A new config of the same model: `start` with `changes` over it, validated from the ground."""
+    """A new config of the same model: `start` with `changes` over it, validated from scratch."""
     model = type(start)
     values = _off_as_none(model, merged(start.model_dump(mode="json"), changes))
     try:
-        # By way of JSON because strict validation of JSON knows that a list may be a tuple and 1 a float,
+        # Through JSON, because strict validation of JSON knows that a list may be a tuple and 1 a float,
         # but takes neither "1" for a number nor true for 1.
         return model.model_validate_json(json.dumps(values), strict=True)
     except ValidationError as error:
@@ -222,7 +222,7 @@ def _choice(field: str, value: object, valid: Mapping[str, Any]) -> str:
 
 
 def _refuse_idle(field: str, changes: Mapping[str, Any], config: BaseModel, implementation: Any) -> None:
-    """Refuse a setting that contradicts the others: one that they leave without effect, unless it is off."""
+    """Refuse a setting that the others contradict: one that they leave without effect, unless it is off."""
     conditions = {} if implementation.KIND == "reference" else implementation.NO_EFFECT
     for name, value in _leaves(changes):
         when = conditions.get(name)
@@ -231,7 +231,7 @@ def _refuse_idle(field: str, changes: Mapping[str, Any], config: BaseModel, impl
 
 
 def _leaves(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """What a nested table sets, each by its dotted name."""
+    """The values that a nested table sets, each by its dotted name."""
     for key, value in values.items():
         if isinstance(value, Mapping):
             yield from _leaves(value, f"{prefix}{key}.")

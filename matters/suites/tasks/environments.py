@@ -1,4 +1,4 @@
-"""The environments: how one is made, and what is checked of it before anything runs."""
+"""The environments: how one is made, and what is checked before anything runs."""
 
 import sys
 from collections.abc import Iterator, Mapping
@@ -19,9 +19,9 @@ probes.register()
 
 
 def make(environment_id: str, settings: Mapping[str, Any] | None = None) -> gymnasium.Env[Any, Any]:
-    """Make an environment, without the message that MuJoCo has for the authors of Gymnasium's models.
+    """Make an environment, without the message that MuJoCo addresses to the authors of Gymnasium's models.
 
-    `settings` is how it differs from what its id alone makes (`settings.Own.settings`).
+    `settings` says how it differs from what its id alone makes (`settings.Own.settings`).
     """
     chosen = settings or {}
     with _without_known_deprecation():
@@ -70,8 +70,8 @@ def check(environment_id: str, settings: Mapping[str, Any] | None = None) -> Non
 def objection(environment_id: str, settings: Mapping[str, Any] | None = None) -> str | None:
     """Why an environment cannot be run; None if it can.
 
-    What is in ENVIRONMENTS is not made. Any other of Gymnasium's registry, `module:Name-v0` of a module that
-    registers its own, and what has settings, is made once, to see its spaces and its time limit.
+    An environment in ENVIRONMENTS is not made. Any other in Gymnasium's registry, any `module:Name-v0` of a
+    module that registers its own, and any with settings is made once, to see its spaces and its time limit.
     """
     if environment_id in ENVIRONMENTS and not settings:
         return None
@@ -97,7 +97,7 @@ def objection(environment_id: str, settings: Mapping[str, Any] | None = None) ->
 
 
 def bounded(environment_id: str, settings: Mapping[str, Any] | None = None) -> bool:
-    """Whether every action has a lower and an upper bound. All in ENVIRONMENTS have; others are made once."""
+    """Whether every action has a lower and an upper bound. All in ENVIRONMENTS do; others are made once."""
     if environment_id in ENVIRONMENTS and not settings:
         return True
     env = make(environment_id, settings)

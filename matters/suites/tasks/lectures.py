@@ -2,8 +2,8 @@
 
 The linear-quadratic regulator with a Gaussian policy, on which the vanilla gradient spends its exploration
 before the gain is right (Kakade 2002; Peters and Schaal 2008), and Kakade's chain of two states, on which it
-climbs to the poorer state's plateau first (Kakade 2002; Bagnell and Schneider 2003). What is exact about a
-policy is a pure function here; beside it stands the problem as an environment, registered with Gymnasium as
+climbs to the poorer state's plateau first (Kakade 2002; Bagnell and Schneider 2003). Each exact quantity of a
+policy is a pure function; beside these stands the problem as an environment, registered with Gymnasium as
 `lecture/LQR-v0` and `lecture/Chain-v0` when `tasks.environments` is imported. The numbers of the regulator
 are chosen here, after the examples in those papers.
 
@@ -112,7 +112,7 @@ def _discounted_squares(gain: float, sigma: float, discount: float) -> float:
 
 
 class Regulator(gymnasium.Env[Observation, Action]):
-    """The regulator: observe s, act a, earn -(Q s² + R a²). Its state is `state` and `np_random`.
+    """The regulator: observe s, act a, earn -(Q s² + R a²). Its whole state is `state` and `np_random`.
 
     An action beyond the bounds is taken as it is, so that the exact answers hold for an unclipped Gaussian.
     """
@@ -137,7 +137,7 @@ class Regulator(gymnasium.Env[Observation, Action]):
         return np.array([self.state]), reward, False, False, {}
 
 
-# ---- Kakade's chain of two states: staying pays 1 in the first and 2 in the second, going pays nothing
+# ---- Kakade's chain of two states: staying earns 1 in the first and 2 in the second, going earns nothing
 
 PAY = (1.0, 2.0)
 
@@ -152,7 +152,7 @@ def chain_return(theta: ArrayLike) -> float:
 
 
 def chain_gradient(theta: ArrayLike) -> Vector:
-    """∇J [2]: ρ(s) π(stay|s) π(go|s) A(s), A(s) by how much staying once is worth more than going once.
+    """∇J [2]: ρ(s) π(stay|s) π(go|s) A(s), A(s) being how much more staying once is worth than going once.
 
     Sutton et al. 2000, theorem 1, for the average reward. The bias h solves h(s) + J = E[r + h(s')].
     """

@@ -19,13 +19,13 @@ from matters.suites.tasks.native_task import Task
 TASKS: dict[str, Task] = ARMS | HUMANOIDS | PENDULUMS | RUNNERS
 
 SHOWN: set[tuple[str, str]] = {("1.4.0", "4.0.0")}
-"""Versions of Gymnasium and MuJoCo with which all tasks were seen to be equal: `nox -s native`."""
+"""Versions of Gymnasium and MuJoCo with which all tasks were found to be equal: `nox -s native`."""
 
 
 def native(environment_id: str, settings: Mapping[str, Any] | None = None) -> Task | None:
     """The task that may be stepped natively under this id; None if it goes through Gymnasium.
 
-    With settings of any kind, by which it differs from what its id alone makes, it does.
+    With settings of any kind, which make it differ from what its id alone makes, it goes through Gymnasium.
     """
     task, registered = TASKS.get(environment_id), gymnasium.registry.get(environment_id)
     if task is None or registered is None or settings:

@@ -30,7 +30,7 @@ def reacher_start(generator: np.random.Generator, qpos: Numbers, qvel: Numbers) 
 
 
 def reacher_reads(data: Any) -> dict[str, Numbers]:
-    """The places of fingertip and target, as MuJoCo last computed them in the step's last substep."""
+    """The positions of fingertip and target, as MuJoCo last computed them in the step's last substep."""
     return {"fingertip": data.body("fingertip").xpos, "target": data.body("target").xpos}
 
 
@@ -67,19 +67,19 @@ def pusher_start(generator: np.random.Generator, qpos: Numbers, qvel: Numbers) -
 
 
 def pusher_reads(data: Any) -> dict[str, Numbers]:
-    """The places of arm, object and goal, as MuJoCo last computed them in the step's last substep."""
+    """The positions of arm, object and goal, as MuJoCo last computed them in the step's last substep."""
     return {name: data.body(name).xpos for name in ("tips_arm", "object", "goal")}
 
 
 def pusher_observation(seen: Seen) -> Numbers:
-    """The arm's positions and velocities, and the three places."""
+    """The arm's joint positions and velocities, and the three positions."""
     return np.concatenate(
         (seen["qpos"][:, :7], seen["qvel"][:, :7], seen["tips_arm"], seen["object"], seen["goal"]), 1
     )
 
 
 def pusher_outcome(before: Seen, action: Action, after: Seen, physics: Physics) -> tuple[Numbers, Flags]:  # noqa: ARG001
-    """Minus the object's distance to the goal, a half of that to the arm, and 0.1 of the action's squares."""
+    """Minus the object's distance to the goal, half of that to the arm, and 0.1 of the action's squares."""
     far = -length(after["object"] - after["goal"])
     return far - 0.1 * squares(action) - 0.5 * length(after["object"] - after["tips_arm"]), never(after)
 

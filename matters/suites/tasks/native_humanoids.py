@@ -28,12 +28,12 @@ def reads(data: Any) -> dict[str, Numbers]:
 
 
 def humanoid_reads(data: Any) -> dict[str, Numbers]:
-    """Besides, the bodies' centres of mass, as MuJoCo last computed them in the step's last substep."""
+    """The same, and the bodies' centres of mass, as MuJoCo last computed them in the step's last substep."""
     return reads(data) | {"xipos": data.xipos}
 
 
 def observation(seen: Seen) -> Numbers:
-    """All but x and y, and what is read of the bodies; the world is none of them."""
+    """All but x and y, and what is read of the bodies; the world is not one of them."""
     count = len(seen["qpos"])
     return np.concatenate(
         (
@@ -48,14 +48,14 @@ def observation(seen: Seen) -> Numbers:
 
 
 def centre_of_mass(seen: Seen, physics: Physics) -> Numbers:
-    """Where it is along x [M]."""
+    """The position of the centre of mass along x [M]."""
     moments: Numbers = np.einsum("b,mbj->mj", physics.mass, seen["xipos"])
     centre: Numbers = moments[:, 0] / physics.mass.sum()
     return centre
 
 
 def contact_cost(seen: Seen) -> Numbers:
-    """Weighted squares of the contact forces, the world's included, at most 10."""
+    """Weighted squares of the contact forces, the world's included, capped at 10."""
     return np.minimum(5e-7 * squares(seen["cfrc_ext"].reshape(len(seen["qpos"]), -1)), 10)
 
 

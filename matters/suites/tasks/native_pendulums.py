@@ -28,7 +28,7 @@ def pendulum_outcome(before: Seen, action: Action, after: Seen, physics: Physics
 
 
 def double_pendulum_reads(data: Any) -> dict[str, Numbers]:
-    """The tip's place, as MuJoCo last computed it in the step's last substep, and constraint forces."""
+    """The tip's position, as MuJoCo last computed it in the step's last substep, and constraint forces."""
     return {"tip": data.site_xpos[0], "qfrc_constraint": data.qfrc_constraint}
 
 
@@ -61,7 +61,7 @@ def double_pendulum_outcome(
 
 
 def _squared(x: Numbers) -> Numbers:
-    """x² as the C library's pow has it, whose last bit is in one of a thousand cases not that of x · x."""
+    """x² as the C library's pow computes it: in one case in a thousand its last bit is not that of x · x."""
     return np.array([number**2 for number in x.tolist()])
 
 

@@ -76,7 +76,7 @@ def walker2d_outcome(before: Seen, action: Action, after: Seen, physics: Physics
 
 
 def ant_reads(data: Any) -> dict[str, Numbers]:
-    """The torso's place, as MuJoCo last computed it in the step's last substep, and the contact forces."""
+    """The torso's position, as MuJoCo last computed it in the step's last substep, and the contact forces."""
     return {"torso": data.xpos[1], "cfrc_ext": data.cfrc_ext}
 
 
@@ -87,7 +87,8 @@ def ant_observation(seen: Seen) -> Numbers:
 
 
 def ant_outcome(before: Seen, action: Action, after: Seen, physics: Physics) -> tuple[Numbers, Flags]:
-    """1 for health and the torso's velocity along x, less the costs of action and clipped contact forces.
+    """1 for being healthy and the torso's velocity along x, less the costs of action and clipped contact
+    forces.
 
     It is healthy between heights of 0.2 and 1 while all positions and velocities are finite.
     """

@@ -14,11 +14,12 @@ from numpy.typing import NDArray
 Numbers = NDArray[np.float64]
 Flags = NDArray[np.bool_]
 Action = NDArray[np.floating]
-"""[M, A] in the precision in which it was given: the cost of a single-precision action is summed in that."""
+"""[M, A] in the precision in which it was given: the cost of a single-precision action is summed in single
+precision."""
 
 Seen = Mapping[str, Numbers]
 """What is read of the simulations by name, each [M, ...]: `qpos`, `qvel`, `state`, which is both in one row,
-and what the task names besides."""
+and what else the task names."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,7 @@ class Task:
     """The observations [M, O], in double precision; they may be a view of what was read."""
     outcome: Outcome
     reads: Callable[[Any], dict[str, Numbers]] = nothing_else
-    """By name, the views into one MjData that are read besides `qpos` and `qvel`."""
+    """By name, the views into an MjData that are read besides `qpos` and `qvel`."""
     contact_forces: bool = False
     """Whether `cfrc_ext` is read, which MuJoCo computes only when asked to (mj_rnePostConstraint)."""
 
@@ -92,6 +93,6 @@ def squares(x: NDArray[Any]) -> NDArray[Any]:
 
 
 def length(vector: Numbers) -> Numbers:
-    """The Euclidean norm of each row [M, n], by the product that `numpy.linalg.norm` takes of one vector."""
+    """The Euclidean norm of each row [M, n], by the product that `numpy.linalg.norm` uses for one vector."""
     norm: Numbers = np.sqrt(np.vecdot(vector, vector))
     return norm

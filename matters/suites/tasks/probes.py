@@ -119,7 +119,8 @@ class Probe(gymnasium.Env[Observation, Action]):
         reward = self.task.reward(self.observation, float(action[0]))
         self.t += 1
         terminated = self.t == self.task.steps
-        # Nobody acts on a terminal observation: the last one again, within the space, and nothing drawn.
+        # Nobody acts on a terminal observation: so it is the last one again, within the space, and nothing is
+        # drawn.
         observation = np.array([self.observation]) if terminated else self._observe()
         return observation, reward, terminated, False, {}
 

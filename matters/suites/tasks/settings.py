@@ -1,6 +1,6 @@
 """An environment that is not just an id: arguments, wrappers, a time limit, and constants of its own.
 
-In a suite it stands as a table in place of the id:
+In a suite a table stands in place of the id:
 
     environments = [
         "Hopper-v5",
@@ -29,19 +29,19 @@ def _importable(path: str) -> str:
 
 
 class Own(BaseModel):
-    """An environment of one's own, or a known one with something changed."""
+    """A user's own environment, or a known one with something changed."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
     id: str = Field(min_length=1, description="as `gymnasium.make` takes it; `module:Name-v0` imports module")
     name: str = Field("", description="what pages call it; by default its id, unless something is changed")
     kwargs: Annotated[dict[str, Any], BeforeValidator(lambda value: json_value(value, "kwargs"))] = Field(
-        {}, description="what `gymnasium.make` hands to its constructor"
+        {}, description="what `gymnasium.make` passes to its constructor"
     )
     wrappers: Annotated[tuple[Annotated[str, AfterValidator(_importable)], ...], BeforeValidator(tuple)] = (
         Field((), description="`module:Class`, called with the environment, the first innermost")
     )
-    max_episode_steps: int | None = Field(None, gt=0, description="its time limit, in place of its own")
+    max_episode_steps: int | None = Field(None, gt=0, description="the time limit, in place of its own")
     random: float | None = Field(None, allow_inf_nan=False, description="what uniform actions reach")
     reference: float | None = Field(None, allow_inf_nan=False, description="what a known agent reaches")
     source: str = Field("", description="where the two constants come from")
@@ -69,7 +69,7 @@ class Own(BaseModel):
 
     @property
     def called(self) -> str:
-        """The name that it has on pages and in tables."""
+        """Its name on pages and in tables."""
         return self.name or self.id
 
     @property
@@ -89,7 +89,7 @@ class Own(BaseModel):
 
 
 def modules(environment_id: str, settings: Mapping[str, Any]) -> tuple[str, ...]:
-    """The modules of somebody's own that an environment is made from, sorted."""
+    """The users' own modules that an environment is made from, sorted."""
     paths = [environment_id, *settings.get("wrappers", ())]
     return tuple(sorted({path.partition(":")[0] for path in paths if ":" in path}))
 

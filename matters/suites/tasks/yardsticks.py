@@ -1,9 +1,9 @@
 """The constants that normalise returns: what random actions and known agents reach on each task.
 
-Scores are normalised as (R - random) / (yardstick - random). There are two yardsticks, what PPO and what the
-best off-policy algorithm reach after a million steps; a suite says which. Both constants are frozen here,
-with their source and standard error; they never come from the runs that are compared. A task without a
-yardstick can be run and shown, but not pooled with others.
+Scores are normalised as (R - random) / (yardstick - random). There are two yardsticks: what PPO reaches after
+a million steps, and what the best off-policy algorithm does; a suite says which it uses. Both constants are
+frozen here, with their source and standard error; they never come from the runs that are compared. A task
+without a yardstick can be run and shown, but not pooled with others.
 """
 
 from dataclasses import dataclass
@@ -56,8 +56,8 @@ class Environment:
     """What is known of an environment without making it. `horizon`: steps after which it is cut.
 
     `ceiling` is the largest possible return, where there is one; such a task has an absolute `margin` of
-    equivalence in return, for all competent runs sit in the last few per cent below the ceiling. `budgets` is
-    what a reference has reached after fewer steps than a yardstick's million. Raises ValueError for a
+    equivalence in return, since all competent runs lie in the last few per cent below the ceiling. `budgets`
+    is what a reference reached after fewer steps than a yardstick's million. Raises ValueError for a
     yardstick that is not above `random`: differences would change their sign.
     """
 
