@@ -1,4 +1,4 @@
-"""Reports in a real browser: `python -m testing.check_pages PAGE…`, or without a page planted ones.
+"""Reports in a real browser: `python -m testing.check_pages PAGE…`, or, without a page, planted ones.
 
 Opens each page in headless Chromium at a laptop's, a desktop's and a phone's width, light and dark, folded
 and unfolded, and on paper. It names what is wider than the window, texts of a figure that lie over each
@@ -96,7 +96,7 @@ class Browser:
             self.events.append(found)
 
     def wait(self, method: str) -> None:
-        """Until an event of this name has come."""
+        """Wait until an event of this name has come."""
         while not any(event.get("method") == method for event in self.events):
             self.events.append(self.receive())
 
@@ -124,7 +124,7 @@ def browser() -> Iterator[Browser]:
     ours_in, theirs_out = os.pipe()
 
     def at_three_and_four() -> None:
-        # Where --remote-debugging-pipe looks; by way of high numbers, as either may be in the other's place.
+        # Where --remote-debugging-pipe looks; by way of high numbers, as either may hold the other's place.
         for target, source in ((3, os.dup2(theirs_in, 103)), (4, os.dup2(theirs_out, 104))):
             os.dup2(source, target)
 
@@ -151,7 +151,7 @@ def browser() -> Iterator[Browser]:
 
 
 def check(opened: Browser, page: Path, pictures: Path | None) -> list[str]:
-    """What is wrong with a page, a line each."""
+    """What is wrong with a page, one line each."""
     address = page.resolve().as_uri()
     wrong = []
     for size, (width, height) in SIZES.items():

@@ -5,7 +5,7 @@
 Ray: three nodes of one core, one of which is taken away in the middle. SLURM: `slurmctld` and two `slurmd`
 on loopback, with `munge` (Debian's packages `slurmctld slurmd munge`; as root), a job cancelled and one
 requeued in the middle. Each suite has to come to its end with the digests of the local run and the
-bytes of its report. What is not installed is said.
+bytes of its report. What is not installed is named.
 """
 
 import argparse
@@ -53,19 +53,19 @@ config = {{ n_steps = 500, batch_size = 100 }}
 
 
 def command(suite: Path, store: Path, *options: str) -> list[str]:
-    """What is typed."""
+    """The command that is typed."""
     return [sys.executable, "-m", "matters", "run", str(suite), "--store", str(store), *options]
 
 
 def digests(suite: Path, store: Path) -> dict[str, str | None]:
-    """Of every run of the suite."""
+    """The digest of every run of the suite."""
     opened = Store.open(store)
     specs = [spec for cell in load_suite(str(suite)).cells() for spec in cell.specs]
     return {spec.run_id: opened.status(spec.run_id).digest for spec in specs}
 
 
 def wait_until(condition: Callable[[], bool], what: str, seconds: float = 300.0) -> None:
-    """Wait for it. Exits with a line where it does not come."""
+    """Wait for a condition. Exits with one line where it does not come true."""
     end = time.monotonic() + seconds
     while not condition():
         if time.monotonic() > end:

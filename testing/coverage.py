@@ -1,6 +1,6 @@
 """How often intervals cover and tests err, simulated: runs from laws that are known, judged as pages judge.
 
-`testing.measure_coverage` writes the tables of it.
+`testing.measure_coverage` writes its tables.
 """
 
 import math
@@ -45,11 +45,11 @@ class Law:
     shifts: Mapping[int, tuple[float, ...]] = field(default_factory=lambda: {n: (0.0,) * n for n in range(7)})
 
     def draw(self, rng: np.random.Generator, replicates: int, environments: int, seeds: int) -> list[Array]:
-        """Scores [replicates, seeds], one array an environment."""
+        """Scores [replicates, seeds], one array per environment."""
         return self._scores([rng.random((replicates, seeds)) for _ in range(environments)])
 
     def truth(self, metric: str, environments: int) -> float:
-        """What the metric is of endlessly many runs."""
+        """The metric of infinitely many runs."""
         return float(METRICS[metric](self._scores([_evenly()] * environments)))
 
     def deviation(self) -> float:
@@ -175,12 +175,12 @@ def seen(law: Law, seeds: int, gap: float, replicates: int = TESTS) -> float:
 PAGES = 10_000  # simulated studies per line of the tables of whole pages
 MARGIN, GATE = 0.10, 0.25  # of the suites
 PPO_SPREADS = (0.355, 0.149, 0.146)
-"""Of PPO's runs on Hopper, Walker2d and HalfCheetah after 1M steps, in yardsticks. Source: XuanCe's runs."""
+"""Spreads of PPO's runs on Hopper, Walker2d, HalfCheetah after 1M steps, in yardsticks. Source: XuanCe."""
 
 
 @dataclass(frozen=True)
 class PageRates:
-    """How often a page of one pair says what: in its headline, and of any environment."""
+    """How often a page about one pair gives each word: in its headline, and on any environment."""
 
     different: float
     equivalent: float
@@ -200,7 +200,7 @@ def page_rates(
     """Simulated studies of two variants whose true means are `gaps` apart, judged by the rules of the pages.
 
     `deviations` are those of the first variant's runs, one per environment, in normalised score; the second's
-    are `ratio` times as large. All has been learnt, and there is room. *Both* counts as different and
+    are `ratio` times as large. Everything has been learnt, and there is room. *Both* counts as different and
     equivalent.
     """
     rng = generator("coverage", "page", law.title, str((seeds, gaps, deviations, ratio)))
@@ -249,7 +249,7 @@ def page_rates(
 
 @dataclass(frozen=True)
 class LookRates:
-    """How often a study until decided says what in its headline, and how many seeds it takes on average."""
+    """How often a study until decided gives each word in its headline, and its mean number of seeds."""
 
     different: float
     equivalent: float

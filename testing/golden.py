@@ -36,7 +36,7 @@ SHORT: dict[str, Any] = {
     "horizon": 72, "epochs": 2, "minibatch_size": 32, "value_minibatch_size": 32, "value_epochs": 1,
     "value_steps": 2, "most_steps": 20, "cg_steps": 5, "warmup": 40, "batch_size": 32, "buffer_size": 100,
 }  # fmt: skip
-"""Settings that make a run short, of those that a rule has. The last minibatch is smaller than the others."""
+"""Settings that make a run short, where a rule has them. The last minibatch is smaller than the others."""
 
 SMALL_POLICY = {"npg": [4]}
 """Hidden layers so small that its system is factored."""
@@ -94,7 +94,7 @@ def _bytes(x: Any) -> bytes:
 
 
 def _numbers(*shape: int, dtype: Any = np.float32) -> np.ndarray:
-    """In about ±6, without a generator: they must be the same whatever a component does."""
+    """Numbers in about ±6, without a generator: they must be the same whatever a component does."""
     size = math.prod(shape)
     drawn = (np.arange(size, dtype=np.uint64) * np.uint64(2654435761) + np.uint64(12345)) % np.uint64(2**24)
     return ((drawn.astype(np.float64) / 2**24 - 0.5) * 12).astype(dtype).reshape(shape)
@@ -104,7 +104,7 @@ SHAPES = (
     (1, 17, 64), (1, 64, 64), (1, 376, 256), (32, 11, 64), (64, 17, 64), (64, 64, 64), (64, 64, 6),
     (64, 64, 1), (100, 400, 300), (256, 23, 256), (256, 256, 256), (256, 256, 1), (2048, 17, 64),
 )  # fmt: skip
-"""Of products in acting and updates: rows, inner, columns."""
+"""Sizes of products in acting and updates: rows, inner, columns."""
 
 
 def _products(dtype: Any) -> Iterable[np.ndarray]:
@@ -254,7 +254,7 @@ def main() -> None:
     parser.add_argument("--write", action="store_true", help=f"keep them in {FILE.name}")
     asked = parser.parse_args()
     held = worker_environment(os.environ)
-    if held != dict(os.environ):  # libraries read it as they are loaded: start anew
+    if held != dict(os.environ):  # libraries read it when they are loaded: start anew
         os.execve(sys.executable, [sys.executable, "-m", "testing.golden", *sys.argv[1:]], held)
     used = in_use()
     if asked.write and not holds(used):

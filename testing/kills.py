@@ -104,7 +104,7 @@ def alive(pids: list[int]) -> bool:
 
 
 def outcome(suite: Path, store: Path) -> dict[str, str | None]:
-    """What has to come out: each run's digest, and that there is a page. Its bytes tell times."""
+    """What has to come out: each run's digest, and that there is a page, whose bytes depend on times."""
     opened = Store.open(store)
     found: dict[str, str | None] = {
         spec.run_id: opened.status(spec.run_id).digest

@@ -34,7 +34,7 @@ modules = {questions}
 """
 BESIDE_THE_ALGORITHMS = {"experience", "sources"}
 UNASKED = {"matters.reports.questions.imported"}
-"""A question that is there when a report shows imported runs."""
+"""A question that is added when a report shows imported runs."""
 
 
 def contracts() -> str:

@@ -61,7 +61,7 @@ def covered(law: Law, seeds: int, environments: int) -> Covered:
 
 
 def broken(found: Iterable[Covered]) -> list[str]:
-    """What a reader was promised and does not get, a line each: 95 ± 2 % under the normal law."""
+    """What a reader was promised and does not get, one line each: 95 ± 2 % under the normal law."""
     lines = []
     for one in found:
         if one.law is not NORMAL:
@@ -83,7 +83,7 @@ def share_text(share: float, replicates: int) -> str:
 
 
 def table(columns: Iterable[str], rows: Iterable[Iterable[object]]) -> str:
-    """A Markdown table with its columns to the right."""
+    """A Markdown table with its columns aligned to the right."""
     names = list(columns)
     lines = [names, ["---:"] * len(names), *rows]
     return "\n".join("| " + " | ".join(map(str, line)) + " |" for line in lines)
@@ -153,7 +153,7 @@ PAGE_SEEDS, SPREAD = (5, 10, 20, 40), 0.10
 
 
 def page_tables() -> dict[str, str]:
-    """What whole pages say of studies whose truth is known, by the name of the table in the text."""
+    """What whole pages say about studies whose truth is known, by the name of the table in the text."""
     laws = (NORMAL, *LAWS[3:])
     return {
         "alike": _alike(laws, 1.0),

@@ -19,7 +19,7 @@ from matters.suites.suite import Cell, load_suite
 
 
 class Nothing:
-    """An executor whose workers are done at once."""
+    """An executor whose workers are done immediately."""
 
     queues = True
 

@@ -3,7 +3,7 @@
 Ten environments are stepped by a policy that PPO has trained for a while, resets included. The same steps are
 then replayed from the same start by MuJoCo alone: controls, `mj_step`, a reset's `mj_forward`, and
 `mj_rnePostConstraint` where contact forces are read. What Python needs to replay them without MuJoCo is
-measured, too, and taken off. Both are measured in turn, in seconds of the processor's own.
+measured, too, and subtracted. Both are measured in turn, in processor seconds of this process.
 """
 
 import argparse
@@ -42,7 +42,7 @@ class Measured:
 
 
 def trained(environment: str, steps: int) -> Population:
-    """One seed of PPO with Stable-Baselines3's settings, trained for so many steps."""
+    """One seed of PPO with Stable-Baselines3's settings, trained for `steps` steps."""
     rule = load("ppo")
     training = begin(
         [

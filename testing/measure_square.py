@@ -69,7 +69,7 @@ def measure(environment: str, direction: str) -> str:
 
 
 def main(arguments: Sequence[str]) -> None:
-    """Print a line per environment and direction."""
+    """Print one line per environment and direction."""
     for environment in arguments or ENVIRONMENTS:
         for direction in ("gradient", "natural"):
             sys.stdout.write(f"{measure(environment, direction)}\n")

@@ -52,7 +52,7 @@ def placed(n: int, mean: float, sd: float) -> NDArray[np.float64]:
 
 
 def planted_variant(name: str) -> Any:
-    """The preset of that name, or something with a variant's name and algorithm alone."""
+    """The preset of that name, or something with only a variant's name and algorithm."""
     for algorithm in algorithms.ALGORITHMS:
         if name in algorithms.load(algorithm).PRESETS:
             return declared(name, {"algorithm": algorithm, "preset": name})
@@ -177,7 +177,7 @@ def _updates(rng: np.random.Generator, variant: str) -> list[dict[str, Any]]:
         {
             "step": (k + 1) * STEPS // UPDATES,
             "mean_kl": float(kl[k]),
-            # As with a reference that does not tell.
+            # As with a reference that does not record it.
             "max_ratio": float("nan") if variant.startswith("sb3-") else float(1 + 40 * kl[k]),
             "clip_fraction": float(6 * kl[k]),
         }

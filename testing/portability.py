@@ -29,7 +29,7 @@ DISGUISES: dict[str, dict[str, str]] = {
     "OPENBLAS_L2_SIZE=256": {"OPENBLAS_L2_SIZE": "256"},
     "two threads": dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "2"),
 }
-"""By what a caller set."""
+"""Environment variables, by what a caller set."""
 
 PROCESSORS = ("Haswell", "Skylake-Client", "EPYC-Milan")
 """QEMU's names. It has no AVX-512."""

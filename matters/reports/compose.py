@@ -29,10 +29,10 @@ from matters.reports.study.study import AGGREGATE, Study
 from matters.reports.study.time_to_threshold import arrivals
 
 MOST_NOTES = 6
-"""Of how files were read, on the page; the table of provenance has them all."""
+"""How many notes on how files were read the page shows; the table of provenance has them all."""
 
 Progress = Callable[[str, int, int], None]
-"""Told what comes next, and how many of how many parts are done."""
+"""Called with what comes next, and how many of how many parts are done."""
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,7 @@ class Content:
 def compose(
     study: Study, command: str, progress: Progress = lambda *_: None, remarks: Sequence[str] = ()
 ) -> Content:
-    """Answer the suite's questions and fill every part of the report. `remarks` are notices of the caller."""
+    """Answer the suite's questions and fill every part of the report. `remarks` are the caller's notices."""
     study = looks.follow(study)
     now = _counter(progress, len(study.suite.questions) + len(study.variants) + len(study.environments) + 5)
     sections = []
@@ -120,7 +120,7 @@ def compose(
     profiles = [replace(one, data="performance-profiles") for one in curve_figures.profiles(study, shares)]
     now("the figures of diagnostics")
     diagnostics = curve_figures.diagnostics(study, traces)
-    # Of many only the first is open.
+    # If there are many, only the first is open.
     diagnostics = [replace(one, folded=k > 0 and len(diagnostics) > 3) for k, one in enumerate(diagnostics)]
     effects = [] if study.foreign else all_pairs(study)
     drawn_map = effect_map(effects, study.variants)
@@ -255,7 +255,7 @@ def _tuned(study: Study, sections: Sequence[Section]) -> Tuned:
 
 
 def _counter(progress: Progress, parts: int) -> Callable[[str], None]:
-    """Tells of each part as it begins."""
+    """A function that announces each part as it begins."""
     done = 0
 
     def now(what: str) -> None:
@@ -317,7 +317,7 @@ def _notices(study: Study) -> tuple[str, ...]:
 
 
 def _unasked(study: Study, sections: Sequence[Section]) -> list[str]:
-    """Which variants no question is about, where any is asked."""
+    """Which variants no question is about, if any question is asked."""
     about = {name for one in sections for name in (study.variants if one.variants is None else one.variants)}
     names = [f"`{name}`" for name in study.variants if name not in about]
     if not sections or not names:

@@ -51,8 +51,8 @@ def write_report(
 ) -> Path:
     """Write the report of `snapshot` into the directory `out` and return the path of its index.html.
 
-    `command` is what reproduces the report; it is printed on the page. `imported` are results of others to
-    stand beside it; `remarks` are notices that the page opens with. If `out` already holds this report,
+    `command` is what reproduces the report; it is printed on the page. `imported` are others' results to
+    show beside it; `remarks` are notices that the page opens with. If `out` already holds this report,
     untouched, nothing is computed. Raises InputError for a question that nobody answers, a directory that is
     a file, or a snapshot without runs, before anything is written.
     """
@@ -211,13 +211,13 @@ def _facts(content: Content, suite: Any, identity: str, allow_missing: bool) -> 
 
 
 def _tables(content: Content) -> dict[str, Any]:
-    """The data of the questions' tables by name, but those whose rows are verdicts: they are comparisons."""
+    """The data of the questions' tables by name, except where rows are verdicts: they are comparisons."""
     tables = [table for section in content.sections for table in section.tables]
     return {table.name: table.data for table in tables if not any("verdict" in row for row in table.data)}
 
 
 def _write(out: Path, key: str, found: dict[str, bytes]) -> None:
-    """Write the files, then the manifest; files of an earlier report that this one lacks go."""
+    """Write the files, then the manifest; files of an earlier report that this one lacks are removed."""
     out.mkdir(parents=True, exist_ok=True)
     try:
         before = set(json.loads((out / MANIFEST).read_text())["files"])

@@ -39,7 +39,7 @@ def in_parts(study: Study, items: Sequence[Item], at: int) -> list[tuple[str, st
 
 
 def learning_curves(study: Study, curves: Sequence[tuple[str, str, Curve]]) -> list[Drawing]:
-    """Mean evaluation return over training: a panel an environment, all variants, whole-run bands."""
+    """Mean evaluation return over training: one panel per environment, all variants, whole-run bands."""
     return [_learning_curves(study, curves, *part) for part in in_parts(study, curves, 0)]
 
 
@@ -87,7 +87,7 @@ def _few(curve: Curve) -> bool:
 
 
 def _lines(curve: Curve) -> list[Array]:
-    """All that is drawn of a curve."""
+    """All lines that are drawn of a curve."""
     band = [line for line in (curve.low, curve.high) if line is not None]
     return [curve.centre, *band, *(curve.runs if _few(curve) else ())]
 
@@ -160,7 +160,7 @@ def _steps(value: float, _: Any) -> str:
 
 
 def profiles(study: Study, found: Sequence[tuple[str, Curve]]) -> list[Drawing]:
-    """Performance profiles: which share of runs scores more than a threshold."""
+    """Performance profiles: the share of runs that score more than a threshold."""
     return [_profiles(study, *part) for part in in_parts(study, found, 0)]
 
 
@@ -211,7 +211,7 @@ def _profiles(study: Study, ending: str, part: str, found: Sequence[tuple[str, C
 
 
 def diagnostics(study: Study, traces: Sequence[tuple[str, str, str, Trace]]) -> list[Drawing]:
-    """KL, largest ratio and clip fraction over training: a drawing a diagnostic, a panel an environment."""
+    """KL, largest ratio and clip fraction over training: one drawing for each, one panel per environment."""
     return [
         _diagnostic(study, key, every, *part)
         for key in DIAGNOSTICS

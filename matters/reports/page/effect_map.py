@@ -14,12 +14,12 @@ from matters.reports.study.all_pairs import Effect
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-FEWEST, MOST = 3, 20  # variants: two are one number, and of more nobody reads a cell
+FEWEST, MOST = 3, 20  # variants: two make a single number, and with more nobody can read a cell
 CELL = 0.42  # inches
 
 
 def effect_map(found: Sequence[Effect], variants: Sequence[str]) -> Drawing | None:
-    """P(improvement) of the row over the column: a panel per place; None for few or very many variants."""
+    """P(improvement) of the row over the column: one panel per place; None for few or very many variants."""
     names = [name for name in variants if any(name in (one.x, one.y) for one in found)]
     if not FEWEST <= len(names) <= MOST:
         return None

@@ -34,7 +34,7 @@ from matters.reports.study.study import AGGREGATE, Study
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-ROW = 0.5  # inches a row
+ROW = 0.5  # inches per row
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ class Rows:
     many: bool
 
     def height(self, count: int) -> float:
-        """Inches of a panel with so many rows."""
+        """Inches of a panel with `count` rows."""
         return 0.9 + self.row * count
 
 
@@ -146,7 +146,7 @@ def _forest(ax: Axes, pair: tuple[str, str], block: Sequence[Comparison]) -> Non
 
 
 def run_scores(study: Study) -> Drawing:
-    """Every run's score as a point, with its cell's mean and 95 % interval: a panel an environment."""
+    """Every run's score as a point, with its cell's mean and 95 % interval: one panel per environment."""
 
     def words(environment: str) -> str:
         cells = [study.cell(variant, environment) for variant in study.variants]
@@ -184,7 +184,7 @@ def _strip(ax: Axes, study: Study, environment: str, rows: Rows) -> None:
 
 
 def _text(ax: Axes, k: int, label: str, words: str, rows: Rows) -> None:
-    """A row's label, and what is said of it."""
+    """A row's label, and the words about it."""
     y = -k + (0.0 if rows.many else 0.33)
     beside = {"transform": ax.get_yaxis_transform(), "va": "center"}
     x, side = (-0.02, "right") if rows.many else (0, "left")
@@ -230,7 +230,7 @@ def _rows_done(ax: Axes, count: int, rows: Rows, title: str, what: str) -> None:
 
 
 def aggregates(study: Study, scores: Sequence[AggregateScore]) -> Drawing:
-    """Aggregate scores with intervals: a panel a metric, rliable's plain percentile interval below ours."""
+    """Aggregate scores with intervals: one panel per metric, rliable's percentile interval below ours."""
     metrics = list(dict.fromkeys(score.metric for score in scores))
     rows = rows_for(study.variants)
 

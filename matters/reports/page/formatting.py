@@ -1,4 +1,4 @@
-"""Numbers as words and tables show them: one rule a kind of number."""
+"""Numbers as words and tables show them: one rule per kind of number."""
 
 import math
 
@@ -10,7 +10,7 @@ DASH = "–"
 def number(value: float | None, where: str = "", like: float = 0.0) -> str:
     """A return to three digits or the unit, whichever is finer; a normalised score (`aggregate`) to .001.
 
-    With `like`, a larger value that stands beside it, both get that one's decimals.
+    `like` is a larger value that stands beside it: both get the decimals of that one.
     """
     if value is None or not math.isfinite(value):
         return DASH

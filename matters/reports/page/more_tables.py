@@ -11,7 +11,7 @@ from matters.reports.study.time_to_threshold import Arrival
 
 
 def pairs_table(found: Sequence[Effect]) -> Table:
-    """Every variant beside every other: effects, no words."""
+    """Every variant beside every other: effects, no verdicts."""
     columns = ("pair", "where", "n", "difference", "95 % interval", "P(improvement)", "Hedges’ g")
     return Table(
         name="all-pairs",

@@ -1,4 +1,4 @@
-"""What a reader must know of how the numbers came about, as pairs of a name and a text."""
+"""What a reader must know about how the numbers came about, as pairs of a name and a text."""
 
 from matters.reports.page.formatting import number, plural, thousands
 from matters.reports.statistics.intervals import (

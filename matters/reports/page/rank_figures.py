@@ -1,4 +1,4 @@
-"""The figure of ranks: from which to which place each variant may come."""
+"""The figure of ranks: between which places each variant may stand."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def _ranks(ax: Axes, ranks: Ranks, variants: tuple[str, ...], title: str) -> Non
         ax.plot(row + 1, -row, look.marker, color=look.colour, markersize=7)
     ax.set_xlim(0.5, count + 0.5)
     ax.set_ylim(-count + 0.5, 0.5)
-    every = 1 + count // 13  # of more, numbers of two digits would lie over each other
+    every = 1 + count // 13  # with more, numbers of two digits would overlap
     ax.set_xticks(range(1, count + 1, every))
     ax.set_yticks([-row for row in range(count)], [ranks.variants[v] for v in ranks.order])
     ax.spines["left"].set_visible(False)

@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
-# Answers that claim nothing, so that nobody has to be told that they do not.
 MOST_VERDICTS = 9  # that a page opens with
+# Words of answers that claim nothing anyway, so that the page need not say so.
 SILENT = ("undecided", "blocked", "too few seeds", "no test")
 
 
@@ -57,7 +57,7 @@ class Table:
 
 @dataclass(frozen=True)
 class Text:
-    """A paragraph among figures and tables; a small one says something of what is above it."""
+    """A paragraph among figures and tables; a small one says something about what is above it."""
 
     kind: ClassVar = "text"
 
@@ -93,7 +93,7 @@ class Part:
 
 @dataclass(frozen=True)
 class Verdict:
-    """One verdict sentence with its parts; `claim` is whether the seeds carry it.
+    """One verdict sentence with its parts; `claim` is whether the seeds support it.
 
     `reason` is why an undecided one is undecided.
     """
@@ -137,7 +137,7 @@ class Section:
     power: str = ""  # how many seeds the question needs
     variants: tuple[str, ...] | None = None  # those that it is about; None for all of the suite
     at: str = ""  # at which settings it is answered, where there are two answers
-    ending: str = ""  # of all its names, where it is the second answer to its question
+    ending: str = ""  # added to all its names, where it is the second answer to its question
 
     @property
     def anchor(self) -> str:
@@ -151,7 +151,7 @@ class Section:
 
     @property
     def opening(self) -> tuple[Verdict, ...]:
-        """The verdicts that the page opens with: of very many those in aggregate, if there are any."""
+        """The verdicts that the page opens with: if very many, those in aggregate, where there are any."""
         if len(self.verdicts) <= MOST_VERDICTS:
             return self.verdicts
         aggregate = tuple(one for one in self.verdicts if one.where == "aggregate")
@@ -165,5 +165,5 @@ class Section:
 
     @property
     def indication(self) -> bool:
-        """Whether the answer says something that the seeds do not carry."""
+        """Whether the answer says something that the seeds do not support."""
         return not self.claim and self.word not in SILENT

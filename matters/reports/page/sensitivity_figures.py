@@ -20,7 +20,7 @@ DECADE = 10  # the ratio of largest to smallest value from which the axis is log
 
 
 def sensitivity(study: Study, lines: Sequence[Line], name: str) -> list[Drawing]:
-    """A drawing per setting, in parts where there are many variants: a panel per environment."""
+    """One drawing per setting, in parts where there are many variants; one panel per environment."""
     found = []
     for setting in dict.fromkeys(one.setting for one in lines):
         mine = [one for one in lines if one.setting == setting]

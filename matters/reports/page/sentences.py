@@ -55,7 +55,7 @@ def plan_text(plan: Plan | None, unit: str) -> str:
 
 
 def need_text(need: Need | None) -> str:
-    """What the rules of the headline ask for in seeds, in words; empty where nothing was tested."""
+    """How many seeds the rules of the headline ask for, in words; empty where nothing was tested."""
     if need is None:
         return ""
 
@@ -166,7 +166,7 @@ def _signs(one: Comparison) -> str:
 
 
 def _others(one: Comparison) -> str:
-    """Where a difference in aggregate is the other way round."""
+    """Where the difference has the opposite sign of the one in aggregate."""
     if one.found is None:
         return ""
     other = [where for where, sign in one.against if sign * one.found.estimate.value < 0]

@@ -20,15 +20,15 @@ if TYPE_CHECKING:
 
 Array = NDArray[np.float64]
 
-ROW, AROUND = 0.42, 0.9  # inches a row, and around them
+ROW, AROUND = 0.42, 0.9  # inches per row, and around them
 
 
 @dataclass(frozen=True)
 class Mark:
     """One row: its label, its words, its value with `bounds`, and single runs as `points`.
 
-    `style` is the place of one of our variants among them; without it the row is somebody else's, and
-    `shape` is its marker.
+    `style` is the place of one of our variants among them; without it the row shows others' results,
+    and `shape` is its marker.
     """
 
     label: str
@@ -66,7 +66,7 @@ def drawing(
     caption: str,
     folded: bool = False,
 ) -> Drawing:
-    """One panel an environment: (its name, its rows), from top to bottom, in raw return."""
+    """One panel per environment: (its name, its rows), from top to bottom, in raw return."""
 
     def words(panel: tuple[str, Sequence[Mark]]) -> str:
         environment, marks = panel

@@ -2,7 +2,7 @@
 
 Figures are drawn in fixed colours. For the page each colour is replaced by a CSS variable, so that the same
 drawing can be read on a light and on a dark ground; texts stay texts and take the page's font.
-Matplotlib is imported on first use: a report that is up to date must not pay for it.
+Matplotlib is imported on first use: a report that is up to date must not wait for it.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ Place = TypeVar("Place")
 
 @dataclass(frozen=True)
 class Style:
-    """How one variant is drawn: colour, marker and dashes all tell it apart."""
+    """How one variant is drawn: colour, marker and dashes all set it apart."""
 
     index: int
     colour: str
@@ -83,12 +83,11 @@ def small_multiples(
     variants: Sequence[str] = (),
     data: str = "",
 ) -> Drawing:
-    """One panel a place: all in one figure for the files, cut into its panels for the page.
+    """One panel per place: all in one figure for the files, cut into its panels for the page.
 
-    `draw` fills axes, `words` says what they show. `height` of a panel is in inches (where it depends on the
-    place, the files have the largest), and so is the room `left` of the axes and the `foot` that long tick
-    labels need more. `variants` are those that need
-    a legend: the page has its own, the files get one here.
+    `draw` fills axes, `words` says what they show. In inches: the `height` of a panel (where it depends on
+    the place, the files have the largest), the room `left` of the axes, and the `foot` that long tick labels
+    need in addition. `variants` are those that need a legend: the page has its own, the files get one here.
     """
     import matplotlib
     from matplotlib.figure import Figure
@@ -98,7 +97,7 @@ def small_multiples(
     rows, tall, wide = -(-len(places) // columns), max(heights), columns * PANEL_WIDTH
     high = rows * tall + _foot(variants, wide)
     with matplotlib.rc_context(_rc()):
-        # Rooms of fixed size: constrained layout would draw everything once more, only to measure it.
+        # Margins of fixed size: constrained layout would draw everything once more, only to measure it.
         figure = Figure(figsize=(wide, high), facecolor=GROUND)
         boxes = []
         for k, (place, own) in enumerate(zip(places, heights, strict=True)):
@@ -152,7 +151,7 @@ def _foot(variants: Sequence[str], wide: float) -> float:
 
 
 def _legend_columns(variants: Sequence[str], wide: float) -> int:
-    """How many entries stand side by side in a figure that is so many inches wide."""
+    """How many entries stand side by side in a figure that is `wide` inches wide."""
     entry = 0.62 + 0.088 * max(map(len, variants))
     return max(1, min(6, len(variants), int(wide / entry)))
 

@@ -15,7 +15,7 @@ def cut(svg: bytes, boxes: Sequence[Box]) -> list[str]:
     """Each of a figure's axes as an SVG of its own: the part of the drawing that lies in its box.
 
     `svg` is Matplotlib's: a group `axes_1`, `axes_2`, … for each of the figure's axes, in the order of
-    `boxes`. What axes draw again and again is defined once, where it is first used: each part gets the
+    `boxes`. What several axes draw is defined once, where it is first used: each part gets the
     definitions that it refers to.
     """
     ElementTree.register_namespace("", SVG)

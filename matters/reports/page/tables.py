@@ -15,7 +15,7 @@ from matters.reports.study.rank_intervals import Ranks
 from matters.reports.study.run_tails import Tail
 from matters.reports.study.study import AGGREGATE, Study
 
-# Facts of a run that differ between any two runs, or say nothing of how its numbers came about.
+# Facts of a run that differ between any two runs, or say nothing about how its numbers came about.
 PERSONAL = ("run_id", "started", "finished", "wall_seconds", "steps_per_second", "population")
 FINGERPRINT = "training_code"
 
@@ -178,7 +178,7 @@ def aggregate_data(score: AggregateScore) -> dict[str, Any]:
 
 
 def area_table(found: Sequence[Area]) -> Table:
-    """A row a place and variant."""
+    """One row per place and variant."""
     columns = ("where", "variant", "area", "95 % interval", "n")
     return Table(
         name="area-under-curve",
@@ -346,7 +346,7 @@ def constants(study: Study) -> Table:
         random, yardstick = study.constants[name]
         known = ENVIRONMENTS.get(name)
         found = [] if known is None else [known.random, known.yardstick(study.suite.scale)]
-        # Constants that were handed in have no source here.
+        # Constants that the caller handed in have no source here.
         sources = [
             one for one, value in zip(found, (random, yardstick), strict=False) if one and one.value == value
         ]
@@ -425,7 +425,7 @@ def present_any(value: Any) -> Any:
 def fingerprints(study: Study) -> dict[str, int]:
     """How many runs were trained by each version of the training code, where an algorithm has several.
 
-    What decides a run's bits is other code for each algorithm: two algorithms differ in it anyway.
+    Each algorithm has its own code that decides a run's bits: two algorithms differ in it anyway.
     """
     if FINGERPRINT not in study.provenance.columns:
         return {}

@@ -14,7 +14,7 @@ from matters.suites.variant import Variant
 
 
 def bases(study: Study) -> Table:
-    """One row per variant: its algorithm, the preset that it differs least from, and in what."""
+    """One row per variant: its algorithm, the preset that it differs least from, and what differs."""
     rows, data = [], []
     for name in study.variants:
         variant = study.suite.variants.get(name)
@@ -84,7 +84,7 @@ def settings(study: Study) -> Table:
 
 
 def _known(study: Study) -> dict[tuple[str, ...], Mapping[str, str]]:
-    """Values as JSON by setting, of each variant, or of each cell of one that is not the same everywhere."""
+    """Values as JSON by setting: of each variant, or of each cell of one that varies over environments."""
     found: dict[tuple[str, ...], Mapping[str, str]] = {}
     for variant, own in study.settings.groupby("variant", sort=False):
         cells = {

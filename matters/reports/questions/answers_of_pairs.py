@@ -1,4 +1,4 @@
-"""The short answer of a question about several pairs: each one's, or all in one sentence."""
+"""The short answer of a question about several pairs: one for each, or all in one sentence."""
 
 from collections.abc import Mapping, Sequence
 
@@ -9,7 +9,7 @@ from matters.reports.study.pairwise import Comparison
 from matters.reports.study.study import Study
 
 MOST_ANSWERS = 6
-"""With more pairs than these their answers are one sentence."""
+"""With more pairs than this, their answers are one sentence."""
 
 
 def each_answered(

@@ -1,4 +1,4 @@
-"""A question asked twice, where the suite tunes: at equal settings, and of each variant at its own best.
+"""A question asked twice, where the suite tunes: at equal settings, and with each variant at its own best.
 
 The second answer is the first one's twin on other variants, with names of its own for tables and figures.
 """
@@ -21,7 +21,7 @@ ASKED_TWICE = (
     "natural-square",
     "actor-critic-ladder",
 )
-"""The questions that compare variants of ours; others describe what there is, or compare with references."""
+"""The questions that compare variants of ours; others describe the runs, or compare with references."""
 
 EQUAL, BEST = "at equal settings", "each at its own best"
 ENDING = "-at-best"

@@ -67,7 +67,7 @@ RELEASED = tuple(
 ROLES = (PPO, PPO_M, PLAIN, TRICKS, NO_CLIP, *RELEASED)
 
 AS_EACH_HAS_IT = {"tricks.value_clip", "tricks.advantage_normalisation"}
-"""On in both, and each has it in its own way: a value clip of its own size, and of minibatches or batches."""
+"""On in both, each in its own way: value clips of different sizes, and normalised minibatches or batches."""
 RELEASED_TRICKS = {
     "tricks.value_clip",
     "tricks.reward_scaling",
@@ -75,7 +75,7 @@ RELEASED_TRICKS = {
     "tricks.reward_clip",
     "tricks.observation_clip",
 }
-"""Those that the released PPO-M and TRPO really have not; annealing beside, in PPO."""
+"""Those that the released PPO-M and TRPO really lack; annealing besides, in PPO."""
 RATES = {"learning_rate", "value_learning_rate"}
 """Each released variant was tuned by itself, on each task."""
 RULE = {"accept_ratio", "tricks.advantage_normalisation"}
@@ -135,7 +135,7 @@ SQUARES = (
 
 
 def contrasts(study: Study) -> list[Contrast]:
-    """The contrasts that the variants at hand allow, by the names that these have."""
+    """The contrasts that the variants at hand allow, under their names."""
     at_hand = cast(study, ROLES)
     return [
         replace(one, x=at_hand[one.x], y=at_hand[one.y])

@@ -1,7 +1,7 @@
 """Do the variants that the suite compares differ? What `compare` and `baseline` in a suite ask.
 
 A suite gives pairs of names. What a pair isolates is read from its settings and shown under the verdicts:
-with one setting that differs, the question is that setting's.
+where one setting differs, the question is about that setting.
 """
 
 from collections.abc import Sequence
@@ -40,7 +40,7 @@ ANSWERS = {
 
 
 def contrasts(study: Study) -> list[Contrast]:
-    """The pairs at hand, each telling of the settings in which it differs."""
+    """The pairs at hand, each with the settings in which its sides differ."""
     pairs = [pair for pair in study.suite.comparisons if set(pair) <= set(study.variants)]
     return [Contrast(x, y, _tells(study, x, y)) for x, y in pairs]
 
@@ -98,7 +98,7 @@ def answer(study: Study) -> Section:
 
 
 def findings_table(study: Study, chosen: Sequence[Contrast], found: Sequence[Comparison]) -> Table:
-    """What others found of the choices that pairs isolate, beside what was found here."""
+    """What others found about the choices that pairs isolate, beside what was found here."""
     rows, data = [], []
     for one in chosen:
         theirs = study.suite.findings.get(declared_name(study, one.x))
@@ -121,7 +121,7 @@ def findings_table(study: Study, chosen: Sequence[Contrast], found: Sequence[Com
 
 
 def declared_name(study: Study, name: str) -> str:
-    """The name under which a variant was declared, also of one at its own best."""
+    """The name under which a variant was declared, also for one at its own best."""
     return next((own for own, best in study.suite.at_best.items() if best == name), name)
 
 

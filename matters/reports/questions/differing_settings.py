@@ -1,6 +1,6 @@
 """Which variants a question compares, and in which settings the two sides of a comparison differ.
 
-A variant takes part for what it is: the settings that make a preset that preset. Its name says nothing.
+A variant takes part by its settings, those that make a preset that preset. Its name does not count.
 """
 
 from collections.abc import Iterable, Sequence
@@ -45,7 +45,7 @@ OF_THE_STEP = {
     "value_minibatch_size",
     "value_learning_rate",
 }
-"""What PPO's step has and TRPO's has not, or the other way round."""
+"""What PPO's step has and TRPO's lacks, or the other way round."""
 
 
 @dataclass(frozen=True)
@@ -59,9 +59,9 @@ class Role:
 
 @dataclass(frozen=True)
 class Contrast:
-    """Two variants that a question compares, what this tells, and the settings in which they may differ.
+    """Two variants that a question compares, what this shows, and the settings in which they may differ.
 
-    Without `may_differ` nothing is said of what they share, so that all differences belong to it.
+    Without `may_differ` nothing is said about what they share, so that any setting may differ.
     """
 
     x: str
@@ -71,7 +71,7 @@ class Contrast:
 
 
 def cast(study: Study, roles: Iterable[Role]) -> dict[str, str]:
-    """The variant at hand that plays each role, by the role's preset: of several the one nearest to it.
+    """The variant at hand that plays each role, by the role's preset: if several do, the one nearest to it.
 
     Imported variants have no settings here: they are what their owner calls them.
     """
@@ -102,7 +102,7 @@ def differing(study: Study, x: str, y: str) -> dict[str, tuple[object, object]]:
 
 
 def undeclared(study: Study, one: Contrast) -> dict[str, tuple[object, object]]:
-    """The settings in which the two differ beside those that the contrast says, and those that were tuned."""
+    """The settings in which the two differ, except those that the contrast names or tuning chose."""
     found = {} if one.may_differ is None else differing(study, one.x, one.y)
     allowed = (one.may_differ or frozenset()) | study.tuned
     return {name: pair for name, pair in found.items() if name not in allowed}
@@ -120,7 +120,7 @@ def notices(study: Study, contrasts: Sequence[Contrast]) -> tuple[str, ...]:
 def settings_table(
     question: str, study: Study, contrasts: Sequence[Contrast], *, name: str = "settings", link: str = "−"
 ) -> Table:
-    """One row per contrast: what it tells, and all settings in which its two sides differ."""
+    """One row per contrast: what it shows, and all settings in which its two sides differ."""
     rows, data = [], []
     for one in contrasts:
         found, also = differing(study, one.x, one.y), undeclared(study, one)

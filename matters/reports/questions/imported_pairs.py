@@ -1,6 +1,6 @@
-"""Imported variants against each other: the same tests and words as for ours, and nothing said of their code.
+"""Imported variants against each other: the same tests and words as for ours, but nothing about their code.
 
-What two variants are, only their owner knows: a pair is compared on an environment where both end at the same
+Only their owner knows what two variants are: a pair is compared on an environment where both end at the same
 number of steps, and the page says who chose the pairs, the margin and, across sets, the reason for pooling.
 """
 

@@ -35,14 +35,14 @@ METHOD = pairwise_section.METHOD
 
 
 Idle = Callable[[Study, str, str], str | None]
-"""Of a study, a variant and an environment: why what it adds did nothing; None where it did something."""
+"""For a study, a variant and an environment: why what it adds did nothing; None where it did something."""
 
 
 @dataclass(frozen=True)
 class Rung:
     """A role, what it adds to the rung below, and the settings in which it may differ from that.
 
-    `idle` tells of a variant and an environment why what the rung adds cannot have had an effect there.
+    `idle` says for a variant and an environment why what the rung adds cannot have had an effect there.
     """
 
     role: Role
@@ -52,13 +52,13 @@ class Rung:
 
     @property
     def name(self) -> str:
-        """The preset that the role is of."""
+        """The preset of the role."""
         return self.role.preset
 
 
 @dataclass(frozen=True)
 class Step:
-    """One comparison: what `upper` has that `lower` has not. `skipped` are the absent rungs between."""
+    """One comparison: what `upper` has and `lower` lacks. `skipped` are the absent rungs between."""
 
     lower: str
     upper: str
@@ -79,7 +79,7 @@ class Ladder:
     rungs: tuple[Rung, ...]
     parts: tuple[Step, ...] = ()
     roles: tuple[Role, ...] = ()
-    """Those of the parts that are no rungs."""
+    """The parts that are not rungs."""
 
 
 def steps(rungs: Sequence[Rung], present: Collection[str]) -> tuple[Step, ...]:
@@ -100,7 +100,7 @@ def steps(rungs: Sequence[Rung], present: Collection[str]) -> tuple[Step, ...]:
                     "; ".join(one.adds for one in added),
                     frozenset[str]().union(*(one.may_differ for one in added)),
                     tuple(one.name for one in between),
-                    # What several rungs add at once is idle only if all of it is: nobody tells.
+                    # What several rungs add at once is idle only if all of it is: nothing says so.
                     None if between else rung.idle,
                 )
             )
@@ -109,7 +109,7 @@ def steps(rungs: Sequence[Rung], present: Collection[str]) -> tuple[Step, ...]:
 
 
 def contrasts(study: Study, ladder: Ladder) -> list[Contrast]:
-    """The steps and parts that the variants at hand make, by the names that these have."""
+    """The steps and parts that the variants at hand make, under their names."""
     return _contrasts(*_taken(ladder, at_hand := _at_hand(study, ladder)), at_hand)
 
 
@@ -180,7 +180,7 @@ def climb(study: Study, ladder: Ladder) -> Section:
 def _tables(
     study: Study, ladder: Ladder, chosen: Sequence[Contrast], found: Sequence[Comparison]
 ) -> tuple[Table, ...]:
-    """The comparisons, and in what each differs: of imported variants nobody here knows that."""
+    """The comparisons, and the settings in which each differs: those of imported variants are unknown."""
     if not found:
         return ()
     compared = comparison_table(ladder.question, found)

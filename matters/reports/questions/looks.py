@@ -1,6 +1,6 @@
 """A study that grows until its first question is decided: which look it is at, and whether it goes on.
 
-*Decided* is the headline comparison, that of the question's first pair; all else on the page describes. Each
+What is *decided* is the headline comparison, of the question's first pair; all else describes. Each
 look is computed again from the runs of its seeds, so that a report is a function of the store.
 """
 
@@ -91,7 +91,7 @@ def goes_on(study: Study) -> bool:
 
 
 def looks_table(study: Study) -> Table:
-    """Every look that was planned: those taken with what was found."""
+    """Every look that was planned; those taken, with what was found."""
     planned = getattr(study.suite, "looks", ()) if study.looks else ()
     rows, data = [], []
     for number_, (seeds, level) in enumerate(

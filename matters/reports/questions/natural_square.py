@@ -4,7 +4,7 @@
     θ ← θ + α F⁻¹g     θ ← θ + √(2δ / gᵀF⁻¹g) F⁻¹g
 
 Kakade (2002) multiplies by F⁻¹ and keeps a fixed α; Peters and Schaal (2008) also let the length follow from
-δ. `vpg` against `npg` would change both, and put Adam beside. Here the four corners have one damping, batch,
+δ. `vpg` against `npg` would change both, and Adam as well. Here the four corners have one damping, batch,
 λ and fit of V and step without Adam, and the square is compared along its four edges.
 """
 

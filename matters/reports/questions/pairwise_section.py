@@ -42,7 +42,7 @@ COLUMNS = (
 
 @dataclass(frozen=True)
 class Answer:
-    """The answer of a section: its text, its verdict, and whether the seeds carry it."""
+    """The answer of a section: its text, its verdict, and whether the seeds support it."""
 
     text: str
     word: Word
@@ -54,7 +54,7 @@ NOTHING: Reason = "blocked"
 
 
 def verdicts(found: Sequence[Comparison]) -> tuple[Verdict, ...]:
-    """One sentence per comparison, the aggregate first, and last where nothing could be told."""
+    """One sentence per comparison, the aggregate first, and those that could tell nothing last."""
     found = sorted(found, key=lambda one: one.reason in ("no room", "no effect possible"))
     return tuple(
         Verdict(
@@ -148,7 +148,7 @@ def short_answer(study: Study, found: Sequence[Comparison], templates: Mapping[s
     if first.word == "equivalent" and first.seeds < MINIMUM_FOR_CLAIM:
         text = f"{_largest(first)} was seen between `{first.x}` and `{first.y}` ({seeds_text(first)} seeds)."
     if first.word == "different" and first.seeds < MINIMUM_FOR_CLAIM and text.startswith("No: "):
-        # Few seeds that differ are no answer either: what was seen is said.
+        # A difference over few seeds is no answer either: the text says what was seen.
         text = f"{text.removeprefix('No: ').removesuffix('.')}, with {seeds_text(first)} seeds."
     if first.word == "different" and first.early:
         text += " So far: little has been learnt yet."

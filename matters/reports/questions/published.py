@@ -51,7 +51,7 @@ class Group:
 
 
 def algorithm_of(entry: Entry) -> str:
-    """Our name of the entry's algorithm: `ppo` of PPO-M, `vpg` of REINFORCE, which are its presets."""
+    """Our name for the entry's algorithm: `ppo` for PPO-M, `vpg` for REINFORCE, which are its presets."""
     name = entry.algorithm.lower()
     return rules_by_name().get(name, name)
 
@@ -60,7 +60,7 @@ def groups(study: Study) -> list[Group]:
     """Every algorithm and environment with a cell of ours, and published numbers or none."""
     variants: dict[str, list[str]] = {}
     for name in study.variants:
-        # What algorithm an imported variant is nobody has said.
+        # Nobody has said which algorithm an imported variant is.
         if name in study.suite.variants:
             algorithm = study.suite.variants[name].algorithm
             variants.setdefault(rules_by_name().get(algorithm, algorithm), []).append(name)
@@ -138,7 +138,7 @@ def _lacks(every: list[Group]) -> tuple[str, ...]:
 
 
 def differences(study: Study, group: Group, entry: Entry) -> tuple[str, ...]:
-    """How the entry's protocol differs from ours, in words. What no source tells is not listed."""
+    """How the entry's protocol differs from ours, in words. What no source states is not listed."""
     parts = []
     if entry.environment != group.environment:
         parts.append(f"environment {entry.environment}")

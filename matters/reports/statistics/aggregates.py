@@ -1,6 +1,6 @@
 """Scores of many runs on several environments, summed up in one number.
 
-All functions take `samples`: one array a environment, its last axis holding the runs. Environments may have
+All functions take `samples`: one array per environment, its last axis holding the runs. Environments may have
 different numbers of runs. Leading axes are kept, so that a bootstrap can hand in all its resamples at once.
 The definitions are those of Agarwal et al., "Deep RL at the Edge of the Statistical Precipice" (2021), and
 equal `rliable.metrics` wherever all environments have the same number of runs.
@@ -53,7 +53,7 @@ def probability_of_improvement(x: Samples, y: Samples) -> Array:
 def area_under_curve(steps: Array, curves: Array) -> Array:
     """Trapezoidal area under each run's curve, divided by the span: a mean score over training.
 
-    `steps` is [T], `curves` is [..., T]. The area is taken a run, before anything is resampled.
+    `steps` is [T], `curves` is [..., T]. The area is taken per run, before anything is resampled.
     """
     return np.asarray(np.trapezoid(curves, steps, axis=-1) / (steps[-1] - steps[0]))
 

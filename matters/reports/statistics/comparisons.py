@@ -24,10 +24,10 @@ EXACT_PERMUTATIONS = 20_000
 
 @dataclass(frozen=True)
 class Difference:
-    """Mean of x minus mean of y, with what the verdict is made of. `n` is the smallest cell.
+    """Mean of x minus mean of y, with what the verdict rests on. `n` is the size of the smallest cell.
 
     Intervals, and the p-value of equivalence, are None where no cell has any spread. `deviation` is the
-    standard deviation of a run by which seeds are planned, both sides having as many: √((s_x² + s_y²) / 2).
+    standard deviation of a run from which seeds are planned, as many on both sides: √((s_x² + s_y²) / 2).
     """
 
     estimate: Estimate
@@ -64,7 +64,7 @@ def difference(
     """Mean over environments of mean(x) - mean(y); with one environment this is Welch's comparison.
 
     `x` and `y` hold one vector of run scores per environment. Returns None where a cell has fewer than
-    `minimum` runs. Where no cell has any spread Student's t has no scale: the p-value is then that of the
+    `minimum` runs. Where no cell has any spread, Student's t has no scale: the p-value is then that of the
     permutation test, and there are no intervals. `rng` is used by a permutation check with many runs, which
     is made for single environments only.
     """
@@ -96,7 +96,7 @@ def p_of_zero(estimate: Estimate, x: Sequence[Array], y: Sequence[Array]) -> flo
         )
     if estimate.value == 0:
         return 1.0
-    # Constant cells that differ: of all ways to deal out the labels only two are as extreme as what was seen.
+    # Constant cells that differ: of all ways to assign the labels, only two are as extreme as what was seen.
     ways = math.prod(math.comb(len(a) + len(b), len(a)) for a, b in zip(x, y, strict=True) if a[0] != b[0])
     return min(1.0, 2 / ways)
 
@@ -117,7 +117,7 @@ def tost_p(estimate: Estimate, margin: float) -> float | None:
 def tests(value: Array, error: Array, freedom: Array, margin: float | None) -> tuple[Array, Array]:
     """Many differences at once, as `intervals.contrasts` gives them: p-values of zero and of the margin.
 
-    The second are those of two one-sided tests; without a margin they are 1. Without any spread equal means
+    The second are those of two one-sided tests; without a margin they are 1. Without any spread, equal means
     have p = 1 and others p = 0, and no equivalence is shown.
     """
     scale = np.where(error > 0, error, 1.0)
@@ -185,20 +185,20 @@ def permutation_p(
 
 
 def seeds_for_equivalence(deviation: float, margin: float, power: float = POWER) -> int:
-    """Seeds a variant for TOST to pass with this power if the true difference is zero (normal approximation).
+    """Seeds per variant for TOST to pass with this power if the true difference is zero.
 
-    n = 2 ((z_.95 + z_(1+power)/2) sd / margin)².
+    Normal approximation: n = 2 ((z_.95 + z_(1+power)/2) sd / margin)².
     """
     reach = stats.norm.ppf(1 - ALPHA) + stats.norm.ppf((1 + power) / 2)
     return max(2, math.ceil(float(2 * (reach * deviation / margin) ** 2)))
 
 
 def seeds_for_difference(deviation: float, effect: float, alpha: float = ALPHA, power: float = POWER) -> int:
-    """Seeds a variant for a two-sided t test at `alpha` to see a difference of `effect` with this power."""
+    """Seeds per variant for a two-sided t test at `alpha` to see a difference of `effect` with this power."""
     if deviation == 0:
         return 2
     size = effect / deviation
-    # Normal theory gives a lower bound; Student's t needs a few more, nine at the most.
+    # Normal theory gives a lower bound; Student's t needs a few more, at most nine.
     guess = float(2 * ((stats.norm.ppf(1 - alpha / 2) + stats.norm.ppf(power)) / size) ** 2)
     n = max(2, math.floor(guess))
     while n < guess + 10 and power_of_t(size, n, alpha) < power:
@@ -230,10 +230,10 @@ class Plan:
 
 
 def plan(found: Difference, family: int = 1) -> Plan:
-    """Both plans for an undecided difference within a family of so many tests.
+    """Both plans for an undecided difference within a family of `family` tests.
 
-    The effect seen is what the seeds are too few to know: the plan by it is a hope, that by the margin is
-    what the question needs.
+    The effect seen is what the seeds are too few to know: the plan based on it is a hope, the plan based on
+    the margin is what the question needs.
     """
     alpha = ALPHA / max(1, family)
     seen = abs(found.estimate.value)

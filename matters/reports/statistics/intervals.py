@@ -46,7 +46,7 @@ class Estimate:
     def interval(self, level: float = 0.95) -> Interval | None:
         """Student's interval around the value; None without any spread, for a point would claim certainty.
 
-        Ten equal runs leave open that one run in four is another (1 - 0.05^(1/10) = 26 %).
+        Ten equal runs leave open that one run in four differs (1 - 0.05^(1/10) = 26 %).
         """
         if self.standard_error == 0:
             return None
@@ -55,7 +55,7 @@ class Estimate:
 
 
 def deviation(scores: Array) -> float | None:
-    """The sample standard deviation over runs; None of fewer than two."""
+    """The sample standard deviation over runs; None for fewer than two."""
     return float(scores.std(ddof=1)) if len(scores) > 1 else None
 
 
@@ -73,14 +73,14 @@ def contrasts(samples: Sequence[Array], weights: Sequence[float]) -> tuple[Array
 
     A sample is [..., runs]; leading axes are kept, so that many draws are judged at once. Equal variances are
     not assumed. Where no sample has any spread the error is zero. Raises ValueError for a sample of one run,
-    whose variance nobody knows. Source: Satterthwaite 1946.
+    whose variance is unknown. Source: Satterthwaite 1946.
     """
     if any(sample.shape[-1] < 2 for sample in samples):
         raise ValueError("a contrast needs at least two runs in every cell")
     value, parts, fourth = (np.zeros(samples[0].shape[:-1]) for _ in range(3))
     for sample, weight in zip(samples, weights, strict=True):
         value = value + weight * sample.mean(axis=-1)
-        # A constant sample can have a variance of rounding errors; it has none.
+        # Rounding errors can give a constant sample a variance; it has none.
         spread = np.where(np.ptp(sample, axis=-1) == 0, 0.0, sample.var(axis=-1, ddof=1))
         part = weight**2 * spread / sample.shape[-1]
         parts = parts + part
@@ -114,12 +114,12 @@ def expanded_tail(
     """The tail probability that makes a percentile interval of a mean as wide as Student's.
 
     The bootstrap's standard error is too small by sqrt((n-1)/n), and it takes normal quantiles where
-    Student's belong: Phi(-sqrt(n/(n-1)) t). `counts` are the runs a stratum, `variances` [...] theirs.
+    Student's belong: Phi(-sqrt(n/(n-1)) t). `counts` are the runs per stratum, `variances` [...] theirs.
     Without them the strata are taken as equally variable; with them Satterthwaite's degrees of freedom keep
     an environment where every run scores the same from lending its own to the others. Source: Hesterberg
     2015, section 5.
 
-    `pooled` is for a trimmed mean of all runs together. Resampled as one stratum its standard error is not
+    `pooled` is for a trimmed mean of all runs together. Resampled as one stratum, its standard error is not
     too small, so that only what stratifying takes away is given back: sqrt((N-1)/N) for N runs in all.
     """
     if min(counts) < 2:
@@ -140,7 +140,7 @@ Tail = Callable[[Sequence[Array], float], Array]
 
 
 def plain_tail(samples: Sequence[Array], level: float) -> Array:
-    """That of the plain percentile interval, which covers too little with few seeds."""
+    """The tail of the plain percentile interval, which covers too little with few seeds."""
     return np.full(samples[0].shape[:-1], (1 - level) / 2)
 
 
@@ -160,7 +160,7 @@ def iqm_tail(samples: Sequence[Array], level: float) -> Array:
     cut = int(0.25 * ordered.shape[-1])
     low, high = ordered[..., cut, None], ordered[..., -1 - cut, None]
     counts = [sample.shape[-1] for sample in samples]
-    # A run weighs the same wherever it is, so an environment weighs as many times as it has runs.
+    # A run weighs the same wherever it is, so an environment weighs in proportion to its runs.
     variances = [
         n**2 * np.clip(sample, low, high).var(axis=-1, ddof=1)
         for n, sample in zip(counts, samples, strict=True)
@@ -184,7 +184,7 @@ def iqm_difference_tail(samples: Sequence[Array], level: float) -> Array:
 
 
 TAILS: dict[str, Tail] = {"IQM": iqm_tail}
-"""Metrics that are no mean over environments of means over runs, with the tail that makes them cover."""
+"""Metrics that are not means over environments of means over runs, with the tail that makes them cover."""
 
 
 def resampled(
@@ -242,7 +242,7 @@ def bootstrap_bounds(
 ) -> tuple[Array, Array]:
     """Bounds [...], [...] of the percentile interval of `statistic`, runs resampled within each sample.
 
-    `samples` is one array [..., runs] a stratum (variant and environment).
+    `samples` is one array [..., runs] per stratum (variant and environment).
     """
     distribution = resampled(samples, statistic, rng, resamples)
     return percentiles(distribution, tail(samples, level))
@@ -279,7 +279,7 @@ def bootstrap_curve(
 
 
 def _batch(samples: Sequence[Array], resamples: int) -> int:
-    # A comparison of pairs of runs needs n² cells a resample: keep a batch near sixteen million numbers.
+    # A comparison of pairs of runs needs n² cells per resample: keep a batch near sixteen million numbers.
     widest = max(int(sample.size) for sample in samples)
     longest = max(int(sample.shape[-1]) for sample in samples)
     return max(1, min(resamples, 16_000_000 // max(1, widest * longest)))

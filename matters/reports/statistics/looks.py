@@ -1,4 +1,4 @@
-"""Looks at a study that grows until it is decided: how small a p-value has to be at each.
+"""Looks at a study that grows until it is decided: how small a p-value has to be at each look.
 
 Whoever looks twice at 5 % errs in more than 5 %. A spending function says how much of it may have been spent
 after which share of the runs; the bounds follow from how a mean of normal runs wanders between looks. Source:
@@ -40,9 +40,9 @@ def spent(alpha: float, share: float) -> float:
 def bounds(shares: Sequence[float], alpha: float, *, two_sided: bool) -> list[float]:
     """The bound on z at each look, where the looks come at these shares of the runs, the last at 1.
 
-    A sum S of independent increments has variance `share`; z = S / √share. At each look the bound lets as
-    much probability cross, of what had not crossed before, as is there to be spent. With `two_sided`, |z| is
-    bounded, and `alpha` is that of both sides.
+    A sum S of independent increments has variance `share`; z = S / √share. At each look the bound is
+    such that the probability of crossing it there for the first time is what may newly be spent. With
+    `two_sided`, |z| is bounded, and `alpha` is that of both sides.
     """
     one_side = alpha / 2 if two_sided else alpha
     found: list[float] = []
@@ -73,9 +73,9 @@ def bounds(shares: Sequence[float], alpha: float, *, two_sided: bool) -> list[fl
 
 
 def levels(seeds: Sequence[int]) -> list[Levels]:
-    """What p-values may be at looks after so many seeds. Each of the two questions spends its own 5 %.
+    """What p-values may be at looks after these numbers of seeds. Each of both questions spends its own 5 %.
 
-    The bounds are on p, and not on t: few runs have heavier tails than the bounds on z know of. Looks at 5,
+    The bounds are on p, and not on t: few runs have heavier tails than the bounds on z allow for. Looks at 5,
     10 and 20 seeds have bounds of 4.333, 2.963 and 1.969 on |z|; used on Welch's t they would err in 6.2 %.
     """
     shares = [count / seeds[-1] for count in seeds]

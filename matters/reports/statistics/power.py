@@ -1,6 +1,6 @@
 """How many seeds a headline needs: the whole rule of a verdict, simulated from means and variances.
 
-Runs are taken for normal. Means and variances of so many of them are then drawn directly (a mean is normal, a
+Runs are taken to be normal. Means and variances over n of them are then drawn directly (a mean is normal, a
 variance χ²), and judged by the functions that pages use, so that a thousand seeds cost no more than five.
 """
 
@@ -23,7 +23,7 @@ FEWEST, MOST = 5, 200
 
 @dataclass(frozen=True)
 class Question:
-    """What a headline is about, in normalised score: an entry for each of its environments.
+    """What a headline is about, in normalised score: one entry for each of its environments.
 
     `deviations` are those of a run, the same in both variants; `margins` and `gates` are each environment's
     own, and `margin` is that of the mean over several.
@@ -51,7 +51,7 @@ class Need:
 
 
 def need(question: Question, seeds: int) -> Need:
-    """What the question needs, and what it has with so many seeds."""
+    """What the question needs, and the power that it has with `seeds` seeds."""
 
     def alike(n: int) -> float:
         return rates(question, (0.0,) * len(question.deviations), n)[1]
@@ -66,7 +66,7 @@ def need(question: Question, seeds: int) -> Need:
 def rates(question: Question, gaps: Sequence[float], n: int, studies: int = STUDIES) -> tuple[float, float]:
     """How often n seeds per variant call two variants that are `gaps` apart *different*, and *equivalent*.
 
-    *Both* counts as both. Everything has been learnt, and there is room.
+    *Both* counts as both. It is assumed that everything has been learnt, and that there is room.
     """
     rng = generator("power", str((question, tuple(gaps), n)))
     places = len(gaps)

@@ -15,7 +15,7 @@ from matters.reports.statistics.intervals import Interval
 
 Array = NDArray[np.float64]
 
-RESAMPLES = 2_000  # rliable's loop is in Python: about a second a variant with 10 000
+RESAMPLES = 2_000  # rliable's loop is in Python: about a second per variant with 10 000
 
 
 @contextmanager
@@ -49,7 +49,7 @@ def percentile_intervals(
 ) -> dict[str, tuple[float, Interval]] | None:
     """rliable's value and 95 % percentile interval of each metric, or None where runs are unequal in number.
 
-    `samples` is one vector of normalised run scores an environment; the keys are those of
+    `samples` is one vector of normalised run scores per environment; the keys are those of
     `matters.reports.statistics.aggregates.METRICS`.
     """
     if len({len(sample) for sample in samples}) != 1 or len(samples[0]) < 2:

@@ -1,7 +1,7 @@
 """A band that holds a whole curve: where two variants differ over training, without looking once per point.
 
-Pointwise intervals at ten points miss somewhere far more often than in 5 %. The band is wider, by what the
-points have in common: for runs that are constant in time it is the interval of their end point.
+Pointwise intervals at ten points miss somewhere far more often than in 5 %. The band is wider, by less the
+more the points have in common: for runs that are constant in time it is the interval of their end point.
 """
 
 import math
@@ -21,7 +21,7 @@ DRAWS = 10_000
 class Band:
     """Mean of x minus mean of y [T], and the simultaneous 95 % band; a line where no run has any spread.
 
-    `critical` is by how many standard errors the band reaches, and `freedom` that of Student's t behind it.
+    `critical` is how many standard errors the band reaches, and `freedom` that of Student's t behind it.
     """
 
     value: Array
@@ -51,7 +51,7 @@ def difference_band(x: Array, y: Array, rng: np.random.Generator, level: float =
         n = len(runs)
         residuals = (runs - runs.mean(axis=0))[:, moving] / math.sqrt(n * (n - 1))
         process += rng.standard_normal((DRAWS, n)) @ residuals
-    # The multipliers of one sample spend one degree of freedom less than they are many: put right by s.
+    # The n multipliers of a sample have n - 1 degrees of freedom: dividing by s makes up for that.
     process /= error[moving] * np.sqrt(rng.chisquare(least, DRAWS) / least)[:, None]
     critical = float(np.quantile(np.abs(process).max(axis=1), level))
     return Band(value, value - critical * error, value + critical * error, critical, least)

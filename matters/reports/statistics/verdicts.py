@@ -1,4 +1,4 @@
-"""The rules of verdicts: from what was tested to one word of four, and one reason where it is *undecided*.
+"""The rules of verdicts: from what was tested to one of four words, and one reason where it is *undecided*.
 
 Rules take booleans, single ones or arrays of many studies at once, so that the simulations of
 `testing.coverage` measure the rules that pages follow, and not a copy of them.
@@ -53,8 +53,8 @@ def in_aggregate(
 ) -> Any:
     """The outcome over several environments [..., environments].
 
-    Equivalent are two variants whose mean difference is within its margin (`same`), whose difference on each
-    environment is within the gate, and that are different on none: otherwise opposite effects would cancel.
+    Two variants are equivalent if their mean difference is within its margin (`same`), their difference on
+    each environment is within the gate, and they are different on none: else opposite effects would cancel.
     """
     differs, same, early = (np.asarray(flag, bool) for flag in (differs, same, early))
     up = (place_differs & (place_sign > 0)).any(axis=-1)

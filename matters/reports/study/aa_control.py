@@ -1,4 +1,4 @@
-"""The A/A control: a reference compared with itself, over random splits of its runs in two halves."""
+"""The A/A control: a reference compared with itself, over random splits of its runs into two halves."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ SPLITS = 2_000
 
 @dataclass(frozen=True)
 class Control:
-    """One variant split in two halves of `n` runs, many times.
+    """One variant split into two halves of `n` runs, many times.
 
     `different` and `equivalent` are shares of the splits by place; a difference is counted after Holm's
     correction over the places, as a verdict would be. `anywhere` is the share called different in any

@@ -64,7 +64,7 @@ def aggregate_scores(
 
 def _interval(study: Study, variant: str, metric: str, samples: Sequence[Array]) -> Interval | None:
     if metric == "mean":
-        # Satterthwaite's covers exactly where a percentile interval of five runs covers too little.
+        # Satterthwaite's interval covers exactly where a percentile interval of five runs covers too little.
         return contrast(samples, [1 / len(samples)] * len(samples)).interval()
     rng = study.generator("aggregate", variant, metric)
     return bootstrap(samples, METRICS[metric], rng, tail=TAILS.get(metric, mean_tail))

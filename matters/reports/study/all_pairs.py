@@ -1,6 +1,6 @@
 """Every variant against every other: effects, and no verdicts.
 
-With many variants these are many pairs, of which some are compared by a question already: no pair gets two
+With many variants these are many pairs, some of which a question compares already: no pair gets two
 verdicts or two adjusted p-values. Source of the layout: Ismail-Fawaz et al., "An Approach to Multiple
 Comparison Benchmark Evaluations that is Stable Under Manipulation of the Comparate Set" (2023).
 """

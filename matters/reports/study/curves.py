@@ -39,8 +39,8 @@ def run_matrix(study: Study, variant: str, environment: str) -> tuple[Array, Arr
     """Steps [T] and evaluation scores [n, T] of a cell's runs, by seed.
 
     A run that diverged has the random policy's score from there on, as its endpoint does; where that is not
-    known, a run that stopped early keeps its last score. A run without a first evaluation is left out, for it
-    has nothing to keep.
+    known, a run that stopped early keeps its last score. A run without a first evaluation is left out: it has
+    nothing to keep.
     """
     rows = study.evaluations
     rows = rows[(rows["variant"] == variant) & (rows["environment"] == environment)]
@@ -69,7 +69,7 @@ def learning_curve(study: Study, variant: str, environment: str) -> Curve | None
     low = high = None
     if len(runs) >= MINIMUM_FOR_INTERVAL:
         value, error, freedom = contrasts([runs.T], [1.0])
-        # Where all runs are equal a band would be a line, and claim a certainty that nobody has.
+        # Where all runs are equal a band would be a line, and would claim a certainty that nobody has.
         reach = np.where(error > 0, special.stdtrit(freedom, 0.975) * error, np.nan)
         low, high = value - reach, value + reach
     return Curve(steps, runs, runs.mean(axis=0), low, high)
@@ -128,7 +128,7 @@ class Trace:
 def trace(study: Study, variant: str, environment: str, diagnostic: str) -> Trace | None:
     """The diagnostic of one cell over at most sixty stretches of training.
 
-    Within a stretch a run's updates are averaged; of ratios the largest is taken. None if no run has the
+    Within a stretch a run's updates are averaged; for ratios the largest is taken. None if no run has the
     diagnostic.
     """
     steps, runs = run_traces(study, variant, environment, diagnostic)
@@ -190,7 +190,7 @@ def profile_rows(shares: Sequence[tuple[str, Curve]]) -> list[dict[str, object]]
 
 
 def trace_rows(traces: Sequence[tuple[str, str, str, Trace]]) -> dict[str, list[dict[str, object]]]:
-    """Each diagnostic as data, by the name of its figure: a row per variant, environment and stretch."""
+    """Each diagnostic as data, by the name of its figure: one row per variant, environment, stretch."""
     found: dict[str, list[dict[str, object]]] = {}
     for key, variant, environment, one in traces:
         found.setdefault(key.replace("_", "-"), []).extend(

@@ -24,7 +24,7 @@ class DifferenceCurve:
 def difference_curve(study: Study, x: str, y: str, environment: str) -> DifferenceCurve | None:
     """The curve on one environment; None where a side has fewer than five runs, or no common steps.
 
-    Where the two were evaluated at other steps, as their rollouts end elsewhere, the runs of both are
+    Where the two were evaluated at different steps, as their rollouts end elsewhere, the runs of both are
     interpolated to the steps of the one with fewer points, as far as both go.
     """
     (left, ours), (right, theirs) = (run_matrix(study, name, environment) for name in (x, y))

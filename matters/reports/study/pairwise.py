@@ -19,16 +19,16 @@ from matters.reports.statistics.verdicts import Reason, Word
 from matters.reports.study.study import AGGREGATE, LEARNT, Look, Study
 
 FIXED = Levels(compare.ALPHA, compare.ALPHA)
-"""Where the number of seeds was fixed."""
+"""The levels where the number of seeds was fixed beforehand."""
 
 Margin = Callable[[str], float | None]
 """The margin of equivalence on an environment, in raw return."""
 
 Idle = Callable[[str, str, str], str | None]
-"""Of a pair and an environment: why what tells the two apart cannot have had an effect there, or None."""
+"""For a pair and an environment: why what tells the two apart cannot have had an effect there, or None."""
 
 UNEQUAL = 3.0  # times: above it the error rates of a comparison of few, skewed runs are no longer known
-SETTLED = 20  # runs from which on a difference of such cells may be claimed
+SETTLED = 20  # from so many runs on, a difference of such cells may be claimed
 
 
 @dataclass(frozen=True)
@@ -39,8 +39,8 @@ class Comparison:
     difference of the IQMs of normalised scores, in aggregate only. `against` are the environments, with the
     sign of their difference, on which the pair is different; `early`, whether neither has learnt a tenth of
     the yardstick; `rising`, whether one still gains. `gaps` says which runs are not whole. `levels` are those
-    of the look at which it is the headline; `need`, how many seeds the rules ask for, is known of what gives
-    an answer.
+    of the look at which it is the headline; `need`, how many seeds the rules ask for, is known for what
+    gives an answer.
     """
 
     x: str
@@ -90,8 +90,8 @@ def compare_pairs(
 ) -> list[Comparison]:
     """Every pair in aggregate and on every environment; Holm over all difference tests of the question.
 
-    The aggregate is over the live environments, those where there is room for a difference; of fewer than two
-    it would be one environment tested twice, and is left out. Equivalence is tested with Holm's correction
+    The aggregate is over the live environments, those where there is room for a difference; with fewer than
+    two it would test one environment twice, and is left out. Equivalence is tested with Holm's correction
     over a pair's environments. `margin` is the study's unless a question asks for another. Where `idle` says
     why no effect is possible, nothing is tested, as where two variants are the same runs.
     """
@@ -111,7 +111,7 @@ def compare_pairs(
 
 
 def _needed(found: list[Comparison]) -> list[Comparison]:
-    """A pair's comparisons, with how many seeds the rules ask for of its headline, if that was tested."""
+    """A pair's comparisons, with how many seeds the rules ask for at its headline, if that was tested."""
     head = headline(found)[0] if found else None
     if head is None or head.found is None or head.found.margin is None:
         return found
@@ -155,7 +155,7 @@ def headline(found: Sequence[Comparison]) -> list[Comparison]:
 def _adjusted(
     one: Comparison, head: Comparison | None, look: Look | None, adjusted: Iterator[float]
 ) -> Comparison:
-    """With its p-value among the others; at a look the headline is tested by itself, all else describes."""
+    """With its p-value adjusted; at a look the headline is tested by itself, and all else describes."""
     if look is None:
         return replace(one, adjusted_p=next(adjusted)) if one.found else one
     if one is head:
@@ -377,7 +377,7 @@ def skewed(study: Study, x: str, y: str, where: str) -> tuple[str, ...]:
 def collapses(study: Study, where: str, scores: Array) -> int:
     """How many runs gained less than half of what the median run gained, and lie far from the others.
 
-    Far is below the lower quartile by more than one and a half of the quartiles' distance (Tukey's fence), so
+    Far is below the lower quartile by more than one and a half interquartile ranges (Tukey's fence), so
     that a wide cell has no collapses, nor one where many runs are low. Before anything is learnt nothing can
     collapse.
     """

@@ -1,4 +1,4 @@
-"""Ranks with their uncertainty: from which to which place each variant may come, given its runs.
+"""Ranks with their uncertainty: between which places each variant may stand, given its runs.
 
 A share of bootstrap resamples in which a variant is first is no probability that it is the best: of two alike
 variants one is "first in 95 %" in one report of ten. So a variant's rank is an interval: it is behind those

@@ -1,6 +1,6 @@
 """What a single run may do: the lower tail of each cell, its collapses, and what the next run exceeds.
 
-An interval of a mean says where the mean is, and nothing of the next run. Source: Patterson et al.,
+An interval of a mean says where the mean is, and nothing about the next run. Source: Patterson et al.,
 "Empirical Design in Reinforcement Learning" (2024).
 """
 

@@ -26,7 +26,7 @@ def published_spread(environment: str, yardstick: str) -> float | None:
 
 
 def before(suite: Any) -> tuple[Need, tuple[str, ...]] | None:
-    """What the suite's first question needs, and over which environments that could be reckoned.
+    """What the suite's first question needs, and over which environments that could be computed.
 
     None if it is not about pairs, or if no environment has a published spread.
     """
@@ -56,7 +56,7 @@ def _margin(environment: str, suite: Any) -> float:
 
 
 def facts(suite: Any) -> dict[str, Any] | None:
-    """The same as data; None if it cannot be told."""
+    """The same as data; None if it is not known."""
     found = before(suite)
     if found is None:
         return None
@@ -65,7 +65,7 @@ def facts(suite: Any) -> dict[str, Any] | None:
 
 
 def remark(suite: Any) -> str:
-    """The same in one line, for who is about to train; empty if it cannot be told."""
+    """The same in one line, for someone about to train; empty if it is not known."""
     found = before(suite)
     if found is None:
         return ""

@@ -24,7 +24,7 @@ class Line:
 
 
 def of_tuning(study: Study, points: Sequence[Tried], choices: Sequence[Choice]) -> list[Line]:
-    """A line per variant, environment and number that was tuned, the other settings at their best."""
+    """One line per variant, environment and number that was tuned, the other settings at their best."""
     from matters.suites.settings import settings
 
     best = {
@@ -46,7 +46,7 @@ def of_tuning(study: Study, points: Sequence[Tried], choices: Sequence[Choice]) 
 
 
 def of_sweep(study: Study) -> list[Line]:
-    """A line per cell of the suite's sweep and environment."""
+    """One line per cell of the suite's sweep and environment."""
     sweep = study.suite.sweep
     if sweep is None:
         return []
@@ -70,7 +70,7 @@ def _line(
     own: object,
     best: object,
 ) -> Line | None:
-    """None where a value is no number, or where there are fewer than two."""
+    """None where a value is not a number, or where there are fewer than two."""
     if len(pairs) < 2 or not all(_is_number(value) for value, _ in pairs):
         return None
     order = sorted(pairs, key=lambda pair: float(str(pair[0])))

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 Array = NDArray[np.float64]
 
-DEFAULT_MARGIN = 0.10  # for which the absolute margins of tasks with a ceiling stand
+DEFAULT_MARGIN = 0.10  # the share that the absolute margins of tasks with a ceiling stand for
 AT_CEILING = 0.025  # of the way from random actions to the ceiling: nearer than this there is no room
 LEARNT = 0.10  # of the way from random actions to the yardstick: before that it is too early
 RISING = 0.10  # of all that was gained, gained over the last third of training: still rising
@@ -32,7 +32,7 @@ class CellScores:
     """All declared runs of one variant on one environment.
 
     `scores` are the finite primary endpoints of the runs that are done, by seed. A diverged run has the
-    random policy's score, where that is known, and else its last. `unscored` counts runs that are done but
+    random policy's score, where that is known, otherwise its last. `unscored` counts runs that are done but
     have no score. `digests` are those of the runs, by seed.
     """
 
@@ -148,7 +148,7 @@ class Study:
 
     @property
     def returns_of(self) -> str:
-        """What returns are of, in words."""
+        """Which episodes the returns come from, in words."""
         return str(self.suite.returns_of) if self.foreign else "evaluation episodes"
 
     @property
@@ -181,7 +181,7 @@ class Study:
     def margin(self, environment: str) -> float | None:
         """The margin of equivalence in raw return: the suite's share of the scale, or the task's own.
 
-        A task's absolute margin stands for the default share, and is larger or smaller as the suite's is.
+        A task's absolute margin stands for the default share, and grows or shrinks with the suite's share.
         """
         own = _limits(environment)[1]
         scale = self.scale(environment)
@@ -190,9 +190,9 @@ class Study:
         return None if scale is None else float(self.suite.margin * scale)
 
     def gain(self, environment: str, steps: int) -> float | None:
-        """What a frozen reference gained over random actions within so many steps, in raw return.
+        """What a frozen reference gained over random actions within `steps` steps, in raw return.
 
-        That of the largest budget known; a yardstick's is a million. None where none is that small.
+        With the largest such budget known; a yardstick's is a million. None where no budget is that small.
         """
         from matters.suites.tasks.yardsticks import BUDGET_OF_YARDSTICKS, ENVIRONMENTS
 
@@ -230,7 +230,7 @@ class Study:
         return max(means) < LEARNT
 
     def rising(self, environment: str, variants: Sequence[str]) -> bool:
-        """Whether one of these variants still gained more than a tenth of all it gained, at the end.
+        """Whether one of these variants gained more than a tenth of its whole gain at the end.
 
         The mean of the last tenth of training is held against that of the tenth from 60 to 70 %.
         """
@@ -299,7 +299,7 @@ class Study:
         return enough and not any(self.cell(v, e).without_score for v in variants for e in environments)
 
     def doubles(self) -> list[str]:
-        """Where one digest stands twice on an environment, in words: the runs are the same run."""
+        """Where one digest appears twice on an environment, in words: the two runs are the same run."""
         counts: dict[str, int] = {}
         recorded = self.runs[self.runs["digest"].notna()]
         for (environment, _), group in recorded.groupby(["environment", "digest"], sort=False):
@@ -357,7 +357,7 @@ def prepare(
     constants: Mapping[str, tuple[float, float]] | None = None,
     imported: Sequence[ForeignSet] = (),
 ) -> Study:
-    """Read a snapshot. `constants` defaults to the frozen ones, and to those that a suite gives of its own
+    """Read a snapshot. `constants` defaults to the frozen ones, and to those that a suite gives for its own
     environments.
 
     Raises InputError if a run is there twice.

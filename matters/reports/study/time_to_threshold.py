@@ -1,7 +1,7 @@
-"""How many steps a run takes to a threshold, where not every run arrives.
+"""How many steps a run takes to reach a threshold, where not every run arrives.
 
-A mean of those that arrived would flatter whoever rarely does. So a run that does not arrive counts with the
-steps it was given: the restricted mean. Source of that estimand: Royston and Parmar (2013).
+A mean over those that arrived would flatter a variant that rarely does. So a run that does not arrive counts
+with the steps it was given: the restricted mean. Source of that estimand: Royston and Parmar (2013).
 """
 
 from dataclasses import dataclass
@@ -18,10 +18,10 @@ WINDOW = 3  # evaluation points whose mean has to be there, so that one lucky po
 
 @dataclass(frozen=True)
 class Arrival:
-    """The runs of one cell and a threshold in raw return, of `n` runs that went on for `steps`.
+    """How the `n` runs of one cell, each of `steps` steps, arrive at a threshold in raw return.
 
-    `median` is that of all runs, None where fewer than half arrived; `restricted` the mean with the steps of
-    those that did not, and its interval, None under five runs.
+    `median` is that of all runs, None where fewer than half arrived; `restricted` is the mean in which those
+    that did not count with their steps, with its `interval`, None under five runs.
     """
 
     variant: str

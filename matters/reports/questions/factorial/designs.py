@@ -1,4 +1,4 @@
-"""What of a suite's declared two-level design is at hand, and the contrasts that it allows."""
+"""How much of a suite's declared two-level design is at hand, and the contrasts that it allows."""
 
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
@@ -45,8 +45,8 @@ class Design:
         """The variants at the high and at the low level of a term: its effect is mean(high) - mean(low).
 
         A cell's level of an interaction is the product of the signs of its tricks (Montgomery, *Design and
-        Analysis of Experiments*, chapter 6), so an interaction of two is half of what the effect of one
-        changes by when the other is switched on. The k-th cells of the two differ in the term's first trick.
+        Analysis of Experiments*, chapter 6), so an interaction of two is half the change in the effect
+        of one when the other is switched on. The k-th cells of the two differ in the term's first trick.
         """
         index = [self.factors.index(factor) for factor in term]
         if self.kind != "full":
@@ -75,10 +75,10 @@ def is_off(value: Any) -> bool:
 
 
 def at_hand(declared: Any, present: Collection[str]) -> Design | None:
-    """The largest design that the variants at hand make of the one declared; a full one goes first.
+    """The largest part of the declared design that the variants at hand make up; a full one goes first.
 
-    Where cells are missing, tricks are held at one level: of a full design over four, three may be left at
-    one level of the fourth, or one at a time. None without two cells.
+    Where cells are missing, tricks are held at one level: of a full design over four, what is left may
+    be three at one level of the fourth, or one at a time. None without two cells.
     """
     if declared is None:
         return None
@@ -117,7 +117,7 @@ def _cubes(cells: Mapping[Pattern, str]) -> Iterator[Part]:
 
 
 def _stars(cells: Mapping[Pattern, str], declared: Kind) -> Iterator[Part]:
-    """One trick at a time, from all off or from all on; of one that was declared so its own base alone."""
+    """One trick at a time, from all off or from all on; for a design declared so, only from its own base."""
     count = len(next(iter(cells), ()))
     ends: dict[Kind, bool] = {"one-in": False, "one-out": True}
     for kind, end in ends.items():

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 Array = NDArray[np.float64]
-ROW = 0.42  # inches a row
+ROW = 0.42  # inches per row
 KINDS = {1: "main effect", 2: "interaction of two", 3: "higher interaction"}
 
 

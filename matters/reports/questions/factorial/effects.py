@@ -75,7 +75,7 @@ def estimate(study: Study, question: str, design: Design) -> list[Effect]:
     """Every effect in every place, place by place.
 
     Holm's correction over all main effects, Holm's over all interactions of two, Benjamini and Hochberg's
-    over the higher ones, which are exploratory. Of equivalence Holm's over the environments of an effect.
+    over the higher ones, which are exploratory. For equivalence, Holm's over the environments of an effect.
     """
     over = live(study, design)
     places = (*([AGGREGATE] if len(over) > 1 else []), *study.environments)
@@ -255,7 +255,7 @@ def _conditional_text(one: Effect, conditional: tuple[float, float]) -> str:
 
 
 def unanswered(effects: Sequence[Effect], names: str) -> str:
-    """Why effects on one place have no verdicts; `names` them if they are not all effects of the place."""
+    """Why effects on one place have no verdicts; `names` says which, if not all of the place."""
     one = effects[0]
     place = place_text(one.where)
     if one.reason == "no room":

@@ -1,6 +1,6 @@
 """What a number of seeds can show: normal theory, and draws from the runs at hand.
 
-The draws take the runs at hand for the distribution that all runs come from. With few of them their own luck
+The draws take the runs at hand for the distribution that all runs come from. With few of them, their luck
 is in every number.
 """
 
@@ -18,7 +18,7 @@ from matters.reports.statistics.intervals import contrasts
 Array = NDArray[np.float64]
 
 DRAWS = 2_000
-GRID = (3, 5, 10, 20, 40, 80)  # numbers of seeds that are imagined, beside that at hand
+GRID = (3, 5, 10, 20, 40, 80)  # numbers of seeds that are imagined, beside the number at hand
 
 
 def planned_error(deviations: Sequence[float], weights: Sequence[float], n: int) -> tuple[float, float]:
@@ -36,7 +36,7 @@ def planned_power(
     """Probability that a t test finds a true difference of `effect` > 0, with the right sign.
 
     1 - F(t* - effect / error) with F Student's distribution and t* the critical value. Source: Colas et al.,
-    "How Many Random Seeds?" (2018), section 4. A shifted t stands there for the non-central one, which
+    "How Many Random Seeds?" (2018), section 4. A shifted t stands in there for the non-central one, which
     gives a few per cent more under ten runs.
     """
     if error == 0:
@@ -53,7 +53,7 @@ class Spread:
     freedom: float
 
     def bounds(self, level: float = 0.95) -> tuple[float, float]:
-        """Between which deviations the true one lies, if runs are normal (χ²)."""
+        """The deviations between which the true one lies, if runs are normal (χ²)."""
         chi = stats.chi2.ppf([0.5 + level / 2, 0.5 - level / 2], self.freedom)
         low, high = self.deviation * np.sqrt(self.freedom / chi)
         return float(low), float(high)
@@ -62,7 +62,7 @@ class Spread:
 def pooled_spread(cells: Sequence[Sequence[Array]]) -> Spread:
     """The spread of a variant's mean over environments, in units of one run, pooled over variants.
 
-    `cells` holds each variant's samples, one vector an environment.
+    `cells` holds each variant's samples, one vector per environment.
     """
     parts = [
         (sample.var(ddof=1) / (len(samples) ** 2 * len(cells)), len(sample) - 1)
@@ -79,7 +79,7 @@ def drawn(scores: Array, n: int, rng: np.random.Generator, draws: int = DRAWS) -
     """Groups of n runs [draws, n], drawn with replacement from `scores`.
 
     Drawn as they are, runs would spread too little: their variance about the mean has (m - 1) / m of the
-    estimate from m runs. That is put right.
+    estimate from m runs. This is corrected.
     """
     centre = scores.mean()
     restored = centre + (scores - centre) * math.sqrt(len(scores) / (len(scores) - 1))
@@ -105,7 +105,7 @@ class Outlook:
 def outlook(
     samples: Sequence[Array], one: Sequence[Array], two: Sequence[Array], margin: float | None
 ) -> Outlook:
-    """Judge the groups `one` and `two` [draws, n], drawn from `samples`, one of each an environment."""
+    """Judge the groups `one` and `two` [draws, n], drawn from `samples`, one of each per environment."""
     share = 1 / len(samples)
     weights = [share] * len(samples) + [-share] * len(samples)
     value, error, freedom = contrasts([*one, *two], weights)
@@ -167,7 +167,7 @@ class Plan:
         return math.fsum(values) / len(values) if values else None
 
     def needed(self, deviation: float) -> tuple[int, int]:
-        """Seeds a variant to find a difference of the margin and to show equivalence, at 80 % power."""
+        """Seeds per variant to find a difference of the margin and to show equivalence, at 80 % power."""
         assert self.margin is not None
         return (
             compare.seeds_for_difference(deviation, self.margin),

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 Pick = Callable[[Outlook], float | None]
-# Title, which number of an outlook (a wrong order is none of one variant), and the level to look for.
+# Title, which number of an outlook (a wrong order is not one variant's), and the level to look for.
 PANELS: tuple[tuple[str, Pick | None, float | None], ...] = (
     ("Half the 95 % interval", lambda one: one.half_width, None),
     ("A difference of the margin is found", lambda one: one.found, 0.8),
@@ -27,7 +27,7 @@ PANELS: tuple[tuple[str, Pick | None, float | None], ...] = (
 
 
 def seed_curves(study: Study, plan: Plan) -> Drawing:
-    """A panel a number, a line a variant; the dotted upright line is the number of seeds at hand."""
+    """One panel per number, one line per variant; the dotted upright line is the number of seeds at hand."""
     panels = [
         panel
         for panel in PANELS
@@ -89,7 +89,7 @@ def _draw(ax: Axes, study: Study, plan: Plan, title: str, pick: Pick | None, lev
         if mark is not None:
             draw(mark, color=SOFT, linewidth=1, linestyle=(0, (1, 2)))
     ax.set_xscale("log")
-    # The number at hand has its line: a label of its own could stand in that of a neighbour.
+    # The number at hand has its line: a label of its own could overlap that of a neighbour.
     ax.xaxis.set_major_locator(FixedLocator(GRID))
     ax.xaxis.set_minor_locator(NullLocator())
     ax.set_xticklabels([str(n) for n in GRID])

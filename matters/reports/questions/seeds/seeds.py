@@ -119,7 +119,7 @@ def _samples(study: Study, variant: str, over: Sequence[str], known: bool) -> li
 def _drawn(
     study: Study, variant: str, over: Sequence[str], samples: Sequence[Array], n: int, group: str
 ) -> list[Array]:
-    """One group of n runs an environment, many times; a place and the aggregate over it have the same."""
+    """Groups of n runs per environment; a place and the aggregate over it have the same draws."""
     labels = [(QUESTION, variant, name, str(n), group) for name in over]
     return [drawn(each, n, study.generator(*label)) for each, label in zip(samples, labels, strict=True)]
 

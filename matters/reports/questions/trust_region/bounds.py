@@ -1,7 +1,7 @@
-"""What keeps each variant's policy near the old one, as its settings say it.
+"""What keeps each variant's policy near the old one, according to its settings.
 
-Recorded are the mean KL(old ‖ new) of the rollout, summed over the action's dimensions, and the largest ratio
-π_new/π_old. A bound is turned into these units before it is held against them.
+Updates are recorded by the mean KL(old ‖ new) of the rollout, summed over the action's dimensions, and by the
+largest ratio π_new/π_old. A bound is turned into these units before it is held against them.
 """
 
 from dataclasses import dataclass

@@ -173,7 +173,7 @@ def _estimate(samples: Sequence[Array]) -> str:
 
 
 def percent(value: float | None) -> str:
-    """A share as a percentage with one decimal; 0 and 100 only where it is that."""
+    """A share as a percentage with one decimal; 0 and 100 only where it is exactly that."""
     if value is None:
         return DASH
     if value in (0.0, 1.0):

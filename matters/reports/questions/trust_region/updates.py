@@ -72,7 +72,7 @@ def average(samples: Sequence[Array]) -> Shown:
     value = float(np.mean([one.mean() for one in samples]))
     if min(len(one) for one in samples) < MINIMUM_FOR_INTERVAL:
         return value, None
-    # Equal numbers of updates in all runs are no rare chance, and no claim rests on their average.
+    # Equal numbers from the updates of all runs are no rare chance, and no claim rests on their average.
     interval = contrast(samples, [1 / len(samples)] * len(samples)).interval()
     return value, interval or Interval(value, value)
 
@@ -81,7 +81,7 @@ def share(samples: Sequence[Array]) -> Shown:
     """`average` of shares, its interval kept within 0 and 1.
 
     Where all runs have a share of 0, or all of 1, Student's interval would be a point. A mean share is at
-    most the chance that a run has any, whose exact bound after n runs without is 1 - .025^(1/n) (Clopper
+    most the chance that a run has any, whose exact bound after n runs without any is 1 - .025^(1/n) (Clopper
     and Pearson's); likewise for 1.
     """
     value, interval = average(samples)
@@ -113,7 +113,7 @@ class Finding:
 
     @property
     def runs(self) -> int:
-        """Runs that the share is of."""
+        """How many runs the share is taken over."""
         return sum(len(cell.counts) for cell in self.cells)
 
 
