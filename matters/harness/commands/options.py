@@ -173,10 +173,9 @@ def noted(store: Path, suite: "Suite | Joint", runs: "pd.DataFrame") -> list[str
 
 
 def report_directory(out: Path | None, store: Path, suite: str) -> Path:
-    """Where the report goes, after checking that it can.
+    """Where the report goes, after checking that it can go there.
 
-    Raises:
-        InputError: the place is a file, or may not be written to.
+    Raises InputError if the place is a file, or may not be written to.
     """
     place = store / "report" / suite if out is None else out
     if out is None and not store.is_dir():

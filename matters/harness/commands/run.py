@@ -233,7 +233,7 @@ def train_suite(
     retry_failed: bool = False,
     keep_state: bool = False,
 ) -> "tuple[Suite, Outcome]":
-    """Train what the store lacks of a suite; returns it with the variants that its tuning chose, if it tunes.
+    """Train what the store lacks of a suite; returns it with the variants that its tuning, if any, chose.
 
     What is compared at equal settings and what is tried train together; then the variants at their own best,
     which are known only then. With `allow_missing` they are chosen from the runs of the tuning that are

@@ -1,4 +1,4 @@
-"""`matters worker`: the program that trains, wherever an executor has it started. Not for people."""
+"""`matters worker`: the program that trains, wherever an executor starts it. Not for people."""
 
 from pathlib import Path
 from typing import Annotated

@@ -47,7 +47,7 @@ def fill_store(
 ) -> Outcome:
     """Train every run of the cells that is missing, or failed if that is asked for.
 
-    Runs that another process is training are waited for, and taken over should it die. So on return each
+    Runs that another process is training are waited for, and taken over if it dies. So on return each
     run is done or failed, except those of the tasks that were lost here. `workers` of the executor's workers
     are at work at a time. With `keep_state`, off-policy runs keep their final states. `watch` shows the news
     of some tasks while they are trained, and `say` a line. Raises InputError if there is not enough memory
@@ -104,7 +104,7 @@ def fill_store(
 
 
 def check_memory(cells: "Sequence[Cell]", workers: int) -> None:
-    """Raise InputError for cells of which not even one run would fit into a worker's memory."""
+    """Raise InputError if some cell's runs would not even fit one at a time into a worker's memory."""
     _limits(cells, {spec.run_id: 0 for cell in cells for spec in cell.specs}, workers)
 
 

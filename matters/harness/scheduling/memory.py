@@ -1,4 +1,4 @@
-"""How much memory training takes, estimated before it begins, so that what is trained at a time fits."""
+"""How much memory training takes, estimated before it begins, so that what is trained at one time fits."""
 
 import json
 import os
@@ -69,8 +69,7 @@ def state_bytes(spec: RunSpec) -> int:
 def limits(cells: "Iterable[Cell]", workers: int, available: int) -> dict[str, int]:
     """How many runs of each cell, `variant/environment`, may train together in each of `workers` workers.
 
-    Raises:
-        InputError: not even one of them fits; in one line, with what it needs and what would help.
+    Raises InputError where not even one of them fits: one line with what it needs and what would help.
     """
     share = int(SHARE * available) // workers
     found = {}

@@ -31,7 +31,7 @@ ENVIRONMENTS = 150_000
 
 @dataclass(frozen=True)
 class Outlay:
-    """What is still to be trained of some cells, and what that takes.
+    """What remains to be trained of some cells, and what that takes.
 
     Attributes:
         runs: those that the store lacks.

@@ -61,7 +61,7 @@ class Tally:
         }
 
     def update(self, event: "Progress | Lost") -> str | None:
-        """Take in an event. Returns the line that has to be said about it, if any."""
+        """Take in an event. Returns the line to print about it, if any."""
         self._latest = self.clock()
         if self._begun is None:
             self._begun = self._latest
@@ -159,11 +159,7 @@ def duration(seconds: float) -> str:
 
 @contextmanager
 def progress(tasks: Sequence[Task], console: Console) -> "Iterator[Callable[[Progress | Lost], None]]":
-    """Show the progress of tasks while the context is open.
-
-    Yields:
-        A function that takes each event as it comes.
-    """
+    """Show the progress of tasks while the context is open, by a function that takes each event."""
     tally = Tally(tasks)
     with _live(tally, console) if console.is_terminal else _plain(tally, console) as show:
         yield show

@@ -27,7 +27,7 @@ GRACE_SECONDS = 4.0
 
 
 def train_job(job: Job, emit: Emit) -> None:
-    """Train the job's runs. Raises Stopped on SIGTERM, and OSError for trouble of the store."""
+    """Train the job's runs. Raises Stopped on SIGTERM, and OSError for a fault of the store."""
     from matters.harness.training.worker import train_population
 
     train_population(

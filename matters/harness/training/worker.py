@@ -117,7 +117,7 @@ def _guarded(members: list[Member], emit: Emit, work: Callable[[list[Member], Em
     try:
         work(remaining, emit)
     except OSError:
-        # A fault of the store, as a full disk, is no result of a run: checkpoints stay, and the task is lost.
+        # A fault of the store, say a full disk, is not a run's result: checkpoints stay, the task is lost.
         raise
     except Exception as error:  # a failed run is a result
         for member in remaining:

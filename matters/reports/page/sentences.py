@@ -166,7 +166,7 @@ def _signs(one: Comparison) -> str:
 
 
 def _others(one: Comparison) -> str:
-    """Where the difference has the opposite sign of the one in aggregate."""
+    """Where a difference has the opposite sign to the one in aggregate."""
     if one.found is None:
         return ""
     other = [where for where, sign in one.against if sign * one.found.estimate.value < 0]

@@ -322,7 +322,7 @@ def newcombe(chance: float, m: int, n: int) -> Interval:
         )
         return float((chance - theta) ** 2 - z**2 * spread)
 
-    nearly = 1e-12  # `chance` itself solves nothing, and at 0 and 1 it is a root that is no bound
+    nearly = 1e-12  # `chance` itself solves nothing, and at 0 and 1 it is a root but not a bound
     low = 0.0 if chance == 0 else optimize.brentq(excess, 0.0, chance - nearly)
     high = 1.0 if chance == 1 else optimize.brentq(excess, chance + nearly, 1.0)
     return Interval(float(low), float(high))

@@ -44,7 +44,7 @@ class Estimate:
     degrees_of_freedom: float
 
     def interval(self, level: float = 0.95) -> Interval | None:
-        """Student's interval around the value; None without any spread, for a point would claim certainty.
+        """Student's interval around the value; None without any spread: a point would claim certainty.
 
         Ten equal runs leave open that one run in four differs (1 - 0.05^(1/10) = 26 %).
         """

@@ -28,7 +28,7 @@ Idle = Callable[[str, str, str], str | None]
 """For a pair and an environment: why what tells the two apart cannot have had an effect there, or None."""
 
 UNEQUAL = 3.0  # times: above it the error rates of a comparison of few, skewed runs are no longer known
-SETTLED = 20  # from so many runs on, a difference of such cells may be claimed
+SETTLED = 20  # from this many runs on, a difference of such cells may be claimed
 
 
 @dataclass(frozen=True)
@@ -129,7 +129,7 @@ def _needed(found: list[Comparison]) -> list[Comparison]:
     need = power.need(question, head.seeds)
     plan = head.plan
     if plan is not None and head.where == AGGREGATE:
-        # Not only the mean has to lie within its margin: every environment has its gate.
+        # It is not enough that the mean lies within its margin: every environment has its gate.
         asked = [power.MOST + 1 if n is None else n for n in (need.equivalent, need.different)]
         plan = replace(plan, margin=max(*asked, head.seeds + 1))
     return [replace(one, need=need, plan=plan) if one is head else one for one in found]

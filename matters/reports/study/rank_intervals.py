@@ -1,8 +1,9 @@
 """Ranks with their uncertainty: between which places each variant may stand, given its runs.
 
-A share of bootstrap resamples in which a variant is first is no probability that it is the best: of two alike
-variants one is "first in 95 %" in one report of ten. So a variant's rank is an interval: it is behind those
-that are significantly better and before those that are significantly worse, by tests with Holm's correction.
+The share of bootstrap resamples in which a variant is first is not the probability that it is best: of two
+variants that are alike, one is "first in 95 %" in one report of ten. So a variant's rank is an interval:
+it is behind those that are significantly better and before those that are significantly worse, by tests with
+Holm's correction.
 """
 
 from dataclasses import dataclass

@@ -14,7 +14,7 @@ TRIES = 3
 
 @dataclass(frozen=True)
 class Lost:
-    """A task that ended without a result of its own: its worker died, or raised what is no run's fault."""
+    """A task that ended without a result of its own: its worker died, or raised what no run caused."""
 
     task: Task
     reason: str

@@ -56,7 +56,7 @@ class Ray:
         return int(self._ray.cluster_resources().get("CPU", 1))
 
     def submit(self, job: Job) -> str:
-        """Hand the job to the cluster, which has it worked on when a core is free."""
+        """Hand the job to the cluster, which starts it when a core is free."""
         name = next(self._names)
         self._working[name] = self._task.options(num_returns="streaming").remote(job.line(), str(job.store))
         return name

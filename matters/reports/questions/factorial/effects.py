@@ -24,7 +24,7 @@ FREEDOM = 2 * (MINIMUM_FOR_INTERVAL - 1)
 class Effect:
     """One effect on one environment (raw return) or averaged over environments (normalised score).
 
-    `value` is the point estimate, None where a cell has no run; `runs` is the smallest cell's number of them.
+    `value` is the point estimate, None where a cell has no run; `runs` is the number in the smallest cell.
     """
 
     term: Term
@@ -195,7 +195,7 @@ def _worded(one: Effect, outcome: str, family: int) -> Effect:
 
 
 def sentence(one: Effect, conditional: tuple[float, float] | None = None) -> str:
-    """The verdict on one effect that has an interval; what is no claim begins by saying so.
+    """The verdict on one effect that has an interval; a sentence that is not a claim begins by saying so.
 
     `conditional` is the effect of an interaction's first trick with its second off and on.
     """
