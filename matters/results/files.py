@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 TEMPORARY = ".*.tmp"
-"""What `write` leaves behind when it is killed; nobody reads it."""
+"""The name of what `write` leaves behind when it is killed; nobody reads it."""
 
 _OPENING = b'{\n  "checksum": "'
 
@@ -46,7 +46,7 @@ def sha256_of(path: Path) -> str:
 
 
 def link(source: Path, target: Path) -> None:
-    """The same file under a second name, in place of what has it; a copy where the system has no links."""
+    """The same file under a second name, replacing what had it; a copy where the system has no links."""
     temporary = target.with_name(f".{target.name}.{os.getpid()}-{secrets.token_hex(4)}.tmp")
     try:
         os.link(source, temporary)
@@ -56,7 +56,7 @@ def link(source: Path, target: Path) -> None:
 
 
 def json_bytes(value: Any) -> bytes:
-    """JSON for people: indented, keys in their order. Raises ValueError for nan and infinities."""
+    """JSON for people: indented, keys in the given order. Raises ValueError for nan and infinities."""
     return json.dumps(value, indent=2, allow_nan=False).encode() + b"\n"
 
 

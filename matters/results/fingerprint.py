@@ -1,9 +1,9 @@
 """Fingerprints of code: what was imported to make a result, as the hash of its syntax trees.
 
-Which files those are is read from the import statements, those inside functions included, and not from a
-list kept by hand: a new file that nothing of it imports changes no fingerprint, and none that is imported
-can be forgotten. Layout, comments and docstrings do not count. Nothing is imported here to find out, so
-that a command that only looks need not load what it looks at.
+Which files those are is read from the import statements, those inside functions included, and not from a list
+kept by hand: a new file that nothing imports changes no fingerprint, and no imported file can be forgotten.
+Layout, comments and docstrings do not count. Nothing is imported to find this out, so that a command that
+only reports need not load the code it reports on.
 """
 
 import ast
@@ -24,13 +24,13 @@ def fingerprint(
 ) -> str:
     """SHA-256 over the modules that `roots` import, data files, and the versions of others' packages.
 
-    `roots` are names of modules; of their own top-level packages every module that they need counts, but
-    for those in `without`. A package that is not installed counts as absent.
+    `roots` are names of modules; every module that they need from their own top-level packages counts, except
+    those in `without`. A package that is not installed counts as absent.
     """
     whole = hashlib.sha256()
     for name in closure(roots, without=without):
         whole.update(f"{name} {tree_hash(_path(name))}\n".encode())
-    # The folder's name, too: a table of runs and one of means may have one name.
+    # The folder's name as well: a table of runs and one of means may have the same name.
     for name, path in sorted((f"{path.parent.name}/{path.name}", path) for path in data):
         whole.update(f"{name} {hashlib.sha256(path.read_bytes()).hexdigest()}\n".encode())
     for package in sorted(packages):
@@ -41,9 +41,9 @@ def fingerprint(
 def closure(roots: Iterable[str], *, without: Collection[str] = ()) -> tuple[str, ...]:
     """The modules that `roots` import, directly or not, sorted; of the roots' own top-level packages only.
 
-    A package that holds a needed module is run when that is imported, and so is needed, too. Modules in
-    `without` are left out, with what only they import. Raises ModuleNotFoundError for a root that is not
-    there.
+    A package that holds a needed module runs when that is imported, so it is needed as well. Modules in
+    `without` are left out, with what only they import. Raises ModuleNotFoundError for a root that does not
+    exist.
     """
     pending = list(roots)
     own = {name.partition(".")[0] for name in pending}
@@ -92,7 +92,7 @@ def tree_hash(path: Path) -> str:
 
 
 def text_hash(source: str | bytes) -> str:
-    """SHA-256 of the syntax tree of source text, as of `tree_hash`."""
+    """SHA-256 of the syntax tree of source text, as in `tree_hash`."""
     return hashlib.sha256(repr(_plain(ast.parse(source))).encode()).hexdigest()
 
 
@@ -105,7 +105,7 @@ def _plain(node: object) -> object:
     fields = dict(ast.iter_fields(node))
     if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
         fields["body"] = node.body[_has_docstring(node) :]
-    # A constant's value may be None or False, and is always meant.
+    # A constant's value may be None or False, which is never an empty field.
     return (
         type(node).__name__,
         *((name, _plain(v)) for name, v in fields.items() if v not in (None, []) or name == "value"),

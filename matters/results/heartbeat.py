@@ -1,11 +1,11 @@
-"""Who trains a run, for other machines: a file beside the lock, which its holder touches while it lives.
+"""Who trains a run, for other machines: a file beside the lock that the holder touches while it lives.
 
 The lock holds among the processes of one kernel. On a file system that several machines share it may hold on
-each of them alone (NFS without its lock daemon, Lustre with local locks). There `holder.json` says by whose
-kernel the lock is held, and its time of change that the holder lives. A token in it, which whoever takes the
-run over replaces, is looked at before anything final is written: so at most one holder finishes. Where clocks
-of machines differ by more than two minutes, or jump, a run may be trained twice; even then one of them
-finishes, and the other compares its digest.
+each of them alone (NFS without its lock daemon, Lustre with local locks). There `holder.json` names the
+kernel that holds the lock, and its modification time shows that the holder lives. It contains a token, which
+whoever takes over the run replaces, and which is checked before anything final is written: so at most one
+holder finishes. Where machines' clocks differ by more than two minutes, or jump, a run may be trained twice;
+even then one training finishes, and the other compares its digest.
 """
 
 import json
@@ -20,17 +20,17 @@ from pathlib import Path
 from matters.results import files
 
 BEAT_SECONDS = 20.0
-"""From one sign of life to the next."""
+"""Seconds from one sign of life to the next."""
 STALE_SECONDS = 120.0
-"""A holder that has given none for so long is taken for dead."""
+"""Seconds without a sign of life after which a holder is presumed dead."""
 
 
 class LeaseLost(OSError):
-    """The run is another holder's by now, or finished by it."""
+    """The run now belongs to another holder, or was finished by one."""
 
 
 def kernel() -> str:
-    """The kernel that runs here, the same for all that see each other's locks."""
+    """The name of the kernel that runs here, the same for all processes that see each other's locks."""
     with suppress(OSError):
         return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
     return platform.node()
@@ -50,7 +50,7 @@ def held_elsewhere(directory: Path | str) -> str:
 
 
 class Holder:
-    """The sign of life of a lease, from its making until `release`. A thread of its own gives it."""
+    """The sign of life of a lease, from its creation until `release`, given by a thread of its own."""
 
     def __init__(self, directory: Path) -> None:
         self._path = directory / "holder.json"
@@ -79,5 +79,5 @@ class Holder:
 
     def _beat(self) -> None:
         while not self._released.wait(BEAT_SECONDS):
-            with suppress(OSError):  # a beat that is missed is no reason to end a training
+            with suppress(OSError):  # a missed beat is no reason to end a training
                 os.utime(self._path)

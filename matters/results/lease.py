@@ -1,6 +1,6 @@
 """The right to train a run: at most one process has it, and the kernel takes it back when that one dies.
 
-What the kernel's lock does not reach, other machines on a shared file system, a sign of life does, see
+The kernel's lock does not reach other machines on a shared file system; there a sign of life does: see
 `matters.results.heartbeat`.
 """
 
@@ -37,13 +37,13 @@ from matters.suites.spec import RunSpec
 
 TABLES = ("episodes", "evaluations", "updates")
 POLICIES = "policies.safetensors"
-"""The policies that a run kept on its way."""
+"""The policies that a run kept during training."""
 STATE = ("state.safetensors", "state.rows", "state.ends")
 """The final state of a run: its last checkpoint under another name."""
 
 
 def lock(path: Path) -> int | None:
-    """An open descriptor that holds the lock alone, or None if another holder has it.
+    """An open descriptor that holds the lock exclusively, or None if another holder has it.
 
     The lock goes with the descriptor: children that inherit it by fork keep it, so workers are spawned.
     """
@@ -54,8 +54,8 @@ def lock(path: Path) -> int | None:
             return descriptor
         except BlockingIOError:
             pass
-        # Refused by a holder, or by somebody in `is_locked`, who shares the lock for an instant? Only the
-        # holder refuses to share.
+        # Was it refused by a holder, or by a process in `is_locked`, which shares the lock for an instant?
+        # Only the holder refuses to share.
         try:
             fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -88,7 +88,7 @@ def refuse_without_locks(directory: Path) -> None:
 
 
 def is_locked(path: Path) -> bool:
-    """Whether a process holds the lock now."""
+    """Whether some process holds the lock now."""
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     except FileNotFoundError:
@@ -105,7 +105,7 @@ def is_locked(path: Path) -> bool:
 class Lease:
     """The exclusive right to train one run, and the only way to write its results.
 
-    A context manager that releases on exit. `finish` and `fail` are final and release too: afterwards the
+    A context manager that releases on exit. `finish` and `fail` are final and release too: after that the
     run's files do not change.
     """
 
@@ -130,11 +130,11 @@ class Lease:
         policies: Columns | None = None,
         state: Mapping[str, Path] = MappingProxyType({}),
     ) -> None:
-        """Write the results of a run that took `steps` steps; by default, as many as were asked.
+        """Write the results of a run that took `steps` steps; by default, as many as were asked for.
 
         The run is done once status.json, the last file, is in place; until then it can be leased again. With
-        `policies` it can be evaluated again. `state` holds the files, by their new names, from which it can
-        go on; they may be removed later, and are hashed apart.
+        `policies` it can be evaluated again. `state` holds the files, by their new names, from which training
+        can go on; they may be removed later, and are hashed separately.
 
         Raises InputError for a record that is not of the schema, ValueError for provenance that is not
         JSON; both before anything is written. RuntimeError for a lease that is no longer held, LeaseLost if
@@ -176,7 +176,7 @@ class Lease:
         """Record a failure: the first line of `error` says what happened, the rest is the traceback.
 
         A bare `traceback.format_exc()` will do: then its last line says what happened. The checkpoint is
-        removed: it may be what the run failed of.
+        removed, since it may be the cause of the failure.
         """
         self._require()
         lines = error.strip().splitlines() or ["unknown error"]
@@ -218,7 +218,7 @@ class Lease:
         self._holder.check()
 
     def _refuse_to_finish_twice(self, digest: str) -> None:
-        """Raise LeaseLost if the run was finished by somebody whom neither lock nor sign of life kept off."""
+        """Raise LeaseLost if a process finished the run that neither lock nor sign of life kept out."""
         try:
             fields = read_status(str(self.directory)) or {}
         except Damage:
@@ -250,7 +250,7 @@ class Lease:
 
 
 def _safetensors(arrays: Columns) -> bytes:
-    # safetensors writes an array's memory as it lies there, whatever its strides say.
+    # safetensors writes an array's memory as it is, ignoring strides.
     plain = {name: np.array(a, a.dtype.newbyteorder("="), order="C") for name, a in arrays.items()}
     return safetensors.numpy.save(plain)
 

@@ -14,21 +14,21 @@ Progress = Callable[[str, int, int], None]
 
 @dataclass(frozen=True)
 class Merged:
-    """What came of a merge, as run ids."""
+    """The outcome of a merge, as run ids."""
 
     taken: tuple[str, ...]
     there: tuple[str, ...]
-    """Those that were in both, with one digest."""
+    """Those that were in both, with the same digest."""
     left: tuple[str, ...]
-    """Unfinished ones, and those that somebody is training in the store that they would go to."""
+    """Unfinished ones, and those that a process is training in the target store."""
 
 
 def merge(source: Store, target: Store, progress: Progress = lambda *_: None) -> Merged:
     """Copy each final run of `source` that `target` lacks, or has only as a failure.
 
-    Raises InputError before anything is written: for a run with two digests, one in each store, since one of
-    the machines then computes other bits; for a damaged run; for stores of which one leaves files out that
-    the other has, or whose runs have the names of schema 1.
+    Raises InputError before anything is written: for a run with two digests, one in each store, since the
+    machines then compute different bits; for a damaged run; for stores of which one leaves out files that the
+    other has, or whose runs have the names of schema 1.
     """
     for store in (source, target):
         if store.former_names:
@@ -65,7 +65,7 @@ def merge(source: Store, target: Store, progress: Progress = lambda *_: None) ->
 
 
 def kept_name(name: str) -> bool:
-    """Whether a file belongs to a final run: no lock, no sign of life, nothing unfinished or half written."""
+    """Whether a file belongs to a final run: not a lock, a sign of life, or anything unfinished."""
     return not name.startswith((".", "checkpoint.")) and name not in ("lock", "holder.json")
 
 

@@ -1,12 +1,12 @@
-"""What of a machine decides the bits of a result, how a worker holds it fixed, and what held in a process.
+"""What in a machine decides the bits of a result, how a worker fixes it, and what was fixed in a process.
 
 Every numerical library picks its loops by the processor's features. On x86-64 with AVX2 and FMA a worker
-holds each of them to those two, so that a newer processor computes as an older one does. What no setting
-holds is the C library's version, which is recorded, and MKL, which PyTorch's products come from and which
-picks by the processor's vendor; the rules' kernels leave it alone.
+holds each of them to those two, so that a newer processor computes as an older one does. No setting fixes the
+C library's version, which is recorded, or MKL, which computes PyTorch's products and picks its loops by the
+processor's vendor; the rules' kernels do not use it.
 
-Libraries read these settings once, as they are loaded: they count in the environment that a process starts
-with.
+Libraries read these settings once, when they are loaded, so they must be in the environment that a process
+starts with.
 """
 
 import ctypes
@@ -30,14 +30,15 @@ LOOPS = {
     "NPY_DISABLE_CPU_FEATURES": "X86_V4 AVX512_ICL AVX512_SPR",  # NumPy's; X86_V3, with AVX2 and FMA, remains
 }
 OPENBLAS = {"OPENBLAS_CORETYPE": "Haswell"}
-"""Products of NumPy. A machine that sets this itself has a reason, as a kernel that miscomputes there."""
+"""The setting for NumPy's products. A machine that sets it itself has a reason, such as a kernel that
+miscomputes there."""
 
 OTHERS = ("MKL_CBWR", "GLIBC_TUNABLES")
-"""Settings that are left as they are found, and recorded: references see the first, everything the second."""
+"""Settings that are left as found, and recorded: the first affects references, the second everything."""
 
 
 def worker_environment(caller: Mapping[str, str]) -> dict[str, str]:
-    """The environment to start a worker with: the caller's, one thread, and loops for AVX2 with FMA.
+    """The environment to start a worker with: the caller's, with one thread and the loops for AVX2 with FMA.
 
     A processor without these keeps the loops that its libraries pick.
     """
@@ -48,7 +49,7 @@ def worker_environment(caller: Mapping[str, str]) -> dict[str, str]:
 
 @functools.cache
 def processor() -> dict[str, Any]:
-    """Model, vendor and vector features of the processor, as far as the system tells."""
+    """Model, vendor and vector features of the processor, as far as the system reveals them."""
     try:
         lines = Path("/proc/cpuinfo").read_text().partition("\n\n")[0].splitlines()
     except OSError:
@@ -78,7 +79,7 @@ def in_use() -> dict[str, Any]:
 
 
 def holds(used: Mapping[str, Any]) -> bool:
-    """Whether a process of which `in_use` tells this computes what all x86-64 with AVX2 and FMA compute."""
+    """Whether a process with these `in_use` settings computes what every x86-64 with AVX2 and FMA does."""
     return (
         platform.machine() == "x86_64"
         and used["libc"].startswith("glibc")
@@ -88,8 +89,8 @@ def holds(used: Mapping[str, Any]) -> bool:
 
 
 def _openblas_core() -> str | None:
-    """The processor that NumPy's OpenBLAS computes for; None where NumPy has another library."""
-    spec = find_spec("numpy._core._multiarray_umath")  # the module that is linked with it
+    """The processor that NumPy's OpenBLAS computes for; None where NumPy uses another library."""
+    spec = find_spec("numpy._core._multiarray_umath")  # the module that is linked to it
     try:
         name = ctypes.CDLL(spec.origin if spec else None).scipy_openblas_get_corename64_
     except AttributeError:

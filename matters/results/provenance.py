@@ -28,15 +28,15 @@ def provenance(
     portable: bool,
     own: tuple[str, ...] = (),
 ) -> dict[str, Any]:
-    """What is worth knowing of a run that has just ended, as JSON values.
+    """What is worth knowing about a run that has just ended, as JSON values.
 
     `population`: the seeds trained together, this run's own included. `wall_seconds` and `steps_per_second`
     are the whole population's, `threads` the process's. `training_code`: the fingerprint of the code that
-    trained it. `own`: modules from elsewhere that it needed, whose packages are noted with the others.
+    trained it. `own`: modules from elsewhere that it needed, whose packages are recorded with the others.
 
-    `portable`: whether the algorithm computes by portable operations alone; its `bits` are portable where the
-    process held the libraries to them, too. Portable bits are compared wherever packages and C library are
-    the same, others on the same kind of processor only.
+    `portable`: whether the algorithm computes with portable operations alone; its `bits` are portable if the
+    process also held the libraries to them. Portable bits are compared wherever packages and C library are
+    the same, others only on the same kind of processor.
     """
     used, chip = in_use(), processor()
     finished = datetime.now(UTC)
@@ -84,7 +84,7 @@ def versions_of(modules: tuple[str, ...]) -> dict[str, str]:
 def git_state() -> dict[str, Any] | None:
     """The commit, and whether the package differs from it; None outside a checkout of Matters."""
     top = _git("rev-parse", "--show-toplevel")
-    # Installed into an environment that lies in some other repository: that one's commit says nothing.
+    # Installed into an environment inside another repository, whose commit says nothing.
     if top is None or Path(top).resolve() != ROOT:
         return None
     commit = _git("rev-parse", "HEAD")

@@ -1,4 +1,4 @@
-"""What a store can do without: superseded runs, failures, kept states. Only what was asked for goes."""
+"""What a store can do without: superseded runs, failures, kept states. Only what was asked for is removed."""
 
 import os
 import shutil
@@ -18,9 +18,9 @@ class Prunable:
     run_id: str
     reason: str
     files: tuple[Path, ...]
-    """Empty: all of the run."""
+    """Those of its files that can go; empty for the whole run."""
     size: int
-    """In bytes, as the files say."""
+    """In bytes, by the sizes of the files."""
 
 
 def prunable(
@@ -30,10 +30,10 @@ def prunable(
     failures: bool = False,
     states: bool = False,
 ) -> list[Prunable]:
-    """What could be removed of the runs that nobody is training.
+    """What could be removed from the runs that nobody is training.
 
     Args:
-        store: whose runs.
+        store: the store with the runs.
         superseded: why the runs of an algorithm at a version are out of date, empty where they are not; None
             to leave them.
         failures: failed runs, and the records of earlier failures of others.
@@ -63,9 +63,9 @@ def prunable(
 
 
 def remove(store: Store, what: Prunable) -> bool:
-    """Remove it; False if somebody has begun to train the run meanwhile.
+    """Remove it; False if somebody has begun to train the run in the meantime.
 
-    A run's directory is renamed first, so that a kill leaves all of it or none.
+    A run's directory is renamed first, so that a kill leaves all of it or nothing.
     """
     directory = store.directory(what.run_id)
     descriptor = lock(directory / "lock")

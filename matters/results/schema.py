@@ -1,4 +1,4 @@
-"""What a run recorded, its digest, its score; and what a store says of a run."""
+"""What a run recorded, its digest, its score; and what a store says about a run."""
 
 import hashlib
 import json
@@ -15,10 +15,10 @@ from matters.suites.errors import InputError, nearest
 SCHEMA_VERSION = 2
 
 Columns = dict[str, NDArray[Any]]
-"""A table: columns of equal length. Or, of a policy, arrays of any shape."""
+"""A table: columns of equal length. Or, for a policy, arrays of any shape."""
 
 State = Literal["missing", "running", "paused", "done", "failed"]
-"""A run that was interrupted is paused once it has a checkpoint to go on from, and missing before that."""
+"""An interrupted run is paused if it has a checkpoint to go on from, and missing otherwise."""
 
 EPISODES: dict[str, type] = {
     "step": np.int64,  # steps of this run when the episode ended
@@ -46,7 +46,7 @@ class Record:
     episode, columns as EVALUATIONS. `updates`: one row per block of 100 steps, or per rollout that is longer:
     `step` (int64) and one float64 column per diagnostic, nan where it was not measured; no column at all if
     nothing was learnt. `policy`: final parameters and frozen normalisers. `diverged_at`: the step at which
-    numbers were found not to be finite, None for a sound run.
+    numbers were found to be non-finite, None for a sound run.
     """
 
     episodes: Columns
@@ -58,7 +58,7 @@ class Record:
 
 @dataclass(frozen=True)
 class Status:
-    """What the store says of a run. `score` is the primary endpoint; `error` is one line."""
+    """What the store says about a run. `score` is the primary endpoint; `error` is one line."""
 
     state: State
     steps: int
@@ -69,7 +69,7 @@ class Status:
 
 
 UPGRADES: dict[int, Callable[[Record], Record]] = {1: lambda record: record}
-"""By schema version: what lifts a record that was read from it to the next version.
+"""By schema version: the function that lifts a record read from it to the next version.
 
 1 to 2: the columns are the same. That the untrained policy was not evaluated stays visible."""
 
@@ -105,7 +105,7 @@ def _check_table(table: str, columns: Columns, types: Mapping[str, type]) -> Non
 
 
 PARTS = ("episodes", "evaluations", "updates", "parameters")
-"""What a record's digest is made of."""
+"""The parts that make up a record's digest."""
 
 
 def part_hashes(record: Record, parts: Iterable[str] = PARTS) -> dict[str, str]:
@@ -126,7 +126,7 @@ def digest_of(parts: Mapping[str, str], diverged_at: int | None) -> str:
 
 
 def digest(record: Record) -> str:
-    """SHA-256 over what was recorded of the learning: its parts and divergence, neither times nor hosts."""
+    """SHA-256 over what was recorded of the learning: its parts and divergence, but not times or hosts."""
     return digest_of(part_hashes(record), record.diverged_at)
 
 
@@ -135,7 +135,8 @@ def _table_hash(columns: Columns) -> str:
     for name in sorted(columns):
         little = columns[name].astype(columns[name].dtype.newbyteorder("<"))
         if little.dtype.kind == "f":
-            # One nan of its many bit patterns: which of them comes out depends on the processor.
+            # One nan for all of its bit patterns: which of them a computation yields depends on the
+            # processor.
             little = np.where(np.isnan(little), little.dtype.type(np.nan), little)
         sha.update(json.dumps([name, little.dtype.str, little.shape]).encode() + b"\n")
         sha.update(little.tobytes())
@@ -143,7 +144,7 @@ def _table_hash(columns: Columns) -> str:
 
 
 def digest_1(record: Record) -> str:
-    """The digest that a store of schema 1 holds: all in one, and without the updates."""
+    """The digest that a store of schema 1 holds: over all parts at once, without the updates."""
     sha = hashlib.sha256(json.dumps(["matters record", 1, record.diverged_at]).encode() + b"\n")
     tables = {"episodes": record.episodes, "evaluations": record.evaluations, "policy": record.policy}
     for table, columns in tables.items():
@@ -157,8 +158,8 @@ def digest_1(record: Record) -> str:
 def primary_endpoint(evaluations: Columns) -> float:
     """Mean evaluation return over the last tenth of the points (rounded up), at least the last two.
 
-    The points are those recorded, so that a diverged run has the score of the evaluations it had; point 0,
-    the untrained policy, is none of them. nan without any.
+    The points are those recorded, so a diverged run has the score of the evaluations it had; point 0, the
+    untrained policy, is not one of them. nan if there are none.
     """
     points = np.unique(evaluations["point"])
     points = points[points > 0]

@@ -22,12 +22,12 @@ from matters.suites.suite import Suite
 SETTINGS = ["variant", "environment", "setting", "value"]
 KEYS = ["run_id", "variant", "environment", "seed"]
 Reading = Callable[[int, int], None]
-"""Called with how many of how many runs have been read."""
+"""Called with the number of runs read so far and the number of all runs."""
 
 
 @dataclass(frozen=True)
 class Snapshot:
-    """A suite's results at one moment. Rows stand by variant and environment as declared, then seed.
+    """A suite's results at one moment. Rows are ordered by variant and environment as declared, then by seed.
 
     `runs`: one row per declared run: KEYS, state, steps, digest, score, diverged_at, error. A run that is
     training counts as missing. The other tables have rows of finished runs only, and start with KEYS:
@@ -36,9 +36,9 @@ class Snapshot:
     `episodes`: step, return, length. `updates`: step and every diagnostic that any run has, nan elsewhere;
     thinned, see `thin_updates`.
     `provenance`: run_id and flat columns, such as `packages.torch`, of finished and failed runs.
-    `settings`: what each cell was trained with, SETTINGS: the dotted name and the value as JSON, from a
-    stored spec of the cell, or from the declared one where none is stored.
-    `tuning`: the runs of the suite's tuning, none without one; see `matters.results.tuning_runs`.
+    `settings`: what each cell was trained with, columns SETTINGS: the dotted name and the value as JSON, from
+    a stored spec of the cell, or from the declared one where none is stored.
+    `tuning`: the runs of the suite's tuning, empty without one; see `matters.results.tuning_runs`.
     """
 
     identity: str
@@ -76,7 +76,7 @@ def snapshot(store: Store, suite: Suite | Joint, progress: Reading = lambda *_: 
                 if status.state == "done":
                     record = store.record(spec.run_id)
             except InputError as damage:
-                # It blocks its own aggregate, as any failure does, and no other.
+                # It blocks its own aggregate, as any failure does, but no other.
                 status = Status("failed", status.steps, error=_damaged(damage))
             runs.append({**keys, **asdict(status)})
             if status.state in ("done", "failed"):
@@ -92,7 +92,7 @@ def snapshot(store: Store, suite: Suite | Joint, progress: Reading = lambda *_: 
             for name, value in {"algorithm": trained_with.algorithm, **flat(trained_with.config)}.items()
         ]
     if any(0 not in scores["point"] for _, scores in evaluations):
-        # Runs of schema 1 did not evaluate the untrained policy: curves have to begin together.
+        # Runs of schema 1 did not evaluate the untrained policy, and curves must begin together.
         evaluations = [
             (keys, {name: column[scores["point"] > 0] for name, column in scores.items()})
             for keys, scores in evaluations
@@ -116,14 +116,14 @@ def _damaged(error: InputError) -> str:
 
 
 def _settled(status: Status) -> Status:
-    """A run that is begun as missing: a report must not depend on who is at work while it is made."""
+    """A run that is under way counts as missing: a report must not depend on what trains while it is made."""
     return replace(status, state="missing") if status.state in ("running", "paused") else status
 
 
 def _identity(suite: Suite | Joint, runs: list[dict[str, Any]], tuning: pd.DataFrame) -> str:
-    """SHA-256 over what was declared and what came of it.
+    """SHA-256 over what was declared and what resulted.
 
-    What the variants are is in the runs' ids, so that a setting that is new and off changes nothing.
+    The runs' ids contain what the variants are, so that a new setting that is off changes nothing.
     """
     suites = suite.suites if isinstance(suite, Joint) else (suite,)
     declared = [one.model_dump(mode="json", exclude={"variants"}, exclude_defaults=True) for one in suites]
@@ -155,7 +155,7 @@ def _scores(record: Record) -> dict[str, np.ndarray]:
 def joined(parts: list[tuple[dict[str, Any], Columns]], types: Mapping[str, str]) -> pd.DataFrame:
     """All rows; the columns are KEYS, those of `types`, and then any others by name.
 
-    Names are categories: of a million rows, those of one variant are then found by comparing bytes.
+    Names are categories: the rows of one variant among a million are then found by comparing bytes.
     """
     full = [(keys, columns) for keys, columns in parts if columns and len(columns["step"])]
     lengths = [len(columns["step"]) for _, columns in full]

@@ -13,11 +13,11 @@ from matters.suites.baselines import Baselines, departures, flattened
 from matters.suites.spec import Evaluation, RunSpec, canonical_json, identity
 
 SCHEMA_1_BASELINES = Path(__file__).with_name("schema_1_baselines.json")
-"""The baselines of all fields that schema 1 knew: with them its runs get new ids, without any algorithm."""
+"""The baselines of all fields that schema 1 knew: they give its runs new ids without loading algorithms."""
 
 
 def write(directory: Path, spec: RunSpec) -> None:
-    """Write the run's spec.json, unless it is there already, whole."""
+    """Write the run's spec.json, unless it is already there and complete."""
     path = directory / "spec.json"
     with suppress(FileNotFoundError, Damage):
         if read(str(path))[1] == spec.run_id:
@@ -26,7 +26,7 @@ def write(directory: Path, spec: RunSpec) -> None:
 
 
 def content(spec: RunSpec, former_id: str | None = None) -> bytes:
-    """The bytes of a spec.json: for people, sealed; `former_id` is the name that schema 1 gave the run."""
+    """The bytes of a spec.json: readable by people, sealed; `former_id` is the run's name in schema 1."""
     fields = {
         "schema_version": SCHEMA_VERSION,
         "run_id": spec.run_id,
@@ -65,7 +65,7 @@ def read(path: str) -> tuple[RunSpec, str, str | None]:
             return spec, former, former
         if not files.intact(data):
             raise Damage("is damaged: it does not match its checksum")
-        # The checksum says that this was validated once; to do it again takes seconds for ten thousand.
+        # The checksum says that this was validated once; validating ten thousand again would take seconds.
         names = [name for name in RunSpec.model_fields if name not in ("evaluation", "environment_settings")]
         evaluation = Evaluation.model_construct(**fields["evaluation"])
         spec = RunSpec.model_construct(

@@ -1,4 +1,4 @@
-"""Reading status.json: how a run stands, and its earlier failures."""
+"""Reading status.json: the state of a run, and its earlier failures."""
 
 import json
 from pathlib import Path
@@ -14,7 +14,7 @@ class Damage(Exception):
 
 
 def refuse_newer(where: str, version: object) -> None:
-    """Raise InputError for what a newer Matters wrote: to misread it would be worse."""
+    """Raise InputError for what a newer Matters wrote: misreading it would be worse."""
     if not isinstance(version, int) or version > SCHEMA_VERSION:
         raise InputError(
             f"{where}: written by a newer Matters: schema {version}, this one reads {SCHEMA_VERSION}"
@@ -24,7 +24,7 @@ def refuse_newer(where: str, version: object) -> None:
 def read_status(directory: str) -> dict[str, Any] | None:
     """The fields of a run's status.json, None without one. Raises Damage, and InputError for a newer schema.
 
-    Takes a string, and no model validates: ten thousand of them should take a second.
+    Takes a string, and no model validates the fields: ten thousand files should take a second.
     """
     try:
         with open(f"{directory}/status.json", "rb") as file:

@@ -1,8 +1,8 @@
 """The store: one directory per run, readable by people, safe against kill -9 and two processes at once.
 
-    <store>/store.json                 the schema's version; what this copy of a store leaves out
+    <store>/store.json                 the schema's version; what this copy of the store leaves out
     <store>/<run_id>/spec.json         what the run is
-                     status.json       how it stands; when final, with the SHA-256 of every other file
+                     status.json       its state; when final, with the SHA-256 of every other file
                      episodes.parquet evaluations.parquet updates.parquet policy.safetensors provenance.json
                      policies.safetensors   the policies kept on the way
                      state.*           the final state, if it was kept
@@ -12,7 +12,7 @@
                      checkpoint.*      while it is not finished
 
 Everything is written under another name and renamed, status.json last. Loading runs no code from the files.
-Runs of schema 1 lie in directories with the names that they had then, see `matters.results.upgrade`.
+Runs of schema 1 lie in directories with the names that they had then: see `matters.results.upgrade`.
 """
 
 import json
@@ -82,7 +82,7 @@ class Store:
     without: frozenset[str] = frozenset()
     """Files of finished runs that this copy of a store leaves out, such as policy.safetensors."""
     thinned: frozenset[str] = frozenset()
-    """Tables of which this copy of a store may have fewer rows than were recorded, see `results.thinning`."""
+    """Tables that may have fewer rows in this copy of a store than were recorded: see `results.thinning`."""
 
     @classmethod
     def open(cls, path: Path | str, *, create: bool = False) -> Self:
@@ -142,9 +142,9 @@ class Store:
         return spec
 
     def status(self, run_id: str) -> Status:
-        """How the run stands; "missing" also for a run that the store has never seen.
+        """The state of the run; "missing" also for a run that the store has never seen.
 
-        A damaged status.json is a failure that says so: the run is neither trusted nor trained over.
+        A damaged status.json counts as a failure that says so: the run is neither trusted nor trained again.
         """
         try:
             fields = self._status(run_id)
@@ -217,10 +217,10 @@ class Store:
     def lease(self, spec: RunSpec, *, retry_failed: bool = False) -> Lease | None:
         """The right to train the run; None if another holds it, or it is done, or it failed.
 
-        With `retry_failed`, a failed run is begun anew, its failure kept as failure-N.json.
+        With `retry_failed`, a failed run is started afresh, and its failure is kept as failure-N.json.
         """
         run_id = spec.run_id
-        # Without the lock first: nobody should be refused because somebody looked at a final run.
+        # First without the lock: nobody should be refused because somebody looked at a final run.
         if not self._leasable(run_id, retry_failed):
             return None
         if self.schema < SCHEMA_VERSION:
@@ -231,7 +231,7 @@ class Store:
             files.sync_directory(self.path)
         try:
             descriptor = lock(directory / "lock")
-        except FileNotFoundError:  # of schema 1, and renamed this instant by somebody who now has the lease
+        except FileNotFoundError:  # of schema 1, and just renamed by a process that now has the lease
             return None
         if descriptor is None:
             return None
@@ -259,9 +259,9 @@ class Store:
         return [fault for run_id in run_ids for fault in self._faults(run_id)]
 
     def begin_anew(self, run_id: str) -> str:
-        """Have a final run whose files are damaged trained again; returns what was wrong, empty if nothing.
+        """Let a final run with damaged files be trained again; returns what was wrong, empty if nothing was.
 
-        What it was, its digest too, is kept as a failure. A run that somebody holds is left alone.
+        What it was, including its digest, is kept as a failure. A run that a process holds is left alone.
         """
         faults = self._faults(run_id)
         directory = self.directory(run_id)
@@ -293,7 +293,7 @@ class Store:
     def resolve(self, prefix: str) -> str:
         """The one run whose id, or whose id of schema 1, begins with `prefix`.
 
-        Raises InputError if there is none, or are several.
+        Raises InputError if there is none, or there are several.
         """
         run_ids = self.run_ids()
         found = [run_id for run_id in run_ids if run_id.startswith(prefix.lower())]
@@ -376,7 +376,7 @@ class Store:
         failed = status.exists() and self.status(spec.run_id).state == "failed"
         if failed:
             keep_failure(directory)
-            # The checkpoint may be what it failed of.
+            # The checkpoint may be the cause of the failure.
             for checkpoint in directory.glob("checkpoint.*"):
                 checkpoint.unlink()
         if failed or not status.exists():
@@ -391,7 +391,7 @@ class Store:
         except (Damage, InputError) as error:
             return [Fault(run_id, "status.json", str(error))]
         if fields is None:
-            # A lease writes the status first: a directory with nothing else is one that was just made.
+            # A lease writes the status first: a directory without a spec either was just made.
             begun = (directory / "spec.json").exists() or not directory.exists()
             return [Fault(run_id, "status.json", "is missing")] if begun else []
         faults = []
@@ -416,7 +416,7 @@ class Store:
         return faults or self._contradictions(run_id, fields)
 
     def _contradictions(self, run_id: str, fields: dict[str, Any]) -> list[Fault]:
-        """Where files that are whole do not say what the status says."""
+        """The places where intact files contradict the status."""
         directory = self.directory(run_id)
         try:
             if fields["state"] != "running" or (directory / "spec.json").exists():
@@ -435,7 +435,7 @@ class Store:
         return []
 
     def _digest(self, directory: Path, record: Record, fields: dict[str, Any]) -> str:
-        """The record's digest, as its schema computes it; what the copy leaves out is taken as stated."""
+        """The record's digest, as its schema computes it; what this copy leaves out is taken as stated."""
         if fields["schema_version"] == 1:
             return fields["digest"] if self._left_out(directory, POLICY) else digest_1(record)
         absent = ["parameters"] if self._left_out(directory, POLICY) else []
@@ -446,7 +446,7 @@ class Store:
 
 
 def _refuse_to_create(path: Path, *, create: bool) -> None:
-    """InputError where no store can be made: nothing asks for one, or something else is there."""
+    """Raise InputError where no store can be made: none was asked for, or something else is there."""
     if not path.exists():
         if not create:
             raise InputError(f"store = {str(path)!r}: does not exist")
@@ -454,7 +454,7 @@ def _refuse_to_create(path: Path, *, create: bool) -> None:
     if not create:
         raise InputError(f"store = {str(path)!r}: not a store of Matters (no store.json)")
     strangers = [entry for entry in path.iterdir() if not entry.match(files.TEMPORARY)]
-    # Looked up after the listing: another process may just have made the store, and runs in it.
+    # Checked after the listing: another process may just have made the store, and runs in it.
     if strangers and not (path / "store.json").exists():
         raise InputError(f"store = {str(path)!r}: not a store of Matters (no store.json), and not empty")
 
@@ -477,7 +477,7 @@ def _columns(file: pyarrow.parquet.ParquetFile) -> Columns:
 
 
 def _intact(path: Path, hashes: Mapping[str, str]) -> bytes:
-    """The file, which is what was written. Raises ValueError if it is not."""
+    """The file's bytes, which are those that were written. Raises ValueError if they are not."""
     data = path.read_bytes()
     if files.sha256(data) != hashes[path.name]:
         raise ValueError(f"{path.name} does not match its SHA-256 in status.json")

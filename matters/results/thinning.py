@@ -1,6 +1,6 @@
 """Tables with fewer rows, by a declared rule: for pages, and for bundles that are kept in version control.
 
-What a verdict rests on, the evaluations, is never thinned. A thinned table cannot be hashed as the whole one
+The evaluations, on which verdicts rest, are never thinned. A thinned table cannot be hashed as the whole one
 was: its hash is in THINNED_JSON beside it, and its part of the digest is taken as stated.
 """
 
@@ -14,14 +14,14 @@ from matters.results.schema import Columns
 MOST_ROWS = 2_000
 """Rows per run: an actor-critic that updates every five steps has 200 000 updates in a million steps."""
 THINNED_JSON = "thinned.json"
-"""In the directory of a run with thinned tables: the SHA-256 of each, sealed."""
+"""The file in the directory of a run with thinned tables: the SHA-256 of each, sealed."""
 
 
 def thin_updates(updates: Columns) -> Columns:
     """At most MOST_ROWS rows of diagnostics.
 
-    Of a run with more, neighbours are one row, with the last one's step and the mean of each diagnostic (of
-    one called `max_…` the largest). What is not finite is not known, and does not count.
+    In a run with more, neighbours become one row, with the last one's step and the mean of each diagnostic
+    (the largest, for one called `max_…`). A value that is not finite is unknown and does not count.
     """
     rows = len(updates["step"]) if updates else 0
     if rows <= MOST_ROWS:
@@ -41,7 +41,7 @@ def thin_updates(updates: Columns) -> Columns:
 
 
 def thin_episodes(episodes: Columns) -> Columns:
-    """At most MOST_ROWS training episodes; of more, rows at equal distances, with the first and the last."""
+    """At most MOST_ROWS training episodes; from more, equally spaced rows, with the first and the last."""
     rows = len(episodes["step"])
     if rows <= MOST_ROWS:
         return episodes
@@ -57,5 +57,5 @@ RULES: dict[str, Callable[[Columns], Columns]] = {
 
 
 def thinned_json(tables: dict[str, bytes]) -> bytes:
-    """What is written beside these thinned tables."""
+    """The content of the file that is written beside these thinned tables."""
     return files.sealed({name: files.sha256(data) for name, data in tables.items()})

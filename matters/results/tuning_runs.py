@@ -21,7 +21,7 @@ def tuning_runs(store: Store, suite: Suite | Joint) -> pd.DataFrame:
     """One row per run of the tuning: COLUMNS, in the order of variants, grid, environments and seeds.
 
     `variant` is the one that is tuned, `candidate` the name of a point of its grid, `values` the settings
-    there as JSON. A run that is only begun counts as missing. `core_seconds` is the wall time of the run's
+    there as JSON. A run that is under way counts as missing. `core_seconds` is the wall time of the run's
     population divided by its runs; nan where nothing was trained.
     """
     rows = [
@@ -29,7 +29,7 @@ def tuning_runs(store: Store, suite: Suite | Joint) -> pd.DataFrame:
     ]
     types = {"seed": "int64", "steps": "int64", "score": "float64", "diverged_at": "Int64"}
     table = pd.DataFrame(rows, columns=list(COLUMNS)).astype(types)
-    # Suites reported together may share some; variants that share a run each have a row of it.
+    # Suites reported together may share some; variants that share a run have one row each for it.
     return table.drop_duplicates(["candidate", "environment", "seed"], ignore_index=True)
 
 
@@ -46,7 +46,7 @@ def _rows(store: Store, suite: Suite) -> list[dict[str, Any]]:
                 if state in ("done", "failed"):
                     facts = store.provenance(spec.run_id)
                     seconds = facts["wall_seconds"] / max(1, len(facts.get("population") or [0]))
-            except InputError as damage:  # a damaged run gives no choice, as a failed one
+            except InputError as damage:  # a damaged run gives no choice, just as a failed one
                 state, score, error = "failed", None, f"damaged: {damage}"
             rows.append(
                 {

@@ -1,4 +1,4 @@
-"""Runs of schema 1 under the ids that they have now.
+"""Gives runs of schema 1 the ids that they have now.
 
 A store that holds such runs says so in store.json, as `oldest_schema`. Their directories keep the names that
 schema 1 gave them, until one is trained further or the whole store is upgraded. Then a directory gets its new
@@ -20,7 +20,7 @@ from matters.results.status import Damage, read_status
 def former_names(store: Path, directories: Iterable[str]) -> dict[str, str]:
     """The directory of each run that has the name of schema 1, by the id that the run has now.
 
-    A directory whose spec.json cannot be read keeps the name it has: `verify` says what is wrong with it.
+    A directory whose spec.json cannot be read keeps its name: `verify` says what is wrong with it.
     """
     found = {}
     for name in directories:
@@ -34,7 +34,7 @@ def former_names(store: Path, directories: Iterable[str]) -> dict[str, str]:
 
 
 def rename(store: Path, former: str) -> str:
-    """Give a run of schema 1 its new name and spec.json. Its lock has to be held. Returns the new id.
+    """Give a run of schema 1 its new name and spec.json. Its lock must be held. Returns the new id.
 
     The new directory is made beside the old one, of links to the same files, and only then takes its place,
     so that the run is whole under one of its names whenever the process is killed.
@@ -43,7 +43,7 @@ def rename(store: Path, former: str) -> str:
     spec, _, _ = spec_file.read(f"{old}/spec.json")
     new, made = store / spec.run_id, store / f".{spec.run_id}.renamed"
     shutil.rmtree(made, ignore_errors=True)
-    if (new / "spec.json").exists():  # killed before it could remove the old name
+    if (new / "spec.json").exists():  # killed before the old name was removed
         shutil.rmtree(old)
         return spec.run_id
     made.mkdir()

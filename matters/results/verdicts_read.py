@@ -1,9 +1,9 @@
-"""At how many seeds verdicts on a suite's runs have been read: adding seeds after that is a look.
+"""The numbers of seeds at which verdicts on a suite's runs were read: adding seeds after that is a look.
 
-    <store>/verdicts/<suite>.json    one entry per number of seeds: whose runs, how many, the looks declared
+    <store>/verdicts/<suite>.json    one entry per number of seeds: cells, number of runs, declared looks
 
-Whoever adds seeds because a verdict was *undecided* looks twice, and errs more often than is said, unless the
-looks were declared. So a report notes that it was made, and a later one with more seeds says so.
+Whoever adds seeds because a verdict was *undecided* looks twice, and errs more often than the report states,
+unless the looks were declared. So a report notes that it was made, and a later one with more seeds says so.
 """
 
 import hashlib
@@ -14,11 +14,11 @@ from typing import Any
 from matters.results import files
 
 FEWEST = 5
-"""Runs in the smallest cell: with fewer there is no interval, and no verdict to read."""
+"""The number of runs in the smallest cell: with fewer there is no interval, and no verdict to read."""
 
 
 def cells_of(suite: Any) -> str:
-    """What names the cells of a suite, whatever their seeds: SHA-256 of what each would be with seed 0."""
+    """The name of a suite's cells, whatever their seeds: SHA-256 of what each would be with seed 0."""
     named = [
         [cell.variant, cell.environment, cell.specs[0].model_copy(update={"seed": 0}).run_id]
         for cell in suite.cells()
@@ -27,7 +27,7 @@ def cells_of(suite: Any) -> str:
 
 
 def note(store: Path, suite: Any, seeds: int) -> None:
-    """Note that a verdict was read with so many runs in the smallest cell; nothing if it was noted before."""
+    """Note that a verdict was read with `seeds` runs in the smallest cell, unless that is already noted."""
     entry = {"cells": cells_of(suite), "seeds": seeds, "looks": list(suite.looks)}
     entries = _entries(store, suite.name)
     if seeds < FEWEST or entry in entries:
@@ -38,14 +38,14 @@ def note(store: Path, suite: Any, seeds: int) -> None:
 
 
 def undeclared(store: Path, suite: Any, seeds: int) -> list[int]:
-    """At which smaller numbers of seeds a verdict was read that was no look of the suite, in order."""
+    """The smaller numbers of seeds at which a verdict was read that are not looks of the suite, in order."""
     cells, looks = cells_of(suite), list(suite.looks)
     earlier = [one for one in _entries(store, suite.name) if one["cells"] == cells and one["seeds"] < seeds]
     return sorted({one["seeds"] for one in earlier if not looks or one["looks"] != looks})
 
 
 def remark(store: Path, suite: Any, seeds: int) -> list[str]:
-    """What a page says of it, as notices."""
+    """What a page says about it, as notices."""
     before = undeclared(store, suite, seeds)
     if not before:
         return []

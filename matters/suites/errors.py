@@ -16,7 +16,7 @@ class InputError(ValueError):
 
 
 def nearest(word: object, valid: Iterable[str]) -> str:
-    """The end of a sentence on an unknown word: "; did you mean 'x'?", or all valid words if none is."""
+    """The end of a message on an unknown word: "; did you mean 'x'?", or all valid words if none is near."""
     names = list(valid)
     if not names:
         return ""

@@ -57,7 +57,7 @@ class Joint(BaseModel):
 
     @property
     def gate(self) -> float:
-        """How large a difference any environment may have where the aggregate is equivalent, as in all."""
+        """The largest difference on any environment at which the aggregate is equivalent, the same in all."""
         return self.suites[0].gate
 
     @property

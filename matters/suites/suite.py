@@ -323,7 +323,7 @@ class Suite(BaseModel):
         )
 
     def check_rollouts(self) -> None:
-        """Raise InputError where not even one rollout fits into a run, which would exceed its steps.
+        """Raise InputError where a run is shorter than one rollout: it would take more steps than asked.
 
         Checked before training only: runs from before this check can still be reported.
         """

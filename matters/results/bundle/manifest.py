@@ -1,7 +1,7 @@
 """What a bundle says of itself, and how its files are read, in a folder or in one archive.
 
 The manifest is sealed: its first field is the checksum of the rest. It names every shard and every file in
-them with size and SHA-256, so that nothing that is unpacked is more, or other, than was announced.
+them with size and SHA-256, so that nothing is unpacked that was not announced.
 """
 
 import json
@@ -21,7 +21,7 @@ MANIFEST = "manifest.json"
 FORMAT = "matters bundle"
 VERSION = 1
 MAX_MANIFEST_BYTES = 256 * 2**20
-"""Of ten thousand runs it has about 20 MiB."""
+"""A manifest of ten thousand runs has about 20 MiB."""
 ROWS = pyarrow.schema(
     [
         pyarrow.field("run_id", pyarrow.string(), nullable=False),
@@ -50,7 +50,7 @@ class Content(_Model):
 
 
 class Run(_Model):
-    """A run as its store has it, with the name of its variant in the suite. `files` are its directory's."""
+    """A run as its store has it, with its variant's name in the suite. `files` are those of its directory."""
 
     run_id: RunId
     training_id: str
@@ -67,7 +67,7 @@ class Run(_Model):
 
 
 class Study(_Model):
-    """The suite: its name, its TOML as it was declared, how many runs it declares, and what narrowed it."""
+    """The suite: its name, its TOML as declared, how many runs it declares, and what narrowed it."""
 
     name: str
     title: str
@@ -79,7 +79,8 @@ class Study(_Model):
 class Manifest(_Model):
     """A bundle. `without` are files that it leaves out of every run, such as policy.safetensors.
 
-    `thinned` are tables with at most so many rows per run, by the rules of `matters.results.thinning`.
+    `thinned` are tables that have a limited number of rows per run, by the rules of
+    `matters.results.thinning`.
     """
 
     format: Literal["matters bundle"]
@@ -109,9 +110,9 @@ def is_bundle(path: Path) -> bool:
 
 @contextmanager
 def opened(path: Path, name: str) -> Iterator[IO[bytes]]:
-    """A file of the bundle, to be read from any place. Raises InputError if it is not there, or packed.
+    """A file of the bundle, open for reading at any offset. Raises InputError if it is missing or compressed.
 
-    In an archive every member is stored as it is: what is not packed cannot grow.
+    In an archive every member is stored uncompressed: what is not compressed cannot grow.
     """
     try:
         if path.is_dir():

@@ -52,9 +52,9 @@ def pack(
 ) -> Packed:
     """Write the suite's finished and failed runs as a bundle: an archive if `out` ends in .zip, or a folder.
 
-    A folder that is a bundle of the suite already gets what it lacks, in shards of its own. Without
-    `parameters` the policies are left out; `thinned`, long tables of training have fewer rows. Raises
-    InputError, before anything is written, for a place that is taken, a suite without such a run, and a run
+    A folder that is already a bundle of the suite gets what it lacks, in additional shards. Without
+    `parameters` the policies are left out; with `thinned`, long tables of training have fewer rows. Raises
+    InputError, before anything is written, for a path that is taken, a suite without such a run, and a run
     whose results are not those that the bundle has.
     """
     archive = out.suffix == ".zip"
@@ -111,7 +111,7 @@ def pack(
 
 
 def _evaluations(store: Store, before: form.Manifest | None, out: Path) -> Callable[[str], Columns]:
-    """Finds the evaluations of a run: in the store, else in the bundle that is extended."""
+    """Finds the evaluations of a run: in the store, or else in the bundle that is extended."""
     held = {run.run_id for run in before.runs} if before else set()
     lacking = {run_id for run_id in held if store.status(run_id).state != "done"}
     of_bundle: dict[str, Columns] = {}
@@ -145,7 +145,7 @@ def _before(
 
 
 def _described(store: Store, variant: str, run_id: str, parameters: bool, thinned: bool) -> form.Run | None:
-    """What the manifest says of the run; None if it is not finished."""
+    """What the manifest says about the run; None if it is not finished."""
     status = store.status(run_id)
     directory = store.directory(run_id)
     if status.state not in ("done", "failed"):
@@ -195,7 +195,7 @@ def _check_same(run: form.Run, before: form.Run | None) -> None:
 
 
 def _is_new(run: form.Run, before: form.Run | None) -> bool:
-    """Whether the bundle lacks the run's result: it has none, or a failure that has been made good since."""
+    """Whether the bundle lacks the run's result: it has none, or a failure since made good."""
     return before is None or (before.state, run.state) == ("failed", "done")
 
 
@@ -207,7 +207,7 @@ def _rows(
     thinned: bool,
     progress: Progress,
 ) -> Iterator[shards.Row]:
-    """The files of the runs that belong into shards of this kind; not those that are `there` as they are."""
+    """The files of the runs that belong in shards of this kind, but for those already `there` unchanged."""
     for number, run in enumerate(runs):
         if kind == "records":
             progress(number, len(runs))
@@ -223,7 +223,7 @@ def _rows(
 
 
 def _thin_tables(directory: Path) -> dict[str, bytes]:
-    """The tables of a run that have too many rows, thinned, and what says so; empty if none has."""
+    """The tables of a run that have too many rows, thinned, and the file that says so; empty if none has."""
     if (directory / THINNED_JSON).exists():
         return {}  # a run of a thinned bundle
     tables: dict[str, bytes] = {}
@@ -236,7 +236,7 @@ def _thin_tables(directory: Path) -> dict[str, bytes]:
 
 
 def _put(made: Path, out: Path, *, archive: bool) -> None:
-    """Put what was made in its place; of a bundle that is extended the manifest last."""
+    """Put what was made in its place; where a bundle is extended, the manifest comes last."""
     names = sorted(path.name for path in made.iterdir() if path.name != form.MANIFEST)
     if not archive:
         if not out.exists():

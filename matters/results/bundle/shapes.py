@@ -11,7 +11,7 @@ from matters.results.schema import Columns
 
 
 def scores_csv(runs: Sequence[Run]) -> bytes:
-    """rliable's shape: one row per variant and seed, one column per environment, the run's score as it is.
+    """rliable's shape: one row per variant and seed, one column per environment, the run's raw score.
 
     The rows of one variant are its matrix [runs, tasks]. A cell is empty where the run is missing, failed or
     without a score.
@@ -27,7 +27,7 @@ def scores_csv(runs: Sequence[Run]) -> bytes:
 
 
 def curves_csv(runs: Sequence[Run], evaluations: Callable[[str], Columns]) -> bytes:
-    """openrlbenchmark's shape: one row per evaluation point, with CleanRL's names of columns.
+    """openrlbenchmark's shape: one row per evaluation point, with CleanRL's column names.
 
     The return is the mean over the evaluation episodes of the point.
     """

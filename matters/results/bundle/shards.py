@@ -1,4 +1,4 @@
-"""Shards: the runs' files in Parquet, one row per file, plain pages that hold no more than their own size."""
+"""Shards: the runs' files in Parquet, one row per file, in plain pages that hold no more than their size."""
 
 import hashlib
 from collections.abc import Iterable, Iterator, Sequence
@@ -15,7 +15,7 @@ SHARD_BYTES = 64 * 2**20
 ROW_GROUP_BYTES = 4 * 2**20
 
 Row = tuple[str, str, bytes]
-"""Run, file and content."""
+"""The columns of a shard: run, file and content."""
 
 
 def write(rows: Iterable[Row], kind: str, folder: Path, first: int) -> dict[str, form.Content]:
@@ -72,7 +72,7 @@ def _write_one(path: Path, rows: Sequence[Row]) -> None:
 
 
 def _refuse_packed(shard: pyarrow.parquet.ParquetFile, where: str) -> None:
-    """Pages that are neither compressed nor looked up hold no more than their own bytes."""
+    """Refuse compressed and dictionary pages: only plain ones hold no more than their own bytes."""
     facts = shard.metadata
     for group in range(facts.num_row_groups):
         for column in range(facts.num_columns):

@@ -2,7 +2,7 @@
 
 A bundle comes from somebody else. Its files are neither run nor unpickled. They are written under names of a
 fixed form into a folder of their own, no more bytes than the manifest announces and the disk has room for,
-and are verified there as a store is. Only then do they go into the store, each run under its lease.
+and are verified there just as a store is. Only then do they go into the store, each run under its lease.
 """
 
 import hashlib
@@ -26,7 +26,7 @@ from matters.suites.errors import InputError
 
 SPARE_BYTES = 64 * 2**20
 MAX_TABLE_BYTES = 2**31
-"""Of one table of one run, in memory."""
+"""The most bytes of one table of one run, in memory."""
 
 Progress = Callable[[str, int, int], None]
 
@@ -62,7 +62,7 @@ def unpack(path: Path, store: Path, progress: Progress = lambda *_: None) -> Unp
 
 
 def _check_without(manifest: form.Manifest, path: Path, store: Path) -> None:
-    """A store in which files or rows may be missing cannot tell a lost one: it has to be one of its own."""
+    """Refuse a bundle that lacks files or rows the store has: it could not tell lost ones from these."""
     if not (store / "store.json").exists():
         return
     there = Store.open(store)
@@ -78,7 +78,7 @@ def _check_without(manifest: form.Manifest, path: Path, store: Path) -> None:
 
 
 def _check_sizes(manifest: form.Manifest, path: Path, store: Path) -> None:
-    """What the manifest announces is no more than the shards hold, and than there is room for, twice."""
+    """Check that the manifest announces no more than the shards hold, and than there is room for twice."""
     total = sum(content.bytes for run in manifest.runs for content in run.files.values())
     held = sum(content.bytes for content in manifest.shards.values())
     if total > held:
@@ -117,7 +117,7 @@ def _staged(manifest: form.Manifest, path: Path, staged: Path, progress: Progres
                 f"{path}: holds {name!r} of run {run_id!r}, which its manifest does not announce once"
             )
         if len(data) != content.bytes or files.sha256(data) != content.sha256:
-            other.add((run_id, name))  # of a failure, if the run was trained again: a later row has the rest
+            other.add((run_id, name))  # a failure's, if the run was trained again: a later row has the rest
             continue
         place = staged / run_id
         place.mkdir(exist_ok=True)
@@ -134,7 +134,7 @@ def _staged(manifest: form.Manifest, path: Path, staged: Path, progress: Progres
 
 
 def _marker(manifest: form.Manifest, schema_version: int) -> dict[str, Any]:
-    """The store.json of a store of the bundle's runs."""
+    """The store.json of a store with the bundle's runs."""
     left_out = {"without": manifest.without, "thinned": list(manifest.thinned)}
     return {"schema_version": schema_version, **{name: value for name, value in left_out.items() if value}}
 

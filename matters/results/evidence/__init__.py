@@ -1,7 +1,7 @@
 """Our own published studies, each a bundle in a folder beside this file: docs/bundles.md has the format.
 
-They are kept in version control, so they have no parameters and thinned tables of training, and only grow by
-shards of their own. The wheel is without them.
+They are kept in version control, so they have no parameters, their training tables are thinned, and they grow
+only by additional shards. The wheel does not include them.
 """
 
 import re
@@ -34,7 +34,7 @@ def names() -> list[str]:
 
 
 def place(name: str) -> Path:
-    """Where the bundle of that name lies, or would lie. Raises InputError for what is no name."""
+    """Where the bundle of that name lies, or would lie. Raises InputError for what is not a name."""
     if not re.fullmatch(r"[a-z0-9][a-z0-9._-]{0,99}", name):
         raise InputError(f"--evidence {name}: should be small letters, digits and . _ -")
     return FOLDER / name

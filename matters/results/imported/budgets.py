@@ -1,20 +1,20 @@
-"""Which imported runs end together, so that their scores are of one budget."""
+"""Which imported runs end together, so that their scores are at the same budget."""
 
 from collections.abc import Mapping, Sequence
 
 from matters.results.imported.runs import ForeignRun
 
 CLOSE = 0.02
-"""Ends that differ by at most this share of the later one are one budget: of the last episode, say."""
+"""Ends that differ by at most this share of the later one are one budget: by the last episode, say."""
 
 Budget = tuple[int, int]
 """The first and the last of the ends that are one budget, in steps."""
 
 
 def budgets(runs: Sequence[ForeignRun]) -> dict[str, Budget]:
-    """Of each run, by its id, the budget that it has with others on its environment.
+    """By run id, the budget that the run shares with others on its environment.
 
-    A run that diverged ended early for that reason, and goes with the longest.
+    A run that diverged ended early for that reason, and is counted with the longest.
     """
     found: dict[str, Budget] = {}
     for environment in dict.fromkeys(run.environment for run in runs):
@@ -35,7 +35,7 @@ def budgets(runs: Sequence[ForeignRun]) -> dict[str, Budget]:
 
 
 def of_cells(runs: Sequence[ForeignRun]) -> dict[tuple[str, str], tuple[Budget, ...]]:
-    """The budgets of each variant on each environment, the shortest first. One is as it should be."""
+    """The budgets of each variant on each environment, the shortest first. There should be only one."""
     own = budgets(runs)
     cells: dict[tuple[str, str], set[Budget]] = {}
     for run in runs:

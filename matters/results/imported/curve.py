@@ -21,12 +21,12 @@ Array = npt.NDArray[Any]
 ReturnsOf = Literal["evaluation", "training", "unstated"]
 
 LARGEST_RETURN = 1e100
-"""No task's returns come near; beyond about 1e150 their squares are no longer numbers."""
+"""No task's returns come near it; beyond about 1e150 their squares overflow."""
 
 
 @dataclass(frozen=True)
 class Names:
-    """Which run it is, as far as it is known."""
+    """Which run it is, as far as that is known."""
 
     variant: str | None = None
     environment: str | None = None
@@ -41,8 +41,8 @@ class Curve:
     """`returns[k]` at `steps[k]`, in the order of the file, nothing left out yet.
 
     `lines` are the lines of the file that the points come from, if it has lines. `ordered` says that the
-    order is that of time, so that steps which fall back mean something. `names` are those that stand in the
-    file itself, `notes` what its owner should know of how it was read, `seems` what kind of file it is.
+    order is chronological, so that steps which fall back mean something. `names` are those found in the file
+    itself, `notes` what its owner should know about how it was read, `seems` what kind of file it is.
     """
 
     steps: Array
@@ -66,7 +66,7 @@ class Points:
 
 
 def clean(curve: Curve) -> Points:
-    """The curve by the rule above. Raises InputError that names the place."""
+    """The curve cleaned by the module's rule. Raises InputError that names the place."""
     _check_numbers(curve)
     curve, notes = _without_void_steps(curve) if curve.ordered else (_sorted(curve), [])
     finite = np.flatnonzero(np.isfinite(curve.returns))
@@ -93,7 +93,7 @@ def clean(curve: Curve) -> Points:
 
 
 def place(curve: Curve, row: int) -> str:
-    """Where the point stands, as a message begins: ":3: " for line 3, nothing where there are no lines."""
+    """Where the point is, as a message begins: ":3: " for line 3, nothing where there are no lines."""
     return "" if curve.lines is None else f":{int(curve.lines[row])}: "
 
 
@@ -102,7 +102,7 @@ def _check_numbers(curve: Curve) -> None:
         raise InputError("has no return")
     steps, returns = curve.steps, curve.returns
     with np.errstate(invalid="ignore"):
-        # 2**63 itself is the nearest float to the largest whole number.
+        # 2**63 itself is the float nearest to the largest int64.
         bad = np.flatnonzero(~((steps >= 0) & (steps < MAX_SEED) & (steps == np.floor(steps))))
     if len(bad):
         raise InputError(

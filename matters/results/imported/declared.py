@@ -1,8 +1,8 @@
-"""What the owner of imported results declares of their protocol, kept beside the set.
+"""What the owner of imported results declares about their protocol, kept beside the set.
 
     <store>/imported/<set>.protocol.json
 
-Two sets are compared only where both declare all of it: nobody can see in a curve how it was evaluated.
+Two sets are compared only where both declare all of it: nobody can tell from a curve how it was evaluated.
 """
 
 import json
@@ -38,17 +38,17 @@ class Declared:
 
     @property
     def lacking(self) -> tuple[str, ...]:
-        """The names of what is not declared."""
+        """The names of the fields that are not declared."""
         return tuple(name for name, value in asdict(self).items() if not value)
 
     @property
     def text(self) -> str:
-        """All of it in a line."""
+        """All declarations in one line."""
         return "; ".join(f"{name}: {value}" for name, value in asdict(self).items() if value)
 
 
 def parse(pairs: Sequence[str]) -> Declared:
-    """The declarations in "episodes=10" and the like. Raises InputError."""
+    """The declarations in pairs such as "episodes=10". Raises InputError."""
     found: dict[str, str] = {}
     for pair in pairs:
         name, equals, value = pair.partition("=")
@@ -68,7 +68,7 @@ def parse(pairs: Sequence[str]) -> Declared:
 
 
 def load(store: Path, name: str) -> Declared:
-    """What was declared of a set. Raises InputError for a file that is damaged."""
+    """What was declared about a set. Raises InputError for a file that is damaged."""
     path = _path(store, name)
     try:
         data = path.read_bytes()

@@ -12,7 +12,7 @@ from matters.suites.spec import MAX_SEED
 VARIANT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,99}")
 ENVIRONMENT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+/:-]{0,99}")
 SIDECARS = ("config.json", "params.json", "meta_data.json", "args.json")
-"""What Spinning Up, RLlib, XuanCE and others write beside their curves."""
+"""The files that Spinning Up, RLlib, XuanCE and others write beside their curves."""
 SIDECAR_BYTES = 2**20
 
 _CLEANRL = re.compile(r"(?P<environment>.+)__(?P<variant>.+)__(?P<seed>\d{1,19})__\d{6,}")
@@ -22,10 +22,10 @@ _ENVIRONMENT_KEYS = ("env", "env_id", "env_name", "environment")
 
 
 def from_path(path: Path) -> Names:
-    """What the name of the file, or of one of the three folders above it, says by a known custom.
+    """What the name of the file, or of one of the three folders above it, says by a known convention.
 
-    Known are CleanRL's `ENV__VARIANT__SEED__TIME`, TD3's `VARIANT_ENV_SEED` (the environment with its
-    version), and a seed as `seed_1` or `_s11307`. Two different seeds in one path say nothing.
+    The conventions are CleanRL's `ENV__VARIANT__SEED__TIME`, TD3's `VARIANT_ENV_SEED` (the environment with
+    its version), and a seed as `seed_1` or `_s11307`. Two different seeds in one path say nothing.
     """
     parts = [path.name.partition(".")[0], *(folder.name for folder in list(path.absolute().parents)[:3])]
     for part in parts:
@@ -39,7 +39,7 @@ def from_path(path: Path) -> Names:
 
 
 def from_sidecar(folder: Path) -> Names:
-    """Environment and seed as a small JSON file of the folder has them. A file that is none says nothing."""
+    """Environment and seed from a small JSON file in the folder. A file that is not JSON says nothing."""
     environments, seeds = [], []
     for name in SIDECARS:
         path = folder / name
@@ -84,7 +84,7 @@ def _name(field: str, value: str, form: "re.Pattern[str]", should: str) -> str:
 
 
 def printable(path: Path | str) -> str:
-    """A path as a message and a record show it: without control characters, which could steer a terminal."""
+    """A path as messages and records show it: without control characters, which could affect a terminal."""
     return "".join(
         char if char.isprintable() else char.encode("unicode_escape").decode() for char in str(path)
     )

@@ -10,7 +10,8 @@ from matters.results.imported.runs import ForeignSet, load, pooled
 from matters.suites.errors import InputError, nearest
 
 MOST_VARIANTS = 6
-"""Of more, all pairs would be a family of tests in which little survives: each is held against the first."""
+"""With more variants, all pairs would be a family of tests in which little survives: each is compared with
+the first."""
 
 Pair = tuple[str, str]
 
@@ -37,9 +38,9 @@ def pairs(found: ForeignSet, compare: Sequence[str], reference: str | None) -> t
 def several(
     store: Path, names: Sequence[str], consent: str | None
 ) -> tuple[ForeignSet, list[tuple[str, Declared]]]:
-    """One or several sets as the subject of one report, with what is declared of each one's protocol.
+    """One or several sets as the subject of one report, with what is declared about each one's protocol.
 
-    Several are of several protocols: that takes a reason, and declarations of both. Raises InputError.
+    Several sets have several protocols: that takes a reason, and declarations of each. Raises InputError.
     """
     sets = [load(store, name) for name in names]
     protocols = [(name, declared.load(store, name)) for name in names]

@@ -1,7 +1,7 @@
 """Reading others' results: which files are one run, what each holds, and which run it is.
 
 Nothing is guessed and no code is run. What neither a file nor the user says is asked for, all of it at once;
-arrays are read without pickle, and no more of a file than its bound.
+arrays are read without pickle, and files only up to a bound.
 """
 
 import hashlib
@@ -24,7 +24,7 @@ SEED_OF_PATH = "seed from the path"
 
 @dataclass(frozen=True)
 class Found:
-    """A curve, the files that it stands in and their hash, and what a pattern or custom says of its names."""
+    """A curve, the files that hold it and their hash, and the names that a pattern or convention gives it."""
 
     curve: Curve
     unit: Unit
@@ -33,9 +33,10 @@ class Found:
 
 
 def read(paths: Sequence[Path], said: Said, pattern: str | None = None) -> list[ForeignRun]:
-    """The runs of some files and folders, each checked whole, in order.
+    """The runs of some files and folders, each checked in full, in order.
 
-    Raises InputError: the file, the place, what is expected; or all that the files do not say.
+    Raises an InputError that names the file, the place and what is expected; or all that the files do not
+    say.
     """
     found: list[Found] = []
     passed_over: list[str] = []

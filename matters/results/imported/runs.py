@@ -2,8 +2,8 @@
 
     <store>/imported/<set>/<run_id>.json     one run, its steps and returns, sealed by a checksum
 
-Matters did not evaluate these runs: their owner says what their returns are of, and under which protocol. So
-they lie beside our runs, never among them. A run's identity is the hash of what was read.
+Matters did not evaluate these runs: their owner says of what kind their returns are, and under which
+protocol. So they lie beside our runs, never among them. A run's identity is the hash of what was read.
 """
 
 import hashlib
@@ -21,7 +21,7 @@ from matters.suites.spec import canonical_json, identity
 
 FOLDER = "imported"
 FORMAT = 2
-"""2 has `diverged_at` and `notes`, which a run of format 1 lacks."""
+"""The format. 2 has `diverged_at` and `notes`, which a run of format 1 lacks."""
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]*")
 
 RETURNS_OF: dict[ReturnsOf, str] = {
@@ -29,17 +29,17 @@ RETURNS_OF: dict[ReturnsOf, str] = {
     "training": "training episodes",
     "unstated": "episodes of an unstated kind",
 }
-"""What returns may be of, in words."""
+"""The kinds of returns, in words."""
 
 
 @dataclass(frozen=True)
 class ForeignRun:
     """One run as it was read: `returns[k]` at `steps[k]` environment steps, steps rising.
 
-    Training episodes may end at one step. `file` is the name of the file it was read from, `sha256` the hash
-    of that file's bytes; of several files that are one run, the folder's name and the hash of their hashes.
-    `diverged_at` is the step from which on no return is finite, None for a sound run. `notes` say what was
-    left out, and what was taken from where.
+    Training episodes may end at the same step. `file` is the name of the file it was read from, `sha256` the
+    hash of that file's bytes; for several files that are one run, the folder's name and the hash of their
+    hashes. `diverged_at` is the step from which on no return is finite, None for a sound run. `notes` say
+    what was left out, and where the rest was taken from.
     """
 
     variant: str
@@ -67,7 +67,7 @@ class ForeignRun:
     def content(self) -> str:
         """What was read, as canonical JSON: without the file, whose name says nothing about the run.
 
-        A sound run's has no `diverged_at`, so that it is the same run as when there was no such field.
+        A sound run's content has no `diverged_at`, so its id is the same as before that field existed.
         """
         left_out = ("file", "sha256", "notes", *(("diverged_at",) if self.diverged_at is None else ()))
         return canonical_json({name: it for name, it in self.facts.items() if name not in left_out})
@@ -98,7 +98,7 @@ class ForeignSet:
 
     @property
     def returns_of(self) -> ReturnsOf:
-        """What the returns of all of its runs are of."""
+        """The kind of returns that all of its runs have."""
         return self.runs[0].returns_of
 
     @property
@@ -118,7 +118,7 @@ def names(store: Path) -> list[str]:
 
 
 def load(store: Path, name: str) -> ForeignSet:
-    """An imported set. Raises InputError if there is none of the name, or one of its runs is damaged."""
+    """An imported set. Raises InputError if there is none of that name, or one of its runs is damaged."""
     if name not in names(store):
         known = names(store)
         hint = nearest(name, known) if known else "; the store has none"
@@ -127,7 +127,7 @@ def load(store: Path, name: str) -> ForeignSet:
 
 
 def pooled(sets: Sequence[ForeignSet]) -> ForeignSet:
-    """Several sets as one, each variant with the name of its set before it: `zoo:ppo`.
+    """Several sets as one, each variant prefixed with the name of its set: `zoo:ppo`.
 
     Raises InputError where returns are of different kinds, or of a kind that nobody states.
     """
@@ -140,7 +140,7 @@ def pooled(sets: Sequence[ForeignSet]) -> ForeignSet:
 
 
 def additions(store: Path, name: str, runs: Sequence[ForeignRun]) -> list[ForeignRun]:
-    """Those of these runs that the set, new or not, does not have yet.
+    """The runs among these that the set, new or not, does not have yet.
 
     Raises InputError for a name that cannot be used, for two runs of one variant, environment and seed, for
     one run under two seeds, and for returns of another kind than the set has.
@@ -170,7 +170,7 @@ def additions(store: Path, name: str, runs: Sequence[ForeignRun]) -> list[Foreig
 
 
 def _refuse_copies(runs: Sequence[ForeignRun]) -> None:
-    """One file, or one curve to the last digit, under two seeds is a copied file: the commonest slip."""
+    """One file, or one curve to the last digit, under two seeds is a copied file: the most common slip."""
     seen: dict[tuple[object, ...], ForeignRun] = {}
     for run in runs:
         curve = (run.variant, run.environment, run.steps, run.returns)

@@ -18,7 +18,7 @@ from matters.suites.errors import InputError, nearest
 from matters.suites.spec import MAX_SEED
 
 MAX_BYTES = 256 * 2**20
-"""Of one file, unpacked. A monitor of ten million episodes has half of it."""
+"""The most bytes of one file, unpacked. A monitor of ten million episodes has half of that."""
 
 FIELDS = {"variant": r"[^/]+", "environment": r"[^/]+", "seed": r"[0-9]+"}
 """What may stand in a pattern, and what it matches."""
@@ -36,9 +36,10 @@ TRAINING = (
     *MONITORS,
     "train.csv",
 )
-"""What trainings call their files, the best for a report first: evaluations before training episodes."""
+"""The names that trainings give their files, the best for a report first: evaluations before training
+episodes."""
 OF_TRAINING = ("monitor", "train.csv", EVENTS, "progress.txt", "progress.csv", "result.json")
-"""Those of them that hold training episodes, or may."""
+"""Those of them that hold training episodes, or may do so."""
 OTHERS = ("*.csv", "*.tsv", "*.txt", "*.json", "*.jsonl", "*.npy", "*.npz")
 SIDECAR_NAMES = ("config.json", "params.json", "meta_data.json", "args.json", "requirements.txt")
 
@@ -47,7 +48,7 @@ SIDECAR_NAMES = ("config.json", "params.json", "meta_data.json", "args.json", "r
 class Unit:
     """Files that are one run or, if it is one file, may hold several; with the names that a pattern found.
 
-    `sought` says that nobody named the file itself: if it is no result, it is passed over.
+    `sought` says that nobody named the file itself: if it has no results, it is passed over.
     """
 
     paths: tuple[Path, ...]
@@ -65,8 +66,9 @@ class Unit:
 def units(paths: Sequence[Path], pattern: str | None, by: str | None, training: bool) -> list[Unit]:
     """What is to be read, in the order given, folders sorted. Raises InputError for a path that is not there.
 
-    `by` is "file" if each file is a run of its own, "folder" if those of a folder are one, None where they
-    have to say it themselves. With `training`, files of training episodes go before evaluations.
+    `by` is "file" if each file is a run of its own, "folder" if those of a folder are one, None where the
+    files must say so themselves. With `training`, files of training episodes take precedence over
+    evaluations.
     """
     found: list[Unit] = []
     for path, names in [*((path, Names()) for path in paths), *_matching(pattern)]:
@@ -113,7 +115,7 @@ def _rank(name: str) -> int:
 
 
 def _joined(found: list[Unit]) -> list[Unit]:
-    """Monitors, and event files, of one folder and one name as one unit, where the first of them stood."""
+    """Monitors, and event files, of one folder and one name as one unit, at the position of the first."""
     together: dict[object, Unit] = {}
     for position, unit in enumerate(found):
         path = unit.paths[0]
@@ -134,7 +136,7 @@ def _refuse_twice(found: Sequence[Unit]) -> None:
 
 
 def _refuse_special(path: Path) -> None:
-    """A device or a pipe has no end."""
+    """Refuse devices and pipes, which have no end."""
     try:
         path.stat()
     except (OSError, ValueError) as error:
@@ -145,7 +147,7 @@ def _refuse_special(path: Path) -> None:
 
 
 def read_bytes(path: Path) -> bytes:
-    """The file's bytes as they are. Raises InputError for one that cannot be read, or is too large."""
+    """The file's bytes, unchanged. Raises InputError for one that cannot be read, or is too large."""
     _refuse_special(path)
     try:
         if path.stat().st_size > MAX_BYTES:
@@ -170,7 +172,7 @@ def unpacked(data: bytes) -> bytes:
 
 
 def _matching(pattern: str | None) -> list[tuple[Path, Names]]:
-    """The files and folders that the pattern means, and the names that they have in it."""
+    """The files and folders that the pattern matches, and the names that it finds in them."""
     if pattern is None:
         return []
     parts = Path(pattern).parts

@@ -15,9 +15,9 @@ from matters.results.snapshot import Snapshot, joined, run_table
 from matters.suites.tasks.yardsticks import Yardstick
 
 GATE_IN_MARGINS = 2.5
-"""How many margins an environment may differ by without contradicting an aggregate: as wide as by default."""
+"""How far, in margins, an environment may differ without contradicting an aggregate: a suite's default."""
 WINDOWS = 20
-"""How many windows training returns are averaged in, and returns of runs with different steps."""
+"""In how many windows training returns are averaged, and returns of runs with different steps."""
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class ForeignSuite:
     margin: float = 0.10
     aggregate_margin: float = 0.10
     gate: float = 0.25
-    scale: Yardstick = "off-policy-1M"  # the higher one: nobody knows what the variants are
+    scale: Yardstick = "off-policy-1M"  # the higher one, since nobody knows what the variants are
     variants: Mapping[str, Any] = field(default_factory=dict)
     evaluation: None = None
     tuning: None = None
@@ -140,7 +140,7 @@ def _status(run: ForeignRun, budget: budgets.Budget) -> dict[str, Any]:
 
 
 def _curves(cell: Sequence[ForeignRun]) -> list[tuple[ForeignRun, Columns]]:
-    """Each run's curve at steps that all runs of its cell share."""
+    """Each run's curve, at steps that all runs of its cell share."""
     if len({run.steps for run in cell}) == 1 and cell[0].returns_of != "training":
         points = np.arange(1, len(cell[0].steps) + 1)
         steps = np.array(cell[0].steps)
@@ -148,7 +148,7 @@ def _curves(cell: Sequence[ForeignRun]) -> list[tuple[ForeignRun, Columns]]:
     longest = max(run.steps[-1] for run in cell)
     ends = np.arange(1, WINDOWS + 1) * longest // WINDOWS
     windows = [_means(run, ends) for run in cell]
-    # Before the last of the runs has a return there is no mean over all of them.
+    # Until every run has a return, there is no mean over all of them.
     first = max(int(np.argmax(np.isfinite(means))) for means in windows)
     curves = []
     for run, means in zip(cell, windows, strict=True):

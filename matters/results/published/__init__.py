@@ -1,7 +1,7 @@
 """What others published, as data: one CSV per source beside this file, and single seeds where released.
 
 README.md says what the columns mean and what was left out. A published number is never pooled with ours, nor
-with one of another version of the environment.
+with one for another version of the environment.
 """
 
 import csv
@@ -22,11 +22,11 @@ MEASURES: dict[Measure, str] = {
     "maximum": "the best checkpoint",
     "training": "training episodes",
 }
-"""What a published number was taken from, in words."""
+"""The kinds of source of a published number, in words."""
 
 
 class Entry(BaseModel):
-    """One published number with its protocol; a field that the source does not give is None.
+    """One published number with its protocol; a field that the source does not state is None.
 
     `algorithm` is the source's name for it. `spread` is the number after ±; an interval has `low` and `high`
     instead. `spread_kind` says what kind of spread it is. `values` are the scores of single seeds, where the
@@ -69,7 +69,7 @@ class Entry(BaseModel):
 
     @property
     def task(self) -> str:
-        """The environment without its version."""
+        """The environment's name without its version."""
         return task(self.environment)
 
     @property
@@ -109,7 +109,7 @@ def read(path: Path) -> list[Entry]:
         if key in seen:
             raise InputError(f"{path}:{line}: the same as line {seen[key]}")
         seen[key] = line
-        # A source also prints maxima and training returns; the released seeds are of its evaluations.
+        # A source may also print maxima and training returns; the released seeds are of its evaluations.
         values = single.get((entry.algorithm, entry.environment, entry.steps), ())
         if values and _is_mean_of(entry, values):
             entry = entry.model_copy(update={"values": values})

@@ -1,4 +1,4 @@
-"""A family of files each; what a file is, its content says and not its name."""
+"""One module per family of files; a file's content, not its name, says which it belongs to."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,7 +14,7 @@ from matters.suites.errors import InputError
 def curves(files: Sequence[tuple[Path, bytes]], said: Said) -> list[Curve]:
     """The runs in the bytes of one file, or the one run of several files that belong together.
 
-    Raises Lacking for what is no results, InputError for results that cannot be used.
+    Raises Lacking for files without results, InputError for results that cannot be used.
     """
     path, data = files[0]
     if _is_events(path, data):
@@ -36,7 +36,7 @@ def curves(files: Sequence[tuple[Path, bytes]], said: Said) -> list[Curve]:
 
 
 def _is_events(path: Path, data: bytes) -> bool:
-    """By name, or by the checksum of the first record's length."""
+    """Whether it is an event file, by name or by the checksum of the first record's length."""
     return "tfevents" in path.name or starts_as_events(data)
 
 

@@ -1,6 +1,6 @@
 """NumPy's files: Stable-Baselines3's evaluations.npz, and curves saved as .npy.
 
-Arrays are read without pickle, and only after their header was found to fit the bytes that are there.
+Arrays are read without pickle, and only once their header has been found to fit the bytes that are there.
 """
 
 import io
@@ -21,7 +21,7 @@ _EXPECTED = "expected is the evaluations.npz of Stable-Baselines3"
 def evaluations(data: bytes) -> Curve:
     """Stable-Baselines3's EvalCallback: `timesteps` [K], `results` [K, episodes]; a point is their mean.
 
-    Results of one dimension are taken as means already.
+    Results of one dimension are taken to be means already.
     """
     arrays = _members(data, ("timesteps", "results"))
     steps, results = arrays["timesteps"], arrays["results"]
@@ -40,7 +40,7 @@ def evaluations(data: bytes) -> Curve:
 
 
 def plain(data: bytes, said: Said) -> list[Curve]:
-    """A curve [K], or one run per column [K, runs], a row every so many steps, as TD3's code saves it."""
+    """A curve [K], or one run per column [K, runs], one row every `every` steps, as TD3's code saves it."""
     array = _array(data, "the file")
     if array.dtype.kind not in "iuf" or array.ndim not in (1, 2) or not array.size:
         raise Lacking(
@@ -56,7 +56,7 @@ def plain(data: bytes, said: Said) -> list[Curve]:
 
 
 def _members(data: bytes, names: tuple[str, ...]) -> dict[str, Array]:
-    """These arrays of an npz, each read at most to its bound."""
+    """These arrays of an npz, each read up to a bound."""
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             found = [name.removesuffix(".npy") for name in archive.namelist()]
@@ -84,12 +84,12 @@ def _members(data: bytes, names: tuple[str, ...]) -> dict[str, Array]:
         if isinstance(error, InputError):
             raise
         raise InputError(f"is damaged; {_EXPECTED}") from None
-    except Exception as error:  # zlib.error and whatever else a damaged archive makes of its decoders
+    except Exception as error:  # zlib.error and whatever else decoders raise on a damaged archive
         raise InputError(f"is damaged ({type(error).__name__}); {_EXPECTED}") from None
 
 
 def _array(data: bytes, name: str) -> Array:
-    """The array in the bytes of an .npy. If its header promises more than there is, nothing is allocated."""
+    """The array in the bytes of an .npy. Nothing is allocated if its header promises more than is there."""
     file = io.BytesIO(data)
     try:
         version = np.lib.format.read_magic(file)
@@ -99,7 +99,7 @@ def _array(data: bytes, name: str) -> Array:
             np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
         )
         shape, fortran, dtype = read(file)
-    except Exception:  # NumPy parses the header as Python's literals, with all of that parser's complaints
+    except Exception:  # NumPy parses the header as Python literals, and raises whatever that parser does
         raise InputError(f"{name} is damaged: not NumPy's format") from None
     if dtype.hasobject:
         raise InputError(

@@ -1,4 +1,4 @@
-"""What the user says of files that do not say it themselves."""
+"""What the user says about files that do not say it themselves."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -8,10 +8,10 @@ from matters.results.imported.curve import ReturnsOf
 
 @dataclass(frozen=True)
 class Said:
-    """`seeds` has one per run, in order. `step`, `returns` and `seed` name columns, `tag` a scalar.
+    """`seeds` has one seed per run, in order. `step`, `returns` and `seed` name columns, `tag` a scalar.
 
     `every` is the number of steps between two rows where a file has none. `unit` says what one run is where a
-    folder holds several monitors or event files: the folder or each file.
+    folder holds several monitors or event files: the folder, or each file.
     """
 
     variant: str | None = None

@@ -32,7 +32,7 @@ WANDB_STEP = (
 
 
 def curves(data: bytes, path: Path, said: Said) -> list[Curve]:
-    """The runs of a text in columns. Raises Lacking for one that is no results, InputError for a bad one."""
+    """The runs in a text of columns. Raises Lacking for one without results, InputError for a bad one."""
     text = delimited.opened(delimited.decoded(data))
     if text.header is None:
         return _per_column(text, said)
@@ -50,7 +50,7 @@ def curves(data: bytes, path: Path, said: Said) -> list[Curve]:
 
 
 def _roles(header: tuple[str, ...], said: Said) -> Roles:
-    """The columns; where some are lacking, the message also says which names of the run are."""
+    """The columns in use; where some are lacking, the message also says which of the run's names are."""
     try:
         return roles(header, said.step, said.returns, said.seed)
     except Lacking as error:
@@ -65,7 +65,7 @@ def _roles(header: tuple[str, ...], said: Said) -> Roles:
 
 
 def _long(text: delimited.Text, chosen: Roles, path: Path, said: Said) -> list[Curve]:
-    """A table of steps and returns; columns of variant, environment and seed may say whose a row is."""
+    """A table of steps and returns; columns of variant, environment and seed may say whose each row is."""
     chosen = _without_what_is_said(chosen, said)
     naming_columns = [name for name in (chosen.variant, chosen.environment, chosen.seed) if name is not None]
     returns = [name for name, _ in chosen.returns]
@@ -138,7 +138,7 @@ def _refuse_empty(rows: "pd.DataFrame", names: list[str]) -> None:
 
 
 def _stated(kind: ReturnsOf, chosen: Roles, path: Path) -> ReturnsOf:
-    """What returns are of where the header does not say it: by names such as eval.csv, or of a tag."""
+    """What kind returns are where the header does not say: by a file's name such as eval.csv, or by a tag."""
     if kind != "unstated":
         return kind
     if chosen.seems == "TensorBoard's CSV" or path.name.partition(".")[0].lower() in ("eval", "train"):
@@ -149,7 +149,7 @@ def _stated(kind: ReturnsOf, chosen: Roles, path: Path) -> ReturnsOf:
 
 
 def _per_column(text: delimited.Text, said: Said) -> list[Curve]:
-    """A file without a header: one run per column, one row every so many steps."""
+    """A file without a header: one run per column, rows at equal distances in steps."""
     if said.every is None:
         raise Lacking(
             "has no header; if its columns are runs, say --every N, the steps from one row to the next"
@@ -163,12 +163,12 @@ def _per_column(text: delimited.Text, said: Said) -> list[Curve]:
 
 
 def spaced(rows: int, every: int) -> Array:
-    """Steps of rows that have none: 0, `every`, 2 `every`, ..."""
+    """Steps for rows that have none: 0, `every`, 2 `every`, ..."""
     return np.arange(rows, dtype=float) * every
 
 
 def _wandb_columns(header: tuple[str, ...]) -> dict[str, re.Match[str]]:
-    """The columns that are one run's metric; none unless the header is that of W&B's chart."""
+    """The columns that are one run's metric; none unless the header is that of a W&B chart."""
     found = {name: match for name in header[1:] if (match := _WANDB.fullmatch(name))}
     return found if found and len(found) >= len(header) - 1 else {}
 

@@ -1,4 +1,4 @@
-"""Text in columns: any separator, with a header or without; cells stay text until they are needed."""
+"""Text in columns: any separator, with or without a header; cells stay text until they are needed."""
 
 import csv
 import io
@@ -26,16 +26,16 @@ class Text:
     separator: str
     header: tuple[str, ...] | None
     cut: bool
-    skipped: int = 0  # blank lines before the first
+    skipped: int = 0  # blank lines before the first other one
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """That its last line was left out, if it was."""
+        """A note that the last line was left out, if it was."""
         return ("a last line that was cut off left out",) if self.cut else ()
 
 
 def decoded(data: bytes) -> str:
-    """The file as text. Raises InputError for bytes that are none."""
+    """The file as text. Raises InputError for bytes that are not text."""
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -102,14 +102,14 @@ def frame(text: Text, columns: list[str]) -> "pd.DataFrame":
 
 
 def numbers(column: "pd.Series[str]", name: str) -> Array:
-    """The column as floats, to the last bit as Python reads them; nan for an empty cell and for words such as
-    None.
+    """The column as floats, read as Python reads them to the last bit; nan for an empty cell and for words
+    such as None.
 
-    Raises InputError for a cell that is no number.
+    Raises InputError for a cell that is not a number.
     """
     cells = column.where(~column.str.lower().isin(NOT_MEASURED), "nan").to_numpy(dtype=str)
     try:
-        # Not pandas.to_numeric, whose last bit may be another.
+        # Not pandas.to_numeric, whose last bit may differ.
         return np.asarray(cells.astype(float))
     except ValueError:
         row = next(row for row, cell in enumerate(cells) if not _is_number(cell))
@@ -152,7 +152,7 @@ def _all_numbers(cells: list[str]) -> bool:
 
 
 def _check_widths(text: Text, width: int) -> None:
-    """Each row has as many cells as the header. pandas fills a short row without a word."""
+    """Check that each row has as many cells as the header: pandas fills a short row silently."""
     if '"' in text.text:
         return  # A separator within quotes separates nothing.
     for line, row in enumerate(text.text.split("\n"), start=1):

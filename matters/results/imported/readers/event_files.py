@@ -1,7 +1,7 @@
 """Scalars in TensorBoard's event files, without TensorBoard.
 
 A file is a row of records (TFRecord): length, checksum of the length, a protocol buffer `Event`, its
-checksum. Of an event few fields matter, so they are read here; TensorBoard would bring a web server and gRPC.
+checksum. Few fields of an event matter, so they are read here; TensorBoard would bring a web server and gRPC.
 Source: tensorflow/core/lib/io/record_writer.h, tensorflow/core/util/event.proto, core/framework/summary.proto
 and tensor.proto.
 """
@@ -28,9 +28,9 @@ class Scalar:
 
 
 def scalars(data: bytes) -> list[Scalar]:
-    """Every scalar of an event file, as written. Raises InputError for a file that is none, or is damaged.
+    """Every scalar of an event file, as written. Raises InputError for any other file, or a damaged one.
 
-    A last record that was not written to its end is left out, as of a run that was killed.
+    A last record that is incomplete, as in a run that was killed, is left out.
     """
     found = []
     try:
@@ -80,7 +80,7 @@ def _records(data: bytes) -> Iterator[bytes]:
 
 
 def _value(summary: bytes) -> tuple[str, float | None]:
-    """Tag and value of one summary; None if it is no scalar."""
+    """Tag and value of one summary; the value is None if it is not a scalar."""
     tag, found = "", None
     for number, value in _fields(summary):
         if number == 1:
@@ -93,7 +93,7 @@ def _value(summary: bytes) -> tuple[str, float | None]:
 
 
 def _tensor(tensor: bytes) -> float | None:
-    """The value of a tensor of one float or double; None of any other."""
+    """The value of a tensor of one float or double; None for any other."""
     kind, packed = 0, b""
     for number, value in _fields(tensor):
         if number == 1:
@@ -138,7 +138,7 @@ def _varint(message: bytes, position: int) -> tuple[int, int]:
 
 
 def _signed(value: int) -> int:
-    """An int64 from its varint, which is of 64 bits unsigned."""
+    """An int64 from its varint, which is an unsigned 64-bit number."""
     return value - (1 << 64) if value >> 63 else value
 
 

@@ -1,4 +1,4 @@
-"""Returns in TensorBoard's event files; those of one folder are one run, started again or not."""
+"""Returns in TensorBoard's event files; those of one folder are one run, whether it was restarted or not."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -19,13 +19,13 @@ TAGS: dict[str, ReturnsOf] = {
     "ray/tune/env_runners/episode_return_mean": "training",  # RLlib
     "ray/tune/episode_reward_mean": "training",
 }
-"""What known programs call their returns: the first that a file has is taken."""
+"""The tags that known programs give their returns: the first that a file has is taken."""
 
 
 def curve(files: Sequence[tuple[Path, bytes]], said: Said) -> Curve:
     """The run of these event files: --tag, or the first of TAGS that they have.
 
-    Raises InputError for several files that each begin anew, unless they are said to be one run.
+    Raises InputError for several files that each begin from the start, unless they are said to be one run.
     """
     found: list[tuple[Path, list[Scalar]]] = []
     for path, data in files:
@@ -41,7 +41,7 @@ def curve(files: Sequence[tuple[Path, bytes]], said: Said) -> Curve:
         _refuse_beginnings(series)
     joined: list[Scalar] = []
     for _, values in series:
-        # From where a later file begins, what earlier ones have is void, as in TensorBoard.
+        # What earlier files have from the step on at which a later file begins is void, as in TensorBoard.
         joined = [scalar for scalar in joined if scalar.step < values[0].step] + values
     void = sum(len(values) for _, values in series) - len(joined)
     notes = (f"{len(series)} event files of one folder are one run, {void} returns of it void",)

@@ -9,10 +9,10 @@ from matters.suites.errors import InputError, nearest
 
 @dataclass(frozen=True)
 class Known:
-    """A program's header: its columns of steps, and its columns of returns with what they are of.
+    """A program's header: its columns of steps, and its columns of returns with what kind these are.
 
-    Of each kind the first that a file has counts. `also` has to be there, too. `sparse` says that a row may
-    lack the return: it was not measured then.
+    Of each kind, the first column that a file has counts. `also` must be present as well. `sparse` says that
+    a row may lack the return: it was not measured then.
     """
 
     seems: str
@@ -105,14 +105,14 @@ class Roles:
 
 
 class Lacking(InputError):
-    """Nobody says where its steps or returns are: no file of results, or one of a kind that is not known."""
+    """Neither file nor user says where steps or returns are: it has no results, or is of an unknown kind."""
 
 
 def roles(header: Sequence[str], step: str | None, returns: str | None, seed: str | None) -> Roles:
-    """What each column is, as the options say or else as its header does.
+    """The role of each column, as the options say or else as the header does.
 
-    Raises InputError for an option that names no column, and for columns that cannot be told; Lacking, with
-    everything that is lacking, if there are no steps or no returns.
+    Raises InputError for an option that names no column, and for columns that cannot be told apart; Lacking,
+    with everything that is lacking, if there are no steps or no returns.
     """
     for option, name in (("--step", step), ("--return", returns), ("--seed", seed)):
         if name is not None and name not in header:
@@ -142,7 +142,7 @@ def roles(header: Sequence[str], step: str | None, returns: str | None, seed: st
 
 
 def kind_of(name: str) -> ReturnsOf:
-    """What a column, tag or file of this name has returns of, where the name says it."""
+    """What kind of returns a column, tag or file of this name has, where the name says so."""
     lower = name.lower()
     if "eval" in lower or "test" in lower:
         return "evaluation"
@@ -166,7 +166,7 @@ def _first(names: Sequence[str], header: Sequence[str]) -> str:
 
 
 def _synonym(field: str, names: Sequence[str], header: Sequence[str]) -> str | None:
-    """The column that is called by one of these names, in capitals or not. The exact name comes first."""
+    """The column that has one of these names, in whatever case. The exact name comes first."""
     if field in header:
         if list(header).count(field) > 1:
             raise InputError(f":1: column {field!r} appears twice")
@@ -183,12 +183,12 @@ def _synonym(field: str, names: Sequence[str], header: Sequence[str]) -> str | N
 
 
 def said_by(names: Sequence[str], header: Sequence[str]) -> bool:
-    """Whether a column is called by one of these names."""
+    """Whether a column has one of these names."""
     return any(name.lower() in names for name in header)
 
 
 def _some(header: Sequence[str]) -> str:
-    """The columns for a message: those that may be meant first, at most twenty."""
+    """The columns for a message: those that may have been meant come first, at most twenty."""
     meant = [name for name in header if any(word in name.lower() for word in ("step", "ret", "rew"))]
     names = list(dict.fromkeys([*meant, *header]))
     more = f", and {len(names) - 20} more" if len(names) > 20 else ""

@@ -16,11 +16,11 @@ from matters.suites.errors import InputError
 from matters.suites.spec import MAX_SEED
 
 DEPTH = 6
-"""How deep RLlib nests what it measures."""
+"""How deeply RLlib nests what it measures."""
 
 
 def curves(text: str, path: Path, said: Said) -> list[Curve]:
-    """The runs of a JSON file. Raises Lacking for one that is no results, InputError for a bad one."""
+    """The runs of a JSON file. Raises Lacking for one without results, InputError for a bad one."""
     try:
         found = json.loads(text)
     except (ValueError, RecursionError):
@@ -74,7 +74,7 @@ def _dreamer(one: dict[str, Any], number: int) -> Curve:
 
 
 def _lines(text: str, said: Said) -> Curve:
-    """One JSON object per line; a last line that was not written whole is left out."""
+    """One JSON object per line; an incomplete last line is left out."""
     lines = [line for line in text.splitlines() if line.strip()]
     if len(lines) > MAX_ROWS:
         raise InputError(f"has more than {MAX_ROWS} lines")
@@ -132,7 +132,7 @@ def _flat(record: dict[str, Any], prefix: str = "", depth: int = DEPTH) -> dict[
 
 
 def _number(value: object) -> float:
-    """A number of JSON as a float; RLlib writes nan as a word. Raises InputError for what is none."""
+    """A JSON number as a float; RLlib writes nan as a word. Raises InputError for anything else."""
     if isinstance(value, bool) or not isinstance(value, int | float | str | None):
         raise InputError(f"{str(value)[:60]!r} should be a number")
     if value is None:

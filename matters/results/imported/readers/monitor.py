@@ -1,4 +1,4 @@
-"""Monitors of Stable-Baselines3, of OpenAI Baselines and of Gym before them: one row per training episode.
+"""Monitor files of Stable-Baselines3, OpenAI Baselines and, earlier, Gym: one row per training episode.
 
 A run with several environments writes one monitor for each: its steps are then the lengths of all their
 episodes, added up in the order in which they ended, as Stable-Baselines3's `load_results` has it.
@@ -20,7 +20,7 @@ from matters.suites.errors import InputError
 
 @dataclass(frozen=True)
 class Episodes:
-    """The episodes of one monitor: `began` and `ended` in seconds since 1970, nan where it is not known."""
+    """The episodes of one monitor: `began` and `ended` in seconds since 1970, nan where not known."""
 
     environment: str | None
     began: float
@@ -32,7 +32,7 @@ class Episodes:
 
 
 def is_monitor(text: str) -> bool:
-    """Whether it begins as a monitor does: with a comment, or with the line of JSON of older ones."""
+    """Whether it begins as a monitor does: with a comment, or with a line of JSON in older ones."""
     first = text.partition("\n")[0]
     return text.startswith("#") or (first.startswith("{") and '"t_start"' in first)
 
@@ -75,7 +75,7 @@ def curve(monitors: Sequence[tuple[Path, bytes]], unit: str | None) -> Curve:
 
 
 def episodes(text: str) -> Episodes:
-    """One monitor's episodes. A further header within it is a training that went on."""
+    """One monitor's episodes. A further header within it marks a training that was resumed."""
     if text.startswith("{"):
         return _json_lines(text)
     lines = text.splitlines()
@@ -165,7 +165,7 @@ def _episodes(rows: "pd.DataFrame", environment: object, began: object, notes: t
 
 
 def _refuse_runs_one_after_another(paths: Sequence[Path], found: Sequence[Episodes]) -> None:
-    """Environments of one run are at work at one time; monitors that are not may each be a run."""
+    """Environments of one run work at the same time; monitors that do not may each be a run."""
     numbered = all(path.name.partition(".")[0].isdigit() for path in paths)
     if numbered and not max(one.began for one in found) > min(one.ended[-1] for one in found):
         return
