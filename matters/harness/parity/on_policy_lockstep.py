@@ -34,7 +34,7 @@ from matters.suites.tasks.environments import make
 
 @dataclass
 class Lockstep:
-    """Their model, about to train on its rollout; our state with the same parameters; the transitions."""
+    """Their model, about to train on its rollout; our state with the same parameters; what both saw."""
 
     model: Any
     rollout: Rollout
@@ -147,7 +147,7 @@ def _watched() -> Iterator[Watched]:
 
 
 def _recompute_in_double(model: Any, rollout: Rollout) -> None:
-    """Recompute in double precision the reference's parameters and all that acting put into its buffer."""
+    """Make the reference's parameters double, and compute again what acting put into its buffer."""
     model.policy.double()
     buffer = model.rollout_buffer
     observation, successor = rollout.observation[0, :, 0], rollout.successor[0, :, 0]

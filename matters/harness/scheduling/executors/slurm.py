@@ -98,7 +98,7 @@ class Slurm:
 
 
 class _Array:
-    """One array job: its folder; each element that has not ended by name, with how much of it was read."""
+    """One array job: its folder; of each element still open, its name and how much of its news was read."""
 
     def __init__(self, folder: Path, job_id: str, names: dict[int, str]) -> None:
         self.folder, self.job_id, self.names = folder, job_id, names
