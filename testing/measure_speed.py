@@ -1,4 +1,4 @@
-"""docs/speed.md and its figure from measurements: `python -m testing.measure_speed --load 17 FILE…`.
+"""docs/speed.md and its figure: `python -m testing.measure_speed --load 17 --cores 2 FILE…`.
 
 Each FILE is what `matters speed NAME --json` printed; `--simulators FILE` takes what
 `testing.measure_simulators` did. `--load` is the machine's load meanwhile: it belongs beside the figures.
@@ -17,7 +17,7 @@ OPENING = """# How fast it is
 
 Steps/s of one thread on {processor}, beside Stable-Baselines3 with the same hyperparameters. The contestants
 take turns in one process, in seconds of the processor's own: medians of five rounds, with the least and the
-largest. The machine was shared: its load was about {load} on {cores} cores, and other programs in its
+largest. The machine was shared: its load was {load} on {cores} cores, and other programs in its
 caches cost many small steps more than few large ones. `matters speed NAME --env ID --seeds N` measures anew;
 `python -m testing.measure_speed` makes this page.
 
@@ -54,10 +54,10 @@ def ratio(row: dict[str, Any]) -> str:
     return f"{row['ratio']:.2f} ({row['low']:.2f} to {row['high']:.2f})"
 
 
-def page(found: list[dict[str, Any]], simulators: str, *, load: float, cores: int) -> str:
+def page(found: list[dict[str, Any]], simulators: str, *, load: str, cores: int) -> str:
     """The page of these measurements."""
     seeds = found[0]["seeds"]
-    text = OPENING.format(processor=found[0]["processor"], load=f"{load:g}", cores=cores, seeds=seeds)
+    text = OPENING.format(processor=found[0]["processor"], load=load, cores=cores, seeds=seeds)
     for one in found:
         reference, alone, together, _ = one["rows"]
         limit = one["limit"]
@@ -108,7 +108,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m testing.measure_speed")
     parser.add_argument("files", nargs="+", type=Path)
     parser.add_argument("--simulators", type=Path)
-    parser.add_argument("--load", type=float, required=True)
+    parser.add_argument("--load", required=True)
     parser.add_argument("--cores", type=int, required=True)
     asked = parser.parse_args()
     found = [one for file in asked.files for one in json.loads(file.read_text())]
