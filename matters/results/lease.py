@@ -218,7 +218,7 @@ class Lease:
         self._holder.check()
 
     def _refuse_to_finish_twice(self, digest: str) -> None:
-        """Raise LeaseLost if a process finished the run that neither lock nor sign of life kept out."""
+        """Raise LeaseLost if the run was finished by a process that lock and sign of life did not stop."""
         try:
             fields = read_status(str(self.directory)) or {}
         except Damage:

@@ -57,7 +57,7 @@ class Joint(BaseModel):
 
     @property
     def gate(self) -> float:
-        """The largest difference on any environment at which the aggregate is equivalent, the same in all."""
+        """The largest difference on an environment that lets the aggregate be equivalent, the same in all."""
         return self.suites[0].gate
 
     @property

@@ -62,7 +62,7 @@ def unpack(path: Path, store: Path, progress: Progress = lambda *_: None) -> Unp
 
 
 def _check_without(manifest: form.Manifest, path: Path, store: Path) -> None:
-    """Refuse a bundle that lacks files or rows the store has: it could not tell lost ones from these."""
+    """Refuse a bundle without files or rows that the store has: their loss could no longer be noticed."""
     if not (store / "store.json").exists():
         return
     there = Store.open(store)
