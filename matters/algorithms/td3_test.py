@@ -115,7 +115,7 @@ def test_updates_are_a_literal_transcription_of_the_paper(rule: Any, config: Any
         else:
             ddpg.gradient_step(state, config, batch)
         for row, paper in enumerate(papers):
-            own = {name: tensor[row] for name, tensor in vars(batch).items()}
+            own = {name: tensor[row] for name, tensor in vars(batch).items() if tensor is not None}
             paper.step(
                 own["observation"],
                 own["action"],

@@ -69,8 +69,8 @@ def test_a_batch_is_the_rollout_flattened_with_the_old_policys_view() -> None:
     torch.testing.assert_close(batch.log_prob, gaussian_log_prob(batch.action, mean, log_std))
     assert torch.equal(batch.value, values(state, batch.observation).detach())
     torch.testing.assert_close(batch.target, batch.advantage + batch.value)
-    own = (getattr(batch, field.name) for field in fields(Batch) if field.name not in ("old", "fitted"))
-    assert not any(tensor.requires_grad for tensor in (*own, *batch.old))
+    own = [getattr(batch, field.name) for field in fields(Batch) if field.name != "old"]
+    assert not any(tensor.requires_grad for tensor in (*own, *batch.old) if tensor is not None)
 
 
 def numbered() -> Batch:
@@ -79,12 +79,13 @@ def numbered() -> Batch:
     wide = number[..., None].expand(-1, -1, 2).clone()
     same = 100 * torch.arange(3)[:, None, None].expand(3, 1, 2) + 0.5
     own = (wide, wide + 0.5, number, number, number, number)
-    return Batch(*own, old=(wide, same), fitted=number % 3 == 0)
+    spread = 1.0 + torch.arange(3)[:, None]
+    return Batch(*own, old=(wide, same), fitted=number % 3 == 0, reward=number, target_spread=spread)
 
 
 def varying(batch: Batch) -> dict[str, Tensor]:
     """What has a row a sample and tells which, by name."""
-    others = ("old", "fitted")
+    others = ("old", "fitted", "target_spread")
     found = {field.name: getattr(batch, field.name) for field in fields(Batch) if field.name not in others}
     return found | {"old": batch.old[0]}
 
@@ -97,6 +98,7 @@ def test_take_gives_each_seed_its_own_samples_of_every_field() -> None:
         found = tensor if tensor.ndim == 2 else tensor[..., 1].floor()
         assert torch.equal(found, expected.float()), name
     assert torch.equal(taken.old[1], numbered().old[1])
+    assert torch.equal(taken.target_spread, numbered().target_spread)
     assert taken.fitted is not None
     assert torch.equal(taken.fitted, expected % 3 == 0)
 

@@ -23,7 +23,7 @@ ACTOR_CRITIC = [rung.name for rung in actor_critic_ladder.RUNGS]
 @pytest.fixture(autouse=True)
 def _quick(monkeypatch):
     """Figures, permutations and probabilities of improvement take longer than all else."""
-    monkeypatch.setattr(ladder, "_drawings", lambda *_: ())
+    monkeypatch.setattr(ladder, "figures", lambda *_: ((), ()))
     monkeypatch.setattr("matters.reports.statistics.comparisons.improvement", lambda *_: None)
     monkeypatch.setattr("matters.reports.statistics.comparisons.permutation_p", lambda *_, **__: None)
 
