@@ -49,10 +49,6 @@ class Nothing:
     def cancel(self) -> None:
         """Nothing is at work."""
 
-    def leave(self) -> bool:
-        """Nothing is at work."""
-        return False
-
 
 def specs(algorithm: str, environment: str, seeds: range, steps: int) -> tuple[RunSpec, ...]:
     """Runs of an algorithm's first preset."""

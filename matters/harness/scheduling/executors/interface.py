@@ -45,10 +45,6 @@ class Executor(Protocol):
         """End what is still running or waiting, after last checkpoints. More may be submitted later."""
         ...
 
-    def leave(self) -> bool:
-        """Let what was submitted go on without this process, if possible; returns whether it does."""
-        ...
-
 
 def drive(
     executor: Executor, tasks: Sequence[Task], job: Callable[[Task], Job], workers: int

@@ -87,9 +87,6 @@ class Fake:
     def cancel(self):
         self.waiting = []
 
-    def leave(self):
-        return False
-
 
 def program(tmp_path):
     """The worker program with `say_seeds` for a training."""

@@ -82,10 +82,6 @@ class Local:
             self._dismiss(worker)
         self._crew = []
 
-    def leave(self) -> bool:
-        """Workers on this machine end with the process that started them."""
-        return False
-
     def _hire(self) -> _Worker:
         pipe = subprocess.PIPE
         worker = _Worker(

@@ -66,11 +66,9 @@ class Ray:
         names = {stream: name for name, stream in self._working.items()}
         if not names:
             return []
-        ready, _ = self._ray.wait(
-            list(names), num_returns=len(names), timeout=POLL_SECONDS, fetch_local=False
-        )
-        if not ready:
-            ready, _ = self._ray.wait(list(names), num_returns=1, timeout=POLL_SECONDS, fetch_local=False)
+        # First for any word at all, then for all that have one by now: a silent worker delays nobody's.
+        for number, seconds in ((1, POLL_SECONDS), (len(names), 0.0)):
+            ready, _ = self._ray.wait(list(names), num_returns=number, timeout=seconds, fetch_local=False)
         found: list[tuple[str, News]] = []
         for stream in ready:
             name = names[stream]
@@ -90,10 +88,6 @@ class Ray:
         for stream in self._working.values():
             self._ray.cancel(stream, force=False)
         self._working = {}
-
-    def leave(self) -> bool:
-        """Ray ends the tasks of a driver that is gone."""
-        return False
 
 
 def worked_on(line: str, store: str) -> Iterator[str]:

@@ -91,11 +91,6 @@ class Slurm:
         self._arrays = {}
         self._waiting = []
 
-    def leave(self) -> bool:
-        """Jobs go on without this process."""
-        self._arrays = {}
-        return True
-
 
 class _Array:
     """One array job: its folder; of each element still open, its name and how much of its news was read."""
