@@ -28,7 +28,7 @@ def install_matters(session: nox.Session) -> None:
 @nox.session
 def lint(session: nox.Session) -> None:
     """The code is formatted, free of known slips, and imports go one way."""
-    session.install(*CONSTRAINED, "ruff", "import-linter")
+    install_matters(session)  # The contracts between algorithms are written from their table.
     session.run("ruff", "check", ".")
     session.run("ruff", "format", "--check", ".")
     session.run("python", "-m", "testing.lint_imports")

@@ -97,7 +97,7 @@ def on_ray(suite: Path, store: Path) -> str:
         if running.wait(900):
             raise SystemExit(f"ray: the command ended with {running.returncode}")
     finally:
-        cluster.shutdown()  # type: ignore[no-untyped-call]
+        cluster.shutdown()
     return "3 nodes, one removed in the middle"
 
 
