@@ -125,6 +125,15 @@ def digest_of(parts: Mapping[str, str], diverged_at: int | None) -> str:
     return hashlib.sha256(json.dumps(["matters record", 2, diverged_at, named]).encode()).hexdigest()
 
 
+def outcome_of(parts: Mapping[str, str], diverged_at: int | None) -> str:
+    """As `digest_of`, without the updates: what was played and learnt, whatever diagnostics a rule records.
+
+    Two rules with equal outcomes did the same, even if one of them counts what the other does not have.
+    """
+    named = [[part, parts[part]] for part in PARTS if part != "updates"]
+    return hashlib.sha256(json.dumps(["matters outcome", diverged_at, named]).encode()).hexdigest()
+
+
 def digest(record: Record) -> str:
     """SHA-256 over what was recorded of the learning: its parts and divergence, but not times or hosts."""
     return digest_of(part_hashes(record), record.diverged_at)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from matters.results.schema import Columns, Record, Status
+from matters.results.schema import Columns, Record, Status, outcome_of
 from matters.results.store import Store
 from matters.results.thinning import thin_updates
 from matters.results.tuning_runs import COLUMNS as TUNING
@@ -29,8 +29,9 @@ Reading = Callable[[int, int], None]
 class Snapshot:
     """A suite's results at one moment. Rows are ordered by variant and environment as declared, then by seed.
 
-    `runs`: one row per declared run: KEYS, state, steps, digest, score, diverged_at, error. A run that is
-    training counts as missing. The other tables have rows of finished runs only, and start with KEYS:
+    `runs`: one row per declared run: KEYS, state, steps, digest, score, diverged_at, error, and `outcome`, a
+    hash of what was played and learnt, see `outcome_of`. A run that is training counts as missing. The other
+    tables have rows of finished runs only, and start with KEYS:
     `evaluations`: point, step, score (mean return over the point's episodes); with point 0, the untrained
     policy's, if all runs have it.
     `episodes`: step, return, length. `updates`: step and every diagnostic that any run has, nan elsewhere;
@@ -68,17 +69,18 @@ def snapshot(store: Store, suite: Suite | Joint, progress: Reading = lambda *_: 
                 "seed": spec.seed,
             }
             status = _settled(store.status(spec.run_id))
-            record, origin = None, {"run_id": spec.run_id}
+            record, origin, outcome = None, {"run_id": spec.run_id}, None
             try:
                 if status.state in ("done", "failed"):
                     trained_with = store.spec(spec.run_id)
                     origin |= _flat(store.provenance(spec.run_id))
                 if status.state == "done":
                     record = store.record(spec.run_id)
+                    outcome = outcome_of(store.parts(spec.run_id), record.diverged_at)
             except InputError as damage:
                 # It blocks its own aggregate, as any failure does, but no other.
                 status = Status("failed", status.steps, error=_damaged(damage))
-            runs.append({**keys, **asdict(status)})
+            runs.append({**keys, **asdict(status), "outcome": outcome})
             if status.state in ("done", "failed"):
                 provenance.append(origin)
             if record is not None:
@@ -134,10 +136,11 @@ def _identity(suite: Suite | Joint, runs: list[dict[str, Any]], tuning: pd.DataF
 
 
 def run_table(rows: list[dict[str, Any]]) -> pd.DataFrame:
-    """`Snapshot.runs` of these rows, with its types."""
-    columns = [*KEYS, "state", "steps", "digest", "score", "diverged_at", "error"]
+    """`Snapshot.runs` of these rows, with its types. A row without an outcome has its digest for one."""
+    columns = [*KEYS, "state", "steps", "digest", "score", "diverged_at", "error", "outcome"]
     types = {"seed": "int64", "steps": "int64", "score": "float64", "diverged_at": "Int64"}
-    return pd.DataFrame(rows, columns=columns).astype(types)
+    table = pd.DataFrame(rows, columns=columns).astype(types)
+    return table.assign(outcome=table["outcome"].fillna(table["digest"]))
 
 
 def _scores(record: Record) -> dict[str, np.ndarray]:

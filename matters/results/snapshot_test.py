@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -39,7 +41,16 @@ def finish(store: Store, cell: int, run: int = 0, **changes: object) -> str:
 
 def test_there_is_one_row_a_declared_run_in_the_declared_order(store: Store) -> None:
     runs = snapshot(store, SUITE).runs
-    assert list(runs.columns) == [*KEYS, "state", "steps", "digest", "score", "diverged_at", "error"]
+    assert list(runs.columns) == [
+        *KEYS,
+        "state",
+        "steps",
+        "digest",
+        "score",
+        "diverged_at",
+        "error",
+        "outcome",
+    ]
     assert runs[["variant", "environment", "seed"]].to_numpy().tolist() == [
         [variant, environment, seed]
         for variant in ("z", "a")
@@ -96,6 +107,21 @@ def test_a_diagnostic_that_one_algorithm_has_is_nan_for_the_others(store: Store)
     assert updates["run_id"].tolist() == [first, first, second]
     assert updates["entropy"].isna().tolist() == [True, True, False]
     assert updates["step"].dtype == np.int64
+
+
+def test_an_outcome_is_what_was_played_and_learnt_whatever_else_a_rule_records(store: Store) -> None:
+    record = make_record(0)
+    counted = replace(record, updates={**record.updates, "search_steps": record.updates["mean_kl"]})
+    other = replace(record, policy={name: value + 1 for name, value in record.policy.items()})
+    for cell, one in ((0, record), (2, counted), (3, other)):
+        lease = store.lease(SUITE.cells()[cell].specs[0])
+        assert lease is not None
+        with lease:
+            lease.finish(one, PROVENANCE)
+    runs = snapshot(store, SUITE).runs.iloc[[0, 4, 6]]
+    assert runs["digest"].nunique() == 3
+    plain, with_counts, learnt_more = runs["outcome"]
+    assert plain == with_counts != learnt_more
 
 
 def test_provenance_is_flat(store: Store) -> None:

@@ -129,7 +129,7 @@ def _untested(one: Comparison) -> str:
     if one.reason == "no effect possible" and one.notes:
         return f"no effect is possible between {pair}: {' '.join(one.notes)}"
     if one.reason == "no effect possible":
-        return f"{pair} are the same runs, by their digests: no effect is possible."
+        return f"{pair} are the same runs, with equal episodes and parameters: no effect is possible."
     if one.reason == "no room":
         return (
             f"there is no room for a difference: every run of {pair} has the same score or is at the ceiling."

@@ -231,7 +231,8 @@ def _no_answer(reason: Reason, first: Sequence[Comparison]) -> str:
     return {
         "too few seeds": "Too few seeds to compare any two rungs: no interval is given.",
         "no room": "Cannot be told: every run of every rung has the same score or is at its task’s ceiling.",
-        "no effect possible": "No effect is possible: the rungs are the same runs, by their digests.",
+        "no effect possible": "No effect is possible: the rungs are the same runs, with equal episodes and "
+        "parameters.",
     }.get(
         reason, "Too early to tell: no rung has made a tenth of the way from random actions to the yardstick."
     )

@@ -162,7 +162,8 @@ def _undecided(study: Study, first: Comparison, found: Sequence[Comparison]) -> 
     if first.reason == "no effect possible" and first.notes:
         return f"No effect is possible: {' '.join(first.notes)}"
     if first.reason == "no effect possible":
-        return f"No effect is possible: `{first.x}` and `{first.y}` are the same runs, by their digests."
+        names = f"`{first.x}` and `{first.y}`"
+        return f"No effect is possible: {names} are the same runs, with equal episodes and parameters."
     if first.reason == "no room":
         return "Cannot be told: every run has the same score or is at its task’s ceiling, with both variants."
     if first.reason == "too few seeds":

@@ -280,7 +280,7 @@ def test_two_names_of_the_same_runs_allow_no_effect():
     prepared = study({HOPPER: alike(0.6), WALKER: alike(0.6)})
     for place in (HOPPER, WALKER):
         cell = prepared.cells["ppo-m", place]
-        object.__setattr__(cell, "digests", prepared.cells["ppo", place].digests)
+        object.__setattr__(cell, "outcomes", prepared.cells["ppo", place].outcomes)
     assert set(words(prepared).values()) == {("undecided", "no effect possible")}
     assert "same runs" in questions.answer("code-level-tricks", prepared).answer
 

@@ -19,9 +19,10 @@ REASONS: tuple[Reason, ...] = (
 )  # fmt: skip
 """Why nothing is decided; the first that applies is given.
 
-*Blocked*: runs or constants are missing. *No effect possible*: both sides are the same runs, by their
-digests. *No room*: every run is at the task's ceiling. *Too early*: no side has made a tenth of the way from
-random actions to the yardstick. *Mixed*: environments contradict each other. *Too few seeds*: under five.
+*Blocked*: runs or constants are missing. *No effect possible*: both sides are the same runs, with equal
+episodes and parameters. *No room*: every run is at the task's ceiling. *Too early*: no side has made a tenth
+of the way from random actions to the yardstick. *Mixed*: environments contradict each other. *Too few seeds*:
+under five.
 *Not decided*: the runs leave both answers open.
 """
 

@@ -33,7 +33,7 @@ class CellScores:
 
     `scores` are the finite primary endpoints of the runs that are done, by seed. A diverged run has the
     random policy's score, where that is known, otherwise its last. `unscored` counts runs that are done but
-    have no score. `digests` are those of the runs, by seed.
+    have no score. `outcomes` are hashes of what each of the runs played and learnt, by seed.
     """
 
     variant: str
@@ -45,7 +45,7 @@ class CellScores:
     diverged: int
     missing: int
     unscored: int
-    digests: tuple[str, ...] = ()
+    outcomes: tuple[str, ...] = ()
 
     @property
     def n(self) -> int:
@@ -259,8 +259,8 @@ class Study:
         return self.suite.apart(x, y, environment) if self.foreign else None
 
     def same_runs(self, environment: str, x: str, y: str) -> bool:
-        """Whether two variants are the same runs on an environment, by their digests."""
-        ours, theirs = self.cell(x, environment).digests, self.cell(y, environment).digests
+        """Whether two variants played and learnt the same on an environment, whatever else they recorded."""
+        ours, theirs = self.cell(x, environment).outcomes, self.cell(y, environment).outcomes
         return bool(ours) and sorted(ours) == sorted(theirs)
 
     def normalised(self, environment: str, returns: Array) -> Array:
@@ -434,5 +434,5 @@ def _cell(variant: str, environment: str, group: pd.DataFrame) -> CellScores:
         diverged=int(done["diverged_at"].notna().sum()),
         missing=int((~group["state"].isin(["done", "failed"])).sum()),
         unscored=int((~finite).sum()),
-        digests=tuple(str(digest) for digest in done["digest"].dropna()),
+        outcomes=tuple(str(outcome) for outcome in done["outcome"].dropna()),
     )
