@@ -18,7 +18,7 @@ from scipy import stats
 
 from matters import algorithms
 from matters.reports.study.study import known_constants
-from matters.results.snapshot import Snapshot
+from matters.results.snapshot import Snapshot, run_table
 from matters.suites.variant import variant as declared
 
 CONSTANTS: dict[str, tuple[float, float]] = {
@@ -148,7 +148,7 @@ def planted(
     )
     return Snapshot(
         identity=hashlib.sha256(identity.encode()).hexdigest(),
-        runs=pd.DataFrame(runs).astype({"score": float, "diverged_at": "Int64"}),
+        runs=run_table(runs),
         evaluations=_frame(evaluations, ("point", "step", "score")),
         episodes=_frame([], ("step", "return", "length")),
         updates=_frame(updates, ("step", "mean_kl", "max_ratio", "clip_fraction")),

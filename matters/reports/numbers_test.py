@@ -14,18 +14,27 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from matters.reports import questions
 from matters.reports.report import write_report
-from matters.reports.study.study import prepare
-from matters.suites.suite import load_suite
 from testing import planted
+from testing.plain_statistics import (
+    METRICS,
+    curves,
+    iqm,
+    mean,
+    near,
+    redrawn,
+    same,
+    scores,
+    tail,
+    unit,
+    welch,
+)
 from testing.planted import CONSTANTS, Plant
 
 PLACES = ("Hopper-v5", "Walker2d-v5")
 MEANS = {"ppo": (0.62, 0.55), "ppo-m": (0.45, 0.5), "ppo-sb3": (0.7, 0.6), "sb3-ppo": (0.68, 0.63)}
 SPREADS = {"ppo": 0.1, "ppo-m": 0.16, "ppo-sb3": 0.07, "sb3-ppo": 0.12}
 PAIRS = {"code-level-tricks": ("ppo", "ppo-m"), "reproduction": ("ppo-sb3", "sb3-ppo")}
-DRAWS = 10_000
 CELLS = list(product(MEANS, PLACES))
 
 
@@ -51,98 +60,10 @@ def made(tmp_path_factory):
     return json.loads((out / "report.json").read_text()), tables, snapshot
 
 
-def scores(snapshot, variant, place):
-    runs = snapshot.runs
-    return runs[(runs["variant"] == variant) & (runs["environment"] == place)]["score"].to_numpy(float)
-
-
-def unit(place, returns):
-    low, high = CONSTANTS[place]
-    return (returns - low) / (high - low)
-
-
-def curves(snapshot, variant, place):
-    """Steps [T] and scores [n, T] of a cell's evaluations."""
-    rows = snapshot.evaluations
-    rows = rows[(rows["variant"] == variant) & (rows["environment"] == place)].sort_values(["seed", "step"])
-    steps = rows["step"].unique()
-    return steps.astype(float), rows["score"].to_numpy(float).reshape(-1, len(steps))
-
-
-def welch(groups, weights):
-    """Value, standard error and Satterthwaite's degrees of freedom of Σ weight · mean."""
-    parts = np.array([w**2 * g.var(ddof=1) / len(g) for g, w in zip(groups, weights, strict=True)])
-    value = sum(w * g.mean() for g, w in zip(groups, weights, strict=True))
-    freedom = parts.sum() ** 2 / sum(p**2 / (len(g) - 1) for g, p in zip(groups, parts, strict=True))
-    return value, np.sqrt(parts.sum()), freedom
-
-
-def iqm(groups):
-    pooled = np.sort(np.concatenate(groups, axis=-1), axis=-1)
-    cut = pooled.shape[-1] // 4
-    return pooled[..., cut : pooled.shape[-1] - cut].mean(-1)
-
-
-def mean(groups):
-    return np.mean([group.mean(-1) for group in groups], axis=0)
-
-
-def median(groups):
-    return np.median([group.mean(-1) for group in groups], axis=0)
-
-
-def gap(groups):
-    return 1 - mean([np.minimum(group, 1) for group in groups])
-
-
-METRICS = {"IQM": iqm, "mean": mean, "median": median, "optimality gap": gap}
-
-
-def redrawn(groups, statistic):
-    """The statistic of resampled runs [draws]."""
-    rng = np.random.default_rng(7)
-    drawn = [group[rng.integers(0, len(group), (DRAWS, len(group)))] for group in groups]
-    return statistic(drawn)
-
-
-def tail(groups, pooled=False):
-    """Hesterberg's expanded tail, of a mean of means or of the trimmed mean of all runs."""
-    n = np.array([len(group) for group in groups])
-    used = list(groups)
-    if pooled:
-        every = np.sort(np.concatenate(groups))
-        cut = len(every) // 4
-        used = [len(group) * np.clip(group, every[cut], every[-1 - cut]) for group in groups]
-    parts = np.array([group.var(ddof=1) for group in used]) / n
-    narrow = np.sqrt(parts.sum() / (parts * (n - 1) / n).sum())
-    narrow *= np.sqrt(1 - 1 / n.sum()) if pooled else 1
-    freedom = parts.sum() ** 2 / (parts**2 / (n - 1)).sum()
-    return stats.norm.cdf(-narrow * stats.t.ppf(0.975, freedom))
-
-
-def same(shown, expected):
-    """The table as the CSV file and report.json hold it: each key of each row, and as many rows."""
-    assert len(shown) == len(expected)
-    for row, wanted in zip(shown, expected, strict=True):
-        for key, value in wanted.items():
-            given = row[key]
-            if value is None:
-                assert given in (None, ""), key
-            elif isinstance(value, str):
-                assert given == value, key
-            else:
-                assert float(given) == pytest.approx(float(value), rel=1e-8, abs=1e-9), (key, row)
-
-
 def both(made, key, name, expected):
     found, tables, _ = made
     same(found[key], expected)
     same(tables[name], expected)
-
-
-def near(shown, expected, width, share=0.06):
-    """Equal as far as two bootstraps of the same runs are."""
-    assert float(shown) == pytest.approx(expected, abs=share * width)
 
 
 def test_the_table_of_cells(made):
@@ -385,80 +306,3 @@ def test_the_control_of_a_reference_against_itself(made):
             error = np.sqrt(expected * (1 - expected) * (1 / 2000 + 1 / splits))
             assert float(shown) == pytest.approx(expected, abs=4 * error)
         assert 0 <= float(row["equivalent"]) < 0.05  # no margin is as wide as five such runs are uncertain
-
-
-@pytest.fixture(scope="module")
-def factorial():
-    """Rows of a 2⁴ by term and place; tricks; on or off, [cells, tricks]; scores by place, [cells, n]."""
-    suite = load_suite("ppo-tricks").restricted(steps=planted.STEPS, seeds="6")
-    rng = np.random.default_rng(5)
-    cells = {
-        (name, place): Plant(float(rng.uniform(0.2, 0.8)), 0.1, 6)
-        for name in suite.variants
-        for place in PLACES
-    }
-    suite = suite.model_copy(update={"environments": PLACES, "questions": ("trick-factorial",)})
-    snapshot = planted.planted(cells)
-    section = questions.answer("trick-factorial", prepare(suite, snapshot, constants=CONSTANTS))
-    (table,) = (one for one in section.tables if one.name == "trick-factorial")
-    tricks = [factor.trick for factor in suite.design.factors]
-    switched = np.array(
-        [[bool(getattr(v.config.tricks, trick)) for trick in tricks] for v in suite.variants.values()]
-    )
-    runs = {place: np.stack([scores(snapshot, name, place) for name in suite.variants]) for place in PLACES}
-    return {(row["effect"], row["where"]): row for row in table.data}, tricks, switched, runs
-
-
-def test_every_effect_of_a_factorial_its_interval_and_its_p_value(factorial):
-    rows, tricks, switched, runs = factorial
-    assert len(rows) == (2 ** len(tricks) - 1) * (len(PLACES) + 1)
-    for (effect, where), row in rows.items():
-        of = [tricks.index(name) for name in effect.split(" × ")]
-        # +1 where an even number of them is off: half of the cells on either side.
-        signs = np.where((~switched[:, of]).sum(1) % 2 == 0, 1, -1)
-        values, squares, parts = [], [], []
-        for place in PLACES if where == "aggregate" else (where,):
-            own = unit(place, runs[place]) if where == "aggregate" else runs[place]
-            values.append((signs * own.mean(1)).sum() / (len(signs) / 2))
-            # One spread for all cells of an environment: the mean of their variances.
-            squares.append(own.var(1, ddof=1).mean() / own.shape[1] * len(signs) / (len(signs) / 2) ** 2)
-            parts.append(len(signs) * (own.shape[1] - 1))
-        value = np.mean(values)
-        squares = np.array(squares) / len(squares) ** 2
-        error, freedom = np.sqrt(squares.sum()), squares.sum() ** 2 / (squares**2 / parts).sum()
-        wide, narrow = (stats.t.ppf(level, freedom) * error for level in (0.975, 0.95))
-        expected = {
-            "difference": value, "standard_error": error, "degrees_of_freedom": freedom, "seeds": 6,
-            "low_95": value - wide, "high_95": value + wide, "low_90": value - narrow,
-            "high_90": value + narrow, "p_welch": 2 * stats.t.sf(abs(value) / error, freedom),
-        }  # fmt: skip
-        same([row], [expected])
-
-
-def test_every_number_of_the_updates_against_their_bounds():
-    """A number per run, its mean over runs, and Student's interval; all or none beyond has an exact bound."""
-    suite = load_suite("mujoco-on-policy").restricted(steps=planted.STEPS, seeds="6", only="trpo,ppo-m")
-    suite = suite.model_copy(update={"environments": PLACES, "questions": ("trust-region",)})
-    snapshot = planted.planted({(name, p): Plant(0.5, 0.1, 6) for name in ("trpo", "ppo-m") for p in PLACES})
-    section = questions.answer("trust-region", prepare(suite, snapshot, constants=CONSTANTS))
-    (table,) = (one for one in section.tables if one.name == "trust-region")
-    assert {row["variant"] for row in table.data} == {"trpo", "ppo-m"}
-    for row in table.data:
-        own = snapshot.updates
-        own = own[(own["variant"] == row["variant"]) & (own["environment"] == row["environment"])]
-        quantity, limit = {"trpo": ("mean_kl", 0.01), "ppo-m": ("max_ratio", 1.2)}[row["variant"]]
-        runs = [run for _, run in own.groupby("seed")]
-        of_each = {
-            "beyond": np.array([np.mean(run[quantity].dropna() > limit) for run in runs]),
-            "mean_kl": np.array([run["mean_kl"].mean() for run in runs]),
-            "max_ratio": np.array([run["max_ratio"].median() for run in runs]),
-        }
-        expected = {"quantity": quantity, "seeds": 6, "largest_ratio": own["max_ratio"].max()}
-        for name, values in of_each.items():
-            value, reach = values.mean(), stats.t.ppf(0.975, 5) * values.std(ddof=1) / np.sqrt(6)
-            low, high = value - reach, value + reach
-            if name == "beyond":
-                exact = 0.025 ** (1 / 6)
-                low, high = {0.0: (0, 1 - exact), 1.0: (exact, 1)}.get(value, (max(low, 0), min(high, 1)))
-            expected |= {name: value, f"{name}_low": low, f"{name}_high": high}
-        same([row], [expected])
