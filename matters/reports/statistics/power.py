@@ -66,8 +66,11 @@ def need(question: Question, seeds: int) -> Need:
 def rates(question: Question, gaps: Sequence[float], n: int, studies: int = STUDIES) -> tuple[float, float]:
     """How often n seeds per variant call two variants that are `gaps` apart *different*, and *equivalent*.
 
-    *Both* counts as both. It is assumed that everything has been learnt, and that there is room.
+    *Both* counts as both. It is assumed that everything has been learnt, and that there is room. One seed has
+    no spread, and decides nothing.
     """
+    if n < 2:
+        return 0.0, 0.0
     rng = generator("power", str((question, tuple(gaps), n)))
     places = len(gaps)
     variances = np.square(question.deviations)[:, None]

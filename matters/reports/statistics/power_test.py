@@ -19,6 +19,13 @@ def test_rates_are_those_of_studies_that_are_simulated_run_by_run(question, gap,
     assert found == pytest.approx((whole.different, whole.equivalent), abs=0.02)
 
 
+def test_one_seed_has_no_spread_and_decides_nothing():
+    for question in (ONE, THREE):
+        found = need(question, 1)
+        assert (found.equivalent_now, found.different_now) == (0.0, 0.0)
+        assert found.equivalent == need(question, 10).equivalent
+
+
 def test_two_alike_variants_with_ppos_spreads_need_about_forty_seeds():
     """1.5 % of studies with ten seeds, 30 % with twenty, 80 % with forty: docs/coverage.md."""
     found = need(THREE, 10)

@@ -74,9 +74,10 @@ def remark(suite: Any) -> str:
     def about(seeds: int | None) -> str:
         return "more than 200" if seeds is None else f"about {seeds}"
 
+    seeds, finds = ("1 seed calls", "finds") if needed.seeds == 1 else (f"{needed.seeds} seeds call", "find")
     return (
-        f"{suite.questions[0]}: with the spreads of published runs on {', '.join(places)}, {needed.seeds} "
-        f"seeds call two alike variants equivalent in {_share(needed.equivalent_now)} of studies and find a "
+        f"{suite.questions[0]}: with the spreads of published runs on {', '.join(places)}, {seeds} "
+        f"two alike variants equivalent in {_share(needed.equivalent_now)} of studies and {finds} a "
         f"difference of the margin in {_share(needed.different_now)}; 80 % needs {about(needed.equivalent)} "
         f"and {about(needed.different)}"
     )
