@@ -1,11 +1,13 @@
 """docs/speed.md and its figure: `python -m testing.measure_speed --load 17 --cores 2 FILE…`.
 
 Each FILE is what `matters speed NAME --json` printed; `--simulators FILE` takes what
-`testing.measure_simulators` did. `--load` is the machine's load meanwhile: it belongs beside the figures.
+`testing.measure_simulators` did. `--load` is the machine's load meanwhile, where other programs ran: it
+belongs beside the figures.
 """
 
 import argparse
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -17,18 +19,21 @@ OPENING = """# How fast it is
 
 Steps/s of one thread on {processor}, beside Stable-Baselines3 with the same hyperparameters. The contestants
 take turns in one process, in seconds of the processor's own: medians of five rounds, with the least and the
-largest. The machine was shared: its load was {load} on {cores} cores, and other programs in its
-caches cost many small steps more than few large ones. `matters speed NAME --env ID --seeds N` measures anew;
-`python -m testing.measure_speed` makes this page.
+largest. {company}
+`matters speed NAME --env ID --seeds N` measures anew; `python -m testing.measure_speed` makes this page.
 
 ![Steps/s in units of Stable-Baselines3's, and where the time of a run with ten seeds goes](speed.svg)
 
-| algorithm | environment | reference, steps/s | one seed, × | {seeds} seeds, × | share of the limit |
-|---|---|---|---|---|---|
+| algorithm | environment | reference, steps/s | one seed, × | {seeds} seeds, × | the limit, × | share of it |
+|---|---|---|---|---|---|---|
 """
+ALONE = "Little else ran on the machine."
+SHARED = """The machine was shared: its load was {load} on {cores} cores, and other programs in its caches
+cost many small steps more than few large ones."""
 
 LIMIT = """
-The limit is what the machine would do if only MuJoCo and the products of an update took time.
+The limit is what the machine would do if only MuJoCo and the products of an update took time: no program on
+one core, however it is written, is more times as fast as the reference.
 
 Where the time of a run with {seeds} seeds goes, in percent:
 
@@ -54,16 +59,21 @@ def ratio(row: dict[str, Any]) -> str:
     return f"{row['ratio']:.2f} ({row['low']:.2f} to {row['high']:.2f})"
 
 
-def page(found: list[dict[str, Any]], simulators: str, *, load: str, cores: int) -> str:
+def page(found: list[dict[str, Any]], simulators: str, *, company: str) -> str:
     """The page of these measurements."""
     seeds = found[0]["seeds"]
-    text = OPENING.format(processor=found[0]["processor"], load=load, cores=cores, seeds=seeds)
+    text = OPENING.format(processor=found[0]["processor"], company=company, seeds=seeds)
     for one in found:
         reference, alone, together, _ = one["rows"]
         limit = one["limit"]
-        share = f"{limit['share']:.0%}" if limit else ""
+        most = share = ""
+        if limit:
+            most, share = (
+                f"{limit['steps_per_second'] / reference['steps_per_second']:.1f}",
+                f"{limit['share']:.0%}",
+            )
         text += f"| {one['name']} | {one['environment']} | {reference['steps_per_second']:,.0f} "
-        text += f"| {ratio(alone)} | {ratio(together)} | {share} |\n"
+        text += f"| {ratio(alone)} | {ratio(together)} | {most} | {share} |\n"
     text += LIMIT.format(seeds=seeds, parts=" | ".join(PARTS), rule="|".join(["---"] * len(PARTS)))
     for one in found:
         shares = " | ".join(f"{100 * one['parts'][part]:.0f}" for part in PARTS)
@@ -108,12 +118,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m testing.measure_speed")
     parser.add_argument("files", nargs="+", type=Path)
     parser.add_argument("--simulators", type=Path)
-    parser.add_argument("--load", required=True)
-    parser.add_argument("--cores", type=int, required=True)
+    parser.add_argument("--load", help="if other programs ran")
+    parser.add_argument("--cores", type=int, default=os.cpu_count())
     asked = parser.parse_args()
     found = [one for file in asked.files for one in json.loads(file.read_text())]
     simulators = asked.simulators.read_text() if asked.simulators else ""
-    (FOLDER / "speed.md").write_text(page(found, simulators, load=asked.load, cores=asked.cores))
+    company = ALONE if asked.load is None else SHARED.format(load=asked.load, cores=asked.cores)
+    (FOLDER / "speed.md").write_text(page(found, simulators, company=company))
     draw(found, FOLDER / "speed.svg")
 
 
