@@ -262,6 +262,16 @@ class Suite(BaseModel):
         return "off-policy-1M" if off_policy else "on-policy-1M"
 
     @model_validator(mode="after")
+    def _has_the_seeds_of_its_variants(self) -> Self:
+        for name, chosen in self.variants.items():
+            field = dotted("variants", name, "seeds")
+            if chosen.seeds is not None and self.looks:
+                raise ValueError(f"{field}: the suite's looks, {list(self.looks)}, say how many")
+            if chosen.seeds is not None and chosen.seeds > len(self.seeds):
+                raise ValueError(f"{field} = {chosen.seeds}: the suite has {len(self.seeds)}")
+        return self
+
+    @model_validator(mode="after")
     def _lags_end(self) -> Self:
         for name, environment in self.pairs():
             known, config = facts(self.variants[name]), self.variants[name].on(environment)
@@ -301,7 +311,7 @@ class Suite(BaseModel):
     def specs(
         self, chosen: Variant, environment: str, seeds: tuple[int, ...] | None = None
     ) -> tuple[RunSpec, ...]:
-        """The runs of a variant on an environment: the suite's seeds, or these."""
+        """The runs of a variant on an environment: its share of the suite's seeds, or these."""
         version = algorithms.load(chosen.algorithm).VERSION
         environment_id, settings = self._made(environment)
         own = chosen.on(environment)
@@ -319,7 +329,7 @@ class Suite(BaseModel):
                 steps=self.steps,
                 evaluation=self.evaluation,
             )
-            for seed in (self.seeds if seeds is None else seeds)
+            for seed in (self.seeds[: chosen.seeds] if seeds is None else seeds)
         )
 
     def check_rollouts(self) -> None:
@@ -365,7 +375,8 @@ class Suite(BaseModel):
             return self
         chosen = looks or DEFAULT_LOOKS
         try:
-            return Suite(**{**dict(self), "seeds": chosen[-1], "looks": chosen})
+            every = self._with_all_seeds()
+            return Suite(**{**dict(self), "seeds": chosen[-1], "looks": chosen, "variants": every})
         except ValidationError as error:
             raise from_validation(error, Suite) from None
 
@@ -389,7 +400,7 @@ class Suite(BaseModel):
                 "steps": steps,
                 "evaluation": SMOKE_EVALUATION,
                 "tuning": self.tuning and self.tuning.model_copy(update={"seeds": self.tuning.seeds[:1]}),
-                "variants": {name: shortened(it, steps) for name, it in self.variants.items()},
+                "variants": {name: shortened(it, steps) for name, it in self._with_all_seeds().items()},
             }
         )
 
@@ -398,14 +409,16 @@ class Suite(BaseModel):
     ) -> "Suite":
         """The same suite with other seeds, other steps or some of its cells; None leaves it as declared.
 
-        `seeds`: "10" for 0 to 9, "3:5" for 3 and 4. `only`: globs on "variant/environment", separated by
-        commas; one without a slash is for variants. Raises InputError, also for a glob that matches no cell.
+        `seeds`: "10" for 0 to 9, "3:5" for 3 and 4, of every variant. `only`: globs on "variant/environment",
+        separated by commas; one without a slash is for variants. Raises InputError, also for a glob that
+        matches no cell.
         """
         changes: dict[str, Any] = {}
         if seeds is not None:
             if self.looks:
                 raise InputError(f"seeds = {seeds!r}: the suite's looks, {list(self.looks)}, say how many")
             changes["seeds"] = parse_seeds(seeds)
+            changes["variants"] = self._with_all_seeds()
         if steps is not None:
             changes["steps"] = steps
         if only is not None:
@@ -414,6 +427,9 @@ class Suite(BaseModel):
             return Suite(**{**dict(self), **changes})
         except ValidationError as error:
             raise from_validation(error, Suite) from None
+
+    def _with_all_seeds(self) -> dict[str, Variant]:
+        return {name: chosen.model_copy(update={"seeds": None}) for name, chosen in self.variants.items()}
 
     def _globs(self, only: str) -> tuple[str, ...]:
         cells = [(cell.variant, cell.environment) for cell in self.cells()]

@@ -1,4 +1,5 @@
 import json
+import re
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -528,3 +529,48 @@ def test_what_rollouts_make_of_steps_and_points_is_said() -> None:
         "10 evaluation points fall on 5 policies"
     ]
     assert small(steps="20_480").restricted(only="ppo/*").remarks() == []
+
+
+def test_a_dear_variant_may_have_the_first_of_the_suites_seeds_only(tmp_path):
+    text = FEWER.replace("SEEDS", "seeds = 2")
+    path = tmp_path / "few.toml"
+    path.write_text(text)
+    few = load_suite(str(path))
+    assert [[spec.seed for spec in cell.specs] for cell in few.cells()] == [[4, 1, 7], [4, 1]]
+    same = [spec.run_id for spec in few.cells()[0].specs]
+    assert [spec.run_id for spec in few.restricted(only="many").cells()[0].specs] == same
+    # Who names seeds means them for all.
+    assert [[spec.seed for spec in c.specs] for c in few.restricted(seeds="3:5").cells()] == [[3, 4], [3, 4]]
+    assert [len(cell.specs) for cell in few.smoke().cells()] == [2, 2]
+    assert [len(cell.specs) for cell in few.until_decided((5, 10)).cells()] == [10, 10]
+
+
+@pytest.mark.parametrize(
+    ("seeds", "message"),
+    [
+        ("seeds = 4", "variants.few.seeds = 4: the suite has 3"),
+        ("seeds = 0", "variants.few.seeds = 0: should be greater than 0"),
+        ("seeds = true", "variants.few.seeds = True: should be a valid integer"),
+    ],
+)
+def test_a_variants_seeds_are_checked(tmp_path, seeds, message):
+    path = tmp_path / "few.toml"
+    path.write_text(FEWER.replace("SEEDS", seeds))
+    with pytest.raises(InputError, match=re.escape(message)):
+        load_suite(str(path))
+
+
+FEWER = """
+[suite]
+name = "few"
+title = "Few"
+environments = ["Hopper-v5"]
+seeds = [4, 1, 7]
+steps = 4096
+questions = ["comparison"]
+[variants.many]
+algorithm = "ppo"
+[variants.few]
+algorithm = "a2c"
+SEEDS
+"""

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
-from pydantic import BaseModel, ConfigDict, Field, SerializeAsAny, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, PositiveInt, SerializeAsAny, ValidationError
 
 from matters import algorithms
 from matters.algorithms.interface import Facts, OffPolicy, OnPolicy, Reference
@@ -26,18 +26,21 @@ class Variant(BaseModel):
     environments: dict[str, SerializeAsAny[BaseModel]] = Field(
         {}, description="whole configs of the environments that have settings of their own"
     )
+    seeds: PositiveInt | None = Field(None, strict=True, description="the first so many of the suite's seeds")
 
     def on(self, environment: str) -> BaseModel:
         """The config on an environment."""
         return self.environments.get(environment, self.config)
 
 
-KEYS = ("algorithm", "preset", "config", "environments")
+KEYS = ("algorithm", "preset", "config", "environments", "seeds")
 RELEASED = "-released"
 
 
 def variant(name: str, table: object) -> Variant:
     """The variant that a TOML table declares: `algorithm`, optional `preset`, optional `config` over it.
+
+    `seeds`, of a variant that is dearer than the others, are so many of the suite's.
 
     A table `environments` has, by environment, what is set over all of that on this environment alone. A
     released preset has such settings from its source. Without `preset`, the preset named like the algorithm
@@ -77,7 +80,9 @@ def variant(name: str, table: object) -> Variant:
             f"{field}: a name that ends in {RELEASED!r} is for a released preset as it is; take another name"
         )
     try:
-        return Variant(name=name, algorithm=algorithm, config=config, environments=places)
+        return Variant(
+            name=name, algorithm=algorithm, config=config, environments=places, seeds=keys.get("seeds")
+        )
     except ValidationError as error:
         raise from_validation(error, Variant, field) from None
 
