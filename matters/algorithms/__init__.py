@@ -15,6 +15,7 @@ ALGORITHMS: dict[str, str] = {
     "tnpg": "matters.algorithms.tnpg",
     "trpo": "matters.algorithms.trpo",
     "ppo": "matters.algorithms.ppo",
+    "mdpo": "matters.algorithms.mdpo",
     "ddpg": "matters.algorithms.ddpg",
     "td3": "matters.algorithms.td3",
     "sac": "matters.algorithms.sac",

@@ -158,6 +158,22 @@ KNOBS: dict[str, dict[str, Knob]] = {
         "tricks.recompute_advantages": Knob(True),
         "tricks.reverse_kl": Knob(True, PENALTY | {"kl_coefficient": 30.0}),
     },
+    "mdpo": SHARED
+    | TRICKS
+    | ADAM
+    | {
+        "policy_steps": Knob(2),
+        "learning_rate": Knob(1e-3),
+        "step_size": Knob(0.1),
+        "anneal_step_size": Knob(True),
+        "value_epochs": Knob(1),
+        "value_minibatch_size": Knob(48),
+        "value_learning_rate": Knob(1e-1),
+        "tricks.advantage_normalisation": Knob(True),
+        "tricks.value_clip": Knob(0.01),
+        "tricks.forward_kl": Knob(True, {"step_size": 0.03}),
+        "tricks.ratio_clip": Knob(0.01),
+    },
 }
 
 SHARED_INERT: dict[str, list[Inert]] = {
@@ -216,6 +232,15 @@ INERT: dict[str, dict[str, list[Inert]]] = {
         "tricks.recompute_advantages": [Inert({"epochs": 1})],
         "tricks.reverse_kl": [Inert()],
     },
+    "mdpo": SHARED_INERT
+    | {
+        "value_learning_rate": [Inert(UNFITTED)],
+        "value_minibatch_size": [Inert(UNFITTED)],
+        "tricks.value_clip": [Inert(UNFITTED)],
+        "step_size": [Inert({"policy_steps": 1}, within=1e-5)],
+        "anneal_step_size": [Inert({"policy_steps": 1}, within=1e-5)],
+        "tricks.forward_kl": [Inert({"policy_steps": 1}, within=1e-5)],
+    },
 }
 
 ALSO: list[tuple[str, str, dict[str, Any]]] = [
@@ -227,6 +252,7 @@ ALSO: list[tuple[str, str, dict[str, Any]]] = [
     ("npg", "damping", STEPPED),
     ("npg", "fisher_fraction", ASCENT),
     ("ppo", "tricks.sample_moments", {"tricks.reward_scaling": True}),
+    ("mdpo", "step_size", {"policy_steps": 1, "lag": 1}),
 ]
 """Other conditions under which a field acts that is inert under some."""
 

@@ -41,11 +41,11 @@ from matters.algorithms.parts.natural_gradient import (
     NaturalTricks,
     bound,
     fisher_product,
-    fit_value,
     standardise_if_asked,
     step_kl,
     surrogate_gradient,
 )
+from matters.algorithms.parts.value_fit import fit_value
 
 KIND: Literal["on-policy"] = "on-policy"
 VERSION = 4

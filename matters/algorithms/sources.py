@@ -31,6 +31,8 @@ SOURCES: dict[str, str] = {
     "ppo-beta": "Chou et al. 2017 and Hsu et al. 2020: a Beta policy, with the tricks",
     "ppo-recommended": "Andrychowicz et al. 2021, what they recommend",
     "ppo-sb3": "Stable-Baselines3's defaults (2021)",
+    "mdpo": "Tomar et al. 2020, sizes of their code (commit c9bd3ba), with the tricks of published PPO",
+    "mdpo-m": "Tomar et al. 2020, all tricks off",
     "ddpg": "Lillicrap et al. 2016, without its batch norm",
     "ddpg-tuned": "“our DDPG” of Fujimoto et al. 2018 (table 3)",
     "ddpg-sb3": "Stable-Baselines3's defaults (2021)",

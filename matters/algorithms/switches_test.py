@@ -187,7 +187,7 @@ def test_on_policy_rewards_are_scaled_before_they_are_clipped() -> None:
 
 
 def test_a_policy_whose_sigma_sees_learns_in_every_rule_that_can_have_one() -> None:
-    for name in ("vpg", "a2c", "npg", "tnpg", "trpo", "ppo"):
+    for name in ("vpg", "a2c", "npg", "tnpg", "trpo", "ppo", "mdpo"):
         rule: Any = load(name)
         config = rule.Config(horizon=24, hidden=(8,))
         tricks = {"state_dependent_std": True, "softplus_std": True, "log_std_init": -0.5}
@@ -214,6 +214,7 @@ ALONE: list[tuple[str, dict[str, Any]]] = [
     ("ppo", {"objective": "kl-fixed", "tricks__reverse_kl": True}),
     ("ppo", {"objective": "kl-fixed", "tricks__reverse_kl": True, "policy": "beta"}),
     ("trpo", {"tricks__state_dependent_std": True, "tricks__softplus_std": True}),
+    ("mdpo", {"tricks__forward_kl": True, "tricks__ratio_clip": 0.05, "tricks__value_clip": 0.1}),
     ("a2c", {"tricks__rms_epsilon_inside": True, "tricks__rms_start": 1.0}),
 ]
 

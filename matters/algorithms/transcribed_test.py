@@ -1,4 +1,4 @@
-"""`vpg`, `npg` and `tnpg`, which have no twin in Stable-Baselines3, do what published code does.
+"""`vpg`, `npg`, `tnpg` and `mdpo`, which have no twin in Stable-Baselines3, do what published code does.
 
 Each is held over three updates from recorded rollouts, in double precision, against what was written down
 here from the source alone, with autograd and PyTorch's Adam:
@@ -16,8 +16,13 @@ here from the source alone, with autograd and PyTorch's Adam:
   Theirs divides advantages by the standard deviation over n, ours over n − 1: held with n in both. Its
   gradients are clipped by TensorFlow, whose norm has no 1e-6, and its Adam is TensorFlow's, which adds ε
   before the bias is corrected: not held, here both are PyTorch's.
+- `mdpo`: mdpo_on/mdpo.py and run_mujoco.py of manantomar/Mirror-Descent-Policy-Optimization, commit
+  c9bd3ba. Its t_k is 1 − (k − 1)/K, one update behind the paper's and ours: held at an update where t is 1.
+  Its Adam of V has ε = 1e-8 where the policy's has 1e-5, and the norm of V's gradient is not bounded: so V is
+  held without that bound, and the policy with it. Both of its rates are constant. Advantages are divided by
+  the standard deviation over n, as in `ppo-baselines`.
 
-Both of the latter standardise advantages (`process_paths`, `center_adv`), which is a switch of ours. Where a
+`npg` and `tnpg` standardise advantages (`process_paths`, `center_adv`), which is a switch of ours. Where a
 path was cut, mjrl bootstraps with V of its last state and rllab with 0; here both do as ours does, for the
 step is what is held. Their values have other networks and fits, so V is left as it is.
 """
@@ -260,6 +265,53 @@ class Ppo2(Theirs):
         self.adam.step()
 
 
+class Tomar(Theirs):
+    """MDPO.learn with method "multistep-SGD" and tsallis_q = 1, which is the KL of new and old."""
+
+    def begin(self, config):
+        self.config = config
+        self.train = torch.optim.Adam(self.policy, lr=3e-4, eps=1e-5)
+        self.vfadam = torch.optim.Adam(self.value, lr=3e-4, eps=1e-5)
+
+    def update(self, rollout, generator):
+        states, actions = rollout.observation[0, :, 0], rollout.action[0, :, 0]
+        dones = (rollout.terminated | rollout.truncated)[0, :, 0].double().numpy()
+        rewards = rollout.reward[0, :, 0].numpy()
+        with torch.no_grad():
+            values = self.values(states)
+            last = self.values(rollout.successor[0, -1:, 0]).item()
+            old, before = self.normal(states), self.log_p(states, actions)
+        v, adv, running = np.append(values.numpy(), last), np.zeros(T), 0.0
+        for t in reversed(range(T)):
+            delta = rewards[t] + 0.99 * v[t + 1] * (1 - dones[t]) - v[t]
+            adv[t] = running = delta + 0.99 * 0.95 * (1 - dones[t]) * running
+        returns = torch.from_numpy(adv) + values
+        atarg = torch.from_numpy((adv - adv.mean()) / adv.std())
+        for _ in range(self.config.policy_steps):
+            meankl = torch.distributions.kl_divergence(self.normal(states), old).sum(-1).mean()
+            ratio = (self.log_p(states, actions) - before).exp()
+            self.train.zero_grad()
+            (-((ratio * atarg).mean() - meankl / 1.0)).backward()
+            if self.config.tricks.gradient_clip is not None:
+                torch.nn.utils.clip_grad_norm_(self.policy, self.config.tricks.gradient_clip)
+            self.train.step()
+        for _ in range(self.config.value_epochs):
+            order = generator.permutation(T)
+            for start in range(0, T, self.config.value_minibatch_size):
+                chosen = order[start : start + self.config.value_minibatch_size]
+                vpred = self.values(states[chosen])
+                clipped = values[chosen] + (vpred - values[chosen]).clamp(-0.2, 0.2)
+                errors = torch.max((vpred - returns[chosen]) ** 2, (clipped - returns[chosen]) ** 2)
+                self.vfadam.zero_grad()
+                errors.mean().backward()
+                self.vfadam.step()
+
+
+MDPO = {
+    "advantage_normalisation": True, "tanh_activations": True, "adam_epsilon": 1e-5, "value_clip": 0.2,
+    "time_limit_terminal": True,
+}  # fmt: skip
+
 CASES = {
     "vpg, as Spinning Up": (
         "vpg", "vpg", SpinningUp,
@@ -282,6 +334,12 @@ CASES = {
     "ppo-baselines, as ppo2": (
         "ppo", "ppo-baselines", Ppo2, {"epochs": 2, "minibatch_size": 8}, {"tanh_activations": True},
     ),
+    "mdpo, as its authors": (
+        "mdpo", "mdpo-m", Tomar, {"value_minibatch_size": 8, "anneal_step_size": False}, MDPO,
+    ),
+    "mdpo, as its authors bound the policy's gradient": (
+        "mdpo", "mdpo-m", Tomar, {"value_epochs": 0}, MDPO | {"gradient_clip": 0.5},
+    ),
 }  # fmt: skip
 
 
@@ -302,8 +360,9 @@ def run(algorithm, preset, source, settings, tricks, monkeypatch):
             "tricks": chosen.tricks.model_copy(update=tricks),
         }
     )  # fmt: skip
-    if algorithm in ("vpg", "ppo"):  # both divide by the standard deviation over n
+    if algorithm in ("vpg", "ppo", "mdpo"):  # they divide by the standard deviation over n
         monkeypatch.setattr("matters.algorithms.vpg.standardised", over_n)
+        monkeypatch.setattr("matters.algorithms.mdpo.standardised", over_n)
         monkeypatch.setattr("matters.algorithms.maths.advantages.standardised", over_n)
     rng = np.random.default_rng(7)
     state = rule.init(chosen, PROBLEM, [np.random.default_rng(1)], torch.float64)

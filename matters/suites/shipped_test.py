@@ -178,3 +178,27 @@ def test_code_level_controls_tunes_what_the_paper_tuned_and_controls_one_trick_a
     single = [pair for pair in chosen.comparisons if pair[0] != "ppo"]
     for pair in single:
         assert len(differences(*(chosen.variants[name] for name in pair))) == 1
+
+
+def test_the_trust_region_ladder_has_equal_tricks_and_its_pairs_differ_in_what_they_say() -> None:
+    chosen = load_suite("trust-region-ladder")
+    found = {pair: set(differences(*(chosen.variants[name] for name in pair))) for pair in chosen.comparisons}
+    natural = {"cg_steps", "damping", "fisher_fraction", "kl"}
+    search = {"line_search_steps", "line_search_shrink"}
+    mirror = {"policy_steps", "learning_rate", "step_size", "anneal_step_size"}
+    minibatches = {"epochs", "minibatch_size", "learning_rate", "objective", "value_coefficient"}
+    fit = {"value_epochs", "value_minibatch_size", "value_learning_rate"}
+    steps = {"algorithm", "policy_steps", "step_size", "anneal_step_size", *fit}
+    assert found["trpo", "tnpg"] == {"algorithm", *search}
+    assert found["mdpo", "trpo"] == {"algorithm", *mirror, *natural, *search}
+    # The tricks are the same but for what makes PPO's joint step do what the others' steps do.
+    own = {"tricks.gradient_clip_of", "tricks.value_clip", "tricks.advantage_normalisation"}
+    others = steps | minibatches - {"learning_rate"} | own
+    assert found["mdpo", "no-bound"] == others
+    assert found["mdpo", "ppo"] == others | {"clip"}
+    assert found["mdpo", "ppo-kl"] == others | {"kl_coefficient", "kl_target"}
+    assert found["kl-reverse", "kl-fixed"] == {"tricks.reverse_kl"}
+    assert found["mdpo", "mdpo-forward"] == {"tricks.forward_kl"}
+    assert found["mdpo", "mdpo-20"] == {"policy_steps"}
+    assert found["ppo", "no-bound"] == {"objective"}
+    assert found["mdpo-m", "trpo-m"] == {"algorithm", *mirror, *natural, *search}

@@ -1,4 +1,4 @@
-"""What the natural-gradient family shares: settings, surrogate, Fisher information, the fit of V.
+"""What the natural-gradient family shares: settings, surrogate, Fisher information.
 
 The family takes the step that gains most for a given change of the policy's distribution, not of its
 parameters:
@@ -29,9 +29,8 @@ from matters.algorithms.interface import Bound, When
 from matters.algorithms.maths.advantages import standardised
 from matters.algorithms.maths.conjugate_gradient import Product
 from matters.algorithms.maths.kernels import exp
-from matters.algorithms.maths.schedules import linear_decay
 from matters.algorithms.parts import actor_critic
-from matters.algorithms.parts.actor_critic import ActorCritic, Batch, OnPolicyConfig, descend, value_gradient
+from matters.algorithms.parts.actor_critic import ActorCritic, Batch, OnPolicyConfig
 from matters.algorithms.parts.tricks import AdamTricks
 
 
@@ -154,27 +153,3 @@ def fisher_product(
         return image + config.damping * vector
 
     return product
-
-
-@torch.inference_mode()
-def fit_value(
-    state: ActorCritic,
-    config: NaturalConfig,
-    batch: Batch,
-    generators: Sequence[np.random.Generator],
-    *,
-    progress: float,
-) -> Float[Tensor, " S"]:
-    """Fit V to the batch's targets by minibatch steps of Adam; returns the mean loss of the last pass."""
-    rate, size = config.value_learning_rate, batch.advantage.shape[1]
-    if config.tricks.anneal_lr:
-        rate = linear_decay(rate, progress=progress)
-    losses = [torch.zeros(len(generators), dtype=batch.value.dtype)]
-    for _ in range(config.value_epochs):
-        order = torch.from_numpy(np.stack([generator.permutation(size) for generator in generators]))
-        losses = []
-        for minibatch in batch.take(order).split(config.value_minibatch_size):
-            loss, gradient = value_gradient(state, minibatch, clip=config.tricks.value_clip)
-            descend(state.value, gradient, learning_rate=rate, tricks=config.tricks)
-            losses.append(loss)
-    return torch.stack(losses, dim=1).mean(1)

@@ -261,7 +261,7 @@ def test_the_order_in_which_policy_and_value_learn_does_not_matter():
     config, state, rollout, batch = prepared()
     tnpg.update(state, config, rollout, generators(), progress=0.0)
     other = state_of(tnpg, config)
-    from matters.algorithms.parts.natural_gradient import fit_value
+    from matters.algorithms.parts.value_fit import fit_value
 
     fit_value(other, config, batch, generators(), progress=0.0)
     assert torch.equal(other.value.matrix, state.value.matrix)
