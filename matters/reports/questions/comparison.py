@@ -12,15 +12,8 @@ from matters.reports.page.sentences import listed, place_text
 from matters.reports.questions import pairwise_section
 from matters.reports.questions.answers_of_pairs import each_answered
 from matters.reports.questions.differing_settings import Contrast, differing, settings_table
-from matters.reports.questions.pairwise_section import (
-    comparison_table,
-    details_table,
-    family,
-    figures,
-    margins,
-    needed,
-    verdicts,
-)
+from matters.reports.questions.pairwise_section import comparison_table, details_table
+from matters.reports.questions.section_of_pairs import section_of_pairs
 from matters.reports.study.pairwise import Comparison, compare_pairs, headline
 from matters.reports.study.study import Study
 
@@ -74,24 +67,17 @@ def answer(study: Study) -> Section:
     )
     if found and (theirs := findings_table(study, chosen, found)).rows:
         tables = (*tables, theirs)
-    drawn, numbers = figures(study, QUESTION, found)
-    return Section(
-        question=QUESTION,
+    return section_of_pairs(
+        study,
+        QUESTION,
+        given,
+        found,
         title=_title(chosen),
-        answer=given.text,
-        word=given.word,
-        reason=given.reason,
-        claim=given.claim,
-        verdicts=verdicts(found),
-        lacks=_lacks(study),
         needs=NEEDS,
         estimand=ESTIMAND,
-        family=family(found, "each pair in aggregate and on each environment"),
-        power=needed(found),
-        margin=margins(study),
         method=METHOD,
-        drawings=drawn,
-        data=numbers,
+        tested="each pair in aggregate and on each environment",
+        lacks=_lacks(study),
         tables=tables,
         variants=tuple(dict.fromkeys(name for one in chosen for name in (one.x, one.y))),
     )

@@ -15,12 +15,9 @@ from matters.reports.questions.pairwise_section import (
     Answer,
     comparison_table,
     details_table,
-    family,
-    figures,
-    margins,
-    needed,
     verdicts,
 )
+from matters.reports.questions.section_of_pairs import section_of_pairs
 from matters.reports.statistics import verdicts as verdict_rules
 from matters.reports.statistics.intervals import MINIMUM_FOR_CLAIM
 from matters.reports.statistics.verdicts import Reason, Word
@@ -149,28 +146,19 @@ def climb(study: Study, ladder: Ladder) -> Section:
     rungs, parts = _taken(ladder, at_hand)
     chosen = _contrasts(rungs, parts, at_hand)
     found = compared(study, ladder)
-    given = _answer(found)
     first = [one for one in found if _is_headline(one, found)]
-    drawn, numbers = figures(study, ladder.question, found)
-    return Section(
-        question=ladder.question,
+    return section_of_pairs(
+        study,
+        ladder.question,
+        _answer(found),
+        found,
         title=ladder.title,
-        answer=given.text,
-        word=given.word,
-        reason=given.reason,
-        claim=given.claim,
-        verdicts=verdicts(first),
-        lacks=() if study.foreign else (*notices(study, chosen), *_lacks(ladder, at_hand, rungs, parts)),
         needs=ladder.needs,
         estimand=ESTIMAND,
-        family=family(
-            found, "each step in aggregate and on each environment, and no pair that is not a step"
-        ),
-        power=needed(found),
-        margin=margins(study),
         method=METHOD + ladder.source,
-        drawings=drawn,
-        data=numbers,
+        tested="each step in aggregate and on each environment, and no pair that is not a step",
+        shown=verdicts(first),
+        lacks=() if study.foreign else (*notices(study, chosen), *_lacks(ladder, at_hand, rungs, parts)),
         tables=_tables(study, ladder, chosen, found),
         more=verdicts([one for one in found if one not in first]),
         variants=tuple(dict.fromkeys(name for one in chosen for name in (one.x, one.y))),

@@ -15,15 +15,8 @@ from matters.reports.questions import pairwise_section
 from matters.reports.questions.answers_of_pairs import each_answered
 from matters.reports.questions.differing_settings import Contrast, notices, settings_table
 from matters.reports.questions.natural_mechanisms import mechanism_table, unsolved_notices
-from matters.reports.questions.pairwise_section import (
-    comparison_table,
-    details_table,
-    family,
-    figures,
-    margins,
-    needed,
-    verdicts,
-)
+from matters.reports.questions.pairwise_section import comparison_table, details_table
+from matters.reports.questions.section_of_pairs import section_of_pairs
 from matters.reports.study.pairwise import Comparison, compare_pairs
 from matters.reports.study.study import Study
 from matters.suites.variant import Variant
@@ -122,24 +115,17 @@ def answer(study: Study) -> Section:
         f"{direction} with {length}" for direction, length in _every() if (direction, length) not in at_hand
     ]
     lacks = [f"Corners that no variant here is at: {', '.join(lost)}."] if lost else []
-    drawn, numbers = figures(study, QUESTION, found)
-    return Section(
-        question=QUESTION,
+    return section_of_pairs(
+        study,
+        QUESTION,
+        given,
+        found,
         title=TITLE,
-        answer=given.text,
-        word=given.word,
-        reason=given.reason,
-        claim=given.claim,
-        verdicts=verdicts(found),
-        lacks=(*notices(study, chosen), *unsolved_notices(study, names), *lacks),
         needs=NEEDS,
         estimand=ESTIMAND,
-        family=family(found, "each edge in aggregate and on each environment"),
-        margin=margins(study),
         method=METHOD,
-        drawings=drawn,
-        data=numbers,
-        power=needed(found),
+        tested="each edge in aggregate and on each environment",
+        lacks=(*notices(study, chosen), *unsolved_notices(study, names), *lacks),
         tables=(
             comparison_table(QUESTION, found),
             settings_table(QUESTION, study, chosen),

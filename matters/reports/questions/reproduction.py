@@ -11,12 +11,10 @@ from matters.reports.questions.pairwise_section import (
     Answer,
     comparison_table,
     details_table,
-    family,
-    figures,
-    needed,
     short_answer,
     verdicts,
 )
+from matters.reports.questions.section_of_pairs import section_of_pairs
 from matters.reports.statistics.intervals import MINIMUM_FOR_INTERVAL
 from matters.reports.study.aa_control import Control, split_control
 from matters.reports.study.pairwise import Comparison, Margin, compare_pairs
@@ -92,35 +90,26 @@ def answer(study: Study) -> Section:
     """Compare every pair; the short answer is about the first, in aggregate."""
     at_hand = pairs(study)
     found = compared(study)
-    given = _answer(study, found)
     references = dict.fromkeys(reference for _, reference in at_hand)
     controls = [it for name in references if (it := split_control(study, QUESTION, name)) is not None]
     tables = [comparison_table(QUESTION, found), details_table(QUESTION, found)] if found else []
-    drawn, numbers = figures(study, QUESTION, found)
-    return Section(
-        question=QUESTION,
+    return section_of_pairs(
+        study,
+        QUESTION,
+        _answer(study, found),
+        found,
         title=TITLE,
-        answer=given.text,
-        word=given.word,
-        reason=given.reason,
-        claim=given.claim,
-        verdicts=(*verdicts(found), *(_control_verdict(one) for one in controls)),
-        lacks=(
-            *_lacks(study),
-            *_uncontrolled(study, list(references), controls),
-        ),
         needs=NEEDS,
         estimand=ESTIMAND,
-        family=family(found, "each pair in aggregate and on each environment"),
-        power=needed(found),
+        method=METHOD,
+        tested="each pair in aggregate and on each environment",
+        shown=(*verdicts(found), *(_control_verdict(one) for one in controls)),
+        lacks=(*_lacks(study), *_uncontrolled(study, list(references), controls)),
         margin="A tenth of what a reference gains over random actions within the suite’s steps, per "
         "environment; in "
         "aggregate the mean of these in normalised score; the gate is "
         f"{study.suite.gate / study.suite.margin:g} "
         "times as wide.",
-        method=METHOD,
-        drawings=drawn,
-        data=numbers,
         tables=(*tables, *([_control_table(controls)] if controls else [])),
     )
 
