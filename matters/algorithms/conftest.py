@@ -207,7 +207,7 @@ def practised(
     here = learner(rule, config, state, seeds, world, Disturbed(disturb, *sizes))
     for _ in range(steps):
         experience.explore(here)
-        for _ in experience.due_updates(here):
+        for _ in (*experience.due_updates(here), *experience.updates_at_ends(here)):
             pass
     return state
 

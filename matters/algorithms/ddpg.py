@@ -11,8 +11,9 @@ transitions (s, a, r, s′) from the replay is
 Lillicrap, Hunt, Pritzel, Heess, Erez, Tassa, Silver and Wierstra 2016, "Continuous control with deep
 reinforcement learning", arXiv 1509.02971, algorithm 1 and section 7.
 
-Left out of section 7: batch normalisation, and that actions enter Q at its second layer. `ddpg-tuned` is
-what TD3's paper compares with: DDPG with TD3's batch, rates, first parameters and exploration.
+`ddpg` leaves out batch normalisation (section 3) and that actions enter Q at its second layer (section 7), as
+most published code does; they are tricks, which `ddpg-batch-norm` has on. `ddpg-tuned` is what TD3's paper
+compares with: DDPG with TD3's batch, rates, first parameters and exploration.
 """
 
 from collections.abc import Sequence
@@ -36,13 +37,13 @@ from matters.algorithms.parts.deterministic_policy import (
     policy_step,
     target_action,
 )
-from matters.algorithms.parts.tricks import OffPolicyTricks
+from matters.algorithms.parts.tricks import DeterministicTricks
 
 KIND: Literal["off-policy"] = "off-policy"
 VERSION = 4
 FACTS = replace(critics.FACTS, twin=Twin("sb3-ddpg", "ddpg-sb3", critics.TWIN_FIELDS))
 
-Tricks = OffPolicyTricks
+Tricks = DeterministicTricks
 State = Deterministic
 
 
@@ -81,6 +82,7 @@ TUNED: dict[str, Any] = {
 
 PRESETS: dict[str, Config] = {
     "ddpg": Config(),
+    "ddpg-batch-norm": Config(tricks=Tricks(batch_norm=True, late_actions=True)),
     # "Our DDPG" of TD3's paper (table 3), which its table 2 calls AHE.
     "ddpg-tuned": Config(
         **TUNED, batch_size=100, warmup=10_000, exploration="gaussian", exploration_scale=0.1

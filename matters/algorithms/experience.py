@@ -1,7 +1,7 @@
 """How a learning rule comes by its experience: what is done step by step, whoever steps the environments.
 
 on-policy:    `collect` a rollout, then one `update`
-off-policy:   `explore` one step and keep it in the replay, then the `due_updates`
+off-policy:   `explore` one step and keep it in the replay, then the `due_updates`, or the `updates_at_ends`
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -13,7 +13,8 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from matters.algorithms.interface import Acted, Metrics, Problem, Rollout
+from matters.algorithms.interface import Acted, Metrics, Problem, ReplayBatch, Rollout
+from matters.algorithms.parts import population
 from matters.algorithms.parts.lag import Lag
 from matters.algorithms.parts.replay import Replay
 
@@ -135,13 +136,41 @@ def due_updates(learner: Learner) -> Iterator[Metrics]:
     """
     config, replay = learner.config, learner.replay
     assert replay is not None
+    if learner.algorithm.FACTS.learns_at_ends(config):
+        return
     if learner.step <= config.warmup or learner.step % config.train_every:
         return
+    for _ in range(config.gradient_steps):
+        batch = _sample(replay, config, learner.minibatch_generators)
+        yield learner.algorithm.update(learner.state, config, batch, learner.minibatch_generators)
+
+
+def updates_at_ends(learner: Learner) -> Iterator[tuple[int, dict[str, list[list[float]]]]]:
+    """Where a rule learns at episode ends: the gradient steps of each seed whose episode the step just taken
+    ended. Yields its row, and by metric what each gradient step measured, as a list of one number.
+
+    Episodes of different seeds end at different steps, so each seed learns alone, on a copy of its numbers.
+    """
+    config, replay, rule = learner.config, learner.replay, learner.algorithm
+    assert replay is not None
+    if not rule.FACTS.learns_at_ends(config):
+        return
+    for row, length in replay.just_ended():
+        alone, rows = population.select(learner.state, [row]), replay.only(row)
+        generators = learner.minibatch_generators[row : row + 1]
+        measured: dict[str, list[list[float]]] = {}
+        for _ in range(length):
+            metrics = rule.update(alone, config, _sample(rows, config, generators), generators)
+            for name, value in metrics.items():
+                measured.setdefault(name, []).append(value.tolist())
+        population.put_row(learner.state, row, population.row(alone, 0))
+        yield row, measured
+
+
+def _sample(replay: Replay, config: Any, generators: Sequence[np.random.Generator]) -> ReplayBatch:
     steps = getattr(config, "n_step", 1)  # a user's own rule may have none
     several = {"steps": steps, "discount": config.discount} if steps > 1 else {}
-    for _ in range(config.gradient_steps):
-        batch = replay.sample(learner.minibatch_generators, config.batch_size, **several)
-        yield learner.algorithm.update(learner.state, config, batch, learner.minibatch_generators)
+    return replay.sample(generators, config.batch_size, **several)
 
 
 def first_memory(rule: Any, config: Any, problem: Problem, shape: tuple[int, int]) -> Float[Tensor, "S N M"]:

@@ -146,6 +146,9 @@ class Facts:
     one of them, a run depends on its length."""
     begins_anew: Callable[[Any], bool] = lambda config: False  # noqa: ARG005
     """Whether under a config every rollout begins with new episodes."""
+    learns_at_ends: Callable[[Any], bool] = lambda config: False  # noqa: ARG005
+    """Whether under a config gradient steps follow an episode's end, as many as the episode had steps, and no
+    other step."""
     portable_bits: bool = False
     """Whether its results are the same on every processor that holds its libraries to the same loops, since
     it computes with `maths.kernels` and with the parts of PyTorch and NumPy that docs/portability.md lists.
@@ -270,8 +273,8 @@ class OffPolicy(Rule, Protocol):
 
     Its config has `batch_size`, `buffer_size`, `warmup`, `train_every` and `gradient_steps`. Actions are
     uniform in ±1 for `warmup` steps, and nothing is learnt; then `gradient_steps` updates follow each step
-    whose number, counted from 1 at the run's beginning, is a multiple of `train_every`. `experience` sees to
-    these and to `buffer_size`.
+    whose number, counted from 1 at the run's beginning, is a multiple of `train_every`; unless the rule
+    learns at episode ends (`Facts.learns_at_ends`). `experience` sees to these and to `buffer_size`.
     """
 
     KIND: Literal["off-policy"]

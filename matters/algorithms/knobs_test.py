@@ -65,9 +65,12 @@ SHARED = {
     "hidden": Knob((8, 8)),
     "value_hidden": Knob((16,)),
     "policy": Knob("beta"),
+    "atoms": Knob(5, {"policy": "discretised"}),
+    "held_out": Knob(0.25),
     "lag": Knob(1),
 }
 BETA = {"policy": "beta"}
+ATOMS = {"policy": "discretised"}
 PENALTY = {"objective": "kl-fixed"}
 ADAPTIVE = {"objective": "kl-adaptive"}
 
@@ -178,10 +181,11 @@ KNOBS: dict[str, dict[str, Knob]] = {
 
 SHARED_INERT: dict[str, list[Inert]] = {
     "tricks.time_limit_terminal": [Inert(time_limits=False)],
-    "tricks.log_std_init": [Inert(BETA)],
-    "tricks.action_clip": [Inert(BETA), Inert({"tricks.action_squash": True})],
-    "tricks.softplus_std": [Inert(BETA)],
-    "tricks.state_dependent_std": [Inert(BETA)],
+    "atoms": [Inert(), Inert(BETA)],
+    "tricks.log_std_init": [Inert(BETA), Inert(ATOMS)],
+    "tricks.action_clip": [Inert(BETA), Inert(ATOMS), Inert({"tricks.action_squash": True})],
+    "tricks.softplus_std": [Inert(BETA), Inert(ATOMS)],
+    "tricks.state_dependent_std": [Inert(BETA), Inert(ATOMS)],
     "tricks.sample_moments": [Inert()],
 }
 

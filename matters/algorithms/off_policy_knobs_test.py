@@ -29,6 +29,7 @@ SHARED = {
     "tricks.time_limit_terminal": Knob(True),
     "tricks.critic_huber": Knob(0.01),
     "tricks.reward_scale": Knob(5.0),
+    "tricks.episode_end_updates": Knob(True),
 }
 DETERMINISTIC = SHARED | {
     "exploration": Knob(None),
@@ -36,6 +37,8 @@ DETERMINISTIC = SHARED | {
     "ou_reversion": Knob(0.8, OU),
     "ou_step": Knob(0.1, OU),
     "last_layer": Knob(0.5),
+    "tricks.batch_norm": Knob(True),
+    "tricks.late_actions": Knob(True),
 }
 
 KNOBS: dict[str, dict[str, Knob]] = {
@@ -59,12 +62,15 @@ KNOBS: dict[str, dict[str, Knob]] = {
         "tricks.squash_epsilon": Knob(0.1),
         # Adam undoes a factor that stays as it is: α must move.
         "tricks.log_temperature_loss": Knob(True, {"temperature_learning_rate": 0.5}),
+        "tricks.value_network": Knob(True),
     },
 }
 
 SHARED_INERT: dict[str, list[Inert]] = {
     "buffer_size": [Inert(value=14)],
     "tricks.time_limit_terminal": [Inert(time_limits=False)],
+    "train_every": [Inert({"tricks.episode_end_updates": True})],
+    "gradient_steps": [Inert({"tricks.episode_end_updates": True})],
 }
 DETERMINISTICALLY_INERT = SHARED_INERT | {
     "exploration_scale": [Inert({"exploration": None})],

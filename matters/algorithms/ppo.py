@@ -258,6 +258,7 @@ PRESETS: dict[str, Config] = {
     ),
     "ppo-kl": Config(objective="kl-adaptive", value_coefficient=0.5, tricks=CODE_LEVEL),
     "ppo-beta": Config(policy="beta", value_coefficient=0.5, tricks=CODE_LEVEL),
+    "ppo-discretised": Config(policy="discretised", value_coefficient=0.5, tricks=CODE_LEVEL),
     # What Andrychowicz et al. 2021 recommend in their section 3; the rest is as in the paper of PPO, but for
     # advantages normalised by minibatch, which they found to make no difference. They recommend trying value
     # normalisation, not having it everywhere, and clip the ratio below at 1 / (1 + ε), we at 1 − ε.
@@ -407,7 +408,9 @@ def estimated_anew(state: State, config: Config, batch: Batch, rollout: Rollout)
     """The batch with advantages and targets from V as it now is; the values from the time of acting stay."""
     assert batch.reward is not None, "recompute_advantages is on"
     advantage, value = estimate(state, config, rollout, batch.reward.view_as(rollout.reward))
-    anew = replace(batch, advantage=advantage.flatten(1), target=(advantage + value).flatten(1))
+    learnt = slice(batch.advantage.shape[1])  # what is held out comes last
+    advantage, value = (part.flatten(1)[:, learnt].contiguous() for part in (advantage, value))
+    anew = replace(batch, advantage=advantage, target=advantage + value)
     anew = in_units(state, config, anew)
     anew.value = batch.value
     return anew

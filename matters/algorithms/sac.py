@@ -14,6 +14,15 @@ where the policy's step sees the critics after theirs, and α is the same throug
 
 Haarnoja, Zhou, Hartikainen, Tucker, Ha, Tan, Kumar, Zhu, Gupta, Abbeel and Levine 2018, "Soft actor-critic
 algorithms and applications", arXiv 1812.05905, algorithm 1.
+
+With `value_network` it is their first version, in which V stands for the expectation over a′ and follows with
+its own target; α is fixed, and rewards are scaled in its place:
+
+    V descends          ½ E[ (V(s) − min(Q₁(s, ã), Q₂(s, ã)) + α log π(ã|s))² ]   (equation 5 there)
+    y = r + γ V′(s′)                                                              (equation 8 there)
+
+then Q₁, Q₂ and π as above. Haarnoja, Zhou, Abbeel and Levine 2018, "Soft actor-critic: off-policy maximum
+entropy deep reinforcement learning with a stochastic actor", arXiv 1801.01290, algorithm 1.
 """
 
 from collections.abc import Sequence
@@ -28,7 +37,7 @@ from torch import Tensor
 
 from matters.algorithms.interface import Acted, Metrics, Problem, ReplayBatch, Twin, When
 from matters.algorithms.maths.distributions import squashed_gaussian_gradients, squashed_gaussian_log_prob
-from matters.algorithms.maths.kernels import exp, tanh, tensor
+from matters.algorithms.maths.kernels import Array, exp, tanh, tensor
 from matters.algorithms.maths.moments import DIVERGING
 from matters.algorithms.maths.targets import bootstrapped
 from matters.algorithms.parts import critics
@@ -47,6 +56,7 @@ from matters.algorithms.parts.critics import (
 )
 from matters.algorithms.parts.mlp import Mlp, uniform
 from matters.algorithms.parts.optimisers import adam_step
+from matters.algorithms.parts.soft_value import SoftValue, init_value, value_step
 from matters.algorithms.parts.theta import Layout, Theta
 from matters.algorithms.parts.tricks import OffPolicyTricks
 
@@ -75,6 +85,9 @@ class Tricks(OffPolicyTricks):
     )
     log_temperature_loss: bool = Field(
         False, description="−log α (log π + H̄) as the temperature's loss, not −α (…) (Stable-Baselines3)"
+    )
+    value_network: bool = Field(
+        False, description="targets from a network V with its own target, as in SAC's first version (2018)"
     )
 
     @field_validator("log_std_range")
@@ -114,6 +127,12 @@ PRESETS: dict[str, Config] = {
     "sac": Config(tricks=CLAMPED),
     # 0.2 is Spinning Up's and Tianshou's.
     "sac-fixed": Config(temperature=0.2, learn_temperature=False, tricks=CLAMPED),
+    # The reward's scale is 20 on Humanoid there; the policy is the paper's, the code of 2018 has a mixture.
+    "sac-v1": Config(
+        temperature=1.0,
+        learn_temperature=False,
+        tricks=CLAMPED.model_copy(update={"value_network": True, "reward_scale": 5.0}),
+    ),
     "sac-sb3": Config(
         warmup=100,
         tricks=Tricks(log_std_range=(-20.0, 2.0), squash_epsilon=1e-6, log_temperature_loss=True),
@@ -141,6 +160,8 @@ class State:
     policy: Theta
     critics: Critics
     log_temperature: Theta
+    value: SoftValue | None = None
+    """V and its target; only in the first version."""
 
 
 @dataclass
@@ -154,11 +175,13 @@ class SacStep:
     temperature: Float[Tensor, " S"]
     temperature_loss: Float[Tensor, " S"] | None = None
     """Only where the temperature is learned."""
+    value_loss: Float[Tensor, " S"] | None = None
+    """Only where there is a V."""
 
     @property
     def metrics(self) -> Metrics:
         """Diagnostics, each [S]; the losses of a seed's critics are added up."""
-        return {
+        found = {
             "q_mean": self.fit.value.mean(2).mean(1),
             "target_mean": self.target.mean(1),
             "critic_loss": self.fit.loss.sum(1),
@@ -166,6 +189,7 @@ class SacStep:
             "temperature": self.temperature,
             "entropy": -self.log_prob.mean(1),
         }
+        return found if self.value_loss is None else found | {"value_loss": self.value_loss}
 
 
 def init(
@@ -185,6 +209,7 @@ def init(
         policy=Theta.of(rows, network.layout, dtype),
         critics=critics.init_critics(config, problem, generators, dtype, number=2),
         log_temperature=Theta.of([scalar.row([np.array([start])])] * len(generators), scalar, dtype),
+        value=init_value(config, problem, generators, dtype) if config.tricks.value_network else None,
     )
 
 
@@ -245,19 +270,39 @@ def gradient_step(
     state: State, config: Config, batch: ReplayBatch, noise: Float[Tensor, "S 2 B A"]
 ) -> SacStep:
     """One step of critics, policy, temperature and targets, in place; `noise` draws ã, then a′."""
-    alpha = temperature(state, config)
-    mean, log_std = distribution(config, state.network.forward(state.policy.arrays, batch.successor).output)
-    action, log_prob = sample_squashed(config, mean, log_std, noise[:, 1])
-    values = q_values(state.critics, state.critics.target.arrays, batch.successor, action).value
-    value = values.min(1).values - alpha[:, None] * log_prob
+    alpha, value_loss = temperature(state, config), None
+    if state.value is None:
+        value = soft_value(state, config, state.critics.target.arrays, batch.successor, alpha, noise[:, 1])
+    else:
+        aim = soft_value(state, config, state.critics.theta.arrays, batch.observation, alpha, noise[:, 0])
+        value_loss = value_step(state.value, config, batch.observation, aim)
+        value = state.value.of_target(batch.successor)
     target = bootstrapped(
         reward_of(config, batch), value, no_bootstrap(config, batch), discount=discount_of(config, batch)
     )
     step = critic_step(state.critics, config, batch, target, factor=0.5)
     log_prob, actor_loss = policy_step(state, config, batch, alpha, noise[:, 0])
     temperature_loss = temperature_step(state, config, alpha, log_prob) if config.learn_temperature else None
-    state.critics.target.follow(state.critics.theta, rate=config.target_rate)
-    return SacStep(target, step, log_prob, actor_loss, alpha, temperature_loss)
+    if state.value is None:
+        state.critics.target.follow(state.critics.theta, rate=config.target_rate)
+    else:
+        state.value.target.follow(state.value.theta, rate=config.target_rate)
+    return SacStep(target, step, log_prob, actor_loss, alpha, temperature_loss, value_loss)
+
+
+def soft_value(
+    state: State,
+    config: Config,
+    arrays: Sequence[Array],
+    observation: Float[Tensor, "S B O"],
+    alpha: Float[Tensor, " S"],
+    noise: Float[Tensor, "S B A"],
+) -> Float[Tensor, "S B"]:
+    """min(Q₁(s, a), Q₂(s, a)) − α log π(a|s) of the action that noise draws, by the arrays' critics."""
+    mean, log_std = distribution(config, state.network.forward(state.policy.arrays, observation).output)
+    action, log_prob = sample_squashed(config, mean, log_std, noise)
+    values = q_values(state.critics, arrays, observation, action).value
+    return values.min(1).values - alpha[:, None] * log_prob
 
 
 def policy_step(
@@ -309,5 +354,6 @@ def temperature_step(
 
 
 def parameters(state: State) -> dict[str, Tensor]:
-    """Policy and critic parameters by name."""
-    return critics.named_parameters(state.policy, state.critics)
+    """Policy and critic parameters by name, and those of V where there is one."""
+    named = critics.named_parameters(state.policy, state.critics)
+    return named if state.value is None else named | state.value.named_parameters()

@@ -44,6 +44,10 @@ class Paper:
             [p for critic in self.critics for p in critic.parameters()], lr=config.critic_learning_rate
         )
         self.alpha_adam = torch.optim.Adam([self.log_alpha], lr=config.temperature_learning_rate)
+        if state.value is not None:
+            self.v = module([view[row] for view in state.value.theta.views])
+            self.v_target = deepcopy(self.v)
+            self.v_adam = torch.optim.Adam(self.v.parameters(), lr=config.critic_learning_rate)
 
     def draw(self, s: Tensor, noise: Tensor) -> tuple[Tensor, Tensor]:
         tricks = self.config.tricks
@@ -63,10 +67,18 @@ class Paper:
         config = self.config
         alpha = self.log_alpha.detach().exp()
         action, log_prob = self.draw(s, noise[0])
+        if config.tricks.value_network:
+            aim = (self.smaller(self.critics, s, action) - alpha * log_prob).detach()
+            self.v_adam.zero_grad()
+            (0.5 * (self.v(s)[:, 0] - aim) ** 2).mean().backward()
+            self.v_adam.step()
         with torch.no_grad():
-            a2, log_prob2 = self.draw(s2, noise[1])
-            value = self.smaller(self.targets, s2, a2) - alpha * log_prob2
-            y = r + config.discount * (~end).double() * value
+            if config.tricks.value_network:
+                value = self.v_target(s2)[:, 0]
+            else:
+                a2, log_prob2 = self.draw(s2, noise[1])
+                value = self.smaller(self.targets, s2, a2) - alpha * log_prob2
+            y = (config.tricks.reward_scale or 1.0) * r + config.discount * (~end).double() * value
         loss = sum(0.5 * ((critic(torch.cat([s, a], 1))[:, 0] - y) ** 2).mean() for critic in self.critics)
         self.critic_adam.zero_grad()
         torch.as_tensor(loss).backward()
@@ -80,7 +92,10 @@ class Paper:
             self.alpha_adam.zero_grad()
             (-front * (log_prob.detach() + target)).mean().backward()
             self.alpha_adam.step()
-        for target, critic in zip(self.targets, self.critics, strict=True):
+        followed = list(zip(self.targets, self.critics, strict=True))
+        if config.tricks.value_network:
+            followed = [(self.v_target, self.v)]
+        for target, critic in followed:
             for old, new in zip(target.parameters(), critic.parameters(), strict=True):
                 old.data = config.target_rate * new.data + (1 - config.target_rate) * old.data
 
@@ -118,6 +133,9 @@ def test_updates_are_a_literal_transcription_of_the_paper(config: sac.Config) ->
         for k in (0, 1):
             pairs.append((state.critics.theta.views, 2 * row + k, paper.critics[k]))
             pairs.append((state.critics.target.views, 2 * row + k, paper.targets[k]))
+        if state.value is not None:
+            pairs.append((state.value.theta.views, row, paper.v))
+            pairs.append((state.value.target.views, row, paper.v_target))
         for views, index, network in pairs:
             for mine, other in zip(views, weights_of(network), strict=True):
                 torch.testing.assert_close(mine[index], other, rtol=1e-8, atol=1e-11)
@@ -200,6 +218,29 @@ def test_the_temperature_rises_where_entropy_is_short_and_falls_where_it_is_plen
     state = sac.init(CONFIG, PROBLEM, generators([0]))
     sac.temperature_step(state, CONFIG, sac.temperature(state, CONFIG), torch.full((1, 9), log_prob))
     assert (float(sac.temperature(state, CONFIG)) > 1) == rises
+
+
+def test_the_value_of_the_first_version_is_that_of_its_boltzmann_policy_on_a_bandit() -> None:
+    # V = α log ∫ e^(r/α) at the best policy of one step with that temperature.
+    rates = {"learning_rate": 5e-3, "critic_learning_rate": 2e-2}
+    config = sac.Config(
+        **rates,
+        hidden=(16, 16),
+        temperature=1.0,
+        learn_temperature=False,
+        tricks=sac.Tricks(value_network=True),
+    )
+    state = sac.init(config, BANDIT, generators([0, 1]))
+    batch, own = bandit([0, 1], 64, squared_distance), generators([0, 1], 1)
+    found = []
+    for step in range(500):
+        sac.update(state, config, batch, own)
+        if step >= 400:
+            assert state.value is not None
+            found.append(state.value.network.forward(state.value.theta.arrays, torch.ones(2, 1, 1)).output)
+    action = torch.linspace(-1, 1, 10_001, dtype=torch.float64)
+    soft = math.log(float(squared_distance(action).exp().mean() * 2))
+    assert (torch.stack(found).mean(0).flatten() - soft).abs().max() < 0.15
 
 
 def squared_distance(action: Tensor) -> Tensor:

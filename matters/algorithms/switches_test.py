@@ -206,6 +206,80 @@ def test_an_n_step_target_bootstraps_with_the_discount_of_its_steps() -> None:
     torch.testing.assert_close(ddpg.gradient_step(state, config, batch).target, batch.reward)
 
 
+@pytest.mark.parametrize("name", ["vpg", "a2c", "npg", "tnpg", "trpo", "ppo"])
+def test_nothing_is_learnt_from_what_is_held_out_and_kl_and_ratio_are_recorded_on_it(name: str) -> None:
+    rule: Any = load(name)
+    config = rule.Config(horizon=24, hidden=(8,), held_out=0.5)
+    ends, found = [], []
+    for spoilt in (False, True):
+        state = rule.init(config, PROBLEM, generators([0, 1]))
+        rollout = collect(rule, state, config, (0, 1))
+        if spoilt:  # λ-returns of the first half reach into the second: only the action is none of theirs
+            rollout.action[:, 12:] += 0.5
+        ends.append(rollout)
+        metrics = rule.update(state, config, rollout, generators([0, 1], 1), progress=0.0)
+        found.append((state.policy.matrix.clone(), metrics))
+    (calm, first), (spoilt_too, second) = found
+    assert torch.equal(calm, spoilt_too)
+    assert torch.equal(first["max_ratio"], second["max_ratio"])
+    assert not torch.equal(first["max_ratio_held_out"], second["max_ratio_held_out"])
+    assert (first["mean_kl_held_out"] > 0).all()
+
+
+def test_held_out_kl_and_ratio_are_those_of_the_last_steps() -> None:
+    config = changed(SMALL, held_out=0.25)
+    state, rollout = begun(config)
+    batch = prepare(state, config, rollout)
+    size = rollout.action.flatten(1, 2).shape[1]
+    assert batch.held_out is not None
+    assert batch.held_out.advantage.shape[1] == size // 4
+    assert torch.equal(batch.held_out.action, rollout.action.flatten(1, 2)[:, -(size // 4) :])
+    assert batch.advantage.shape[1] == size - size // 4
+    old = state.policy.matrix.clone()
+    metrics = ppo.update(state, config, rollout, generators(SEEDS, 1), progress=0.0)
+    before, after = (
+        state.actor.forward(state.policy.layout.arrays(theta), batch.held_out.observation)[0]
+        for theta in (old, state.policy.matrix)
+    )
+    torch.testing.assert_close(metrics["mean_kl_held_out"], state.actor.kl(before, after).mean(1))
+
+
+def test_advantages_computed_anew_leave_out_what_is_held_out() -> None:
+    config = changed(SMALL, held_out=0.25, tricks__recompute_advantages=True)
+    state, rollout = begun(config)
+    metrics = ppo.update(state, config, rollout, generators(SEEDS, 1), progress=0.0)
+    assert torch.isfinite(metrics["value_loss"]).all()
+
+
+AT_ENDS = td3.Config(
+    hidden=(8,), batch_size=4, buffer_size=60, warmup=10, tricks=td3.Tricks(episode_end_updates=True)
+)
+
+
+def test_gradient_steps_at_an_episodes_end_are_as_many_as_it_had_steps() -> None:
+    seen: list[tuple[int, int]] = []
+    rule: Any = load("td3")
+    config = rule.Config(
+        hidden=(8,), batch_size=4, buffer_size=60, warmup=10, tricks=td3.Tricks(episode_end_updates=True)
+    )
+    state = practised(
+        rule, config, [0, 1, 2], steps=40, disturb=lambda batch: seen.append(tuple(batch.reward.shape))
+    )
+    assert set(seen) == {(1, 4)}, "each seed learns alone"
+    assert all(0 < steps <= 40 for steps in state.updates.tolist())
+    assert sum(state.updates.tolist()) == len(seen)
+
+
+def test_between_episodes_ends_nothing_is_learnt() -> None:
+    rule: Any = load("td3")
+    config = rule.Config(
+        hidden=(8,), batch_size=4, buffer_size=60, warmup=1, tricks=td3.Tricks(episode_end_updates=True)
+    )
+    state = practised(rule, config, [0], steps=1)
+    first = rule.init(config, PROBLEM, generators([0]))
+    assert torch.equal(state.policy.matrix, first.policy.matrix)
+
+
 ALONE: list[tuple[str, dict[str, Any]]] = [
     ("ppo", {"tricks__value_normalisation": True, "tricks__recompute_advantages": True}),
     ("ppo", {"tricks__value_clip": True, "tricks__value_clip_in_spreads": True, "tricks__value_huber": 0.5}),
@@ -216,6 +290,9 @@ ALONE: list[tuple[str, dict[str, Any]]] = [
     ("trpo", {"tricks__state_dependent_std": True, "tricks__softplus_std": True}),
     ("mdpo", {"tricks__forward_kl": True, "tricks__ratio_clip": 0.05, "tricks__value_clip": 0.1}),
     ("a2c", {"tricks__rms_epsilon_inside": True, "tricks__rms_start": 1.0}),
+    ("ppo", {"policy": "discretised", "atoms": 7, "held_out": 0.25, "entropy_coefficient": 0.1}),
+    ("ppo", {"policy": "discretised", "objective": "kl-fixed", "tricks__reverse_kl": True}),
+    ("trpo", {"policy": "discretised", "held_out": 0.5}),
 ]
 
 
@@ -235,4 +312,7 @@ def test_off_policy_a_seed_alone_has_the_bits_that_it_has_among_three(name: str)
     config = changed(config, tricks__critic_huber=0.5, tricks__reward_scale=2.0)
     alone = practised(rule, config, [1], steps=14)
     three = practised(rule, config, [0, 1, 2], steps=14)
+    assert bits(alone, 0) == bits(three, 1)
+    at_ends = changed(config, tricks__episode_end_updates=True, n_step=1)
+    alone, three = (practised(rule, at_ends, seeds, steps=40) for seeds in ([1], [0, 1, 2]))
     assert bits(alone, 0) == bits(three, 1)

@@ -46,7 +46,7 @@ from matters.algorithms.parts.deterministic_policy import (
     policy_step,
     target_action,
 )
-from matters.algorithms.parts.tricks import OffPolicyTricks
+from matters.algorithms.parts.tricks import DeterministicTricks
 
 KIND: Literal["off-policy"] = "off-policy"
 VERSION = 4
@@ -67,8 +67,8 @@ FACTS = replace(
 State = Deterministic
 
 
-class Tricks(OffPolicyTricks):
-    """TD3's three parts, and the tricks of every off-policy algorithm. All off, it is DDPG."""
+class Tricks(DeterministicTricks):
+    """TD3's three parts, and DDPG's tricks. All off, it is DDPG."""
 
     clipped_double_q: bool = Field(False, description="two critics, and the smaller one in targets")
     policy_delay: int | None = Field(
@@ -113,8 +113,23 @@ _SIZES: dict[str, Any] = {
     "learning_rate": 3e-4,
     "critic_learning_rate": 3e-4,
 }
+
+
+def _of_2018(warmup: int) -> Config:
+    tricks = PARTS.model_copy(update={"shared_target_noise": True, "episode_end_updates": True})
+    return Config(warmup=warmup, tricks=tricks)
+
+
+PER_TASK: dict[str, dict[str, Config]] = {
+    # The authors' code of 2018, commit 32c6d47. There σ of the exploration is 0.1 in the action's own units,
+    # here in half ranges; and every d-th step is counted anew at each episode's end, here it is counted on.
+    "td3-2018": {task: _of_2018(10_000) for task in ("HalfCheetah-v5", "Ant-v5")},
+}
+"""Presets whose source has settings for each task."""
+
 PRESETS: dict[str, Config] = {
     "td3": Config(tricks=PARTS),
+    "td3-2018": _of_2018(1000),
     "td3-sb3": Config(batch_size=256, warmup=100, exploration=None, tricks=PARTS),
     # Table 2 of the paper: without one part (TD3 − CDQ, − DP, − TPS), and with one alone (AHE + CDQ, …).
     "td3-no-cdq": Config(tricks=PARTS.model_copy(update={"clipped_double_q": False})),

@@ -34,7 +34,9 @@ CONFIG = td3.Config(**SMALL, tricks=td3.PARTS)
 
 def same(config: ddpg.Config) -> td3.Config:
     """TD3 without its three parts, with the settings of a DDPG."""
-    return td3.Config(**config.model_dump(exclude={"tricks"}), tricks=td3.Tricks())
+    return td3.Config(
+        **config.model_dump(exclude={"tricks"}), tricks=td3.Tricks(**config.tricks.model_dump())
+    )
 
 
 @pytest.mark.parametrize("preset", ddpg.PRESETS)
@@ -101,7 +103,11 @@ class Paper:
 @pytest.mark.parametrize(
     ("rule", "config"),
     [pytest.param(td3, config, id=name) for name, config in td3.PRESETS.items()]
-    + [pytest.param(ddpg, config, id=name) for name, config in ddpg.PRESETS.items()],
+    + [
+        pytest.param(ddpg, config, id=name)
+        for name, config in ddpg.PRESETS.items()
+        if name != "ddpg-batch-norm"  # its networks are transcribed in normalised_mlp_test.py
+    ],
 )
 def test_updates_are_a_literal_transcription_of_the_paper(rule: Any, config: Any) -> None:
     config = changed(config, **SMALL)

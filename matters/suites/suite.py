@@ -225,9 +225,9 @@ class Suite(BaseModel):
                     f"{dotted('variants', name, 'config.tricks.action_squash')} = true: needs bounded"
                     f" actions, which {environment} has not; valid: false"
                 )
-            if policy == "beta" and not environments.bounded(*made):
+            if policy in ("beta", "discretised") and not environments.bounded(*made):
                 raise ValueError(
-                    f"{dotted('variants', name, 'config.policy')} = 'beta': needs bounded actions, which"
+                    f"{dotted('variants', name, 'config.policy')} = {policy!r}: needs bounded actions, which"
                     f" {environment} has not; valid: gaussian"
                 )
             if facts(variant).bounded_actions and not environments.bounded(*made):

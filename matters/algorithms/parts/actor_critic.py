@@ -1,7 +1,7 @@
 """What the on-policy algorithms share: policy, value function, and how a rollout becomes a batch."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from functools import cache, partial
 from itertools import repeat
 from typing import Any, Literal
@@ -17,6 +17,7 @@ from matters.algorithms.maths.advantages import explained_variance, generalised_
 from matters.algorithms.maths.kernels import exp
 from matters.algorithms.maths.moments import PRIOR, Moments, restore, start
 from matters.algorithms.maths.surrogates import clipped_squared_error, huber_error, squared_error
+from matters.algorithms.parts.discretised_policy import DiscretisedPolicy
 from matters.algorithms.parts.mlp import Mlp, glorot, orthogonal, scaled_glorot
 from matters.algorithms.parts.normalisation import normalise_observation, scale_reward
 from matters.algorithms.parts.optimisers import adam_step, clip_coefficient, global_norm
@@ -47,27 +48,39 @@ class OnPolicyConfig(Frozen):
         0,
         description="ℓ: the parameters of ℓ updates ago act, as in asynchronous actors; 0: the current ones",
     )
-    policy: Literal["gaussian", "beta"] = Field(
-        "gaussian", description="distribution of the actions; beta (Hsu et al. 2020) needs bounded ones"
+    policy: Literal["gaussian", "beta", "discretised"] = Field(
+        "gaussian",
+        description="distribution of the actions; beta and discretised (Hsu et al. 2020) need bounded ones",
+    )
+    atoms: int = Field(
+        11, ge=2, description="K, values that a discretised policy gives to each dimension of an action"
+    )
+    held_out: float = Field(
+        0.0,
+        ge=0,
+        lt=1,
+        description="share of a rollout, its last steps, from which nothing is learnt and on which KL and "
+        "ratio are recorded, too (Engstrom et al. 2020, figure 2, on a rollout of its own)",
     )
 
 
 NO_EFFECT: dict[str, When] = {
     "tricks.time_limit_terminal": When("no episode of the rollout ended by a time limit"),
     "tricks.log_std_init": When(
-        "policy is 'beta', which has no log σ", lambda config: config.policy == "beta"
+        "policy is not 'gaussian': it has no log σ", lambda config: config.policy != "gaussian"
     ),
+    "atoms": When("policy is not 'discretised'", lambda config: config.policy != "discretised"),
     "tricks.sample_moments": When(
         "neither observations nor rewards are normalised",
         lambda config: not (config.tricks.observation_normalisation or config.tricks.reward_scaling),
     ),
     "tricks.action_clip": When(
-        "policy is 'beta' or actions are squashed: they are within the bounds",
-        lambda config: config.policy == "beta" or config.tricks.action_squash,
+        "policy is not 'gaussian' or actions are squashed: they are within the bounds",
+        lambda config: config.policy != "gaussian" or config.tricks.action_squash,
     ),
     **dict.fromkeys(
         ("tricks.softplus_std", "tricks.state_dependent_std"),
-        When("policy is 'beta', which has no σ", lambda config: config.policy == "beta"),
+        When("policy is not 'gaussian': it has no σ", lambda config: config.policy != "gaussian"),
     ),
 }
 """Fields of every on-policy config that change nothing under a condition."""
@@ -114,10 +127,12 @@ class Batch:
     """The policy that acted, for its KL to the new one."""
     fitted: Bool[Tensor, "S B"] | None = None
     """The samples that V is fitted to; None for all."""
-    reward: Float[Tensor, "S B"] | None = None
-    """Scaled and clipped; only where advantages are to be estimated anew from it."""
+    reward: Float[Tensor, "S whole"] | None = None
+    """Scaled and clipped, of the whole rollout; only where advantages are to be estimated anew from it."""
     target_spread: Float[Tensor, "S 1"] | None = None
     """The unit of the value clip; None where it is that of V."""
+    held_out: "Batch | None" = None
+    """The rest of the rollout, of which nothing is learnt."""
 
     def take(self, index: Tensor) -> "Batch":
         """The samples `index` [S, B'] of each seed."""
@@ -127,7 +142,7 @@ class Batch:
         def taken(part: Any) -> Any:
             if isinstance(part, tuple):
                 return tuple(map(taken, part))
-            if part is None:
+            if part is None or isinstance(part, Batch):
                 return None
             if not self._varies(part):
                 return part
@@ -141,12 +156,25 @@ class Batch:
         def pieces(part: Any) -> Iterable[Any]:
             if isinstance(part, tuple):
                 return zip(*map(pieces, part), strict=False)
-            if part is None:
+            if part is None or isinstance(part, Batch):
                 return repeat(None)
             return part.split(size, dim=1) if self._varies(part) else repeat(part)
 
         parts = [pieces(getattr(self, field.name)) for field in fields(self)]
         return (Batch(*part) for part in zip(*parts, strict=False))
+
+    def between(self, first: int, last: int) -> "Batch":
+        """The samples from `first` to just before `last`, copied. Rewards to estimate from anew stay
+        whole.
+        """
+
+        def cut(part: Any) -> Any:
+            if isinstance(part, tuple):
+                return tuple(map(cut, part))
+            return part[:, first:last].contiguous() if part is not None and self._varies(part) else part
+
+        parts = {one.name: cut(getattr(self, one.name)) for one in fields(self) if one.name != "reward"}
+        return Batch(**parts, reward=self.reward)
 
     def _varies(self, part: Tensor) -> bool:
         """Whether it has a row per sample; what all samples share goes whole into each minibatch."""
@@ -200,6 +228,9 @@ def _actor(config: Any, problem: Problem) -> Policy:
 
     if config.policy == "beta":
         return BetaPolicy(network(2 * actions), problem.action_low, problem.action_high)
+    if config.policy == "discretised":
+        wide = network(config.atoms * actions)
+        return DiscretisedPolicy(wide, problem.action_low, problem.action_high, config.atoms)
     return GaussianPolicy(
         network(2 * actions if tricks.state_dependent_std else actions),
         0.0 if tricks.log_std_init is None else tricks.log_std_init,
@@ -321,7 +352,7 @@ def prepare(
     """Rewards scaled and clipped, values, advantages and targets; the running moments are updated.
 
     Without `baseline`, V is 0 in the advantage: with λ = 1 that is the reward-to-go. With `keep_reward` the
-    batch keeps its rewards, so that advantages can be estimated anew.
+    batch keeps its rewards, so that advantages can be estimated anew. What is held out lies apart in it.
     """
     tricks = config.tricks
     ended = rollout.terminated | rollout.truncated
@@ -331,7 +362,7 @@ def prepare(
     advantage, value = estimate(state, config, rollout, reward, baseline=baseline)
     action = rollout.action.flatten(1, 2)
     old = state.actor.recorded(rollout.record.flatten(1, 2))
-    return Batch(
+    batch = Batch(
         observation=rollout.observation.flatten(1, 2),
         action=action,
         advantage=advantage.flatten(1),
@@ -342,6 +373,10 @@ def prepare(
         fitted=~ended.flatten(1) if tricks.value_loss_excludes_ends else None,
         reward=reward.flatten(1) if keep_reward else None,
     )
+    size = action.shape[1]
+    if apart := int(config.held_out * size):
+        return replace(batch.between(0, size - apart), held_out=batch.between(size - apart, size))
+    return batch
 
 
 def estimate(
@@ -388,11 +423,15 @@ def diagnostics(state: ActorCritic, batch: Batch, *, clip: float = RATIO_BOUND) 
     """How far the update moved the policy, over the whole rollout.
 
     KL(old ‖ new), the largest ratio, the fraction of ratios outside 1 ± `clip`, the entropy; and how much of
-    the targets' variance the values before the update explain.
+    the targets' variance the values before the update explain. KL and ratio also of what was held out.
     """
     new, _ = state.actor.forward(state.policy.arrays, batch.observation)
     ratio = exp(state.actor.log_prob(new, batch.action) - batch.log_prob)
-    return {
+    apart = {}
+    if batch.held_out is not None:
+        found = diagnostics(state, batch.held_out, clip=clip)
+        apart = {f"{name}_held_out": found[name] for name in ("mean_kl", "max_ratio")}
+    return apart | {
         "mean_kl": state.actor.kl(batch.old, new).mean(1),
         "max_ratio": ratio.max(1).values,
         "clip_fraction": ((ratio - 1).abs() > clip).to(ratio.dtype).mean(1),

@@ -20,6 +20,7 @@ from matters.algorithms.interface import Cost, Facts, Frozen, Problem, ReplayBat
 from matters.algorithms.maths.kernels import Array
 from matters.algorithms.maths.surrogates import huber_error
 from matters.algorithms.parts.mlp import Forward, Mlp, uniform
+from matters.algorithms.parts.normalised_mlp import Network, follow_moments, forward_to_learn
 from matters.algorithms.parts.optimisers import adam_step
 from matters.algorithms.parts.theta import Target, Theta
 
@@ -63,6 +64,10 @@ class OffPolicyConfig(Frozen):
 NO_EFFECT: dict[str, When] = {
     "buffer_size": When("it is no less than the run's steps"),
     "tricks.time_limit_terminal": When("no transition of a batch ended an episode by a time limit"),
+    **dict.fromkeys(
+        ("train_every", "gradient_steps"),
+        When("tricks.episode_end_updates is on", lambda config: config.tricks.episode_end_updates),
+    ),
 }
 """Fields of every off-policy config that change nothing under a condition."""
 
@@ -85,6 +90,7 @@ FACTS = Facts(
     portable_bits=True,
     bounded_actions=True,
     scratch=scratch,
+    learns_at_ends=lambda config: config.tricks.episode_end_updates,
 )
 """What every off-policy algorithm is; each adds its twin."""
 
@@ -107,7 +113,7 @@ TWIN_FIELDS = (
 class Critics:
     """θ [S, K, P] of each seed's K critics Q(s, a), and the targets that follow them."""
 
-    network: Mlp
+    network: Network
     theta: Theta
     target: Target
 
@@ -136,9 +142,14 @@ def init_critics(
     *,
     number: int,
     last: float | None = None,
+    network: Network | None = None,
 ) -> Critics:
-    """First critics and their targets, `number` of them per seed, drawn one after the other."""
-    network = Mlp((problem.observation_size + problem.action_size, *config.hidden, 1))
+    """First critics and their targets, `number` of them per seed, drawn one after the other.
+
+    Plain perceptrons unless a network is given.
+    """
+    if network is None:
+        network = Mlp((problem.observation_size + problem.action_size, *config.hidden, 1))
     rows = [
         np.stack([network.layout.row(network.initial(own, uniform(last))) for _ in range(number)])
         for own in generators
@@ -152,13 +163,18 @@ def q_values(
     arrays: Sequence[Array],
     observation: Float[Tensor, "S B O"],
     action: Float[Tensor, "S B A"],
+    *,
+    learn: bool = False,
 ) -> QValues:
-    """Q(s, a) of the critics that the arrays belong to: all of θ, its first, or the targets."""
+    """Q(s, a) of the critics that the arrays belong to: all of θ, its first, or the targets.
+
+    With `learn` it is for a step on this batch: normalised layers then use its moments.
+    """
     x = torch.cat([observation, action], dim=-1)
     number = len(arrays[0]) // len(x)
     if number > 1:
         x = x[:, None].expand(-1, number, -1, -1).flatten(0, 1)
-    forward = critics.network.forward(arrays, x)
+    forward = forward_to_learn(critics.network, arrays, x) if learn else critics.network.forward(arrays, x)
     return QValues(forward.output.view(len(action), number, -1), forward)
 
 
@@ -180,7 +196,7 @@ def critic_step(
     factor: float = 1.0,
 ) -> CriticStep:
     """One step of Adam down `factor` · Σₖ E[ (Qₖ(s, a) − y)² ], for all critics of all seeds at once."""
-    q = q_values(critics, critics.theta.arrays, batch.observation, batch.action)
+    q = q_values(critics, critics.theta.arrays, batch.observation, batch.action, learn=True)
     huber = config.tricks.critic_huber
     if huber is None:
         error = q.value - target[:, None]
@@ -196,6 +212,7 @@ def critic_step(
         epsilon=EPSILON,
         weight_decay=config.critic_weight_decay,
     )
+    follow_moments(critics.network, q.forward)
     return CriticStep(q.value, factor * loss.mean(2))
 
 

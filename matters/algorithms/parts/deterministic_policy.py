@@ -31,9 +31,10 @@ from matters.algorithms.parts.critics import (
     q_values,
 )
 from matters.algorithms.parts.mlp import Mlp, uniform
+from matters.algorithms.parts.normalised_mlp import Network, NormalisedMlp, follow_moments, forward_to_learn
 from matters.algorithms.parts.optimisers import adam_step
 from matters.algorithms.parts.theta import Target, Theta
-from matters.algorithms.parts.tricks import OffPolicyTricks
+from matters.algorithms.parts.tricks import DeterministicTricks
 
 
 class DeterministicConfig(OffPolicyConfig):
@@ -51,7 +52,9 @@ class DeterministicConfig(OffPolicyConfig):
         None,
         description="first parameters of the last layers are uniform in ± this; off: as in the other layers",
     )
-    tricks: OffPolicyTricks = Field(OffPolicyTricks(), description="named switches, off as in the papers")
+    tricks: DeterministicTricks = Field(
+        DeterministicTricks(), description="named switches; off is DDPG without what its tricks name"
+    )
 
     @field_validator("ou_step")
     @classmethod
@@ -76,7 +79,7 @@ NO_EFFECT: dict[str, When] = critics.NO_EFFECT | {
 class Deterministic:
     """Policy and critics, and the targets of both."""
 
-    network: Mlp
+    network: Network
     policy: Theta
     target: Target
     critics: Critics
@@ -117,7 +120,7 @@ def init_state(
     Raises ValueError for unbounded actions.
     """
     critics.refuse_unbounded(problem)
-    network = Mlp((problem.observation_size, *config.hidden, problem.action_size))
+    network, critic = networks(config, problem)
     rows = [network.layout.row(network.initial(own, uniform(config.last_layer))) for own in generators]
     policy = Theta.of(rows, network.layout, dtype)
     seeds = len(generators)
@@ -126,9 +129,29 @@ def init_state(
         policy=policy,
         target=Target.of(policy),
         critics=critics.init_critics(
-            config, problem, generators, dtype, number=number, last=config.last_layer
+            config,
+            problem,
+            generators,
+            dtype,
+            number=number,
+            last=config.last_layer,
+            network=critic,
         ),
         updates=torch.zeros(seeds, dtype=torch.int64),
+    )
+
+
+def networks(config: DeterministicConfig, problem: Problem) -> tuple[Network, Network]:
+    """The policy's network and Q's, with normalised layers and late actions where those tricks are on."""
+    tricks, actions = config.tricks, problem.action_size
+    policy = (problem.observation_size, *config.hidden, actions)
+    critic = (problem.observation_size + actions, *config.hidden, 1)
+    before = (1 + tricks.late_actions) * tricks.batch_norm  # places of Q before the action
+    return (
+        NormalisedMlp(policy, normalised=1 + len(config.hidden)) if tricks.batch_norm else Mlp(policy),
+        NormalisedMlp(critic, normalised=before, beside=actions, late=tricks.late_actions)
+        if tricks.batch_norm or tricks.late_actions
+        else Mlp(critic),
     )
 
 
@@ -173,7 +196,7 @@ def act(
 
 def policy_step(state: Deterministic, config: DeterministicConfig, batch: ReplayBatch) -> Float[Tensor, " S"]:
     """One step of the policy up the first critic's slope; returns the loss −E[Q₁(s, μ(s))] before it."""
-    forward = state.network.forward(state.policy.arrays, batch.observation)
+    forward = forward_to_learn(state.network, state.policy.arrays, batch.observation)
     action = tanh(forward.output)
     own = state.critics.theta.layout.arrays(state.critics.theta.matrix[:, 0])
     q = q_values(state.critics, own, batch.observation, action)
@@ -181,6 +204,7 @@ def policy_step(state: Deterministic, config: DeterministicConfig, batch: Replay
     to_action = gradient_to_action(state.critics, q, to_value, actions=action.shape[2])
     gradient = state.network.gradient(forward, to_action * (1 - action * action))
     adam_step(state.policy, gradient, learning_rate=config.learning_rate, epsilon=EPSILON)
+    follow_moments(state.network, forward)
     return -q.value.mean(2).sum(1)
 
 

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import torch
@@ -65,6 +66,8 @@ class Forward:
     output: Float[Tensor, "R B O"]
     beside: Array = None
     """A parameter that belongs to no network but that the backward pass needs."""
+    places: Sequence[Any] = ()
+    """What was normalised on the way, see `parts.normalised_mlp`."""
 
 
 Initialiser = Callable[[np.random.Generator, int, int, bool], tuple[np.ndarray, np.ndarray]]

@@ -34,9 +34,9 @@ from matters.algorithms.maths.moments import DIVERGING
 from matters.algorithms.parts.mlp import Forward, Initialiser, Mlp
 from matters.algorithms.parts.theta import Layout, Theta
 
-Distribution = tuple[Tensor, Tensor]
+Distribution = tuple[Tensor, ...]
 """What a policy makes of B observations, for that policy alone to read: the parameters of a distribution over
-actions, each [S, B, A], or [S, 1, A] where it is the same for all observations."""
+actions, each [S, B, A, …], or [S, 1, A] where it is the same for all observations."""
 
 LAST_GAIN = 0.01
 """Orthogonal gain of the last layer (OpenAI baselines): the first policy barely looks at the observation."""
@@ -44,8 +44,16 @@ LAST_GAIN = 0.01
 
 def sum_of(gradients: Sequence[Distribution]) -> Distribution:
     """The gradient of a sum of terms."""
-    firsts, seconds = zip(*gradients, strict=True)
-    return reduce(torch.add, firsts), reduce(torch.add, seconds)
+    return tuple(reduce(torch.add, parts) for parts in zip(*gradients, strict=True))
+
+
+def refuse_unbounded(policy: str, low: tuple[float, ...], high: tuple[float, ...]) -> None:
+    """Raises ValueError for action bounds that are not finite."""
+    for axis, bounds in enumerate(zip(low, high, strict=True)):
+        if not all(map(math.isfinite, bounds)):
+            raise ValueError(
+                f"policy = {policy!r}: needs bounded actions; axis {axis} is from {bounds[0]} to {bounds[1]}"
+            )
 
 
 @runtime_checkable
@@ -254,7 +262,7 @@ class GaussianPolicy:
         self, distribution: Distribution, action: Float[Tensor, "S B A"], weight: Float[Tensor, "S B"]
     ) -> Distribution:
         """The gradient of Σ weight · log π(a|s) with respect to (μ, log σ)."""
-        return gaussian_log_prob_gradients(action, *distribution, weight)
+        return gaussian_log_prob_gradients(action, distribution[0], distribution[1], weight)
 
     def entropy(self, distribution: Distribution) -> Float[Tensor, "S _"]:
         """H depends on σ alone, so it is the same for all observations where σ is free."""
@@ -271,17 +279,17 @@ class GaussianPolicy:
 
     def kl_gradient(self, old: Distribution, new: Distribution, weight: Float[Tensor, "S B"]) -> Distribution:
         """The gradient of Σ weight · KL(old ‖ new) with respect to the new (μ, log σ)."""
-        return gaussian_kl_gradients(*old, *new, weight)
+        return gaussian_kl_gradients(old[0], old[1], new[0], new[1], weight)
 
     def reverse_kl_gradient(
         self, old: Distribution, new: Distribution, weight: Float[Tensor, "S B"]
     ) -> Distribution:
         """The gradient of Σ weight · KL(new ‖ old) with respect to the new (μ, log σ)."""
-        return gaussian_reverse_kl_gradients(*old, *new, weight)
+        return gaussian_reverse_kl_gradients(old[0], old[1], new[0], new[1], weight)
 
     def fisher(self, distribution: Distribution, change: Distribution, weight: float) -> Distribution:
         """`weight` · M times a change of (μ, log σ)."""
-        return gaussian_fisher(distribution[1], *change, weight)
+        return gaussian_fisher(distribution[1], change[0], change[1], weight)
 
 
 @dataclass(frozen=True)
@@ -303,11 +311,7 @@ class BetaPolicy:
     high: tuple[float, ...]
 
     def __post_init__(self) -> None:
-        for axis, bounds in enumerate(zip(self.low, self.high, strict=True)):
-            if not all(map(math.isfinite, bounds)):
-                raise ValueError(
-                    f"policy = 'beta': needs bounded actions; axis {axis} is from {bounds[0]} to {bounds[1]}"
-                )
+        refuse_unbounded("beta", self.low, self.high)
 
     @property
     def layout(self) -> Layout:
@@ -392,7 +396,7 @@ class BetaPolicy:
     ) -> Distribution:
         """The gradient of Σ weight · log π(a|s) with respect to (α, β)."""
         low, width = self._range
-        return beta_log_prob_gradients((action - low) / width, *distribution, weight)
+        return beta_log_prob_gradients((action - low) / width, distribution[0], distribution[1], weight)
 
     def entropy(self, distribution: Distribution) -> Float[Tensor, "S B"]:
         """H(Beta(α, β)) + Σᵢ log(highᵢ − lowᵢ)."""
@@ -400,7 +404,7 @@ class BetaPolicy:
 
     def entropy_gradient(self, distribution: Distribution, weight: Float[Tensor, "S B"]) -> Distribution:
         """The gradient of Σ weight · H(π(·|s)) with respect to (α, β)."""
-        return beta_entropy_gradients(*distribution, weight)
+        return beta_entropy_gradients(distribution[0], distribution[1], weight)
 
     def kl(self, old: Distribution, new: Distribution) -> Float[Tensor, "S B"]:
         """KL(old ‖ new); the range of the actions is no part of it."""
@@ -408,17 +412,17 @@ class BetaPolicy:
 
     def kl_gradient(self, old: Distribution, new: Distribution, weight: Float[Tensor, "S B"]) -> Distribution:
         """The gradient of Σ weight · KL(old ‖ new) with respect to the new (α, β)."""
-        return beta_kl_gradients(*old, *new, weight)
+        return beta_kl_gradients(old[0], old[1], new[0], new[1], weight)
 
     def reverse_kl_gradient(
         self, old: Distribution, new: Distribution, weight: Float[Tensor, "S B"]
     ) -> Distribution:
         """The gradient of Σ weight · KL(new ‖ old) with respect to the new (α, β)."""
-        return beta_reverse_kl_gradients(*old, *new, weight)
+        return beta_reverse_kl_gradients(old[0], old[1], new[0], new[1], weight)
 
     def fisher(self, distribution: Distribution, change: Distribution, weight: float) -> Distribution:
         """`weight` · M times a change of (α, β)."""
-        return beta_fisher(*distribution, *change, weight)
+        return beta_fisher(distribution[0], distribution[1], change[0], change[1], weight)
 
     @cached_property
     def _range(self) -> tuple[Float[Tensor, " A"], Float[Tensor, " A"]]:

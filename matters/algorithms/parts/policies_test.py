@@ -7,6 +7,7 @@ import scipy.stats
 import torch
 from torch import Tensor
 
+from matters.algorithms.parts.discretised_policy import DiscretisedPolicy
 from matters.algorithms.parts.mlp import Mlp, glorot, orthogonal
 from matters.algorithms.parts.optimisers import gradient
 from matters.algorithms.parts.policies import LAST_GAIN, BetaPolicy, GaussianPolicy, Policy, sum_of
@@ -20,6 +21,7 @@ OTHERS = [
 ]
 """σ as the softplus of a parameter, of the observation, and both."""
 BETA = BetaPolicy(Mlp((3, 8, 4), True), (-1.0, -0.3), (1.0, 0.1))
+ATOMS = DiscretisedPolicy(Mlp((3, 8, 10), True), (-1.0, -0.3), (1.0, 0.1), 5)
 LOW, HIGH = torch.tensor(BETA.low), torch.tensor(BETA.high)
 
 
@@ -43,7 +45,7 @@ def test_log_sigma_is_the_last_parameter_and_does_not_depend_on_the_observation(
     assert torch.equal(first, torch.full((2, 1, 2), -0.5))
 
 
-@pytest.mark.parametrize("policy", [POLICY, BETA, *OTHERS])
+@pytest.mark.parametrize("policy", [POLICY, BETA, ATOMS, *OTHERS])
 def test_gradients_written_out_are_those_that_autograd_finds(policy: Policy) -> None:
     generator = torch.Generator().manual_seed(0)
     rows = [policy.initial(np.random.default_rng(seed), glorot) for seed in range(2)]
@@ -73,7 +75,7 @@ def test_gradients_written_out_are_those_that_autograd_finds(policy: Policy) -> 
     assert expected.abs().max() > 0.1
 
 
-@pytest.mark.parametrize("policy", [POLICY, BETA, *OTHERS])
+@pytest.mark.parametrize("policy", [POLICY, BETA, ATOMS, *OTHERS])
 def test_a_tangent_is_the_jacobian_times_the_direction(policy: Policy) -> None:
     own = Theta.of(
         [policy.initial(np.random.default_rng(seed), glorot) for seed in range(2)],
@@ -90,7 +92,7 @@ def test_a_tangent_is_the_jacobian_times_the_direction(policy: Policy) -> None:
         torch.testing.assert_close(mine, theirs)
 
 
-@pytest.mark.parametrize("policy", [POLICY, BETA])
+@pytest.mark.parametrize("policy", [POLICY, BETA, ATOMS])
 def test_fisher_information_is_the_hessian_of_the_kl_at_no_change(policy: Policy) -> None:
     own = Theta.of([policy.initial(np.random.default_rng(0), glorot)], policy.layout, torch.float64)
     generator = torch.Generator().manual_seed(0)
@@ -109,7 +111,7 @@ def test_without_noise_the_action_is_the_mean() -> None:
     assert torch.equal(actions_of(POLICY, theta(), observation, torch.zeros(2, 4, 2)), action)
 
 
-@pytest.mark.parametrize("policy", [POLICY, BETA])
+@pytest.mark.parametrize("policy", [POLICY, BETA, ATOMS])
 def test_a_policy_that_diverges_warns_nobody(policy: Policy) -> None:
     own = Theta.of([np.full(policy.layout.width, number) for number in (1e38, np.inf)], policy.layout)
     with warnings.catch_warnings():
@@ -136,7 +138,7 @@ def test_sampled_actions_have_the_policys_moments() -> None:
     torch.testing.assert_close(action.std(1), log_std[:, 0].exp(), atol=0.02, rtol=0)
 
 
-@pytest.mark.parametrize("policy", [POLICY, BETA])
+@pytest.mark.parametrize("policy", [POLICY, BETA, ATOMS])
 @pytest.mark.parametrize("gain", [True, False])
 def test_the_first_policy_barely_looks_at_the_observation_where_layers_are_scaled(
     policy: Policy, gain: bool

@@ -6,7 +6,8 @@ of row n is the observation of row n + 1, and no observation is kept twice. Only
 last observation kept apart.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from copy import copy
 
 import numpy as np
 import torch
@@ -161,6 +162,18 @@ class Replay:
             going = going & (_take(self.ended, at) == 0)
         return reward, last, powers[count]
 
+    def just_ended(self) -> Iterator[tuple[int, int]]:
+        """The seeds whose episode ended with the newest row, and how many of its rows are kept."""
+        newest = self.count - 1
+        for s in np.flatnonzero(self.ended[self.places, newest % self.slots]):
+            yield int(s), min(newest - self.ends[s].before(newest), self.stored)
+
+    def only(self, row: int) -> "Replay":
+        """The same rows of one seed alone, on the same memory."""
+        alone = copy(self)
+        alone.keep([row])
+        return alone
+
     def keep(self, rows: list[int]) -> None:
         """Go on with some of the seeds only. Nothing is copied: that would take as much memory again."""
         self.places = self.places[rows]
@@ -210,6 +223,11 @@ class EpisodeEnds:
         """The observations [n, O] after rows that ended episodes."""
         found: np.ndarray = self.observations[np.searchsorted(self.rows[: self.used], rows)]
         return found
+
+    def before(self, row: int) -> int:
+        """The latest row before this one that ended an episode; -1 where none is kept."""
+        place = int(np.searchsorted(self.rows[: self.used], row))
+        return int(self.rows[place - 1]) if place else -1
 
     def saved(self, first: int) -> np.ndarray:
         """The ends of rows `first` and later, as records of `end_type`."""

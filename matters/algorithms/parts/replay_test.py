@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from matters.algorithms.conftest import generators
 from matters.algorithms.interface import ReplayBatch
-from matters.algorithms.parts.replay import Replay, bytes_when_full
+from matters.algorithms.parts.replay import EpisodeEnds, Replay, bytes_when_full, end_type
 
 OBSERVATION, ACTION, RECORD = 3, 2, 2
 
@@ -211,3 +211,38 @@ def test_several_steps_sum_discounted_rewards_until_an_episode_or_what_is_stored
             assert (bool(drawn.terminated[s, b]), bool(drawn.truncated[s, b])) == (end == 1, end == 2)
             after = last_of(seed, last) if end else observation_of(seed, last + 1)
             assert drawn.successor[s, b].tolist() == after
+
+
+def test_the_seeds_whose_episode_just_ended_are_named_with_how_long_it_was() -> None:
+    replay = Replay(2, 50, 1, 1)
+    found = []
+    for step in range(12):
+        ends = torch.tensor([step in (3, 8), step == 8])
+        nothing, no = torch.zeros(2, 1), torch.zeros(2, dtype=torch.bool)
+        replay.add(nothing, nothing, nothing[:, 0], ends, no, nothing, torch.zeros(2, 0))
+        found.append(list(replay.just_ended()))
+    assert {step: ended for step, ended in enumerate(found) if ended} == {3: [(0, 4)], 8: [(0, 5), (1, 9)]}
+
+
+def test_an_episode_is_no_longer_than_what_is_kept_of_it_restored_or_not() -> None:
+    replay = Replay(1, 5, 1, 1)
+    nothing, no = torch.zeros(1, 1), torch.zeros(1, dtype=torch.bool)
+    for step in range(20):
+        replay.add(nothing, nothing, nothing[:, 0], no | (step in (2, 19)), no, nothing, torch.zeros(1, 0))
+    assert list(replay.just_ended()) == [(0, 5)]
+    replay.ends = [EpisodeEnds(1)]
+    replay.ends[0].put(np.array([(19, [0.0])], dtype=end_type(1)))
+    assert list(replay.just_ended()) == [(0, 5)]
+
+
+def test_one_seed_alone_draws_what_it_draws_in_company() -> None:
+    replay = Replay(3, 20, 1, 1)
+    for step in range(10):
+        own = torch.arange(3.0)[:, None] * 100 + step
+        no = torch.zeros(3, dtype=torch.bool)
+        replay.add(own, own, own[:, 0], no, no, own + 1, torch.zeros(3, 0))
+    streams = [np.random.default_rng(seed) for seed in range(3)]
+    together = replay.sample(streams, 4).reward[1]
+    alone = replay.only(1).sample([np.random.default_rng(1)], 4).reward[0]
+    assert torch.equal(together, alone)
+    assert replay.places.tolist() == [0, 1, 2]

@@ -104,8 +104,25 @@ class OffPolicyTricks(Frozen):
         description="rewards times this (Haarnoja et al. 2018, version 1: 5, on Humanoid 20; Henderson et "
         "al. 2018 try 0.1 to 100)",
     )
-
+    episode_end_updates: bool = Field(
+        False,
+        description="learn where episodes end, as many gradient steps as the episode had steps, in the "
+        "warm-up too (Fujimoto et al.'s code of 2018, commit 32c6d47); off: after each step",
+    )
     time_limit_terminal: bool = Field(
         False,
         description="treat a time limit as a terminal state: no bootstrap (code with one flag for both)",
+    )
+
+
+class DeterministicTricks(OffPolicyTricks):
+    """Those tricks, and those of algorithms with a deterministic policy."""
+
+    batch_norm: bool = Field(
+        False,
+        description="batch normalisation of the state input and the policy's hidden layers, and in Q of what "
+        "is before the action (Lillicrap et al. 2016, section 3)",
+    )
+    late_actions: bool = Field(
+        False, description="actions enter Q at its second layer (Lillicrap et al. 2016, section 7)"
     )

@@ -8,10 +8,24 @@ from collections.abc import Iterator
 
 import torch
 
-from matters.algorithms.experience import Experience, collect, due_updates, explore, rollout
+from matters.algorithms.experience import (
+    Experience,
+    collect,
+    due_updates,
+    explore,
+    rollout,
+    updates_at_ends,
+)
 from matters.algorithms.interface import Metrics
 from matters.harness.training.kept_policies import next_kept
-from matters.harness.training.population import EpisodeEnded, Event, PolicyDue, Population, Updated
+from matters.harness.training.population import (
+    EpisodeEnded,
+    Event,
+    PolicyDue,
+    Population,
+    SeedUpdated,
+    Updated,
+)
 
 BLOCK = 100
 """Environment steps for which the record has one row of updates: the first of several on-policy ones to reach
@@ -53,6 +67,8 @@ def train_off_policy(training: Population) -> Iterator[Event]:
             # gradient step.
             for name, value in metrics.items():
                 training.measured.setdefault(name, []).append(value.tolist())
+        for row, measured in updates_at_ends(training):
+            yield SeedUpdated(row, training.step, means(measured))
         if training.step % BLOCK == 0:
             block, training.measured = means(training.measured), {}
             yield Updated(training.step, block)

@@ -65,6 +65,26 @@ def test_p1_holds_for_the_widest_observation_and_an_odd_action(tmp_path, algorit
     assert digests(tmp_path / "alone", specs[1:])[1] == digests(tmp_path / "together", specs)[1]
 
 
+OTHERWISE = [("td3", "td3-2018"), ("ddpg", "ddpg-batch-norm"), ("sac", "sac-v1")]
+"""Learning at episode ends, with running moments, and with another network."""
+
+
+@pytest.mark.parametrize(("algorithm", "preset"), OTHERWISE)
+def test_p1_and_p2_hold_for_presets_that_learn_otherwise(tmp_path, algorithm, preset):
+    specs = [spec(algorithm, preset, seed) for seed in (0, 3)]
+    assert digests(tmp_path / "alone", specs[1:])[3] == digests(tmp_path / "together", specs)[3]
+    assert interruptions(tmp_path, specs) == 6
+
+
+def test_updates_at_episode_ends_are_told_where_the_episodes_of_that_seed_ended(tmp_path):
+    specs = [spec("td3", "td3-2018", seed) for seed in (0, 3)]
+    digests(tmp_path, specs)
+    for one in specs:
+        record = Store.open(tmp_path).record(one.run_id)
+        assert record.updates["step"].tolist() == record.episodes["step"].tolist()
+        assert np.isfinite(record.updates["critic_loss"]).all()
+
+
 def test_p1_every_part_of_a_spec_that_should_matter_does(tmp_path):
     changes = [
         {},

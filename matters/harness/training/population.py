@@ -128,13 +128,24 @@ class Updated:
 
 
 @dataclass
+class SeedUpdated:
+    """Seed `row` learnt by itself at its step `step`, where its episode ended; `metrics`, each [1], are means
+    over its gradient steps.
+    """
+
+    row: int
+    step: int
+    metrics: Metrics
+
+
+@dataclass
 class PolicyDue:
     """The population stands at a step, within a block, whose policies are kept or evaluated."""
 
     step: int
 
 
-Event = EpisodeEnded | Updated | PolicyDue
+Event = EpisodeEnded | Updated | SeedUpdated | PolicyDue
 
 
 def begin(specs: list[RunSpec]) -> Population:

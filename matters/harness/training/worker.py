@@ -24,6 +24,7 @@ from matters.harness.training.population import (
     EpisodeEnded,
     PolicyDue,
     Population,
+    SeedUpdated,
     Updated,
     begin,
 )
@@ -168,6 +169,8 @@ def _train(
                 members[row].recorder.episode(
                     step, episode.environment, episode.episode_return, episode.length, episode.terminated
                 )
+            case SeedUpdated(row, step, metrics):
+                _record_update(members[row : row + 1], step, metrics)
             case PolicyDue():
                 look()
             case Updated(step, metrics):
