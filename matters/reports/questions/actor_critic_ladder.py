@@ -14,9 +14,10 @@ from matters.reports.study.study import Study
 QUESTION = "actor-critic-ladder"
 TITLE = "What do TD3 and SAC add to DDPG?"
 NEEDS = (
-    "At least two of `ddpg`, `ddpg-tuned`, `td3`, `td3-256`, `td3-256-only-cdq`, `sac`, by their settings; "
-    "for TD3’s parts also variants with one of them alone (`td3-only-cdq`, `td3-only-delay`, "
-    "`td3-only-smoothing`) or without one (`td3-no-cdq`, `td3-no-delay`, `td3-no-smoothing`)."
+    "At least two of `ddpg-batch-norm`, `ddpg`, `ddpg-tuned`, `td3`, `td3-256`, `td3-256-only-cdq`, `sac`, "
+    "by settings; for TD3’s parts also variants with one of them alone (`td3-only-cdq`, "
+    "`td3-only-delay`, `td3-only-smoothing`) or without one (`td3-no-cdq`, `td3-no-delay`, "
+    "`td3-no-smoothing`)."
 )
 ESTIMAND = ladder.ESTIMAND
 SOURCE = (
@@ -46,7 +47,12 @@ SETTINGS = {
 }
 DELAY_AND_SMOOTHING = SETTINGS["delay"] | SETTINGS["smoothing"]
 RUNGS = (
-    Rung(Role("ddpg", "ddpg", (*TUNING, "tricks.")), "a deterministic actor and a critic"),
+    Rung(Role("ddpg-batch-norm", "ddpg", (*TUNING, "tricks.")), "a deterministic actor and a critic"),
+    Rung(
+        Role("ddpg", "ddpg", (*TUNING, "tricks.")),
+        "no batch normalisation, and actions in Q’s first layer",
+        frozenset({"tricks.batch_norm", "tricks.late_actions"}),
+    ),
     Rung(
         Role("ddpg-tuned", "ddpg", (*TUNING, "tricks.")),
         "tuning: TD3’s batch, rates, first parameters, exploration and warm-up, no weight decay",

@@ -12,6 +12,7 @@ from dataclasses import replace
 from matters.reports.page.formatting import ends, interval_text, number, signed
 from matters.reports.page.section import Section, Table
 from matters.reports.questions import pairwise_section
+from matters.reports.questions.clip_mechanism import clip_tables
 from matters.reports.questions.differing_settings import (
     OF_PPO,
     OF_THE_STEP,
@@ -21,17 +22,8 @@ from matters.reports.questions.differing_settings import (
     notices,
     settings_table,
 )
-from matters.reports.questions.pairwise_section import (
-    Answer,
-    comparison_table,
-    details_table,
-    family,
-    figures,
-    margins,
-    needed,
-    short_answer,
-    verdicts,
-)
+from matters.reports.questions.pairwise_section import Answer, comparison_table, details_table, short_answer
+from matters.reports.questions.section_of_pairs import section_of_pairs
 from matters.reports.statistics import comparisons as compare
 from matters.reports.statistics.intervals import MINIMUM_FOR_INTERVAL
 from matters.reports.study.pairwise import Comparison, compare_pairs
@@ -159,28 +151,22 @@ def answer(study: Study) -> Section:
         _attribution_table(study, how, [at_hand[role] for role in square], first=k == 0)
         for k, (how, square) in enumerate(squares)
     ]
+    paired = tuple(dict.fromkeys(name for one in chosen for name in (one.x, one.y)))
+    tables += clip_tables(QUESTION, study, paired)
     tables += [details_table(QUESTION, found)] if found else []
-    given = _answer(study, found)
-    drawn, numbers = figures(study, QUESTION, found)
-    return Section(
-        question=QUESTION,
+    return section_of_pairs(
+        study,
+        QUESTION,
+        _answer(study, found),
+        found,
         title=TITLE,
-        answer=given.text,
-        word=given.word,
-        reason=given.reason,
-        claim=given.claim,
-        verdicts=verdicts(found),
-        lacks=(*notices(study, chosen), *_lacks(at_hand)),
         needs=NEEDS,
         estimand=ESTIMAND,
-        family=family(found, "each pair in aggregate and on each environment"),
-        power=needed(found),
-        margin=margins(study),
         method=METHOD,
-        drawings=drawn,
-        data=numbers,
-        tables=tuple(tables),
-        variants=tuple(dict.fromkeys(name for one in chosen for name in (one.x, one.y))),
+        tested="each pair in aggregate and on each environment",
+        tables=tables,
+        lacks=(*notices(study, chosen), *_lacks(at_hand)),
+        variants=paired,
     )
 
 

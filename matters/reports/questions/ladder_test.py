@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from matters.reports import questions
-from matters.reports.questions import actor_critic_ladder, ladder, natural_ladder
+from matters.reports.questions import actor_critic_ladder, natural_ladder, section_of_pairs
 from matters.reports.questions.ladder import steps
 from matters.reports.study.study import AGGREGATE, prepare
 from matters.suites.suite import load_suite, suite
@@ -23,7 +23,7 @@ ACTOR_CRITIC = [rung.name for rung in actor_critic_ladder.RUNGS]
 @pytest.fixture(autouse=True)
 def _quick(monkeypatch):
     """Figures, permutations and probabilities of improvement take longer than all else."""
-    monkeypatch.setattr(ladder, "figures", lambda *_: ((), ()))
+    monkeypatch.setattr(section_of_pairs, "figures", lambda *_: ((), ()))
     monkeypatch.setattr("matters.reports.statistics.comparisons.improvement", lambda *_: None)
     monkeypatch.setattr("matters.reports.statistics.comparisons.permutation_p", lambda *_, **__: None)
 
@@ -167,7 +167,8 @@ def test_the_actor_critic_ladder_compares_neighbours_and_td3s_parts_one_by_one()
         ("td3", "td3-no-cdq"): "different",
         ("td3", "td3-no-delay"): "equivalent",
     }
-    first, line = found.lacks
+    first, absent, line = found.lacks
+    assert absent == "Rungs of the ladder that no variant of this suite is: `ddpg-batch-norm`."
     assert first.startswith(
         "Without `td3-256`, `td3-256-only-cdq`, `sac` against `td3` is 3 steps at once: SAC’s"
     )

@@ -152,7 +152,7 @@ def run_traces(study: Study, variant: str, environment: str, diagnostic: str) ->
     edges = np.linspace(steps.min(), steps.max(), stretches + 1)
     place = np.clip(np.searchsorted(edges, steps, side="right") - 1, 0, stretches - 1)
     grouped = rows.assign(place=place).groupby(["place", "seed"], sort=True)["value"]
-    runs = grouped.max() if diagnostic == "max_ratio" else grouped.mean()
+    runs = grouped.max() if diagnostic.startswith("max_") else grouped.mean()
     where = rows.assign(place=place).groupby("place", sort=True)["step"].mean()
     return where.to_numpy(float), runs.unstack("place").to_numpy(float)
 

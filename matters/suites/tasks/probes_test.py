@@ -5,7 +5,7 @@ from gymnasium.utils.env_checker import check_env
 
 from matters.suites.tasks import environments, probes, yardsticks
 
-NAMES = list(probes.TASKS)
+NAMES = [*probes.TASKS, *probes.FAILURES]
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -17,7 +17,7 @@ def test_a_probe_is_a_gymnasium_environment(name: str) -> None:
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("discount", [0.5, 0.9])
 def test_the_best_policy_earns_the_known_value(name: str, discount: float) -> None:
-    task = probes.TASKS[name]
+    task = (probes.TASKS | probes.FAILURES)[name]
     env = probes.Probe(name)
     for episode in range(20):
         observation, _ = env.reset(seed=episode)
@@ -32,7 +32,7 @@ def test_the_best_policy_earns_the_known_value(name: str, discount: float) -> No
         assert earned == pytest.approx(expected, abs=1e-6)
 
 
-@pytest.mark.parametrize("name", [name for name in NAMES if probes.TASKS[name].best_action])
+@pytest.mark.parametrize("name", [name for name, task in probes.TASKS.items() if task.best_action])
 def test_any_other_action_earns_less(name: str) -> None:
     task, env = probes.TASKS[name], probes.Probe(name)
     observation, _ = env.reset(seed=1)
@@ -54,6 +54,29 @@ def test_an_episode_ends_as_the_table_says(name: str) -> None:
         steps += 1
     assert steps == yardsticks.ENVIRONMENTS[f"probe/{name}-v0"].horizon
     assert (terminated, truncated) == ((False, True) if name == "Endless" else (True, False))
+
+
+@pytest.mark.parametrize("name", probes.FAILURES)
+def test_a_failure_pays_its_best_action_most_and_uniform_actions_what_is_said(name: str) -> None:
+    task = probes.FAILURES[name]
+    assert task.best_action is not None
+    actions = np.linspace(-task.bound, task.bound, 200_001)
+    rewards = np.array([task.reward(0.0, float(action)) for action in actions])
+    assert task.reward(0.0, task.best_action(0.0)) == pytest.approx(rewards.max(), abs=1e-6)
+    assert rewards.mean() == pytest.approx(task.uniform, abs=1e-4)
+    assert env_bounds(name) == (-task.bound, task.bound)
+
+
+def env_bounds(name: str) -> tuple[float, float]:
+    space = probes.Probe(name).action_space
+    assert isinstance(space, gymnasium.spaces.Box)
+    return float(space.low[0]), float(space.high[0])
+
+
+def test_the_lower_peak_is_nearer_to_a_policy_that_begins_at_0() -> None:
+    reward = probes.FAILURES["TwoPeaks"].reward
+    assert reward(0.0, 0.1) > reward(0.0, 0.0) > reward(0.0, -0.1)
+    assert reward(0.0, 1.0) == pytest.approx(0.9, abs=1e-3)
 
 
 def test_endless_has_another_value_where_time_limits_are_terminal() -> None:

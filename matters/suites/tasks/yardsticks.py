@@ -154,7 +154,16 @@ MUJOCO: dict[str, Environment] = {
 PROBES: dict[str, Environment] = {
     f"probe/{name}-v0": Environment(f"probe/{name}-v0", task.steps or probes.ENDLESS_LIMIT, 1, 1)
     for name, task in probes.TASKS.items()
-}
+} | {
+    f"probe/{name}-v0": Environment(
+        f"probe/{name}-v0", 1, 1, 1,
+        random=Score(task.uniform, 0.0, 0, "exact: uniform actions"),
+        on_policy=Score(task.value(0.0, 1.0), 0.0, 0, MAXIMUM),
+        off_policy=Score(task.value(0.0, 1.0), 0.0, 0, MAXIMUM),
+    )
+    for name, task in probes.FAILURES.items()
+    if task.uniform is not None
+}  # fmt: skip
 
 LECTURES: dict[str, Environment] = {
     environment.id: environment

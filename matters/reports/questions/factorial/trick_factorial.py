@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from matters.reports.page.formatting import plural, signed
 from matters.reports.page.section import Drawing, Section, Verdict
 from matters.reports.page.sentences import place_text
+from matters.reports.questions.clip_mechanism import clip_tables
 from matters.reports.questions.factorial import designs, effect_figures
 from matters.reports.questions.factorial.designs import Design
 from matters.reports.questions.factorial.effect_tables import cell_table, effect_table
@@ -74,7 +75,13 @@ def answer(study: Study) -> Section:
         margin=margins(study),
         method=METHOD,
         drawings=() if design is None else _drawings(study, design, found),
-        tables=() if design is None else (effect_table(QUESTION, design, found), cell_table(study, design)),
+        tables=()
+        if design is None
+        else (
+            effect_table(QUESTION, design, found),
+            cell_table(study, design),
+            *clip_tables(QUESTION, study, design.variants),
+        ),
         more=more,
         variants=() if design is None else design.variants,
     )

@@ -36,7 +36,7 @@ class Course:
     high: Array | None
 
 
-def courses(study: Study, quantity: Quantity, variants: Sequence[str], *, question: str) -> list[Course]:
+def courses(study: Study, quantity: str, variants: Sequence[str], *, question: str) -> list[Course]:
     """The quantity over training, in at most sixty stretches; a resampled run brings its whole past.
 
     Mean over runs; of ratios the geometric one, since they spread over orders of magnitude. A run that
@@ -49,12 +49,12 @@ def courses(study: Study, quantity: Quantity, variants: Sequence[str], *, questi
             whole = pd.DataFrame(runs).ffill(axis=1).bfill(axis=1).to_numpy(float)
             if not len(whole):
                 continue
-            scale = np.log(whole) if quantity == "max_ratio" else whole
+            scale = np.log(whole) if quantity.startswith("max_") else whole
             lines = [scale.mean(axis=0)]
             if len(whole) >= MINIMUM_FOR_INTERVAL:
                 rng = study.generator(question, quantity, variant, environment)
                 lines += bootstrap_curve([scale], aggregates.mean, rng)
-            centre, *band = [np.exp(line) if quantity == "max_ratio" else line for line in lines]
+            centre, *band = [np.exp(line) if quantity.startswith("max_") else line for line in lines]
             low, high = band or (None, None)
             found.append(Course(variant, environment, steps, centre, low, high))
     return found
@@ -75,6 +75,7 @@ def draw(
     if not shown or not any(bounded.values()):
         return None
     places = list(dict.fromkeys(one.environment for one in shown))
+    apart = courses(study, f"{quantity}_held_out", [one.variant for one in shown], question=question)
 
     def panel(ax: Axes, environment: str) -> None:
         here = [one for one in shown if one.environment == environment]
@@ -90,6 +91,9 @@ def draw(
                 linewidth=1.8,
                 label=one.variant,
             )
+        for one in (course for course in apart if course.environment == environment):
+            colour = style(study.variants.index(one.variant)).colour
+            ax.plot(one.steps, one.centre, color=colour, linewidth=1.1, linestyle=(0, (4, 2)))
         limits = _limits(study, environment, {one.variant: bounded[one.variant] for one in here})
         for steps, limit, owners in limits:
             colour = style(study.variants.index(owners[0])).colour if len(owners) == 1 else SOFT
@@ -116,10 +120,14 @@ def draw(
         caption=f"{what[0].upper()}{what[1:]} of an update over training: "
         f"{'geometric mean' if quantity == 'max_ratio' else 'mean'} over runs. Bands: 95 % bootstrap "
         f"intervals that resample whole runs (none under {MINIMUM_FOR_INTERVAL} runs). Dotted: the bounds, "
-        f"grey where several variants share one.{'' if few else ' Only variants that bound it are shown.'}",
+        f"grey where several variants share one.{'' if few else ' Only variants that bound it are shown.'}"
+        f"{' Dashed: on steps from which nothing was learnt.' if apart else ''}",
         variants=[v for v in study.variants if any(one.variant == v for one in shown)],
     )
-    return replace(drawing, data=name), [row for one in shown for row in _rows(one, quantity)]
+    rows = [row for one in shown for row in _rows(one, quantity)]
+    return replace(drawing, data=name), rows + [
+        row for one in apart for row in _rows(one, f"{quantity}_held_out")
+    ]
 
 
 def _limits(
@@ -139,7 +147,7 @@ def _limits(
     return list(found.values())
 
 
-def _rows(one: Course, quantity: Quantity) -> list[dict[str, object]]:
+def _rows(one: Course, quantity: str) -> list[dict[str, object]]:
     return [
         {
             "variant": one.variant,

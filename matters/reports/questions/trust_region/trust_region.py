@@ -33,7 +33,8 @@ ESTIMAND = (
     "mean of these over runs on an environment, and the mean of that over environments."
 )
 METHOD = (
-    "KL and ratios are measured after each update on the rollout that was learnt from, not on fresh states; "
+    "KL and ratios are measured after each update on the rollout that was learnt from, against which bounds "
+    "are held; where a variant has `held_out` on, also on its last steps, from which nothing was learnt; "
     "intervals are Student’s over runs and Satterthwaite’s over environments, and exact bounds where no "
     "update of any run, or every one, is beyond. The layout is that of Engstrom et al., “Implementation "
     "Matters in Deep RL” (ICLR 2020), figure 2."
@@ -208,7 +209,7 @@ def _drawings(
 
 
 def _table(cells: Cells, known: Mapping[str, Sequence[Bound]]) -> Table:
-    columns = (
+    columns: tuple[str, ...] = (
         "environment",
         "variant",
         "bound",
@@ -219,6 +220,8 @@ def _table(cells: Cells, known: Mapping[str, Sequence[Bound]]) -> Table:
         "updates a run",
         "seeds",
     )
+    apart = any(cell.held_out_kl is not None for cell in cells.values())
+    columns += ("mean KL, held out", "largest ratio, held out") * apart
     unbounded: list[Bound | None] = [None]
     every = [(cell, bound) for cell in cells.values() for bound in (known[cell.variant] or unbounded)]
     return Table(
@@ -226,9 +229,9 @@ def _table(cells: Cells, known: Mapping[str, Sequence[Bound]]) -> Table:
         caption="On each environment: the share of updates beyond the bound, the mean KL(old ‖ new) and the "
         "median largest ratio of an update, each a mean over runs with its 95 % interval; and the largest "
         "ratio of any update of any run. KL is summed over the action’s dimensions; δ *an action* is on its "
-        "mean.",
+        "mean." + " Held out: on steps of the same policy from which nothing was learnt." * apart,
         columns=columns,
-        rows=tuple(_row(cell, bound) for cell, bound in every),
+        rows=tuple(_row(cell, bound) + _apart(cell) * apart for cell, bound in every),
         data=tuple(_data(cell, bound) for cell, bound in every),
         numeric=frozenset(columns[3:]),
     )
@@ -257,6 +260,11 @@ def _row(cell: Updates, bound: Bound | None) -> tuple[str, ...]:
     )
 
 
+def _apart(cell: Updates) -> tuple[str, ...]:
+    parts = cell.held_out_kl, cell.held_out_ratio
+    return tuple(DASH if part is None else _estimate([part]) for part in parts)
+
+
 def _data(cell: Updates, bound: Bound | None) -> dict[str, object]:
     facts: dict[str, object] = {
         "question": QUESTION,
@@ -265,11 +273,15 @@ def _data(cell: Updates, bound: Bound | None) -> dict[str, object]:
         "bound": None if bound is None else bound.text,
         "quantity": None if bound is None else bound.quantity,
     }
-    for name, (value, interval) in (
+    measured = [
         ("beyond", _beyond(cell, bound)),
         ("mean_kl", average([cell.kl])),
         ("max_ratio", average([cell.ratio])),
-    ):
+    ]
+    if cell.held_out_kl is not None and cell.held_out_ratio is not None:
+        measured.append(("mean_kl_held_out", average([cell.held_out_kl])))
+        measured.append(("max_ratio_held_out", average([cell.held_out_ratio])))
+    for name, (value, interval) in measured:
         facts |= {
             name: value,
             f"{name}_low": None if interval is None else interval.low,

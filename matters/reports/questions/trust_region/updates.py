@@ -33,6 +33,9 @@ class Updates:
     ratio: Array
     largest: Array
     beyond: dict[Bound, Array]
+    held_out_kl: Array | None = None
+    """As `kl` and `ratio`, of what was held out; None where nothing was."""
+    held_out_ratio: Array | None = None
 
 
 def measure(study: Study, variant: str, environment: str) -> Updates | None:
@@ -59,7 +62,17 @@ def measure(study: Study, variant: str, environment: str) -> Updates | None:
         ratio=runs["max_ratio"].median().to_numpy(float),
         largest=runs["max_ratio"].max().to_numpy(float),
         beyond=beyond,
+        held_out_kl=_held_out(rows, "mean_kl", "mean"),
+        held_out_ratio=_held_out(rows, "max_ratio", "median"),
     )
+
+
+def _held_out(rows: pd.DataFrame, quantity: str, statistic: str) -> Array | None:
+    name = f"{quantity}_held_out"
+    if name not in rows or rows[name].isna().all():
+        return None
+    found: Array = rows.groupby("seed", sort=True)[name].agg(statistic).to_numpy(float)
+    return found
 
 
 def average(samples: Sequence[Array]) -> Shown:

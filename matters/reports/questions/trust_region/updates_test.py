@@ -247,6 +247,23 @@ def test_the_table_has_every_cell_and_its_numbers():
     assert table.data[1]["bound"] is None
 
 
+def test_what_was_held_out_has_columns_of_its_own_only_where_something_was():
+    usual = answered({"ppo": small, "vpg": large})
+    assert "mean KL, held out" not in usual.tables[0].columns
+    planted_study = study({"ppo": small, "vpg": large})
+    ppo = planted_study.updates["variant"] == "ppo"
+    for name, factor in (("mean_kl", 3.0), ("max_ratio", 2.0)):
+        planted_study.updates[f"{name}_held_out"] = (factor * planted_study.updates[name]).where(ppo)
+    (table,) = questions.answer("trust-region", planted_study).tables
+    assert table.columns[-2:] == ("mean KL, held out", "largest ratio, held out")
+    first, second = table.data[:2]
+    assert first["mean_kl_held_out"] == pytest.approx(3 * first["mean_kl"])
+    assert first["max_ratio_held_out"] == pytest.approx(2 * first["max_ratio"])
+    assert "mean_kl_held_out" not in second
+    assert table.rows[1][-2:] == ("–", "–")
+    assert table.rows[0][:-2] == usual.tables[0].rows[0]
+
+
 @given(st.lists(st.lists(st.floats(0, 1), min_size=5, max_size=12), min_size=1, max_size=3))
 def test_an_interval_of_shares_holds_the_share_and_lies_within_0_and_1(samples):
     value, interval = share([np.array(one) for one in samples])

@@ -1,0 +1,253 @@
+"""The mechanisms that comparisons of this tool rest on, in figures: `python -m testing.measure_mechanisms`.
+
+Writes docs/mechanisms.md. Three things are measured, on seeds that no suite uses:
+
+- steps: what each rung of the natural ladder and each corner of the natural square does to one and the same
+  policy with one and the same rollout;
+- damping: how often TRPO's line search acts, by damping;
+- clipping: how much of a gradient a joint clip leaves to the policy, and how many of its parameters Adam's ε
+  damps, with and without scaled rewards.
+"""
+
+import argparse
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from matters.algorithms import load, npg, ppo, tnpg, trpo
+from matters.algorithms.experience import collect, rollout
+from matters.algorithms.interface import Rollout
+from matters.algorithms.maths.conjugate_gradient import dot
+from matters.algorithms.maths.kernels import sqrt
+from matters.algorithms.parts import population
+from matters.algorithms.parts.actor_critic import prepare
+from matters.algorithms.parts.natural_gradient import fisher_product
+from matters.algorithms.parts.optimisers import clip_coefficient, global_norm
+from matters.harness.training.population import Population, begin
+from matters.harness.training.worker import train_population
+from matters.results.store import Store
+from matters.suites.spec import RunSpec
+from matters.suites.suite import suite
+
+PAGE = Path(__file__).parents[1] / "docs" / "mechanisms.md"
+ENVIRONMENTS = ("Hopper-v5", "HalfCheetah-v5")
+SEEDS = (3000, 3001, 3002, 3003, 3004)
+AT = (1, 5, 12)
+"""The updates at which steps are compared."""
+UPDATES, HORIZON, DELTA = 25, 2048, 0.01
+DAMPINGS = (1e-5, 1e-4, 1e-3, 1e-2, 1e-1)
+CHOSEN = 1e-2
+"""The damping of `natural-ladder` and `natural-square`."""
+FIXED = {
+    "Hopper-v5": {"gradient": 0.0085, "natural": 0.035},
+    "HalfCheetah-v5": {"gradient": 0.00047, "natural": 0.0055},
+}
+"""α of `natural-square`."""
+
+
+def specs(algorithm: str, environment: str, seeds: Sequence[int], **config: Any) -> list[RunSpec]:
+    """Runs of UPDATES updates."""
+    declared = suite(
+        {
+            "suite": {
+                "name": "pilot",
+                "title": "Pilot",
+                "environments": [environment],
+                "seeds": list(seeds),
+                "steps": UPDATES * HORIZON,
+                "questions": [],
+                "evaluation": {"points": 2, "episodes": 1},
+            },
+            "variants": {"pilot": {"algorithm": algorithm, "config": config}},
+        }
+    )
+    return list(declared.cells()[0].specs)
+
+
+def rollouts(training: Population, last: int) -> Iterator[tuple[int, Rollout]]:
+    """The rollout before each of the first `last` updates, which follows when the next is asked for."""
+    rule: Any = training.algorithm
+    for update in range(1, last + 1):
+        seen = rollout(list(collect(training)))
+        yield update, seen
+        rule.update(training.state, training.config, seen, training.minibatch_generators, progress=0.0)
+
+
+def rungs(environment: str) -> dict[str, tuple[Any, Any]]:
+    """Rule and config of what is compared, the reference first."""
+    alpha = FIXED[environment]
+    own: dict[str, Any] = {"damping": CHOSEN, "value_epochs": 0}  # V is not looked at
+    return {
+        "npg": (npg, npg.Config(**own)),
+        "tnpg": (tnpg, tnpg.Config(**own)),
+        "tnpg-reject": (trpo, trpo.Config(**own, line_search_steps=1)),
+        "trpo": (trpo, trpo.Config(**own)),
+        "ppo-m": (ppo, ppo.Config()),
+        "natural-fixed": (npg, npg.Config(**own, step_size=alpha["natural"])),
+        "gradient-kl": (npg, npg.Config(**own, direction="gradient")),
+        "gradient-fixed": (npg, npg.Config(**own, direction="gradient", step_size=alpha["gradient"])),
+        "npg, λ = 1e-3": (npg, npg.Config(**(own | {"damping": 1e-3}))),
+        "tnpg, λ = 1e-1": (tnpg, tnpg.Config(**(own | {"damping": 1e-1}))),
+    }
+
+
+def stepped(training: Population, rule: Any, config: Any, seen: Rollout) -> Tensor:
+    """The step [S, P] of the policy that a rule takes from where the population stands."""
+    state = population.select(training.state, list(range(len(SEEDS))))
+    if rule is ppo:
+        seeds = len(SEEDS)
+        state = ppo.State(**vars(state), kl_coefficient=torch.full((seeds,), config.kl_coefficient))
+    before: Tensor = state.policy.matrix.clone()
+    rule.update(state, config, seen, [np.random.default_rng(seed) for seed in SEEDS], progress=0.0)
+    return torch.as_tensor(state.policy.matrix - before)
+
+
+def compared(environment: str) -> dict[str, list[tuple[float, float, float, float]]]:
+    """By rung, of each seed at each of the updates AT: the cosine to `npg`'s step and the same in F's metric,
+    and KL/δ to second order and as it is.
+    """
+    training = begin(specs("trpo", environment, SEEDS, damping=CHOSEN))
+    found: dict[str, list[tuple[float, float, float, float]]] = {}
+    for update, seen in rollouts(training, max(AT)):
+        if update not in AT:
+            continue
+        state = population.select(training.state, list(range(len(SEEDS))))
+        batch = prepare(state, training.config, seen)
+        fisher = fisher_product(state, trpo.Config(damping=0.0), batch, [])
+        steps = {name: stepped(training, *rung, seen) for name, rung in rungs(environment).items()}
+        first = steps["npg"]
+        image = fisher(first)
+        for name, step in steps.items():
+            own = fisher(step)
+            numbers = (
+                dot(step, first) / sqrt(dot(step, step) * dot(first, first)),
+                dot(step, image) / sqrt(dot(step, own) * dot(first, image)),
+                dot(step, own) / (2 * DELTA),
+                trpo.surrogate_and_kl(state, batch, state.policy.matrix + step)[1] / DELTA,
+            )
+            found.setdefault(name, []).extend(zip(*(part.tolist() for part in numbers), strict=True))
+    return found
+
+
+def searched(environment: str, damping: float) -> Mapping[str, np.ndarray]:
+    """What TRPO records of its updates with that damping, over all seeds."""
+    with tempfile.TemporaryDirectory() as folder:
+        store = Store.open(Path(folder) / "runs", create=True)
+        runs = specs("trpo", environment, SEEDS, damping=damping)
+        train_population(store.path, runs, lambda _: None)
+        updates = [store.record(spec.run_id).updates for spec in runs]
+    return {name: np.concatenate([one[name] for one in updates]) for name in updates[0]}
+
+
+def clipping(*, scaled: bool, update: int = 12) -> tuple[float, float, float, float]:
+    """Before an update of `ppo` on Hopper, medians over its minibatches: the clip coefficient of a joint
+    clip, that of the policy alone, ‖g_V‖ / ‖g_π‖; and the share of the policy's parameters whose √v is below
+    Adam's ε.
+    """
+    tricks = {} if scaled else {"reward_scaling": False, "value_clip": False}
+    training = begin(specs("ppo", "Hopper-v5", SEEDS, tricks=tricks))
+    for number, seen in rollouts(training, update + 1):
+        if number <= update:
+            continue
+        config, state = training.config, training.state
+        batch = ppo.in_units(state, config, prepare(state, config, seen))
+        joint, own, ratio = [], [], []
+        for minibatch in batch.split(config.minibatch_size):
+            step, (policy, value) = ppo.differentiate(state, config, minibatch)
+            joint.append(clip_coefficient(step.gradient_norm, limit=config.tricks.gradient_clip))
+            own.append(clip_coefficient(global_norm(policy), limit=config.tricks.gradient_clip))
+            ratio.append(global_norm(value) / global_norm(policy))
+        root = (state.policy.second / (1 - 0.999 ** state.policy.steps[:, None])).sqrt()
+        used = root[:, : state.policy.layout.parameters]
+        damped = float((used < config.tricks.adam_epsilon).double().mean())
+        left, alone, times = (float(torch.stack(part).median()) for part in (joint, own, ratio))
+        return left, alone, times, damped
+    raise AssertionError("the loop ends with its last rollout")
+
+
+def _range(values: Sequence[float]) -> str:
+    return f"{np.mean(values):.2f} ({min(values):.2f} to {max(values):.2f})"
+
+
+def page(environments: Sequence[str] = ENVIRONMENTS) -> str:
+    """All of it, as a page."""
+    seeds = f"seeds {SEEDS[0]} to {SEEDS[-1]}"
+    text = [
+        "# Mechanisms",
+        "",
+        "What the comparisons of the natural family and of PPO's tricks rest on, measured by",
+        "`python -m testing.measure_mechanisms`. These are sizes of mechanisms, not effects on returns. The",
+        "pages of `natural-ladder` and `natural-square` have the KL, the share of updates in which the line",
+        "search acted and the residuals of the runs that they compare; those of the questions about PPO's",
+        "tricks have what the gradient clip left of a step.",
+        "",
+        "## One step, along the ladder and in the square",
+        "",
+        "Each row takes one step from the same policy with the same rollout: before updates "
+        f"{AT[0]}, {AT[1]} and {AT[2]} of TRPO with",
+        f"λ = {CHOSEN:g}, {seeds}: mean (lowest to highest). δ = {DELTA:g}; α as in `natural-square`.",
+        "The last two rows have the dampings of the presets, as the rung `npg` → `tnpg` once had.",
+    ]
+    for environment in environments:
+        text += [
+            "",
+            f"### {environment}",
+            "",
+            "| | cosine to `npg`'s step | the same in F's metric | KL/δ to second order | KL/δ |",
+            "|---|---|---|---|---|",
+        ]
+        for name, rows in compared(environment).items():
+            shown = [_range([row[k] for row in rows]) for k in range(4)]
+            text.append(f"| {name} | {' | '.join(shown)} |")
+    text += [
+        "",
+        "## How often TRPO's line search acts, by damping",
+        "",
+        f"{UPDATES} updates of `trpo`, {seeds}, whole batch, 10 steps of conjugate gradient, δ = {DELTA:g}.",
+        "",
+        "| task | λ | full step not taken | mean KL/δ | largest KL/δ | median residual |",
+        "|---|---|---|---|---|---|",
+    ]
+    for environment in environments:
+        for damping in DAMPINGS:
+            updates = searched(environment, damping)
+            kl, factor = updates["mean_kl"] / DELTA, updates["line_search_factor"]
+            text.append(
+                f"| {environment} | {damping:g} | {(factor < 1).mean():.1%} | {kl.mean():.2f} | "
+                f"{kl.max():.2f} | {np.median(updates['cg_residual']):.2g} |"
+            )
+    text += [
+        "",
+        "## What a gradient clip leaves to the policy",
+        "",
+        f"`ppo` on Hopper before its 13th update, {seeds}, medians over minibatches; clip 0.5, ε 1e-5.",
+        "",
+        "| rewards | ‖g_V‖ / ‖g_π‖ | policy's coefficient, one joint clip | policy clipped alone | policy "
+        "parameters with √v < ε |",
+        "|---|---|---|---|---|",
+    ]
+    for scaled, name in ((True, "scaled"), (False, "raw, and no value clip")):
+        joint, own, ratio, damped = clipping(scaled=scaled)
+        text.append(f"| {name} | {ratio:.2g} | {joint:.3f} | {own:.3f} | {damped:.0%} |")
+    return "\n".join(text) + "\n"
+
+
+def main() -> None:
+    """Write the page."""
+    parser = argparse.ArgumentParser(
+        prog="python -m testing.measure_mechanisms", description=(__doc__ or "").split("\n")[0]
+    )
+    parser.add_argument("--out", type=Path, default=PAGE)
+    asked = parser.parse_args()
+    torch.set_num_threads(1)
+    assert load("trpo") is trpo
+    asked.out.write_text(page(), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
