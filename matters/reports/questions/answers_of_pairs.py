@@ -33,12 +33,13 @@ def each_answered(
 
 
 def _grouped(chosen: Sequence[Contrast], each: Sequence[Answer], answers: Mapping[str, str]) -> str:
-    """Many answers in one sentence: which pairs have which."""
+    """Many answers in one sentence: which pairs have which, by their first side if they share the second."""
     groups: dict[str, list[str]] = {}
-    for pair, one in zip(chosen, each, strict=True):
-        groups.setdefault(one.reason or one.word, []).append(f"`{pair.x}`")
     others = {pair.y for pair in chosen}
-    against = f" against `{others.pop()}`" if len(others) == 1 else ""
+    for pair, one in zip(chosen, each, strict=True):
+        name = f"`{pair.x}`" if len(others) == 1 else f"`{pair.x}` − `{pair.y}`"
+        groups.setdefault(one.reason or one.word, []).append(name)
+    against = f" against `{others.pop()}`, by the variant named first" if len(others) == 1 else ""
     order = sorted(groups, key=[*answers, *rules.REASONS].index)
     parts = [f"{kind}: {', '.join(groups[kind])}" for kind in order]
-    return f"Of {len(each)} pairs{against}, by the variant named first: {'; '.join(parts)}."
+    return f"Of {len(each)} pairs{against}: {'; '.join(parts)}."

@@ -109,6 +109,16 @@ def test_the_answers_of_many_pairs_are_one_sentence_by_verdict():
     )
 
 
+def test_many_pairs_that_share_no_side_are_named_whole():
+    declared = many(8)
+    chain = tuple((f"v{k}", f"v{k + 1}") for k in range(1, 8))
+    found = answered(
+        declared.model_copy(update={"baseline": None, "compare": chain}),
+        {"v1": 0.9, **{f"v{k}": 0.3 for k in range(2, 9)}},
+    )
+    assert found.answer.startswith("Of 7 pairs: different: `v1` − `v2`; equivalent: `v2` − `v3`, ")
+
+
 def test_what_others_found_stands_beside_what_was_found_here():
     found = answered(many(2), {"ppo": 0.9, "v1": 0.3, "v2": 0.9})
     (row,) = found.tables[-1].data
