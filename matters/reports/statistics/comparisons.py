@@ -60,20 +60,21 @@ def difference(
     rng: np.random.Generator | None = None,
     *,
     minimum: int = MINIMUM_FOR_INTERVAL,
+    permuted: bool = True,
 ) -> Difference | None:
     """Mean over environments of mean(x) - mean(y); with one environment this is Welch's comparison.
 
     `x` and `y` hold one vector of run scores per environment. Returns None where a cell has fewer than
     `minimum` runs. Where no cell has any spread, Student's t has no scale: the p-value is then that of the
     permutation test, and there are no intervals. `rng` is used by a permutation check with many runs, which
-    is made for single environments only.
+    is made for single environments only, and not unless it is wanted (`permuted`).
     """
     n = min(len(sample) for sample in (*x, *y))
     if n < minimum:
         return None
     share = 1 / len(x)
     estimate = contrast([*x, *y], [share] * len(x) + [-share] * len(y))
-    permuted = permutation_p(x[0], y[0], rng=rng) if len(x) == 1 else None
+    check = permutation_p(x[0], y[0], rng=rng) if permuted and len(x) == 1 else None
     variances = [sample.var(ddof=1) for sample in (*x, *y)]
     return Difference(
         estimate=estimate,
@@ -81,7 +82,7 @@ def difference(
         interval90=estimate.interval(0.90),
         p_value=p_of_zero(estimate, [*x], [*y]),
         tost_p=None if margin is None else tost_p(estimate, margin),
-        permutation_p=permuted,
+        permutation_p=check,
         margin=margin,
         deviation=share * math.sqrt(math.fsum(variances) / 2),
         n=n,

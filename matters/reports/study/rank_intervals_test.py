@@ -58,13 +58,22 @@ def test_bounds_of_ranks_by_hand():
     assert list(zip(low, high, strict=True)) == [(1, 2), (1, 3), (2, 4), (3, 4)]
 
 
+def test_on_one_environment_no_permutation_test_is_made_whose_answer_nobody_asks_for(monkeypatch):
+    def refuse(*_, **__):
+        raise AssertionError("runs were permuted")
+
+    monkeypatch.setattr("matters.reports.statistics.comparisons.permutation_p", refuse)
+    cells = {(name, HOPPER): Plant(mean, 0.1) for name, mean in {"low": 0.1, "high": 0.9}.items()}
+    assert list(rank_intervals(study(cells)).low) == [2, 1]
+
+
 def test_alike_variants_have_every_rank_in_19_of_20_studies():
     from matters.reports.statistics import comparisons as compare
 
     rng = np.random.default_rng(3)
     wrong = 0
     for _ in range(200):
-        runs = rng.normal(0.5, 0.1, (3, 2, 10))  # on two environments: with one, runs are also permuted
+        runs = rng.normal(0.5, 0.1, (3, 2, 10))
         p = compare.holm(
             [compare.difference(runs[a], runs[b], None).p_value for a, b in ((0, 1), (0, 2), (1, 2))]
         )
