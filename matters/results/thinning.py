@@ -21,7 +21,8 @@ def thin_updates(updates: Columns) -> Columns:
     """At most MOST_ROWS rows of diagnostics.
 
     In a run with more, neighbours become one row, with the last one's step and the mean of each diagnostic
-    (the largest, for one called `max_…`). A value that is not finite is unknown and does not count.
+    (the largest, for one called `max_…`), rounded to single precision, as it was computed. A value that is
+    not finite is unknown and does not count.
     """
     rows = len(updates["step"]) if updates else 0
     if rows <= MOST_ROWS:
@@ -36,7 +37,8 @@ def thin_updates(updates: Columns) -> Columns:
             found = np.maximum.reduceat(np.where(known, column, -np.inf), ends[:-1])
         else:
             found = np.add.reduceat(np.where(known, column, 0.0), ends[:-1]) / np.maximum(count, 1)
-        thin[name] = np.where(count > 0, found, np.nan)
+        # Digits that nothing was computed to would be most of a bundle.
+        thin[name] = np.where(count > 0, found, np.nan).astype(np.float32).astype(np.float64)
     return {name: thin[name] for name in updates}
 
 

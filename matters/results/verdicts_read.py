@@ -8,6 +8,7 @@ unless the looks were declared. So a report notes that it was made, and a later 
 
 import hashlib
 import json
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -28,19 +29,24 @@ def cells_of(suite: Any) -> str:
 
 def note(store: Path, suite: Any, seeds: int) -> None:
     """Note that a verdict was read with `seeds` runs in the smallest cell, unless that is already noted."""
-    entry = {"cells": cells_of(suite), "seeds": seeds, "looks": list(suite.looks)}
-    entries = _entries(store, suite.name)
-    if seeds < FEWEST or entry in entries:
-        return
-    path = _path(store, suite.name)
-    path.parent.mkdir(exist_ok=True)
-    files.write(path, files.json_bytes([*entries, entry]))
+    if seeds >= FEWEST:
+        add(store, suite.name, [{"cells": cells_of(suite), "seeds": seeds, "looks": list(suite.looks)}])
+
+
+def add(store: Path, name: str, found: Iterable[Mapping[str, Any]]) -> None:
+    """Add entries to what is noted of the suite of this name, unless they are there."""
+    there = entries(store, name)
+    new = [dict(entry) for entry in found if entry not in there]
+    if new:
+        path = _path(store, name)
+        path.parent.mkdir(exist_ok=True)
+        files.write(path, files.json_bytes([*there, *new]))
 
 
 def undeclared(store: Path, suite: Any, seeds: int) -> list[int]:
     """The smaller numbers of seeds at which a verdict was read that are not looks of the suite, in order."""
     cells, looks = cells_of(suite), list(suite.looks)
-    earlier = [one for one in _entries(store, suite.name) if one["cells"] == cells and one["seeds"] < seeds]
+    earlier = [one for one in entries(store, suite.name) if one["cells"] == cells and one["seeds"] < seeds]
     return sorted({one["seeds"] for one in earlier if not looks or one["looks"] != looks})
 
 
@@ -60,7 +66,8 @@ def _path(store: Path, name: str) -> Path:
     return store / "verdicts" / f"{name}.json"
 
 
-def _entries(store: Path, name: str) -> list[dict[str, Any]]:
+def entries(store: Path, name: str) -> list[dict[str, Any]]:
+    """What is noted of the suite of this name, oldest first; what cannot be read counts as nothing."""
     try:
         found = json.loads(_path(store, name).read_bytes())
         return [one for one in found if {"cells", "seeds", "looks"} <= one.keys()]

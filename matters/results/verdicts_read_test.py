@@ -1,9 +1,17 @@
 """Seeds that were added after a verdict was read are known, unless the looks were declared."""
 
+import json
 from pathlib import Path
 
-from matters.results.bundle.bundle_test import declared
-from matters.results.verdicts_read import note, remark, undeclared
+import pytest
+
+from matters.results import files
+from matters.results.bundle import manifest, pack, unpack
+from matters.results.bundle.bundle_test import TOML, declared
+from matters.results.conftest import PROVENANCE, make_record
+from matters.results.store import Store
+from matters.results.verdicts_read import entries, note, remark, undeclared
+from matters.suites.errors import InputError
 
 
 def grown(seeds: int, looks: tuple[int, ...] = ()):
@@ -43,3 +51,36 @@ def test_a_damaged_note_is_none(tmp_path: Path) -> None:
     assert undeclared(tmp_path, grown(10), 10) == []
     note(tmp_path, grown(10), 10)
     assert undeclared(tmp_path, grown(11), 11) == [10]
+
+
+def test_a_bundle_carries_what_was_read_into_the_store_that_is_made_of_it(tmp_path: Path) -> None:
+    store = Store.open(tmp_path / "runs", create=True)
+    lease = store.lease(declared().cells()[0].specs[0])
+    assert lease is not None
+    lease.finish(make_record(0), PROVENANCE)
+    note(store.path, grown(10), 10)
+    pack(store, declared(), TOML, tmp_path / "bundle")
+    unpack(tmp_path / "bundle", tmp_path / "new")
+    assert undeclared(tmp_path / "new", grown(15), 15) == [10]
+    assert remark(tmp_path / "new", grown(15), 15) == remark(store.path, grown(15), 15)
+    # Imported once more, and gone on with: nothing is noted twice, nothing is forgotten.
+    note(tmp_path / "new", grown(15), 15)
+    unpack(tmp_path / "bundle", tmp_path / "new")
+    assert [entry["seeds"] for entry in entries(tmp_path / "new", "small")] == [10, 15]
+    pack(Store.open(tmp_path / "new"), declared(), TOML, tmp_path / "bundle")
+    assert [entry.seeds for entry in manifest.read(tmp_path / "bundle").suite.read] == [10, 15]
+
+
+def test_a_bundle_whose_suite_has_a_path_for_a_name_is_refused(tmp_path: Path) -> None:
+    store = Store.open(tmp_path / "runs", create=True)
+    lease = store.lease(declared().cells()[0].specs[0])
+    assert lease is not None
+    lease.finish(make_record(0), PROVENANCE)
+    note(store.path, grown(10), 10)
+    pack(store, declared(), TOML, tmp_path / "bundle")
+    path = tmp_path / "bundle" / manifest.MANIFEST
+    fields = json.loads(path.read_text().replace('"name": "small"', '"name": "../../small"'))
+    path.write_bytes(files.sealed({name: fields[name] for name in fields if name != "checksum"}))
+    with pytest.raises(InputError, match=r"suite.name"):
+        unpack(tmp_path / "bundle", tmp_path / "new")
+    assert not (tmp_path / "new").exists()

@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from matters.results import files
 from matters.suites.errors import InputError, from_validation
+from matters.suites.variant import Name
 
 MANIFEST = "manifest.json"
 FORMAT = "matters bundle"
@@ -66,14 +67,26 @@ class Run(_Model):
     files: dict[FileName, Content]
 
 
-class Study(_Model):
-    """The suite: its name, its TOML as declared, how many runs it declares, and what narrowed it."""
+class Read(_Model):
+    """That a verdict was read, as `matters.results.verdicts_read` notes it."""
 
-    name: str
+    cells: Sha256
+    seeds: Size
+    looks: list[Size]
+
+
+class Study(_Model):
+    """The suite: its name, its TOML as declared, how many runs it declares, and what narrowed it.
+
+    `read` are the numbers of seeds at which its verdicts were read so far.
+    """
+
+    name: Name
     title: str
     toml: str
     declared: int
     narrowed: list[str]
+    read: list[Read] = []
 
 
 class Manifest(_Model):

@@ -6,11 +6,14 @@ import secrets
 import shutil
 import zipfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 
-from matters.results import files
+from pydantic import ValidationError
+
+from matters.results import files, verdicts_read
 from matters.results.bundle import manifest as form
 from matters.results.bundle import shards
 from matters.results.bundle.shapes import curves_csv, scores_csv
@@ -88,6 +91,7 @@ def pack(
             toml=toml,
             declared=sum(len(cell.specs) for cell in cells),
             narrowed=list(narrowed),
+            read=_verdicts_read(store, suite.name, before),
         )
         facts = form.Manifest(
             format="matters bundle",
@@ -108,6 +112,16 @@ def pack(
     finally:
         shutil.rmtree(made, ignore_errors=True)
     return Packed(out, len(new), len(every), study.declared)
+
+
+def _verdicts_read(store: Store, name: str, before: form.Manifest | None) -> list[form.Read]:
+    """When verdicts were read, by the bundle that is extended and by the store."""
+    found = [] if before is None else list(before.suite.read)
+    for entry in verdicts_read.entries(store.path, name):
+        with suppress(ValidationError):  # a note that somebody else has written
+            if (noted := form.Read.model_validate(entry)) not in found:
+                found.append(noted)
+    return found
 
 
 def _evaluations(store: Store, before: form.Manifest | None, out: Path) -> Callable[[str], Columns]:

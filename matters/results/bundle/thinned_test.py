@@ -80,6 +80,21 @@ def test_a_thinned_bundle_is_smaller_verifies_and_gives_the_same_page(long: Stor
     assert there.identity == here.identity
 
 
+def test_a_run_of_a_million_steps_that_updates_every_forty_takes_150_kb(tmp_path: Path) -> None:
+    """As A2C's: eight diagnostics of 25 000 updates, computed in single precision, and 1000 episodes."""
+    store = Store.open(tmp_path / "runs", create=True)
+    rng = np.random.default_rng(0)
+    names = [f"diagnostic_{k}" for k in range(8)]
+    updates = {name: rng.normal(size=25_000).astype(np.float32).astype(np.float64) for name in names}
+    episodes = {**long_episodes(1000), "return": rng.normal(size=1000)}
+    lease = store.lease(SPECS[0])
+    assert lease is not None
+    record = make_record(0, updates={"step": np.arange(40, 10**6 + 1, 40), **updates}, episodes=episodes)
+    lease.finish(record, PROVENANCE)
+    thin(store, tmp_path / "thin")
+    assert 50_000 < sum(map(len, shards(tmp_path / "thin").values())) < 150_000
+
+
 def test_thinned_episodes_are_rows_at_equal_distances_with_both_ends() -> None:
     rows = thin_episodes(long_episodes(2 * MOST_ROWS + 1))["return"]
     assert (len(rows), rows[0], rows[-1]) == (MOST_ROWS, 0.0, 2.0 * MOST_ROWS)

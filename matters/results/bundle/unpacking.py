@@ -16,7 +16,7 @@ from typing import Any
 
 import pyarrow.parquet
 
-from matters.results import files
+from matters.results import files, verdicts_read
 from matters.results.bundle import manifest as form
 from matters.results.bundle import shards
 from matters.results.merge import take
@@ -180,4 +180,5 @@ def _merged(manifest: form.Manifest, path: Path, checked: Store, store: Path, pr
         kept = ours is not None and ours.state in ("done", run.state)
         spec, directory = checked.spec(run.run_id), checked.path / run.run_id
         (there if kept or not take(target, spec, directory, run.files) else added).append(run.run_id)
+    verdicts_read.add(store, manifest.suite.name, [entry.model_dump() for entry in manifest.suite.read])
     return Unpacked(manifest, tuple(added), tuple(there))
