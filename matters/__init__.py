@@ -90,14 +90,19 @@ def run(
     Interrupted, even with `kill -9`, the same call goes on from the last checkpoints. Workers are spawned: a
     program calls this under `if __name__ == "__main__":`. Raises InputError before anything is trained.
     """
-    from matters.harness.commands.run import crew_of, train_suite
+    from functools import partial
+
+    from matters.harness.commands.run import crew_of, train_missing
     from matters.harness.scheduling.executors import Place, load
+    from matters.harness.scheduling.train_suite import check, train_suite
+    from matters.harness.terminal.console import notes
 
     if workers is not None and workers < 1:
         raise InputError(f"workers = {workers}: at least 1 is needed")
-    suite.check_rollouts()
-    where = load(Place(executor))
-    _, outcome = train_suite(store, suite, crew_of(workers, where), executor=where, retry_failed=retry_failed)
+    check(suite)
+    where = load(Place(executor), notes().print)
+    train = partial(train_missing, executor=where, retry_failed=retry_failed)
+    _, outcome = train_suite(store, suite, crew_of(workers, where), train=train, say=notes().print)
     return Trained(outcome.trained, tuple(lost.reason for lost in outcome.lost))
 
 

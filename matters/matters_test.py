@@ -97,6 +97,17 @@ def test_steps_below_one_rollout_are_refused_before_anything_is_trained(trained)
         matters.run(suite.restricted(steps=32), store, workers=1)
 
 
+def test_looks_at_a_question_that_cannot_be_decided_are_refused_as_by_the_command(trained, tmp_path):
+    _, store, folder = trained
+    text = SUITE.replace('questions = ["reproduction"]', 'questions = ["seeds"]\nlooks = [5, 6]')
+    (tmp_path / "looks.toml").write_text(text.replace("seeds = 2", "seeds = 6"))
+    suite = matters.load_suite(tmp_path / "looks.toml")
+    before = sorted(path.name for path in (folder / "runs").iterdir())
+    with pytest.raises(matters.InputError, match="first question, seeds, has no headline comparison"):
+        matters.run(suite, store, workers=1)
+    assert sorted(path.name for path in (folder / "runs").iterdir()) == before
+
+
 def test_a_report_and_its_comparisons(trained):
     suite, store, folder = trained
     page = matters.report(suite, store, folder / "report")

@@ -1,29 +1,34 @@
-"""Run a suite on a Ray cluster and on a real SLURM of this machine, in trouble, and compare with a local run.
+"""Run suites on a Ray cluster and on a real SLURM of this machine, in trouble, and compare with local runs.
 
     python -m testing.clusters ray slurm
 
-Ray: three nodes of one core, one of which is taken away in the middle. SLURM: `slurmctld` and two `slurmd`
-on loopback, with `munge` (Debian's packages `slurmctld slurmd munge`; as root), a job cancelled and one
-requeued in the middle. Each suite has to come to its end with the digests of the local run and the
-bytes of its report. What is not installed is named.
+Ray: three nodes of one core, one of which is taken away in the middle; then nodes that do not see the store,
+one of which is killed. SLURM: `slurmctld` and three `slurmd` on loopback, with `munge` (Debian's packages
+`slurmctld slurmd munge`; as root), a job cancelled, one requeued, the command itself killed and given again;
+a node that does not see the store has to be named. Each suite, and the smoke version of
+implementation-matters, has to end with the digests of the local run and the bytes of its report. What is not
+installed is named.
 """
 
 import argparse
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import typer
 
 from matters.results.store import Store
-from matters.suites.suite import load_suite
+from matters.suites.suite import Suite, load_suite
 
 SUITE = """
 [suite]
@@ -52,16 +57,47 @@ config = {{ n_steps = 500, batch_size = 100 }}
 """
 
 
-def command(suite: Path, store: Path, *options: str) -> list[str]:
-    """The command that is typed."""
-    return [sys.executable, "-m", "matters", "run", str(suite), "--store", str(store), *options]
+@dataclass(frozen=True)
+class Study:
+    """A suite, and the words after `matters run` that stand for it."""
 
+    words: tuple[str, ...]
+    suite: Suite
 
-def digests(suite: Path, store: Path) -> dict[str, str | None]:
-    """The digest of every run of the suite."""
-    opened = Store.open(store)
-    specs = [spec for cell in load_suite(str(suite)).cells() for spec in cell.specs]
-    return {spec.run_id: opened.status(spec.run_id).digest for spec in specs}
+    def command(self, store: Path, *options: str) -> list[str]:
+        """What is typed."""
+        return [sys.executable, "-m", "matters", "run", *self.words, "--store", str(store), *options]
+
+    def digests(self, store: Path) -> dict[str, str | None]:
+        """The digest of every run."""
+        opened = Store.open(store)
+        specs = [spec for cell in self.suite.cells() for spec in cell.specs]
+        return {spec.run_id: opened.status(spec.run_id).digest for spec in specs}
+
+    def states(self, store: Path) -> list[str]:
+        """How the runs stand now."""
+        if not (store / "store.json").exists():
+            return []
+        opened = Store.open(store)
+        return [opened.status(run_id).state for run_id in self.digests(store)]
+
+    def run(self, store: Path, *options: str) -> None:
+        """Run it to its end. Exits with one line where it does not get there."""
+        if code := subprocess.run(self.command(store, *options), timeout=900).returncode:
+            raise SystemExit(f"{' '.join((*self.words, *options))}: ended with {code}")
+
+    def compare(self, local: Path, other: Path) -> str:
+        """Exits unless runs and report, to the byte, are those of the local store. Returns what they are."""
+        expected = self.digests(local)
+        if self.digests(other) != expected:
+            raise SystemExit(f"{other.name}: {self.digests(other)} is not {expected}")
+        page, copy = (store / "report" / self.suite.name for store in (local, other))
+        for path in sorted(page.rglob("*.*")):
+            if path.is_file() and path.read_bytes() != (copy / path.relative_to(page)).read_bytes():
+                raise SystemExit(f"{other.name}: {path.relative_to(page)} of the report has other bytes")
+        if faults := Store.open(other).verify():
+            raise SystemExit(f"{other.name}: {faults}")
+        return f"{len(expected)} runs with the local digests and report"
 
 
 def wait_until(condition: Callable[[], bool], what: str, seconds: float = 300.0) -> None:
@@ -73,32 +109,77 @@ def wait_until(condition: Callable[[], bool], what: str, seconds: float = 300.0)
         time.sleep(0.2)
 
 
-def states(suite: Path, store: Path) -> list[str]:
-    """How the runs stand now."""
-    if not (store / "store.json").exists():
-        return []
-    opened = Store.open(store)
-    return [opened.status(run_id).state for run_id in digests(suite, store)]
+def blind(place: Path, *of: str) -> list[str]:
+    """A command in whose eyes a folder is empty, as on a machine that does not share it."""
+    return ["unshare", "--mount", "sh", "-c", f'mount -t tmpfs none {place} && exec "$@"', "sh", *of]
 
 
-def on_ray(suite: Path, store: Path) -> str:
-    """Run the suite on three nodes, and take one away while all three work. Returns what was done."""
+@contextmanager
+def ray_cluster(cores: int) -> Iterator[Any]:
+    """A Ray cluster of this machine while the context is open: its head has so many cores."""
     from ray.cluster_utils import Cluster
 
-    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1})
-    nodes = [cluster.add_node(num_cpus=1) for _ in range(2)]
+    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": cores})
     try:
-        running = subprocess.Popen(
-            command(suite, store, "--executor", "ray", "--address", cluster.address, "--workers", "3")
-        )
-        wait_until(lambda: states(suite, store).count("running") >= 3, "three workers on Ray")
+        yield cluster
+    finally:
+        cluster.shutdown()
+
+
+def on_ray(trouble: Study, smoke: Study, folder: Path) -> Iterator[str]:
+    """Three nodes, of which one goes away; then two that do not see the store, of which one goes away."""
+    with ray_cluster(1) as cluster:
+        nodes = [cluster.add_node(num_cpus=1) for _ in range(2)]
+        ray = ("--executor", "ray", "--address", cluster.address)
+        smoke.run(folder / "ray-smoke", *ray)
+        yield f"implementation-matters --smoke: {smoke.compare(folder / 'local-smoke', folder / 'ray-smoke')}"
+        store = folder / "ray"
+        running = subprocess.Popen(trouble.command(store, *ray, "--workers", "3", "--canary", "10%"))
+        wait_until(lambda: trouble.states(store).count("running") >= 3, "three workers on Ray")
         time.sleep(5.0)
         cluster.remove_node(nodes[1], allow_graceful=False)
         if running.wait(900):
             raise SystemExit(f"ray: the command ended with {running.returncode}")
-    finally:
-        cluster.shutdown()
-    return "3 nodes, one removed in the middle"
+    yield f"3 nodes, one removed in the middle: {trouble.compare(folder / 'local', store)}"
+
+    store = folder / "hidden" / "ray-apart"
+    with ray_cluster(0) as cluster:
+        words = [
+            "-m",
+            "ray.scripts.scripts",
+            "start",
+            f"--address={cluster.address}",
+            "--num-cpus=1",
+            "--block",
+        ]
+        start = blind(store.parent, sys.executable, *words)
+        quiet = subprocess.DEVNULL
+        started = [
+            subprocess.Popen(start, stdout=quiet, stderr=quiet, start_new_session=True) for _ in range(2)
+        ]
+        try:
+            wait_until(lambda: cores_of(cluster.address) == 2, "two nodes that do not see the store", 60.0)
+            running = subprocess.Popen(
+                trouble.command(store, "--executor", "ray", "--address", cluster.address, "--workers", "2")
+            )
+            wait_until(lambda: trouble.states(store).count("done") >= 3, "three runs that came back")
+            os.killpg(started[1].pid, signal.SIGKILL)
+            if running.wait(900):
+                raise SystemExit(f"ray, apart: the command ended with {running.returncode}")
+        finally:
+            for node in started:
+                with suppress(ProcessLookupError):
+                    os.killpg(node.pid, signal.SIGTERM)
+                node.wait(30)
+    compared = trouble.compare(folder / "local", store)
+    yield f"2 nodes that do not see the store, one killed in the middle: {compared}"
+
+
+def cores_of(address: str) -> int:
+    """How many cores the Ray cluster has now."""
+    program = f"import ray; ray.init({address!r}); print(int(ray.cluster_resources().get('CPU', 0)))"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    return int(done.stdout or 0)
 
 
 CONFIGURATION = """
@@ -122,14 +203,15 @@ StateSaveLocation={folder}/state
 SlurmdSpoolDir={folder}/spool-%n
 ReturnToService=2
 SchedulerParameters=sched_interval=2
-NodeName=n[1-2] NodeHostname={host} NodeAddr=127.0.0.1 Port=[17001-17002] CPUs=1 RealMemory=2000 State=UNKNOWN
-PartitionName=main Nodes=ALL Default=YES MaxTime=INFINITE State=UP
+NodeName=n[1-3] NodeHostname={host} NodeAddr=127.0.0.1 Port=[17001-17003] CPUs=1 RealMemory=2000 State=UNKNOWN
+PartitionName=main Nodes=n[1-2] Default=YES MaxTime=INFINITE State=UP
+PartitionName=blind Nodes=n3 MaxTime=INFINITE State=UP
 """
 
 
 @contextmanager
-def slurm_cluster(folder: Path) -> Iterator[None]:
-    """A SLURM of two nodes on loopback while the context is open."""
+def slurm_cluster(folder: Path, hidden: Path) -> Iterator[None]:
+    """A SLURM of three nodes on loopback while the context is open; the third does not see a folder."""
     (folder / "state").mkdir()
     configuration = folder / "slurm.conf"
     configuration.write_text(CONFIGURATION.format(host=os.uname().nodename, folder=folder))
@@ -142,7 +224,8 @@ def slurm_cluster(folder: Path) -> Iterator[None]:
         f"--pid-file={folder}/munged.pid",
         f"--log-file={folder}/munged.log",
     ]
-    daemons = [munge, ["slurmctld", "-D", "-i"], ["slurmd", "-D", "-N", "n1"], ["slurmd", "-D", "-N", "n2"]]
+    nodes = [["slurmd", "-D", "-N", name] for name in ("n1", "n2", "n3")]
+    daemons = [munge, ["slurmctld", "-D", "-i"], *nodes[:2], blind(hidden, *nodes[2])]
     if Path("/run/munge/munge.socket.2").exists():
         daemons = daemons[1:]
     try:
@@ -154,9 +237,9 @@ def slurm_cluster(folder: Path) -> Iterator[None]:
         wait_until(
             lambda: (
                 subprocess.run(["sinfo", "-h", "-o", "%T %D"], capture_output=True, text=True).stdout
-                == "idle 2\n"
+                == "idle 2\nidle 1\n"
             ),
-            "two idle nodes of SLURM",
+            "three idle nodes of SLURM",
             60.0,
         )
         yield
@@ -178,25 +261,56 @@ def queued(state: str) -> list[str]:
     return done.stdout.split()
 
 
-def on_slurm(suite: Path, store: Path) -> str:
-    """Run the suite as jobs; requeue one in the middle, cancel one, and run the command again."""
-    with tempfile.TemporaryDirectory(prefix="slurm-") as name, slurm_cluster(Path(name)):
-        options = ("--executor", "slurm", "--partition", "main", "--workers", "4")
-        running = subprocess.Popen(command(suite, store, *options))
+def on_slurm(trouble: Study, smoke: Study, folder: Path) -> Iterator[str]:
+    """Two nodes, a job requeued and one cancelled, the command killed and given again; a blind node."""
+    with tempfile.TemporaryDirectory(prefix="slurm-") as name, slurm_cluster(Path(name), folder / "hidden"):
+        slurm = ("--executor", "slurm", "--partition", "main")
+        smoke.run(folder / "slurm-smoke", *slurm, "--workers", "2")
+        compared = smoke.compare(folder / "local-smoke", folder / "slurm-smoke")
+        yield f"implementation-matters --smoke: {compared}"
+
+        store, said = folder / "slurm", folder / "said.txt"
+        typed = trouble.command(store, *slurm, "--workers", "4", "--canary", "10%")
+        with said.open("w") as out:
+            running = subprocess.Popen(typed, stderr=out)
         wait_until(lambda: len(queued("RUNNING")) == 2, "two jobs at work")
-        wait_until(lambda: "running" in states(suite, store), "a run in training")
+        wait_until(lambda: "running" in trouble.states(store), "a run in training")
         time.sleep(5.0)
         first, second = queued("RUNNING")
         subprocess.run(["scontrol", "requeue", first], check=True)
         subprocess.run(["scancel", second], check=True)
-        # The cancelled job's runs are missing, which is an error of the command; the rest is done.
-        if running.wait(900) != 1:
-            raise SystemExit(
-                f"slurm: with a job cancelled the command ended with {running.returncode}, not 1"
-            )
-        if subprocess.run(command(suite, store, *options), timeout=900).returncode:
-            raise SystemExit("slurm: the same command again did not complete the suite")
-    return f"2 nodes, job {first} requeued, job {second} cancelled, the command given again"
+        wait_until(lambda: "ended as CANCELLED" in said.read_text(), "a job that is said to be cancelled")
+        running.kill()
+        running.wait()
+        again = subprocess.run(typed, timeout=900, stderr=subprocess.PIPE, text=True)
+        sys.stderr.write(again.stderr)
+        if again.returncode:
+            raise SystemExit(f"slurm: the same command again ended with {again.returncode}")
+        if "jobs of an earlier command go on" not in again.stderr:
+            raise SystemExit("slurm: the same command did not take up the jobs of the first")
+        compared = trouble.compare(folder / "local", store)
+        yield (
+            f"2 nodes, job {first} requeued, job {second} cancelled, the command killed and given again: "
+            f"{compared}"
+        )
+
+        typed = trouble.command(
+            folder / "hidden" / "slurm", "--executor", "slurm", "--partition", "blind", "--workers", "1"
+        )
+        done = subprocess.run(typed, timeout=300, capture_output=True, text=True)
+        lines = [line for line in done.stderr.splitlines() if "nodes have to share the store" in line]
+        if done.returncode != 1 or not lines or "Traceback" in done.stderr:
+            raise SystemExit(f"slurm: a node without the store, {done.returncode}: {done.stderr}")
+        yield f"a node without the store: {lines[0].replace(str(folder), '')}"
+
+
+def lacking(executor: str) -> str:
+    """What to install where an executor cannot be tried."""
+    if executor == "ray":
+        return "" if find_spec("ray") else "Ray is not installed: pip install 'matters[ray]'"
+    if shutil.which("slurmctld") and shutil.which("munged") and os.geteuid() == 0:
+        return ""
+    return "SLURM is not installed (apt-get install slurmctld slurmd munge), or this is not root"
 
 
 def main() -> None:
@@ -205,36 +319,27 @@ def main() -> None:
     parser.add_argument("executors", nargs="*", default=["ray", "slurm"], choices=["ray", "slurm"])
     parser.add_argument("--steps", type=int, default=20_000)
     asked = parser.parse_args()
-    lacking = {
-        "ray": "" if find_spec("ray") else "Ray is not installed: pip install 'matters[ray]'",
-        "slurm": ""
-        if shutil.which("slurmctld") and shutil.which("munged") and os.geteuid() == 0
-        else "SLURM is not installed (apt-get install slurmctld slurmd munge), or this is not root",
-    }
+    began = time.monotonic()
+
+    def say(line: str) -> None:
+        typer.echo(f"{time.monotonic() - began:4.0f} s  {line}")
+
     with tempfile.TemporaryDirectory(prefix="clusters-") as name:
         folder = Path(name)
-        suite = folder / "clustered.toml"
-        suite.write_text(SUITE.format(steps=asked.steps))
-        if subprocess.run(command(suite, folder / "local", "--workers", "2")).returncode:
-            raise SystemExit("local: the suite did not complete")
-        expected = digests(suite, folder / "local")
+        (folder / "hidden").mkdir()
+        path = folder / "clustered.toml"
+        path.write_text(SUITE.format(steps=asked.steps))
+        trouble = Study((str(path),), load_suite(str(path)))
+        smoke = Study(("implementation-matters", "--smoke"), load_suite("implementation-matters").smoke())
+        trouble.run(folder / "local", "--workers", "2")
+        smoke.run(folder / "local-smoke", "--workers", "2")
+        say("local: both suites")
         for executor in asked.executors:
-            if lacking[executor]:
-                typer.echo(f"{executor}: SKIPPED: {lacking[executor]}")
+            if reason := lacking(executor):
+                say(f"{executor}: SKIPPED: {reason}")
                 continue
-            began = time.monotonic()
-            what = {"ray": on_ray, "slurm": on_slurm}[executor](suite, folder / executor)
-            if digests(suite, folder / executor) != expected:
-                raise SystemExit(f"{executor}: {digests(suite, folder / executor)} is not {expected}")
-            page, other = (folder / name / "report" / "clustered" for name in ("local", executor))
-            for path in sorted(page.rglob("*.*")):
-                if path.is_file() and path.read_bytes() != (other / path.relative_to(page)).read_bytes():
-                    raise SystemExit(f"{executor}: {path.relative_to(page)} of the report has other bytes")
-            faults = Store.open(folder / executor).verify()
-            if faults:
-                raise SystemExit(f"{executor}: {faults}")
-            seconds = time.monotonic() - began
-            typer.echo(f"{executor}: {len(expected)} runs, local digests and report; {what}; {seconds:.0f} s")
+            for line in {"ray": on_ray, "slurm": on_slurm}[executor](trouble, smoke, folder):
+                say(f"{executor}: {line}")
 
 
 if __name__ == "__main__":

@@ -4,7 +4,6 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from matters.results import files
 from matters.results.store import Store
 from matters.suites.errors import InputError
 from matters.suites.spec import RunSpec
@@ -75,8 +74,5 @@ def take(target: Store, spec: RunSpec, directory: Path, names: Iterable[str]) ->
     if lease is None:
         return False
     with lease:
-        for name in sorted(names, key=lambda name: name == "status.json"):
-            files.write(lease.directory / name, (directory / name).read_bytes())
-        for checkpoint in lease.directory.glob("checkpoint.*"):
-            checkpoint.unlink()
+        lease.adopt(names, lambda name: (directory / name).read_bytes())
     return True

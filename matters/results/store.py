@@ -269,26 +269,47 @@ class Store:
             return ""
         try:
             wrong = "; ".join(f"{fault.file} {fault.message}" for fault in faults)
-            fields = {}
-            with suppress(Damage):
-                fields = self._status(run_id) or {}
-            failure: dict[str, Any] = {
-                "schema_version": SCHEMA_VERSION,
-                "state": "failed",
-                "steps": 0,
-                "error": f"was damaged: {wrong}",
-                "traceback": "",
-                "digest": fields.get("digest"),
-                "provenance": {},
-                "files": {},
-            }
-            files.write(directory / "status.json", files.sealed(failure))
-            keep_failure(directory)
-            begun = {"schema_version": SCHEMA_VERSION, "state": "running", "steps": 0}
-            files.write(directory / "status.json", files.sealed(begun))
+            self._forget(directory, f"was damaged: {wrong}")
         finally:
             os.close(descriptor)
         return wrong
+
+    def distrust(self, run_id: str, why: str) -> None:
+        """Let a run be trained again from its beginning, finished or not; one that a process holds is left.
+
+        What it was, including its digest, is kept as a failure, with the reason.
+        """
+        directory = self.directory(run_id)
+        if self.status(run_id).state in ("missing", "running"):
+            return
+        if (descriptor := lock(directory / "lock")) is None:
+            return
+        try:
+            for checkpoint in directory.glob("checkpoint.*"):
+                checkpoint.unlink()
+            self._forget(directory, why)
+        finally:
+            os.close(descriptor)
+
+    def _forget(self, directory: Path, why: str) -> None:
+        """With the lock held: keep what the run was as a failure, and put it back to its beginning."""
+        fields: dict[str, Any] = {}
+        with suppress(Damage):
+            fields = read_status(str(directory)) or {}
+        failure: dict[str, Any] = {
+            "schema_version": SCHEMA_VERSION,
+            "state": "failed",
+            "steps": 0,
+            "error": why,
+            "traceback": "",
+            "digest": fields.get("digest"),
+            "provenance": {},
+            "files": {},
+        }
+        files.write(directory / "status.json", files.sealed(failure))
+        keep_failure(directory)
+        begun = {"schema_version": SCHEMA_VERSION, "state": "running", "steps": 0}
+        files.write(directory / "status.json", files.sealed(begun))
 
     def resolve(self, prefix: str) -> str:
         """The one run whose id, or whose id of schema 1, begins with `prefix`.

@@ -382,6 +382,33 @@ def test_a_damaged_run_is_trained_again_when_asked_and_what_it_was_is_kept(store
     assert store.verify() == []
 
 
+def test_a_distrusted_run_begins_anew_without_its_checkpoint_and_what_it_was_is_kept(store: Store) -> None:
+    run_id = finished(store)
+    digest = store.status(run_id).digest
+    store.distrust(run_id, "its node computes other bits")
+    assert store.status(run_id).state == "missing"
+    lease = store.lease(make_spec())
+    assert lease is not None
+    lease.checkpoint.write_bytes(b"of the same node")
+    lease.progress(3)
+    store.distrust(run_id, "a process holds it")
+    assert store.status(run_id).steps == 3
+    lease.release()
+    assert store.status(run_id).state == "paused"
+    store.distrust(run_id, "its checkpoint is that node's")
+    assert store.status(run_id).state == "missing"
+    assert not lease.checkpoint.exists()
+    lease = store.lease(make_spec())
+    assert lease is not None
+    lease.finish(make_record(), PROVENANCE)
+    assert store.status(run_id).digest == digest
+    assert [failure["error"] for failure in store.failures(run_id)] == [
+        "its node computes other bits",
+        "its checkpoint is that node's",
+    ]
+    assert store.verify() == []
+
+
 def test_a_copy_that_leaves_out_the_parameters_is_still_verified(store: Store) -> None:
     run_id = finished(store)
     path = store.path / run_id

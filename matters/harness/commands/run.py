@@ -1,5 +1,6 @@
 """`matters run`: train what the store lacks, then report."""
 
+import sys
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -25,7 +26,7 @@ from matters.harness.commands.options import (
     report_directory,
     reproducing_command,
 )
-from matters.harness.scheduling import executors
+from matters.harness.scheduling import executors, train_suite
 from matters.harness.scheduling.executors import Place
 from matters.harness.scheduling.executors.interface import Executor
 from matters.harness.scheduling.executors.local import Local
@@ -33,9 +34,7 @@ from matters.harness.terminal.console import notes, print_json, warn
 from matters.suites.errors import InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
-    import pandas as pd
+    from collections.abc import Sequence
 
     from matters.harness.scheduling.fill_store import Outcome
     from matters.results.store import Store
@@ -51,6 +50,12 @@ Partition = Annotated[str | None, typer.Option(metavar="NAME", help="SLURM: the 
 Time = Annotated[str | None, typer.Option(metavar="TIME", help="SLURM: a job's limit, as sbatch takes it.")]
 Cpus = Annotated[int | None, typer.Option(metavar="N", min=1, help="SLURM: cores of a job.  [default: 1]")]
 Array = Annotated[int | None, typer.Option(metavar="N", min=1, help="SLURM: jobs that run at a time.")]
+Canary = Annotated[
+    str | None,
+    typer.Option(
+        metavar="2%", help="Ray, SLURM: repeat a part of the runs on another node and compare digests."
+    ),
+]
 KeepState = Annotated[
     bool,
     typer.Option(
@@ -81,6 +86,7 @@ def run(
     time: Time = None,
     cpus: Cpus = None,
     array: Array = None,
+    canary: Canary = None,
     out: Out = None,
     allow_missing: AllowMissing = False,
     retry_failed: RetryFailed = False,
@@ -101,7 +107,7 @@ def run(
         declared,
         store=store,
         workers=workers,
-        where=Place(executor, address, partition, time, cpus, array),
+        where=Place(executor, address, partition, time, cpus, array, canary),
         out=out,
         allow_missing=allow_missing,
         retry_failed=retry_failed,
@@ -132,13 +138,9 @@ def run_suite(
     `command` is what to type to do the same again. Exits with 1 if runs failed or are missing. Raises
     InputError for an option that cannot be used, before anything is written.
     """
-    executor = executors.load(where)  # refused, if at all, before anything is written
+    executor = executors.load(where, notes().print)  # refused, if at all, before anything is written
     crew = crew_of(workers, executor)
-    declared.check_rollouts()
-    if declared.looks:
-        from matters.reports.questions import looks
-
-        looks.check(declared)
+    train_suite.check(declared)
     place = report_directory(out, store, declared.name)
 
     from matters.harness.scheduling.fill_store import check_memory
@@ -157,14 +159,15 @@ def run_suite(
         for remark in filter(None, (*declared.remarks(), seeds_before.remark(declared))):
             notes().print(remark)
     try:
-        declared, outcome = train_suite(
-            opened,
-            declared,
-            crew,
+        train = partial(
+            train_missing,
             executor=executor,
-            allow_missing=allow_missing,
             retry_failed=retry_failed,
             keep_state=keep_state,
+            canary=None if where.canary is None else executors.share(where.canary),
+        )
+        declared, outcome = train_suite.train_suite(
+            opened, declared, crew, train=train, say=notes().print, allow_missing=allow_missing
         )
     except KeyboardInterrupt:
         kept = _what_is_kept(opened, declared.cells())
@@ -190,7 +193,7 @@ def run_suite(
             remarks=noted(store, declared, taken.runs),
             progress=tell,
         )
-    runs = taken.runs[taken.runs["seed"].isin(reached(declared, taken.runs))]
+    runs = taken.runs[taken.runs["seed"].isin(train_suite.reached(declared, taken.runs))]
     states = pd.concat([runs["state"], taken.tuning["state"]]).value_counts()
     counts = {state: int(states.get(state, 0)) for state in ("done", "failed", "missing")}
     if counts["failed"]:
@@ -223,76 +226,6 @@ def begin_damaged_anew(store: "Store", cells: "Sequence[Cell]") -> None:
             notes().print(f"{run_id} is trained again: {wrong}")
 
 
-def train_suite(
-    store: "Store",
-    suite: "Suite",
-    workers: int,
-    *,
-    executor: Executor,
-    allow_missing: bool = False,
-    retry_failed: bool = False,
-    keep_state: bool = False,
-) -> "tuple[Suite, Outcome]":
-    """Train what the store lacks of a suite; returns it with the variants that its tuning, if any, chose.
-
-    What is compared at equal settings and what is tried train together; then the variants at their own best,
-    which are known only then. With `allow_missing` they are chosen from the runs of the tuning that are
-    there. A suite with looks is trained look by look, until it is decided. Raises InputError.
-    """
-    from matters.harness.scheduling.fill_store import Outcome
-    from matters.reports.study.own_best import resolved
-    from matters.suites.candidates import made_by_tuning
-
-    train = partial(train_missing, executor=executor, retry_failed=retry_failed, keep_state=keep_state)
-    if suite.looks:
-        return suite, _until_decided(store, suite, train, workers, allow_missing=allow_missing)
-    first = train(store, (*suite.cells(), *suite.tuning_cells()), workers)
-    if suite.tuning is None:
-        return suite, first
-    chosen = resolved(store, suite, allow_missing=allow_missing)
-    made = made_by_tuning(chosen)
-    for name, best in chosen.at_best.items():
-        notes().print(f"{name}: at its best {'as it is' if name == best else f'as {best}'}")
-    second = train(store, [cell for cell in chosen.cells() if cell.variant in made], workers)
-    return chosen, Outcome(first.trained + second.trained, (*first.lost, *second.lost))
-
-
-def _until_decided(
-    store: "Store",
-    suite: "Suite",
-    train: "Callable[[Store, Sequence[Cell], int], Outcome]",
-    workers: int,
-    *,
-    allow_missing: bool,
-) -> "Outcome":
-    """Train the seeds of one look after the other, and say at each whether it goes on."""
-    from matters.harness.scheduling.fill_store import Outcome
-    from matters.reports.questions import looks
-    from matters.reports.study.study import prepare
-    from matters.results.snapshot import snapshot
-
-    trained = 0
-    for seeds in suite.looks:
-        outcome = train(store, suite.first(seeds).cells(), workers)
-        trained += outcome.trained
-        if outcome.lost:
-            break
-        study = looks.follow(prepare(suite, snapshot(store, suite), allow_missing=allow_missing))
-        notes().print(looks.notice(study))
-        if study.look is None or (study.look.seeds <= seeds and not study.look.goes_on):
-            break
-    return Outcome(trained, outcome.lost)
-
-
-def reached(suite: "Suite", runs: "pd.DataFrame") -> tuple[int, ...]:
-    """The seeds that were to be trained: all of them, or those up to the last look that has a run."""
-    begun = runs.loc[runs["state"] != "missing", "seed"]
-    for count in suite.looks:
-        if not begun.isin(suite.seeds[count:]).any():
-            return suite.seeds[:count]
-    return suite.seeds
-
-
 def train_missing(
     store: "Store",
     cells: "Sequence[Cell]",
@@ -301,6 +234,7 @@ def train_missing(
     executor: Executor,
     retry_failed: bool = False,
     keep_state: bool = False,
+    canary: float | None = None,
 ) -> "Outcome":
     """Train what the store lacks of the cells, with progress on standard error. Raises InputError."""
     from matters.harness.scheduling.fill_store import fill_store
@@ -315,7 +249,21 @@ def train_missing(
         say=notes().print,
         retry_failed=retry_failed,
         keep_state=keep_state,
+        canary=canary,
+        leave=_left,
     )
+
+
+def _left(what: str) -> bool:
+    """Whether the person who stops the command wants what is at work elsewhere to go on."""
+    if not sys.stdin.isatty():
+        return False
+    try:
+        left = typer.confirm(f"Let {what} go on without this command?", default=True, err=True)
+    except (KeyboardInterrupt, typer.Abort):
+        left = False
+    warn(f"{what} {'go on, and the same command comes back to them' if left else 'are cancelled'}")
+    return left
 
 
 def crew_of(asked: int | None, executor: Executor | None = None) -> int:

@@ -1,7 +1,11 @@
-"""`matters status`: what is done, running, paused, failed and missing."""
+"""`matters status`: what is done, running, paused, failed and missing; with --watch, again and again."""
 
+import time
 from collections import Counter
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -16,12 +20,21 @@ from matters.harness.commands.options import (
     SuiteName,
     choose,
 )
-from matters.harness.terminal.console import print_json, print_table
+from matters.harness.terminal.console import notes, print_json, print_table
+from matters.suites.errors import InputError
 
 if TYPE_CHECKING:
-    from matters.results.schema import State
+    from matters.results.schema import State, Status
+    from matters.suites.spec import RunSpec
+    from matters.suites.suite import Cell, Suite
 
 STATES: tuple["State", ...] = ("done", "running", "paused", "failed", "missing")
+LOOK_SECONDS = 2.0
+"""Seconds between two looks of --watch, at least; and nine times as long as a look takes."""
+
+Watch = Annotated[
+    bool, typer.Option("--watch", help="Look again and again, until every run is done or failed.")
+]
 
 
 def status(
@@ -31,26 +44,17 @@ def status(
     steps: Steps = None,
     only: Only = None,
     smoke: Smoke = False,
+    watch: Watch = False,
     json: Json = False,
 ) -> None:
     """Show done / running / paused / failed / missing, by cell. A store that does not exist lacks all."""
+    if watch and json:
+        raise InputError("--json: is of one look; without --watch")
     declared = choose(suite, seeds, steps, only, smoke)
-
-    from matters.results.schema import Status
-    from matters.results.store import Store
-
-    # A place that exists has to be a store; one that does not has no runs.
-    opened = Store.open(store) if store.exists() else None
-    missing = Status("missing", 0)
-    if opened is not None and declared.tuning is not None:
-        from matters.reports.study.own_best import resolved
-
-        declared = resolved(opened, declared)
-    runs = [
-        (cell, spec, missing if opened is None else opened.status(spec.run_id))
-        for cell in (*declared.cells(), *declared.tuning_cells())
-        for spec in cell.specs
-    ]
+    if watch:
+        _watch(declared, store)
+        return
+    runs, states = _look(declared, store, {})
     if json:
         print_json(
             [
@@ -59,25 +63,124 @@ def status(
                     "variant": cell.variant,
                     "environment": cell.environment,
                     "seed": spec.seed,
-                    "state": found.state,
-                    "steps": found.steps,
-                    "digest": found.digest,
-                    "score": found.score,
+                    "state": states[spec.run_id].state,
+                    "steps": states[spec.run_id].steps,
+                    "digest": states[spec.run_id].digest,
+                    "score": states[spec.run_id].score,
                     "steps_asked": spec.steps,
                     "training_id": spec.training_id,
                 }
-                for cell, spec, found in runs
+                for cell, spec in runs
             ]
         )
         return
-    counts: dict[tuple[str, str], Counter[State]] = {}
-    for cell, _, found in runs:
-        counts.setdefault((cell.variant, cell.environment), Counter())[found.state] += 1
-    rows = [(*cell, *(states[state] for state in STATES)) for cell, states in counts.items()]
-    paused = [100 * found.steps // spec.steps for _, spec, found in runs if found.state == "paused"]
-    print_table(("variant", "environment", *STATES), rows)
+    print_table(("variant", "environment", *STATES), _rows(runs, states))
     for remark in declared.remarks():
         typer.echo(remark)
-    total = Counter(found.state for _, _, found in runs)
+    typer.echo(_total(runs, states))
+
+
+Runs = Sequence[tuple["Cell", "RunSpec"]]
+
+
+def _look(declared: "Suite", store: Path, before: "Mapping[str, Status]") -> "tuple[Runs, dict[str, Status]]":
+    """The suite's runs, with those of a tuning and of what it chose so far, and how each stands.
+
+    What was final `before` is not read again: a run that is done stays so.
+    """
+    from matters.results.schema import Status
+    from matters.results.store import Store
+
+    # A place that exists has to be a store; one that does not has no runs.
+    opened = Store.open(store) if store.exists() else None
+    if opened is not None and declared.tuning is not None:
+        from matters.reports.study.own_best import resolved
+
+        declared = resolved(opened, declared)
+    runs = [(cell, spec) for cell in (*declared.cells(), *declared.tuning_cells()) for spec in cell.specs]
+    final = {run_id: found for run_id, found in before.items() if found.state == "done"}
+    missing = Status("missing", 0)
+    return runs, {
+        spec.run_id: final.get(spec.run_id) or (opened.status(spec.run_id) if opened else missing)
+        for _, spec in runs
+    }
+
+
+def _rows(runs: Runs, states: "Mapping[str, Status]") -> list[tuple[str | int, ...]]:
+    counts: dict[tuple[str, str], Counter[State]] = {}
+    for cell, spec in runs:
+        counts.setdefault((cell.variant, cell.environment), Counter())[states[spec.run_id].state] += 1
+    return [(*cell, *(found[state] for state in STATES)) for cell, found in counts.items()]
+
+
+def _total(runs: Runs, states: "Mapping[str, Status]") -> str:
+    found = [(states[spec.run_id], spec) for _, spec in runs]
+    paused = [100 * it.steps // spec.steps for it, spec in found if it.state == "paused"]
     shares = f" at {min(paused)} to {max(paused)} %" if paused else ""
-    typer.echo(", ".join(f"{total[s]} {s}{shares if s == 'paused' else ''}" for s in STATES))
+    total = Counter(it.state for it, _ in found)
+    return ", ".join(f"{total[s]} {s}{shares if s == 'paused' else ''}" for s in STATES)
+
+
+@dataclass(frozen=True)
+class Look:
+    """What one look of --watch found: runs by cell, all in one line, and whether nothing more is to come."""
+
+    rows: list[tuple[str | int, ...]]
+    line: str
+    over: bool
+
+
+def looks(declared: "Suite", store: Path) -> Iterator[Look]:
+    """One look after the other, without end; each says how far the runs are, and how fast they got there.
+
+    The steps of an unfinished run are those of its last checkpoint.
+    """
+    first: tuple[float, int] | None = None
+    states: dict[str, Status] = {}
+    while True:
+        runs, states = _look(declared, store, states)
+        unique = {spec.run_id: spec.steps for _, spec in runs}
+        taken = sum(_taken(states[run_id], steps) for run_id, steps in unique.items())
+        total = sum(unique.values())
+        line = f"{_total(runs, states)}; {100 * taken / max(total, 1):.1f} % of all steps"
+        now = time.monotonic()
+        if first is None:
+            first = now, taken
+        elif taken > first[1]:
+            from matters.harness.terminal.display import duration
+
+            rate = (taken - first[1]) / (now - first[0])
+            line += f", {rate:.0f} steps/s, about {duration((total - taken) / rate)} left"
+        over = all(states[run_id].state in ("done", "failed") for run_id in unique)
+        yield Look(_rows(runs, states), line, over)
+
+
+def _taken(found: "Status", steps: int) -> int:
+    return steps if found.state in ("done", "failed") else min(found.steps, steps)
+
+
+def _watch(declared: "Suite", store: Path) -> None:
+    """Show one look after the other: a table that changes on a terminal, lines that change elsewhere."""
+    from rich.live import Live
+
+    from matters.harness.terminal.console import table
+
+    columns = ("variant", "environment", *STATES)
+    console = notes()
+    said = ""
+    try:
+        with Live(console=console, auto_refresh=False, transient=True) as live:
+            began = time.monotonic()
+            for look in looks(declared, store):
+                if console.is_terminal:
+                    live.update(table(columns, look.rows, caption=look.line), refresh=True)
+                elif look.line != said and not look.over:
+                    typer.echo(look.line)
+                said = look.line
+                if look.over:
+                    break
+                time.sleep(max(LOOK_SECONDS, 9 * (time.monotonic() - began)))
+                began = time.monotonic()
+    except KeyboardInterrupt:
+        pass  # it only looked on
+    typer.echo(said)

@@ -2,12 +2,13 @@
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager, closing
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from matters.harness.scheduling.executors.interface import Executor, Lost, drive
-from matters.harness.scheduling.packing import Task, plan
+from matters.harness.scheduling.canary import Canary
+from matters.harness.scheduling.executors.interface import Distrusted, Executor, Lost, drive
+from matters.harness.scheduling.packing import Task, packed, plan
 from matters.harness.training.job import Job, Progress
 from matters.harness.training.program import libc
 
@@ -44,13 +45,17 @@ def fill_store(
     retry_failed: bool = False,
     keep_state: bool = False,
     checkpoint_seconds: float = 30.0,
+    canary: float | None = None,
+    leave: Callable[[str], bool] = lambda _: False,
 ) -> Outcome:
     """Train every run of the cells that is missing, or failed if that is asked for.
 
     Runs that another process is training are waited for, and taken over if it dies. So on return each
     run is done or failed, except those of the tasks that were lost here. `workers` of the executor's workers
     are at work at a time. With `keep_state`, off-policy runs keep their final states. `watch` shows the news
-    of some tasks while they are trained, and `say` a line. Raises InputError if there is not enough memory
+    of some tasks while they are trained, and `say` a line. With `canary`, that part of the runs is repeated
+    on another node; one that computes other bits is set aside, and its runs are trained again. On Ctrl-C
+    `leave` is asked, with what would go on, whether it shall. Raises InputError if there is not enough memory
     for one of the runs; then nothing is trained.
     """
 
@@ -65,11 +70,19 @@ def fill_store(
             libc=libc(),
         )
 
+    def digest(run_id: str) -> str | None:
+        """Where a node of another kind may give another one, there is nothing to compare."""
+        status = store.status(run_id)
+        portable = status.state == "done" and store.provenance(run_id).get("bits") == "portable"
+        return status.digest if portable else None
+
     lost: list[Lost] = []
     tried: set[str] = set()
     trained: set[str] = set()
     said_so = False
+    going = _left(executor, store, cells, say)
     while True:
+        tried |= {spec.run_id for task in going.values() for spec in task.specs}
         states = {spec.run_id: store.status(spec.run_id) for cell in cells for spec in cell.specs}
         wanted = ("missing", "paused", "failed") if retry_failed else ("missing", "paused")
         pending = {
@@ -77,23 +90,38 @@ def fill_store(
             for run_id, status in states.items()
             if status.state in wanted and run_id not in tried
         }
-        if pending:
+        if pending or going:
             pending |= taken_over(store, cells, pending, None if tried else say)
             if keep_state and not tried:
                 _say_size(cells, pending, say)
             tasks = plan(cells, pending, workers, _facts, _limits(cells, pending, workers))
-            events = drive(executor, tasks, job, workers)
             tried |= pending.keys()
-            with watch(tasks) as show, closing(events):
-                for event in events:
-                    show(event)
-                    if isinstance(event, Lost):
-                        lost.append(event)
-                    elif event.state == "skipped":
-                        # Somebody else's now; ours again if that process dies.
-                        tried -= set(event.run_ids)
-                    elif event.state in ("done", "failed"):
-                        trained |= set(event.run_ids)  # which a network may have delivered twice
+            bird = Canary(canary, len(pending), digest) if canary else None
+            events = drive(executor, tasks, job, workers, going=going, canary=bird)
+            try:
+                with watch((*tasks, *going.values())) as show:
+                    for event in events:
+                        if isinstance(event, Distrusted):
+                            _train_again(store, event, say)
+                            continue
+                        show(event)
+                        if isinstance(event, Lost):
+                            lost.append(event)
+                        elif event.state == "skipped":
+                            # Somebody else's now; ours again if that process dies.
+                            tried -= set(event.run_ids)
+                        elif event.state in ("done", "failed"):
+                            trained |= set(event.run_ids)  # which a network may have delivered twice
+            except KeyboardInterrupt:
+                if (what := executor.outlives()) and leave(what):
+                    executor.leave()
+                raise
+            finally:
+                events.close()
+                executor.cancel()
+            going = {}
+            if bird is not None:
+                say(bird.summary())
         elif held := sum(status.state == "running" for status in states.values()):
             if not said_so:
                 say(f"waiting for what another process is training: {held} of {len(states)} runs")
@@ -101,6 +129,31 @@ def fill_store(
             time.sleep(POLL_SECONDS)
         else:
             return Outcome(len(trained), tuple(lost))
+
+
+def _left(
+    executor: Executor, store: "Store", cells: "Sequence[Cell]", say: Callable[[str], object]
+) -> dict[str, Task]:
+    """What an earlier driver has left at work on the cells' runs, by the names of its jobs."""
+    labels = {spec.run_id: f"{cell.variant}/{cell.environment}" for cell in cells for spec in cell.specs}
+    going = {}
+    for name, job in executor.left(store.path.absolute(), labels.keys()):
+        label = next(labels[spec.run_id] for spec in job.specs if spec.run_id in labels)
+        start = min(store.status(spec.run_id).steps for spec in job.specs)
+        going[name] = packed(label, job.specs, start, _facts)
+    if going:
+        count = sum(len(task.specs) for task in going.values())
+        say(f"{len(going)} jobs of an earlier command go on, with {count} runs")
+    return going
+
+
+def _train_again(store: "Store", event: Distrusted, say: Callable[[str], object]) -> None:
+    """Let the runs that a distrusted node had a hand in begin anew; what they were is kept as a failure."""
+    runs = [spec.run_id for task in event.tasks for spec in task.specs]
+    for run_id in runs:
+        store.distrust(run_id, f"node {event.node} had a hand in it, which was set aside: {event.reason}")
+    again = f"{len(runs)} runs that it had a hand in are trained again"
+    say(f"node {event.node} is set aside: {event.reason or 'see above'}; {again}")
 
 
 def check_memory(cells: "Sequence[Cell]", workers: int) -> None:

@@ -31,6 +31,10 @@ SIMULATOR = {
 """Microseconds per step of random actions; any other environment is taken to be like HalfCheetah."""
 
 
+HALVINGS = 8
+"""How often the time that a population may take is halved, in search of the soonest end."""
+
+
 @dataclass(frozen=True)
 class Task:
     """Runs of one cell that one worker trains together, all from the same step.
@@ -59,7 +63,7 @@ def plan(
 
     Runs of one cell whose checkpoints are at the same step form a group; a reference's runs go alone.
     Large populations cost less per run, small ones keep all workers busy: of all limits on a population's
-    size, take the one whose tasks end soonest, and of equals the largest.
+    size, and on how long one may take, take the one whose tasks end soonest, and of equals the largest.
 
     Args:
         cells: the suite's cells. A run that two cells share is packed once.
@@ -70,11 +74,24 @@ def plan(
     """
     groups = _groups(cells, pending, facts)
     largest = max((len(group.specs) for group in groups), default=1)
-    packings = (
-        [part for group in groups for part in _split(group, min(size, limits.get(group.label, size)), facts)]
-        for size in range(largest, 0, -1)
-    )
-    best = min(packings, key=lambda tasks: makespan((task.cost for task in tasks), workers))
+
+    def parted(sizes: Iterable[int]) -> list[Task]:
+        within = (min(size, limits.get(group.label, size)) for group, size in zip(groups, sizes, strict=True))
+        return [
+            part for group, size in zip(groups, within, strict=True) for part in _split(group, size, facts)
+        ]
+
+    def end(tasks: list[Task]) -> float:
+        return makespan((task.cost for task in tasks), workers)
+
+    best = min((parted([size] * len(groups)) for size in range(largest, 0, -1)), key=end)
+    # Few cells of a mixed suite decide when it ends: those are split, others stay large.
+    low, high = sum(group.cost for group in groups) / workers, end(best)
+    for _ in range(HALVINGS):
+        longest = (low + high) / 2
+        tasks = parted(_within(group, longest, facts) for group in groups)
+        low, high = (low, longest) if end(tasks) <= longest else (longest, high)
+        best = min(best, tasks, key=end)
     return tuple(sorted(best, key=lambda task: -task.cost))
 
 
@@ -92,14 +109,15 @@ def _groups(
                 continue
             seen.add(run_id)
             if facts(spec.algorithm).alone:
-                groups.append(_population(label, (spec,), 0, facts))
+                groups.append(packed(label, (spec,), 0, facts))
             else:
                 by_start.setdefault(pending[run_id], []).append(spec)
-        groups += [_population(label, tuple(specs), start, facts) for start, specs in by_start.items()]
+        groups += [packed(label, tuple(specs), start, facts) for start, specs in by_start.items()]
     return groups
 
 
-def _population(label: str, specs: tuple[RunSpec, ...], start: int, facts: "Callable[[str], Facts]") -> Task:
+def packed(label: str, specs: tuple[RunSpec, ...], start: int, facts: "Callable[[str], Facts]") -> Task:
+    """These runs of a cell as one task."""
     steps = max(spec.steps for spec in specs) - start
     return Task(
         label, specs, start, step_cost(specs[0], len(specs), facts(specs[0].algorithm)) * max(steps, 1)
@@ -112,12 +130,20 @@ def step_cost(spec: RunSpec, together: int, facts: "Facts") -> float:
     return facts.cost.shared + own * together
 
 
+def _within(group: Task, longest: float, facts: "Callable[[str], Facts]") -> int:
+    """How many runs of the group may train together so that they take no longer than that; at least one."""
+    size = len(group.specs)
+    while size > 1 and packed(group.label, group.specs[:size], group.start, facts).cost > longest:
+        size -= 1
+    return size
+
+
 def _split(group: Task, size: int, facts: "Callable[[str], Facts]") -> list[Task]:
     """The group in as few parts as a limit of `size` runs allows, equal to within one run."""
     parts = -(-len(group.specs) // size)
     if parts == 1:
         return [group]
-    return [_population(group.label, group.specs[part::parts], group.start, facts) for part in range(parts)]
+    return [packed(group.label, group.specs[part::parts], group.start, facts) for part in range(parts)]
 
 
 def makespan(costs: Iterable[float], workers: int) -> float:

@@ -33,15 +33,22 @@ def print_json(value: Any) -> None:
 
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
     """Rows under columns; numbers to the right, None as a dash."""
+    console = Console(highlight=False, width=None if sys.stdout.isatty() else WIDE)
+    console.print(table(columns, rows))
+
+
+def table(columns: Sequence[str], rows: Iterable[Sequence[object]], caption: str | None = None) -> Table:
+    """Rows under columns, as `print_table` prints them, over a line."""
     listed = [list(row) for row in rows]
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    made = Table(
+        box=box.SIMPLE_HEAD, pad_edge=False, caption=caption and Text(caption), caption_justify="left"
+    )
     for index, column in enumerate(columns):
         numbers = any(isinstance(row[index], int | float) for row in listed)
-        table.add_column(Text(column), justify="right" if numbers else "left", overflow="fold")
+        made.add_column(Text(column), justify="right" if numbers else "left", overflow="fold")
     for row in listed:
-        table.add_row(*(Text(_cell(value)) for value in row))
-    console = Console(highlight=False, width=None if sys.stdout.isatty() else WIDE)
-    console.print(table)
+        made.add_row(*(Text(_cell(value)) for value in row))
+    return made
 
 
 def _cell(value: object) -> str:

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
@@ -14,7 +14,8 @@ class Job:
     """Runs of one cell that are trained together into a store.
 
     `training_code` and `libc` are what the driver has, see `matters.harness.training.program`; empty where it
-    does not care.
+    does not care. With `repeat` nothing is written into the store: the runs are trained once more, from their
+    beginning and in a folder of the worker's own, and their digests are the worker's last word.
     """
 
     store: Path
@@ -24,6 +25,7 @@ class Job:
     checkpoint_seconds: float = 30.0
     training_code: str = ""
     libc: str = ""
+    repeat: bool = False
 
     def line(self) -> str:
         """As one line of JSON."""
@@ -42,21 +44,27 @@ class Job:
 
 @dataclass(frozen=True)
 class Progress:
-    """News of some runs: `steps` of `total` taken by each."""
+    """News of some runs: `steps` of `total` taken by each, on the machine `node`."""
 
     run_ids: tuple[str, ...]
     state: Literal["running", "done", "failed", "skipped"]
     steps: int
     total: int
     message: str = ""
+    node: str = ""
 
 
 @dataclass(frozen=True)
 class Ended:
-    """A worker's last word on a job. `again`: the machine was at fault, and another may go on."""
+    """A worker's last word on a job. `again`: the machine was at fault, and another may go on.
+
+    `node` is the machine that it was on; `digests` are those of runs that were repeated, by their ids.
+    """
 
     error: str | None = None
     again: bool = False
+    node: str = ""
+    digests: dict[str, str] = field(default_factory=dict)
 
 
 News = Progress | Ended

@@ -15,7 +15,9 @@ import threading
 import time
 import traceback
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TextIO
 
 from matters.harness.training.job import Emit, Ended, Job, News, spoken
@@ -24,6 +26,10 @@ from matters.harness.training.stopping import Stopped
 Train = Callable[[Job, Emit], None]
 GRACE_SECONDS = 4.0
 """For a last checkpoint when the driver is gone."""
+
+
+NODE = "MATTERS_NODE"
+"""The environment variable by which an executor names the node that a worker is on."""
 
 
 def train_job(job: Job, emit: Emit) -> None:
@@ -40,6 +46,22 @@ def train_job(job: Job, emit: Emit) -> None:
     )
 
 
+def repeated(job: Job, train: Train) -> dict[str, str]:
+    """Train the job's runs in a store of their own; returns the digests of those that came to their end."""
+    from matters.results.store import Store
+
+    with TemporaryDirectory(prefix="matters-") as folder:
+        store = Store.open(Path(folder, "runs"), create=True)
+        train(replace(job, store=store.path, repeat=False), lambda _: None)
+        found = {spec.run_id: store.status(spec.run_id).digest for spec in job.specs}
+        return {run_id: digest for run_id, digest in found.items() if digest is not None}
+
+
+def node() -> str:
+    """The name of this machine, or of the part of it that an executor or SLURM takes for a node."""
+    return os.environ.get(NODE) or os.environ.get("SLURMD_NODENAME") or platform.node()
+
+
 def libc() -> str:
     """The C library, on whose version the bits of transcendental functions depend."""
     return " ".join(platform.libc_ver())
@@ -49,12 +71,11 @@ def unlike(job: Job) -> str:
     """How this worker differs from the driver that sent the job, in one line; empty if it does not."""
     from matters.harness.training.code import code_of
 
-    node = platform.node()
     if job.libc and job.libc != libc():
-        return f"node {node}: its C library is {libc()}, the driver's {job.libc}: it would give other bits"
+        return f"node {node()}: its C library is {libc()}, the driver's {job.libc}: it would give other bits"
     if job.training_code and job.training_code != (own := code_of(job.specs[0])):
         return (
-            f"node {node}: its training code is {own[:12]}, the driver's {job.training_code[:12]}: "
+            f"node {node()}: its training code is {own[:12]}, the driver's {job.training_code[:12]}: "
             "install the same version of Matters and its packages there"
         )
     return ""
@@ -62,19 +83,26 @@ def unlike(job: Job) -> str:
 
 def serve(jobs: Iterable[str], say: Callable[[News], None], train: Train = train_job) -> None:
     """Train jobs, one line each, until there are no more."""
+
+    def tell(news: News) -> None:
+        say(replace(news, node=node()))
+
     for line in jobs:
+        digests: dict[str, str] = {}
         try:
             job = Job.of(line)
             refusal = unlike(job)
-            if not refusal:
-                train(job, say)
+            if not refusal and job.repeat:
+                digests = repeated(job, train)
+            elif not refusal:
+                train(job, tell)
         except Stopped:
             # The checkpoints are taken: end as the signal would have ended it.
             os.kill(os.getpid(), signal.SIGTERM)
         except Exception as error:
-            say(Ended(one_line(error)))
+            tell(Ended(one_line(error)))
         else:
-            say(Ended(refusal or None))
+            tell(Ended(refusal or None, digests=digests))
 
 
 def work(train: Train = train_job) -> None:

@@ -2,7 +2,9 @@
 
 import os
 import shlex
+import shutil
 import stat
+import subprocess
 import sys
 
 import pytest
@@ -50,7 +52,7 @@ def slurm(tmp_path, monkeypatch):
         "for index, line in enumerate((folder / 'jobs.jsonl').read_text().splitlines()):\n"
         "    seed = json.loads(line)['specs'][0]['seed']\n"
         f"    said = {{0: [{spoken(Progress(('0',), 'done', 1, 1))!r}, {spoken(Ended())!r}],"
-        f" 1: [{spoken(Ended('ValueError: no'))!r}], 2: []}}[seed]\n"
+        f" 1: [{spoken(Ended('ValueError: no'))!r}]}}.get(seed, [])\n"
         "    (folder / f'news-{index}.jsonl').write_text(''.join(line + '\\n' for line in said))\n"
         "print('7;cluster')\n"
     )
@@ -85,8 +87,70 @@ def test_an_array_is_submitted_once_and_an_element_that_says_nothing_is_lost_wit
 
 
 def test_what_is_queued_is_cancelled_when_the_driver_ends(slurm, tmp_path):
-    (slurm / "alive").write_text("0 PENDING\n")
+    (slurm / "alive").write_text("7 1 PENDING\n")
     events = drive(load(Place("slurm")), [task(0), task(2)], lambda of: Job(tmp_path, of.specs), 2)
     next(events)
     events.close()
-    assert (slurm / "cancelled").read_text() == "7\n"
+    assert (slurm / "cancelled").read_text() == "7_[1]\n"
+
+
+def test_the_next_driver_takes_up_what_an_earlier_one_has_left_in_the_queue(slurm, tmp_path):
+    """And only the jobs of its own runs, and only those that the queue still has."""
+
+    def job(of):
+        return Job(tmp_path, of.specs)
+
+    (slurm / "alive").write_text("7 0 PENDING\n7 1 RUNNING\n7 2 PENDING\n")
+    earlier = load(Place("slurm"))
+    for of in (task(2), task(3, 4), task(2, 5), task(6)):
+        earlier.submit(job(of))
+    earlier.poll()
+    assert earlier.outlives() == "SLURM's jobs 7 (scancel 7 ends them)"
+    earlier.leave()
+    assert not (slurm / "cancelled").exists()
+
+    wanted = [spec.run_id for seeds in ((3, 4), (5,), (6,)) for spec in task(*seeds).specs]
+    executor = load(Place("slurm"))
+    found = executor.left(tmp_path, wanted)
+    assert [[spec.seed for spec in one.specs] for _, one in found] == [[3, 4], [2, 5]]
+    assert executor.left(tmp_path, wanted) == []
+    (folder,) = tmp_path.glob("slurm/*")
+    for index in (1, 2):
+        (folder / f"news-{index}.jsonl").write_text(spoken(Ended()) + "\n")
+    (slurm / "alive").write_text("7 1 RUNNING\n7 2 RUNNING\n")
+    going = {name: task(*(spec.seed for spec in one.specs)) for name, one in found}
+    assert list(drive(executor, [], job, 1, going=going)) == []
+    assert not (slurm / "cancelled").exists()
+
+
+def test_more_jobs_than_an_array_may_have_become_arrays_one_after_the_other(slurm, tmp_path):
+    (slurm / "scontrol").write_text("#!/bin/bash\necho 'MaxArraySize            = 2'\n")
+    executor = load(Place("slurm", array=1))
+    for seed in range(5):
+        executor.submit(Job(tmp_path, task(seed).specs))
+    executor.poll()
+    sizes = sorted(len(path.read_text().splitlines()) for path in tmp_path.glob("slurm/*/jobs.jsonl"))
+    assert sizes == [1, 2, 2]
+    assert '"--array=0-0%1"' in (slurm / "asked").read_text()
+    assert '"--dependency=afterany:7"' in (slurm / "asked").read_text()
+
+
+def test_a_node_that_does_not_see_the_store_is_named(slurm, tmp_path):
+    (slurm / "scontrol").write_text(
+        "#!/bin/bash\necho JobId=7 JobState=FAILED ExitCode=97:0 NodeList=n2 BatchHost=n2\n"
+    )
+    events = list(drive(load(Place("slurm")), [task(2)], lambda of: Job(tmp_path, of.specs), 1))
+    ((folder,), (lost,)) = list(tmp_path.glob("slurm/*")), events
+    assert lost.reason == f"job 7_0 of SLURM did not see {folder} on node n2: nodes have to share the store"
+    shutil.move(folder, tmp_path / "elsewhere")
+    assert subprocess.run(["bash", str(tmp_path / "elsewhere" / "job.sh")]).returncode == 97
+
+
+def test_a_queue_that_does_not_answer_for_a_while_loses_nothing(slurm, tmp_path):
+    executor = load(Place("slurm"))
+    executor.submit(Job(tmp_path, task(2).specs))
+    (slurm / "squeue").write_text("#!/bin/bash\nexit 1\n")
+    for _ in range(30):
+        assert executor.poll() == []
+    (slurm / "squeue").write_text("#!/bin/bash\n")
+    assert any(executor.poll() for _ in range(30))

@@ -46,20 +46,48 @@ def say_seeds(job, emit):
 
 
 class Fake:
-    """Works within `submit`. Jobs in `mishaps` are begun so often on a machine that goes away."""
+    """Works within `submit`. Jobs in `mishaps` are begun so often on a machine that goes away.
 
-    def __init__(self, train=say_seeds, *, mishaps=None, seed=0, queues=False):
-        self.queues = queues
+    It has nodes, on which jobs come in turn; a repeated run has the digest that its node computes.
+    """
+
+    def __init__(self, train=say_seeds, *, mishaps=None, seed=0, queues=False, nodes=("a",), bad=()):
+        self.queues, self.nodes, self.bad, self.where = queues, nodes, bad, []
         self.train, self.mishaps, self.chance = train, dict(mishaps or {}), random.Random(seed)
-        self.waiting, self.begun, self.at_once = [], [], 0
+        self.waiting, self.begun, self.at_once, self.aside = [], [], 0, set()
 
     def cores(self):
         return 2
 
-    def submit(self, job):
+    def beside(self, nodes):
+        return not nodes.issuperset(self.nodes)
+
+    def set_aside(self, node):
+        self.aside.add(node)
+
+    def left(self, store, run_ids):
+        return []
+
+    def outlives(self):
+        return ""
+
+    def leave(self):
+        self.waiting = []
+
+    def digest(self, node, seed):
+        return f"{seed} on {node}" if node in self.bad else str(seed)
+
+    def submit(self, job, avoid=frozenset()):
         name = str(len(self.begun))
         seed = job.specs[0].seed
         self.begun.append(seed)
+        free = [node for node in self.nodes if node not in avoid | self.aside]
+        node = free[len(self.begun) % len(free)]
+        self.where.append((seed, node, job.repeat))
+        if job.repeat:
+            digests = {spec.run_id: self.digest(node, spec.seed) for spec in job.specs}
+            self.waiting.append((name, [Ended(node=node, digests=digests)]))
+            return name
         said = []
         if self.mishaps.get(seed, 0):
             self.mishaps[seed] -= 1
@@ -71,7 +99,8 @@ class Fake:
             except Exception as error:
                 said.append(Ended(f"{type(error).__name__}: {error}"))
         # Each word may come twice and late, but no job's words change their order.
-        self.waiting.append((name, [word for word in said for _ in range(self.chance.choice((1, 2)))]))
+        twice = [replace(word, node=node) for word in said for _ in range(self.chance.choice((1, 2)))]
+        self.waiting.append((name, twice))
         self.at_once = max(self.at_once, len(self.waiting))
         return name
 
@@ -164,6 +193,7 @@ def test_ten_thousand_tasks_cost_the_driver_less_than_they_are_worth():
 def test_jobs_and_news_are_lines_that_come_back_as_they_were():
     one = Job(Path("runs"), task(0, 1).specs, retry_failed=True, checkpoint_seconds=0.5, libc="glibc 2.36")
     assert Job.of(one.line()) == one
-    for news in (Progress(("a", "b"), "running", 3, 10, "a\nb"), Ended(), Ended("no", again=True)):
+    said = Progress(("a", "b"), "running", 3, 10, "a\nb", node="n")
+    for news in (said, Ended(), Ended("no", again=True), Ended(node="n", digests={"a": "b"})):
         assert "\n" not in spoken(news)
         assert heard(spoken(news)) == news

@@ -1,24 +1,28 @@
 """Jobs of SLURM: one `sbatch --array` for each look at the store, an element for each of our jobs.
 
-Everything lies in a folder of the store, `slurm/TIME-PID/`: the jobs, the script, what each worker says, what
-it printed. SLURM says how an element stands (`squeue`, and `scontrol` for its end), the store how its runs
-stand. The accounting database is not asked: where there is none, it answers UNKNOWN for ever.
+Everything lies in a folder of the store, `slurm/TIME-PID/`: the jobs, the script, the array's number, what
+each worker says, what it printed. SLURM says how an element stands (`squeue`, and `scontrol` for its end),
+the store how its runs stand. The accounting database is not asked: where there is none, it answers UNKNOWN
+for ever.
 
-The driver may go away: jobs go on, and the same command waits for what they hold. An element that is
-requeued, for its node or by preemption, goes on from the last checkpoints.
+The driver may go away: jobs go on, and the next one takes them up again from these folders. An element that
+is requeued, for its node or by preemption, goes on from the last checkpoints.
 """
 
+import itertools
 import re
 import shlex
 import shutil
 import subprocess
 import sys
 import time
+from collections.abc import Collection
 from pathlib import Path
 
 from matters.harness.scheduling.executors.interface import Ended, Job, News
 from matters.harness.scheduling.executors.local import PROGRAM, environment
 from matters.harness.training.job import heard
+from matters.results import files
 from matters.suites.errors import InputError
 
 POLL_SECONDS = 1.0
@@ -26,6 +30,8 @@ ASK_SECONDS = 5.0
 """Seconds between two questions to SLURM, which many drivers may ask."""
 GONE_SECONDS = 20.0
 """How long a worker's last word may take to be seen on a shared folder after its job has ended."""
+UNSEEN = 97
+"""The exit status of a job on a node that does not see the store."""
 SETTINGS = re.compile(r"(OMP|MKL|OPENBLAS|NUMEXPR|ATEN|NPY|PYTHONPATH)")
 ALIVE = {
     "PENDING",
@@ -55,10 +61,13 @@ class Slurm:
             )
         options = {"partition": partition, "time": limit, "cpus-per-task": cpus or 1}
         self._options = [f"--{name}={value}" for name, value in options.items() if value is not None]
+        self._partition = partition
         self._most = "" if array is None else f"%{array}"
-        self._waiting: list[tuple[str, Job]] = []
-        self._number = 0
+        self._names = map(str, itertools.count())
+        self._waiting: dict[frozenset[str], list[tuple[str, Job]]] = {}
+        """By the nodes to be avoided, the jobs that go into the next array."""
         self._arrays: dict[str, _Array] = {}
+        self._aside: set[str] = set()
 
     queues = True
 
@@ -66,30 +75,78 @@ class Slurm:
         """The queue does not say how many of its cores will be ours."""
         return
 
-    def submit(self, job: Job) -> str:
+    def submit(self, job: Job, avoid: frozenset[str] = frozenset()) -> str:
         """Take the job; it is submitted with all others that come before the next poll."""
-        name = str(self._number)
-        self._number += 1
-        self._waiting.append((name, job))
+        name = next(self._names)
+        self._waiting.setdefault(avoid, []).append((name, job))
         return name
 
     def poll(self) -> list[tuple[str, News]]:
         """What workers have said since, and whose job is gone."""
-        if self._waiting:
-            array = _Array.submitted(self._waiting, self._options, self._most)
-            self._arrays[array.job_id] = array
-            self._waiting = []
+        for avoid, jobs in self._waiting.items():
+            self._submit(jobs, [f"--exclude={','.join(sorted(avoid))}"] if avoid else [])
+        self._waiting = {}
         time.sleep(POLL_SECONDS)
         found = [news for array in self._arrays.values() for news in array.news()]
         self._arrays = {job_id: array for job_id, array in self._arrays.items() if array.names}
         return found
 
+    def _submit(self, jobs: list[tuple[str, Job]], options: list[str]) -> None:
+        """As few arrays as SLURM allows; where the jobs at a time are limited, one array after the other."""
+        largest, before = _largest_array(), ""
+        for first in range(0, len(jobs), largest):
+            after = [f"--dependency=afterany:{before}"] if before and self._most else []
+            array = _Array.submitted(
+                jobs[first : first + largest], [*self._options, *options, *after], self._most
+            )
+            self._arrays[array.job_id], before = array, array.job_id
+
+    def beside(self, nodes: frozenset[str]) -> bool:
+        """Whether the partition has a node, up or on its way, that is none of these."""
+        partition = [] if self._partition is None else [f"--partition={self._partition}"]
+        found = _asked("sinfo", "--noheader", "--Node", "--responding", "--format=%N", *partition)
+        return not nodes.issuperset(found or ())
+
+    def set_aside(self, node: str) -> None:
+        """Keep what is still queued off a node; what runs there comes to its end."""
+        self._aside.add(node)
+        for job_id in self._arrays:
+            _asked("scontrol", "update", f"JobId={job_id}", f"ExcNodeList={','.join(sorted(self._aside))}")
+
+    def left(self, store: Path, run_ids: Collection[str]) -> list[tuple[str, Job]]:
+        """The jobs of these runs that an earlier driver has left, in the queue or at work."""
+        folders = {path.read_text(): path.parent for path in store.glob("slurm/*/job_id")}
+        new = folders.keys() - self._arrays.keys()
+        alive = (_alive() or {}) if new else {}
+        found: list[tuple[str, Job]] = []
+        for job_id in sorted(new & alive.keys()):
+            lines = (folders[job_id] / "jobs.jsonl").read_text().splitlines()
+            names: dict[int, str] = {}
+            for index in sorted(alive[job_id]):
+                job = Job.of(lines[index])
+                # A run that is repeated was asked for by a driver that is gone: nobody compares it.
+                if not job.repeat and any(spec.run_id in run_ids for spec in job.specs):
+                    names[index] = next(self._names)
+                    found.append((names[index], job))
+            if names:
+                self._arrays[job_id] = _Array(folders[job_id], job_id, names)
+        return found
+
+    def outlives(self) -> str:
+        """The arrays in the queue, with what ends them."""
+        numbers = " ".join(self._arrays)
+        return f"SLURM's jobs {numbers} (scancel {numbers} ends them)" if numbers else ""
+
+    def leave(self) -> None:
+        """Forget the arrays."""
+        self._arrays = {}
+        self._waiting = {}
+
     def cancel(self) -> None:
         """Cancel what is queued or runs; workers have SLURM's grace for a last checkpoint."""
-        for job_id in self._arrays:
-            subprocess.run(["scancel", job_id], capture_output=True, check=False)
-        self._arrays = {}
-        self._waiting = []
+        for job_id, array in self._arrays.items():
+            _asked("scancel", f"{job_id}_[{','.join(map(str, sorted(array.names)))}]")
+        self.leave()
 
 
 class _Array:
@@ -100,6 +157,7 @@ class _Array:
         self._read = dict.fromkeys(names, 0)
         self._asked = 0.0
         self._gone: dict[int, float] = {}
+        self._waiting: set[int] = set()
 
     @classmethod
     def submitted(cls, jobs: list[tuple[str, Job]], options: list[str], most: str) -> "_Array":
@@ -114,8 +172,11 @@ class _Array:
         ]
         # `exec`: SLURM's signals reach the worker itself, which takes a last checkpoint.
         worker = [sys.executable, *PROGRAM, str(folder / "jobs.jsonl")]
+        output = shlex.quote(f"{folder}/out-")
         script = [
             "#!/bin/bash",
+            f"[ -r {shlex.quote(str(folder))}/jobs.jsonl ] || exit {UNSEEN}",
+            f"exec >> {output}$SLURM_ARRAY_TASK_ID.txt 2>&1",
             *exports,
             f"exec {shlex.join(worker)} --index $SLURM_ARRAY_TASK_ID "
             f"--news {shlex.quote(str(folder))}/news-$SLURM_ARRAY_TASK_ID.jsonl",
@@ -127,24 +188,29 @@ class _Array:
             f"--array=0-{len(jobs) - 1}{most}",
             "--job-name=matters",
             "--requeue",
-            f"--output={folder}/out-%a.txt",
-            "--open-mode=append",
+            "--output=/dev/null",  # the script's own: SLURM does not say why it cannot write one
             *options,
             str(folder / "job.sh"),
         ]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode:
             raise InputError(f"--executor slurm: sbatch refuses: {' '.join(done.stderr.split())[:200]}")
-        names = {index: name for index, (name, _) in enumerate(jobs)}
-        return cls(folder, done.stdout.strip().partition(";")[0], names)
+        job_id = done.stdout.strip().partition(";")[0]
+        files.write(folder / "job_id", job_id.encode())
+        return cls(folder, job_id, {index: name for index, (name, _) in enumerate(jobs)})
 
     def news(self) -> list[tuple[str, News]]:
+        """What elements have said that are at work or gone; nobody looks for the news of one that waits."""
         found: list[tuple[str, News]] = []
-        for index in list(self.names):
-            found += self._said(index)
         if time.monotonic() - self._asked > ASK_SECONDS and self.names:
             self._asked = time.monotonic()
-            found += self._ended_without_a_word()
+            alive = _alive()
+            if alive is not None:  # else slurmctld does not answer just now, which says nothing of our jobs
+                here = alive.get(self.job_id, {})
+                self._waiting = {index for index, state in here.items() if state == "PENDING"}
+                found += self._ended_without_a_word(here.keys())
+        for index in list(self.names.keys() - self._waiting):
+            found += self._said(index)
         return found
 
     def _said(self, index: int) -> list[tuple[str, News]]:
@@ -166,12 +232,8 @@ class _Array:
                 break
         return found
 
-    def _ended_without_a_word(self) -> list[tuple[str, News]]:
+    def _ended_without_a_word(self, alive: Collection[int]) -> list[tuple[str, News]]:
         """The elements that SLURM no longer knows, or knows as ended, and that have not reported an end."""
-        rows = _asked("squeue", "--noheader", "--array", "--format=%K %T", f"--job={self.job_id}")
-        alive = {
-            int(index) for index, state in map(str.split, rows or ()) if state in ALIVE and index.isdigit()
-        }
         now = time.monotonic()
         found: list[tuple[str, News]] = []
         for index in list(self.names):
@@ -184,8 +246,28 @@ class _Array:
 
     def _state(self, index: int) -> str:
         rows = _asked("scontrol", "--oneliner", "show", "job", f"{self.job_id}_{index}")
-        state = re.search(r"JobState=(\w+)", rows[0]) if rows else None
-        return f"ended as {state[1]}" if state else "is gone"
+        facts = dict(re.findall(r"(\w+)=(\S*)", rows[0])) if rows else {}
+        if facts.get("ExitCode") == f"{UNSEEN}:0":
+            return f"did not see {self.folder} on node {facts['NodeList']}: nodes have to share the store"
+        return f"ended as {facts['JobState']}" if "JobState" in facts else "is gone"
+
+
+def _alive() -> dict[str, dict[int, str]] | None:
+    """By array of the user, the states of its elements that may still change; None without an answer."""
+    rows = _asked("squeue", "--me", "--noheader", "--array", "--format=%F %K %T")
+    if rows is None:
+        return None
+    found: dict[str, dict[int, str]] = {}
+    for job_id, index, state in map(str.split, rows):
+        if state in ALIVE and index.isdigit():
+            found.setdefault(job_id, {})[int(index)] = state
+    return found
+
+
+def _largest_array() -> int:
+    """How many elements an array may have (MaxArraySize)."""
+    stated = re.search(r"MaxArraySize\s*=\s*(\d+)", "\n".join(_asked("scontrol", "show", "config") or ()))
+    return int(stated[1]) if stated else 1001  # SLURM's own default
 
 
 def _asked(*command: str) -> list[str] | None:

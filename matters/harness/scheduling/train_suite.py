@@ -1,0 +1,94 @@
+"""Train what a store lacks of a suite, in the order that its declaration asks for.
+
+A suite that tunes trains its candidates first, and what they choose afterwards. A suite with looks trains the
+seeds of one look after the other, until the headline of its first question is decided.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+from matters.harness.scheduling.fill_store import Outcome
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from matters.results.store import Store
+    from matters.suites.suite import Cell, Suite
+
+Train = Callable[["Store", "Sequence[Cell]", int], Outcome]
+"""Trains what a store lacks of some cells, with so many workers."""
+
+
+def check(suite: "Suite") -> None:
+    """Raise InputError for a suite that cannot be trained: too few steps, or looks at nothing to decide."""
+    from matters.reports.questions import looks
+
+    suite.check_rollouts()
+    looks.check(suite)
+
+
+def train_suite(
+    store: "Store",
+    suite: "Suite",
+    workers: int,
+    *,
+    train: Train,
+    say: Callable[[str], object],
+    allow_missing: bool = False,
+) -> "tuple[Suite, Outcome]":
+    """Train what the store lacks of a suite; returns it with the variants that its tuning, if any, chose.
+
+    What is compared at equal settings and what is tried train together; then the variants at their own best,
+    which are known only then. With `allow_missing` they are chosen from the runs of the tuning that are
+    there. `say` takes a line about what was chosen or decided. Raises InputError.
+    """
+    from matters.reports.study.own_best import resolved
+    from matters.suites.candidates import made_by_tuning
+
+    if suite.looks:
+        return suite, _until_decided(store, suite, workers, train, say, allow_missing=allow_missing)
+    first = train(store, (*suite.cells(), *suite.tuning_cells()), workers)
+    if suite.tuning is None:
+        return suite, first
+    chosen = resolved(store, suite, allow_missing=allow_missing)
+    made = made_by_tuning(chosen)
+    for name, best in chosen.at_best.items():
+        say(f"{name}: at its best {'as it is' if name == best else f'as {best}'}")
+    second = train(store, [cell for cell in chosen.cells() if cell.variant in made], workers)
+    return chosen, Outcome(first.trained + second.trained, (*first.lost, *second.lost))
+
+
+def _until_decided(
+    store: "Store",
+    suite: "Suite",
+    workers: int,
+    train: Train,
+    say: Callable[[str], object],
+    *,
+    allow_missing: bool,
+) -> Outcome:
+    """Train the seeds of one look after the other, and say at each whether it goes on."""
+    from matters.reports.questions import looks
+    from matters.reports.study.study import prepare
+    from matters.results.snapshot import snapshot
+
+    trained = 0
+    for seeds in suite.looks:
+        outcome = train(store, suite.first(seeds).cells(), workers)
+        trained += outcome.trained
+        if outcome.lost:
+            break
+        study = looks.follow(prepare(suite, snapshot(store, suite), allow_missing=allow_missing))
+        say(looks.notice(study))
+        if study.look is None or (study.look.seeds <= seeds and not study.look.goes_on):
+            break
+    return Outcome(trained, outcome.lost)
+
+
+def reached(suite: "Suite", runs: "pd.DataFrame") -> tuple[int, ...]:
+    """The seeds that were to be trained: all of them, or those up to the last look that has a run."""
+    begun = runs.loc[runs["state"] != "missing", "seed"]
+    for count in suite.looks:
+        if not begun.isin(suite.seeds[count:]).any():
+            return suite.seeds[:count]
+    return suite.seeds
