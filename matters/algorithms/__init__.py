@@ -16,6 +16,8 @@ ALGORITHMS: dict[str, str] = {
     "trpo": "matters.algorithms.trpo",
     "ppo": "matters.algorithms.ppo",
     "mdpo": "matters.algorithms.mdpo",
+    "rloo": "matters.algorithms.rloo",
+    "grpo": "matters.algorithms.grpo",
     "ddpg": "matters.algorithms.ddpg",
     "td3": "matters.algorithms.td3",
     "sac": "matters.algorithms.sac",

@@ -167,7 +167,7 @@ def trained(
 ) -> Any:
     """The state of a population after some updates, half-way through a training of twice as many."""
     state = rule.init(config, problem, generators(seeds))
-    order, lag = generators(seeds, 1), Lag.of(state, config.lag)
+    order, lag = generators(seeds, 1), Lag.of(state, rule.FACTS.lag_updates(config))
     for update in range(updates):
         seen = collect(rule, state, config, seeds, update, problem=problem, time_limits=time_limits, lag=lag)
         if disturb is not None:

@@ -141,6 +141,8 @@ class Facts:
     replay: str | None = None
     lag: str | None = None
     """The config field that says how many updates old the acting parameters are."""
+    group: str | None = None
+    """The config field that says how many of a seed's environments begin each of their episodes alike."""
     schedules: tuple[str, ...] = ()
     """The config fields, by dotted name and off unless given, that move a setting over the whole run: with
     one of them, a run depends on its length."""
@@ -175,6 +177,10 @@ class Facts:
     def lag_updates(self, config: Any) -> int:
         """How many updates old the acting parameters are."""
         return 0 if self.lag is None else int(getattr(config, self.lag))
+
+    def group_size(self, config: Any) -> int:
+        """How many of a seed's environments begin each of their episodes alike."""
+        return 1 if self.group is None else int(getattr(config, self.group))
 
     def replay_size(self, config: Any) -> int:
         """Transitions that are kept to learn from again."""

@@ -80,6 +80,24 @@ ITERATED = {"dense_up_to": 0}
 STEPPED = {"step_size": 1e-2}
 ASCENT = {"direction": "gradient"}
 
+OF_A_CRITIC = {
+    "held_out",
+    "lag",
+    "tricks.reward_scale",
+    "gae_lambda",
+    "value_hidden",
+    "tricks.reward_scaling",
+    "tricks.reward_clip",
+    "tricks.time_limit_terminal",
+    "tricks.last_step_bootstraps_itself",
+    "tricks.value_loss_excludes_ends",
+    "tricks.reset_each_rollout",
+}
+EPISODIC: dict[str, Knob] = {
+    field: knob for field, knob in (SHARED | TRICKS | ADAM).items() if field not in OF_A_CRITIC
+} | {"environments": Knob(4), "learning_rate": Knob(1e-3)}
+TO_GO = {"baseline": None, "weighed_with": "reward-to-go"}
+
 NATURAL: dict[str, Knob] = (
     SHARED
     | TRICKS
@@ -177,6 +195,25 @@ KNOBS: dict[str, dict[str, Knob]] = {
         "tricks.forward_kl": Knob(True, {"step_size": 0.03}),
         "tricks.ratio_clip": Knob(0.01),
     },
+    "rloo": EPISODIC
+    | {
+        "group_size": Knob(4, {"environments": 4}),
+        "weighed_with": Knob("reward-to-go", {"baseline": None}),
+        "baseline": Knob("batch-mean"),
+        "discounted_gradient": Knob(True, TO_GO),
+    },
+    "grpo": EPISODIC
+    | {
+        "group_size": Knob(4, {"environments": 4}),
+        "baseline": Knob("batch"),
+        "epochs": Knob(2),
+        "minibatch_size": Knob(16),
+        "clip": Knob(0.01),
+        "kl_coefficient": Knob(1.0),
+        "reference_every": Knob(2, {"kl_coefficient": 1.0}),
+        "tricks.no_spread": Knob(True),
+        "tricks.steps_alike": Knob(True),
+    },
 }
 
 SHARED_INERT: dict[str, list[Inert]] = {
@@ -196,6 +233,10 @@ NATURALLY_INERT: dict[str, list[Inert]] = SHARED_INERT | {
     "tricks.gradient_clip": [Inert(UNFITTED)],
     "tricks.value_clip": [Inert(UNFITTED)],
     "tricks.anneal_lr": [Inert(UNFITTED)],
+}
+
+EPISODIC_INERT = {
+    field: cases for field, cases in SHARED_INERT.items() if field != "tricks.time_limit_terminal"
 }
 
 INERT: dict[str, dict[str, list[Inert]]] = {
@@ -245,6 +286,12 @@ INERT: dict[str, dict[str, list[Inert]]] = {
         "anneal_step_size": [Inert({"policy_steps": 1}, within=1e-5)],
         "tricks.forward_kl": [Inert({"policy_steps": 1}, within=1e-5)],
     },
+    "rloo": EPISODIC_INERT | {"discounted_gradient": [Inert(), Inert(TO_GO | {"discount": 1.0})]},
+    "grpo": EPISODIC_INERT
+    | {
+        "reference_every": [Inert()],
+        "tricks.no_spread": [Inert({"baseline": "leave-one-out"})],
+    },
 }
 
 ALSO: list[tuple[str, str, dict[str, Any]]] = [
@@ -264,6 +311,7 @@ SMALL: dict[str, Any] = {"horizon": 24, "environments": 2, "hidden": (8,)}
 
 QUICK: dict[str, Any] = {
     "learning_rate": 1e-2, "epochs": 3, "minibatch_size": 12, "value_steps": 3, "value_minibatch_size": 16,
+    "group_size": 2,
 }  # fmt: skip
 """Of these, what a config has."""
 

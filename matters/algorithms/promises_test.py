@@ -20,7 +20,7 @@ PROBLEMS = [Problem(o, a, (-1.0,) * a, (1.0,) * a) for o, a in ((11, 3), (17, 6)
 def small(rule: Any, preset: str, **values: Any) -> Any:
     """The preset on 25 steps of 2 environments; where there are minibatches, the last one is smaller."""
     sizes: dict[str, Any] = {"horizon": 25, "environments": 2}
-    fewer = {"epochs": 2, "minibatch_size": 16, "value_steps": 3}
+    fewer = {"epochs": 2, "minibatch_size": 16, "value_steps": 3, "group_size": 2}
     sizes |= {name: value for name, value in fewer.items() if getattr(rule.PRESETS[preset], name, 0)}
     return changed(rule.PRESETS[preset], **sizes, **values)
 
@@ -86,7 +86,8 @@ def test_diagnostics_are_one_number_a_seed_and_a_seeds_own(rule: Any, preset: st
 
     alone, among = measured([3]), measured([8, 3, 1])
     assert set(alone) >= {"mean_kl", "max_ratio", "clip_fraction", "entropy", "explained_variance"}
-    assert set(alone) >= {"value_loss", "gradient_norm"}
+    assert "gradient_norm" in alone
+    assert ("value_loss" in alone) == hasattr(rule.init(config, PROBLEMS[0], generators([0])), "value")
     for name, value in alone.items():
         assert value.shape == (1,), name
         assert torch.isfinite(value).all(), name
@@ -102,7 +103,7 @@ def test_an_update_leaves_the_rollout_and_the_padding_alone(rule: Any, preset: s
     rule.update(state, config, rollout, generators([0, 1], 1), progress=0.0)
     for name, tensor in before.items():
         assert torch.equal(getattr(rollout, name), tensor), name
-    for theta in (state.policy, state.value):
+    for theta in (state.policy, *([state.value] if hasattr(state, "value") else [])):
         assert not theta.matrix[:, theta.layout.parameters :].any()
 
 

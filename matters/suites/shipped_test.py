@@ -233,3 +233,26 @@ def test_the_trust_region_ladder_has_equal_tricks_and_its_pairs_differ_in_what_t
     assert found["mdpo", "mdpo-20"] == {"policy_steps"}
     assert found["ppo", "no-bound"] == {"objective"}
     assert found["mdpo-m", "trpo-m"] == {"algorithm", *mirror, *natural, *search}
+
+
+def test_critic_or_group_changes_what_stands_in_for_the_critic_and_says_all_that_goes_with_it() -> None:
+    chosen = load_suite("critic-or-group")
+    found = {pair: set(differences(*(chosen.variants[name] for name in pair))) for pair in chosen.comparisons}
+    critic = {
+        "algorithm", "gae_lambda", "value_coefficient", "objective", "tricks.advantage_normalisation",
+        "tricks.gradient_clip_of", "tricks.reset_each_rollout", "group_size", "baseline",
+    }  # fmt: skip
+    for group, other in (("group", "critic"), ("group-90", "critic-90"), ("group-100", "critic-100")):
+        assert found[group, other] == critic
+    assert found["group", "leave-one-out"] == found["group", "batch"] == {"baseline"}
+    assert found["group-of-8", "group"] == {"group_size"}
+    assert found["group-dr", "group"] == {"tricks.no_spread", "tricks.steps_alike"}
+    assert found["group-kl", "group"] == {"kl_coefficient", "reference_every"}
+    assert found["group-90", "group"] == {"discount"}
+    assert found["reinforce-to-go", "reinforce-return"] == {"weighed_with"}
+    assert found["reinforce-discounted", "reinforce-to-go"] == {"discounted_gradient"}
+    assert found["reinforce-mean", "reinforce-return"] == {"baseline"}
+    assert found["rloo", "reinforce-mean"] == {"baseline", "group_size"}
+    for name in ("critic", "group", "rloo"):
+        config: Any = chosen.variants[name].config
+        assert config.horizon * config.environments == 8000

@@ -10,6 +10,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from matters.algorithms.maths.kernels import exp
+
 ErrorOf = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
 """From values and targets, the error of each and its slope."""
 
@@ -24,6 +26,19 @@ def clipped_surrogate(
     unclipped, clipped = ratio * advantage, ratio.clamp(1 - clip, 1 + clip) * advantage
     at_bound = clipped < unclipped
     return torch.where(at_bound, clipped, unclipped), advantage.masked_fill(at_bound, 0.0)
+
+
+def low_variance_kl(
+    log_prob: Float[Tensor, "S B"], reference: Float[Tensor, "S B"]
+) -> tuple[Float[Tensor, "S B"], Float[Tensor, "S B"]]:
+    """k₃ = r − log r − 1 with r = π_ref(a)/π(a), and its slope to log π(a): 1 − r.
+
+    It is never negative, and its expectation under π is KL(π ‖ π_ref). Schulman 2020, "Approximating KL
+    divergence".
+    """
+    log_ratio = reference - log_prob
+    ratio = exp(log_ratio)
+    return ratio - log_ratio - 1, 1 - ratio
 
 
 def squared_error(

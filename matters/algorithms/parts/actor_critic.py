@@ -1,4 +1,7 @@
-"""What the on-policy algorithms share: policy, value function, and how a rollout becomes a batch."""
+"""What the on-policy algorithms share: policy, value function, and how a rollout becomes a batch.
+
+A rule without a value function has an `Actor` for its state, all others an `ActorCritic`.
+"""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, fields, replace
@@ -23,37 +26,46 @@ from matters.algorithms.parts.normalisation import normalise_observation, scale_
 from matters.algorithms.parts.optimisers import adam_step, clip_coefficient, global_norm
 from matters.algorithms.parts.policies import LAST_GAIN, BetaPolicy, Distribution, GaussianPolicy, Policy
 from matters.algorithms.parts.theta import Theta
-from matters.algorithms.parts.tricks import AdamTricks
 
 RATIO_BOUND = 0.2
 """Where an algorithm bounds no ratio, the recorded clip fraction counts against PPO's ε, to compare pages."""
 
 
-class OnPolicyConfig(Frozen):
-    """The settings that every on-policy algorithm has."""
+class PolicyConfig(Frozen):
+    """The settings of a policy that learns from rollouts."""
 
     horizon: PositiveInt = Field(2048, description="T, steps of each environment in a rollout")
     environments: PositiveInt = Field(1, description="N, environments of each seed")
     discount: float = Field(0.99, ge=0, le=1, description="γ")
-    gae_lambda: float = Field(
-        0.95, ge=0, le=1, description="λ of the advantage estimate; 1 is the reward-to-go"
-    )
     hidden: tuple[PositiveInt, ...] = Field((64, 64), description="widths of the hidden layers", strict=False)
-    value_hidden: tuple[PositiveInt, ...] | None = Field(
-        None,
-        description="widths of V's hidden layers; off: the policy's (Andrychowicz et al. 2021: wide ones)",
-        strict=False,
-    )
-    lag: NonNegativeInt = Field(
-        0,
-        description="ℓ: the parameters of ℓ updates ago act, as in asynchronous actors; 0: the current ones",
-    )
     policy: Literal["gaussian", "beta", "discretised"] = Field(
         "gaussian",
         description="distribution of the actions; beta and discretised (Hsu et al. 2020) need bounded ones",
     )
     atoms: int = Field(
         11, ge=2, description="K, values that a discretised policy gives to each dimension of an action"
+    )
+
+
+class CriticConfig(PolicyConfig):
+    """Those settings, and those of a value function."""
+
+    gae_lambda: float = Field(
+        0.95, ge=0, le=1, description="λ of the advantage estimate; 1 is the reward-to-go"
+    )
+    value_hidden: tuple[PositiveInt, ...] | None = Field(
+        None,
+        description="widths of V's hidden layers; off: the policy's (Andrychowicz et al. 2021: wide ones)",
+        strict=False,
+    )
+
+
+class OnPolicyConfig(CriticConfig):
+    """The settings that every on-policy algorithm with a value function has, but for those that say so."""
+
+    lag: NonNegativeInt = Field(
+        0,
+        description="ℓ: the parameters of ℓ updates ago act, as in asynchronous actors; 0: the current ones",
     )
     held_out: float = Field(
         0.0,
@@ -64,16 +76,11 @@ class OnPolicyConfig(Frozen):
     )
 
 
-NO_EFFECT: dict[str, When] = {
-    "tricks.time_limit_terminal": When("no episode of the rollout ended by a time limit"),
+NO_EFFECT_ON_A_POLICY: dict[str, When] = {
     "tricks.log_std_init": When(
         "policy is not 'gaussian': it has no log σ", lambda config: config.policy != "gaussian"
     ),
     "atoms": When("policy is not 'discretised'", lambda config: config.policy != "discretised"),
-    "tricks.sample_moments": When(
-        "neither observations nor rewards are normalised",
-        lambda config: not (config.tricks.observation_normalisation or config.tricks.reward_scaling),
-    ),
     "tricks.action_clip": When(
         "policy is not 'gaussian' or actions are squashed: they are within the bounds",
         lambda config: config.policy != "gaussian" or config.tricks.action_squash,
@@ -83,7 +90,16 @@ NO_EFFECT: dict[str, When] = {
         When("policy is not 'gaussian': it has no σ", lambda config: config.policy != "gaussian"),
     ),
 }
-"""Fields of every on-policy config that change nothing under a condition."""
+"""Fields of every policy's config that change nothing under a condition."""
+
+NO_EFFECT: dict[str, When] = NO_EFFECT_ON_A_POLICY | {
+    "tricks.time_limit_terminal": When("no episode of the rollout ended by a time limit"),
+    "tricks.sample_moments": When(
+        "neither observations nor rewards are normalised",
+        lambda config: not (config.tricks.observation_normalisation or config.tricks.reward_scaling),
+    ),
+}
+"""The same of every actor-critic's."""
 
 FACTS = Facts(
     cost=Cost(shared=140.0, own=30.0),
@@ -98,14 +114,20 @@ FACTS = Facts(
 
 
 @dataclass
-class ActorCritic:
-    """θ of policy and value function, and the running moments of observations and returns."""
+class Actor:
+    """θ of a policy, and the running moments of observations."""
 
     actor: Policy
-    critic: Mlp
     policy: Theta
-    value: Theta
     observation_moments: Moments
+
+
+@dataclass
+class ActorCritic(Actor):
+    """Those, θ of a value function, and the running moments of returns."""
+
+    critic: Mlp
+    value: Theta
     return_moments: Moments
     running_return: Float[Tensor, "S N"]
     value_moments: Moments | None = field(default=None, kw_only=True)
@@ -133,6 +155,10 @@ class Batch:
     """The unit of the value clip; None where it is that of V."""
     held_out: "Batch | None" = None
     """The rest of the rollout, of which nothing is learnt."""
+    weight: Float[Tensor, "S B"] | None = None
+    """How much each sample counts in the policy's step; None where all count alike."""
+    reference_log_prob: Float[Tensor, "S B"] | None = None
+    """log π of the actions under a reference policy, where the step looks at one."""
 
     def take(self, index: Tensor) -> "Batch":
         """The samples `index` [S, B'] of each seed."""
@@ -181,17 +207,14 @@ class Batch:
         return part.shape[1] == self.advantage.shape[1]
 
 
-def init(
+def init_actor(
     config: Any,
     problem: Problem,
     generators: Sequence[np.random.Generator],
     dtype: torch.dtype = torch.float32,
-) -> ActorCritic:
-    """First parameters, one row per generator: the policy's are drawn first, then the value function's."""
-    tricks = config.tricks
-    actor = _actor(config, problem)
-    widths = config.hidden if config.value_hidden is None else config.value_hidden
-    critic = Mlp((problem.observation_size, *widths, 1), tricks.tanh_activations)
+) -> Actor:
+    """First parameters of a policy, one row per generator."""
+    tricks, actor = config.tricks, _actor(config, problem)
     gain, prior = tricks.last_policy_gain, 0.0 if tricks.sample_moments else PRIOR
     first = (
         orthogonal(LAST_GAIN if gain is None else gain)
@@ -200,19 +223,32 @@ def init(
         if gain is None
         else scaled_glorot(gain)
     )
-    policies, values = [], []
-    for generator in generators:
-        policies.append(actor.initial(generator, first))
-        weights = critic.initial(generator, orthogonal(1.0) if tricks.orthogonal_init else glorot)
-        values.append(critic.layout.row(weights))
-    seeds = len(generators)
-    return ActorCritic(
+    rows = [actor.initial(generator, first) for generator in generators]
+    return Actor(
         actor=actor,
+        policy=Theta.of(rows, actor.layout, dtype),
+        observation_moments=start(len(generators), problem.observation_size, count=prior),
+    )
+
+
+def init(
+    config: Any,
+    problem: Problem,
+    generators: Sequence[np.random.Generator],
+    dtype: torch.dtype = torch.float32,
+) -> ActorCritic:
+    """First parameters, one row per generator: the policy's are drawn first, then the value function's."""
+    tricks, seeds = config.tricks, len(generators)
+    shared = init_actor(config, problem, generators, dtype)
+    widths = config.hidden if config.value_hidden is None else config.value_hidden
+    critic = Mlp((problem.observation_size, *widths, 1), tricks.tanh_activations)
+    first = orthogonal(1.0) if tricks.orthogonal_init else glorot
+    rows = [critic.layout.row(critic.initial(generator, first)) for generator in generators]
+    return ActorCritic(
+        **vars(shared),
         critic=critic,
-        policy=Theta.of(policies, actor.layout, dtype),
-        value=Theta.of(values, critic.layout, dtype),
-        observation_moments=start(seeds, problem.observation_size, count=prior),
-        return_moments=start(seeds, 1, count=prior),
+        value=Theta.of(rows, critic.layout, dtype),
+        return_moments=start(seeds, 1, count=0.0 if tricks.sample_moments else PRIOR),
         running_return=torch.zeros(seeds, config.environments, dtype=torch.float64),
     )
 
@@ -240,7 +276,7 @@ def _actor(config: Any, problem: Problem) -> Policy:
 
 
 def observe(
-    state: ActorCritic, config: Any, observation: Float[Tensor, "S N O"], *, learn: bool
+    state: Actor, config: Any, observation: Float[Tensor, "S N O"], *, learn: bool
 ) -> Float[Tensor, "S N O"]:
     """What the policy sees of a raw observation; with `learn`, running moments take it in first."""
     return normalise_observation(state.observation_moments, observation, config.tricks, learn=learn)
@@ -253,7 +289,7 @@ def sizes(config: Any, problem: Problem) -> Sizes:
 
 
 def act(
-    state: ActorCritic,
+    state: Actor,
     config: Any,  # noqa: ARG001 - other rules may need it to act
     observation: Float[Tensor, "S N O"],
     noise: Float[Tensor, "S N E"] | None,
@@ -294,11 +330,14 @@ def _bounds(problem: Problem) -> tuple[Float[np.ndarray, " A"], Float[np.ndarray
     return np.array(problem.action_low, np.float32), np.array(problem.action_high, np.float32)
 
 
-def parameters(state: ActorCritic) -> dict[str, Tensor]:
-    """Policy and value parameters by name, and the moments that observations are standardised with."""
+def parameters(state: Actor) -> dict[str, Tensor]:
+    """Policy parameters by name, V's if it has one, and the moments that standardise observations."""
+    thetas = [("policy", state.policy)]
+    if isinstance(state, ActorCritic):
+        thetas.append(("value", state.value))
     named = {
         f"{part}/{name}": view
-        for part, theta in (("policy", state.policy), ("value", state.value))
+        for part, theta in thetas
         for name, view in zip(theta.layout.names, theta.views, strict=True)
     }
     moments = state.observation_moments
@@ -408,7 +447,7 @@ def estimate(
 
 
 def descend(
-    theta: Theta, descent: Float[Tensor, "S P"], *, learning_rate: float, tricks: AdamTricks
+    theta: Theta, descent: Float[Tensor, "S P"], *, learning_rate: float, tricks: Any
 ) -> Float[Tensor, " S"]:
     """One step of Adam down the gradient, clipped if that trick is on; returns its norm before clipping."""
     norm = global_norm(descent)
@@ -419,7 +458,7 @@ def descend(
 
 
 @torch.no_grad()
-def diagnostics(state: ActorCritic, batch: Batch, *, clip: float = RATIO_BOUND) -> Metrics:
+def diagnostics(state: Actor, batch: Batch, *, clip: float = RATIO_BOUND) -> Metrics:
     """How far the update moved the policy, over the whole rollout.
 
     KL(old ‖ new), the largest ratio, the fraction of ratios outside 1 ± `clip`, the entropy; and how much of

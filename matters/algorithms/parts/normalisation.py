@@ -6,11 +6,11 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from matters.algorithms.maths.moments import DIVERGING, Moments, include, standardise
-from matters.algorithms.parts.tricks import OnPolicyTricks
+from matters.algorithms.parts.tricks import OnPolicyTricks, PolicyTricks
 
 
 def normalise_observation(
-    moments: Moments, observation: Float[Tensor, "S N O"], tricks: OnPolicyTricks, *, learn: bool
+    moments: Moments, observation: Float[Tensor, "S N O"], tricks: PolicyTricks, *, learn: bool
 ) -> Float[Tensor, "S N O"]:
     """What the policy sees of a raw observation; with `learn`, the moments take it in first, in place."""
     if tricks.observation_normalisation:

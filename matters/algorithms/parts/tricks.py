@@ -11,21 +11,9 @@ from pydantic import Field, PositiveFloat
 from matters.algorithms.interface import Frozen
 
 
-class OnPolicyTricks(Frozen):
-    """The tricks that every on-policy algorithm here can use. `False` or `None` is off."""
+class PolicyTricks(Frozen):
+    """The tricks of a stochastic policy and its step. `False` or `None` is off."""
 
-    reward_scale: PositiveFloat | None = Field(
-        None, description="rewards times this, before all else (Henderson et al. 2018; rllab: 1)"
-    )
-    reward_scaling: bool | Literal["rewards"] = Field(
-        False,
-        description="divide rewards by the standard deviation of their running discounted sum [2]; "
-        "'rewards': shrink them towards their running mean by their own deviation (Engstrom's code for "
-        "PPO-NoClip)",
-    )
-    reward_clip: PositiveFloat | None = Field(
-        None, description="clip rewards, scaled if scaling is on, to ± this [5]; OpenAI baselines: 10"
-    )
     observation_normalisation: bool = Field(
         False, description="standardise observations with running mean and variance [6]"
     )
@@ -50,20 +38,6 @@ class OnPolicyTricks(Frozen):
     gradient_clip: PositiveFloat | None = Field(
         None, description="largest norm of the whole gradient [9]; OpenAI baselines, Stable-Baselines3: 0.5"
     )
-    time_limit_terminal: bool = Field(
-        False, description="treat a time limit as a terminal state: no bootstrap (Engstrom's code, CleanRL)"
-    )
-    last_step_bootstraps_itself: bool = Field(
-        False,
-        description="bootstrap a rollout's last step with V of its own state, not of its successor "
-        "(Engstrom's code)",
-    )
-    value_loss_excludes_ends: bool = Field(
-        False, description="no value loss at the last step of an episode (Engstrom's code)"
-    )
-    reset_each_rollout: bool = Field(
-        False, description="begin all episodes anew with each rollout, whole or not (Engstrom's code)"
-    )
     log_std_init: float | None = Field(
         None, description="start of log σ; off: 0; Spinning Up and Tianshou: −0.5"
     )
@@ -81,6 +55,37 @@ class OnPolicyTricks(Frozen):
     state_dependent_std: bool = Field(
         False,
         description="σ depends on the observation, too; off: free parameters (Andrychowicz et al. 2021)",
+    )
+
+
+class OnPolicyTricks(PolicyTricks):
+    """Those tricks, and those of rewards and the value function: what every actor-critic here can use."""
+
+    reward_scale: PositiveFloat | None = Field(
+        None, description="rewards times this, before all else (Henderson et al. 2018; rllab: 1)"
+    )
+    reward_scaling: bool | Literal["rewards"] = Field(
+        False,
+        description="divide rewards by the standard deviation of their running discounted sum [2]; "
+        "'rewards': shrink them towards their running mean by their own deviation (Engstrom's code for "
+        "PPO-NoClip)",
+    )
+    reward_clip: PositiveFloat | None = Field(
+        None, description="clip rewards, scaled if scaling is on, to ± this [5]; OpenAI baselines: 10"
+    )
+    time_limit_terminal: bool = Field(
+        False, description="treat a time limit as a terminal state: no bootstrap (Engstrom's code, CleanRL)"
+    )
+    last_step_bootstraps_itself: bool = Field(
+        False,
+        description="bootstrap a rollout's last step with V of its own state, not of its successor "
+        "(Engstrom's code)",
+    )
+    value_loss_excludes_ends: bool = Field(
+        False, description="no value loss at the last step of an episode (Engstrom's code)"
+    )
+    reset_each_rollout: bool = Field(
+        False, description="begin all episodes anew with each rollout, whole or not (Engstrom's code)"
     )
 
 

@@ -60,11 +60,17 @@ class Environments:
         streams: list[np.random.SeedSequence],
         count: int,
         settings: Mapping[str, Any] | None = None,
+        group: int = 1,
     ) -> None:
-        """Make `count` environments for each seed stream, which seeds their first reset and no later one."""
-        self.shape = len(streams), count
+        """Make `count` environments for each seed stream, which seeds their first reset and no later one.
+
+        In groups of several, the k-th episodes since all were begun begin in one state: the members have one
+        generator's numbers, and are given new ones together whenever all are begun anew.
+        """
+        self.shape, self.group = (len(streams), count), group
         self.simulators = simulators(environment_id, len(streams) * count, settings)
-        self.seeds = [stream.generate_state(count) for stream in streams]
+        self.seeds = [np.repeat(stream.generate_state(count // group), group) for stream in streams]
+        self.begun_anew = np.zeros(len(streams), dtype=np.int64)
         self.problem = self.simulators.problem
         self.not_finite = np.zeros(len(streams), dtype=np.bool_)
         """Rows [S] whose policy asked for an action that is not a number: they are no longer stepped."""
@@ -79,7 +85,14 @@ class Environments:
     def begin_anew(self) -> Float[Tensor, "S N O"]:
         """Begin all episodes again; those under way are thrown away, and the generators go on."""
         self.returns[:], self.lengths[:] = 0.0, 0
-        return self._tensor(self.simulators.reset(range(self.returns.size)))
+        seeds = None
+        if self.group > 1:
+            self.begun_anew += 1
+            count = self.shape[1] // self.group
+            entropies = zip((int(own[0]) for own in self.seeds), self.begun_anew.tolist(), strict=True)
+            words = [np.random.SeedSequence(entropy).generate_state(count) for entropy in entropies]
+            seeds = np.repeat(np.concatenate(words), self.group).tolist()
+        return self._tensor(self.simulators.reset(range(self.returns.size), seeds))
 
     def step(self, action: Float[Tensor, "S N A"]) -> Transition:
         """One step of each; where an episode ends, the next one begins at once."""
@@ -131,10 +144,13 @@ class Environments:
         self.seeds = [self.seeds[row] for row in rows]
         self.shape = len(rows), self.shape[1]
         self.returns, self.lengths = self.returns[rows], self.lengths[rows]
+        self.begun_anew = self.begun_anew[rows]
 
     def row(self, s: int) -> dict[str, np.ndarray]:
         """All that one seed's environments hold, as arrays by name."""
         arrays = {"returns": self.returns[s].copy(), "lengths": self.lengths[s].copy()}
+        if self.group > 1:
+            arrays["begun_anew"] = self.begun_anew[s : s + 1].copy()
         for n in range(self.shape[1]):
             saved = self.simulators.saved(s * self.shape[1] + n)
             arrays |= {f"{n}/{name}": value for name, value in saved.items()}
@@ -143,6 +159,8 @@ class Environments:
     def put_row(self, s: int, arrays: dict[str, np.ndarray]) -> None:
         """Put one seed's environments back where `row` found them."""
         self.returns[s], self.lengths[s] = arrays["returns"], arrays["lengths"]
+        if self.group > 1:
+            self.begun_anew[s] = arrays["begun_anew"][0]
         for n in range(self.shape[1]):
             mark = f"{n}/"
             self.simulators.restore(

@@ -115,3 +115,58 @@ def test_rollouts_that_begin_anew_begin_with_first_observations_and_count_no_cut
         assert (seen[0].observation.abs() <= 0.01).all()
         assert (seen[2].observation.abs() > 0.01).any()
         assert learner.environments.lengths.max() <= 16
+
+
+def grouped(*seeds: int) -> Environments:
+    return Environments("Hopper-v5", streams(*seeds), 6, group=3)
+
+
+def played(environments: Environments, steps: int, seed: int = 0) -> dict[int, list[np.ndarray]]:
+    """By environment of the first seed, the first observation of each episode that began."""
+    generator, begun = np.random.default_rng(seed), {n: [] for n in range(6)}
+    for _ in range(steps):
+        action = generator.uniform(-1, 1, (*environments.shape, 3)).astype(np.float32)
+        stepped = environments.step(torch.from_numpy(action))
+        for row, episode in stepped.episodes:
+            if row == 0:
+                begun[episode.environment].append(stepped.observation[0, episode.environment].numpy())
+    return begun
+
+
+def test_the_kth_episodes_of_a_group_begin_in_one_state_and_those_of_two_groups_do_not():
+    environments = grouped(0, 1)
+    for begin_all in (environments.reset, environments.begin_anew, environments.begin_anew):
+        first = begin_all()
+        for group in (first[0, :3], first[0, 3:]):
+            assert (group == group[0]).all()
+        assert not torch.equal(first[0, 0], first[0, 3])
+        assert not torch.equal(first[0, 0], first[1, 0])
+        begun = played(environments, 120)
+        numbers = [len(begun[n]) for n in range(6)]
+        assert min(numbers) >= 2
+        for members in ((0, 1, 2), (3, 4, 5)):
+            for k in range(min(numbers)):
+                assert all(np.array_equal(begun[n][k], begun[members[0]][k]) for n in members)
+        assert not np.array_equal(begun[0][0], begun[0][1])
+    # Their lengths differ, so that their generators had gone apart before all were begun anew.
+    assert len(set(numbers[:3])) > 1
+
+
+def test_each_time_groups_begin_anew_they_begin_elsewhere_and_a_restored_row_does_so_alike():
+    original, copy = grouped(1, 2), grouped(2, 4)
+    starts = [original.reset(), original.begin_anew(), original.begin_anew()]
+    assert len({start[0, 0].numpy().tobytes() for start in starts}) == 3
+    copy.reset()
+    copy.put_row(0, original.row(1))
+    for _ in range(2):
+        assert torch.equal(copy.begin_anew()[0], original.begin_anew()[1])
+
+
+def test_a_seed_in_groups_meets_the_same_environments_alone_and_when_others_are_left():
+    together, alone, left = grouped(0, 1, 2), grouped(1), grouped(0, 1, 2)
+    for environments in (together, alone, left):
+        environments.reset()
+    left.keep([1])
+    expected = alone.begin_anew()
+    assert torch.equal(together.begin_anew()[1:2], expected)
+    assert torch.equal(left.begin_anew(), expected)

@@ -160,6 +160,7 @@ def begin(specs: list[RunSpec]) -> Population:
         [source.training for source in sources],
         config.environments if algorithm.KIND == "on-policy" else 1,
         spec.environment_settings,
+        algorithm.FACTS.group_size(config),
     )
     problem = environments.problem
     replay = None

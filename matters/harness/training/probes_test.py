@@ -15,6 +15,7 @@ from matters.suites.spec import Evaluation, RunSpec
 from matters.suites.tasks.probes import TASKS, endless_value_if_terminal
 
 ON_POLICY = [name for name in ALGORITHMS if load(name).KIND == "on-policy"]
+WITH_V = [name for name in ON_POLICY if "gae_lambda" in load(name).Config.model_fields]
 OFF_POLICY = [name for name in ALGORITHMS if load(name).KIND == "off-policy"]
 
 SETTINGS = {
@@ -33,6 +34,8 @@ TRICKS = {
 OWN = {
     "vpg": {"learning_rate": 1e-2},  # it takes one step an update
     "a2c": {"learning_rate": 1e-2, "value_coefficient": 1.0},
+    "rloo": {"learning_rate": 1e-2},
+    "grpo": {"epochs": 3},  # more of them fit the noise of a small group, whose spread is always 1
 }
 """What a rule needs beside."""
 
@@ -105,13 +108,13 @@ def mode_at(training, *observations):
     )
 
 
-@pytest.mark.parametrize("algorithm", ON_POLICY)
+@pytest.mark.parametrize("algorithm", WITH_V)
 def test_the_value_function_sees_the_observation(algorithm):
     found = value_at(trained(algorithm, "Observation"), -0.8, 0.0, 0.8)
     assert found == pytest.approx(np.tile([-0.8, 0.0, 0.8], (3, 1)), abs=0.1)
 
 
-@pytest.mark.parametrize("algorithm", ON_POLICY)
+@pytest.mark.parametrize("algorithm", WITH_V)
 def test_the_future_is_discounted(algorithm):
     found = value_at(trained(algorithm, "Delay", updates=30), 0.0, 1.0)
     assert found == pytest.approx(np.tile([0.9, 1.0], (3, 1)), abs=0.05)
@@ -128,12 +131,12 @@ def test_the_policy_couples_its_action_to_the_observation(algorithm):
     assert found == pytest.approx(np.tile([-0.7, 0.0, 0.7], (3, 1)), abs=0.2)
 
 
-@pytest.mark.parametrize("algorithm", ON_POLICY)
+@pytest.mark.parametrize("algorithm", WITH_V)
 def test_the_value_of_an_endless_reward_of_one_is_one_over_one_minus_discount(algorithm):
     assert value_at(trained(algorithm, "Endless", updates=60), 0.0) == pytest.approx(10.0, rel=0.05)
 
 
-@pytest.mark.parametrize("algorithm", ON_POLICY)
+@pytest.mark.parametrize("algorithm", WITH_V)
 def test_control_it_is_not_when_time_limits_are_terminal(algorithm):
     training = trained(algorithm, "Endless", tricks={"time_limit_terminal": True})
     # Five steps at most: from the middle of an episode (1 − 0.9⁵) / 0.1 = 4.1 would be the most.

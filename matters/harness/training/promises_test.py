@@ -17,6 +17,7 @@ from matters.suites.spec import Evaluation, RunSpec
 
 RULES = [name for name in ALGORITHMS if load(name).KIND == "on-policy"]
 FURTHER = [("vpg", "reinforce"), ("trpo", "trpo+"), ("ppo", "ppo-m"), ("ppo", "ppo-kl"), ("ppo", "ppo-beta")]
+FURTHER += [("grpo", "grpo-kl")]
 """Presets that go other ways or keep other things than the one of their algorithm's name. What holds for the
 bits of a rule alone is tested for every preset in `matters.algorithms.promises_test`."""
 VARIANTS = [(name, name) for name in RULES] + FURTHER
@@ -30,7 +31,9 @@ QUICK = {
 def spec(algorithm, preset, seed, *, environment="Hopper-v5", steps=480, **changes):
     rule = load(algorithm)
     config = rule.PRESETS[preset].model_dump(mode="json")
-    config |= {name: value for name, value in QUICK.items() if config.get(name)} | changes
+    config |= {name: value for name, value in QUICK.items() if config.get(name)}
+    config |= {"environments": 2, "group_size": 2, "horizon": 48} if "group_size" in config else {}
+    config |= changes
     return RunSpec(
         algorithm=algorithm,
         algorithm_version=rule.VERSION,
