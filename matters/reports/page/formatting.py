@@ -22,13 +22,15 @@ def number(value: float | None, where: str = "", like: float = 0.0) -> str:
     else:
         decimals = min(6, max(0, 2 - math.floor(math.log10(size) + 1e-9)))
     text = f"{value:.{decimals}f}"
-    return text.replace("-", "−") if float(text) != 0 else text.replace("-", "")
+    if float(text) != 0:
+        return text.replace("-", "−")
+    return text.replace("-", "") if decimals < 6 else "0"  # what rounding left of a difference of equals
 
 
 def signed(value: float | None, where: str = "", like: float = 0.0) -> str:
     """`number` with a plus sign where it belongs."""
     text = number(value, where, like)
-    return f"+{text}" if value is not None and value > 0 and text[0].isdigit() else text
+    return f"+{text}" if value is not None and value > 0 and text.strip("0.") and text[0].isdigit() else text
 
 
 def ends(interval: Interval | None) -> tuple[float | None, float | None]:

@@ -16,12 +16,14 @@ from matters.reports.page.section import Table
 TEMPLATES = Path(__file__).parent / "templates"
 _CODE = re.compile(r"`([^`]+)`")
 _STRONG = re.compile(r"\*([^*]+)\*")
+_PERCENT = re.compile(r"(?<=\d) %")
 
 
 def html(text: str) -> Markup:
     """A text with `code` and *stress* as HTML, everything else escaped."""
     safe = str(escape(text))
     safe = _CODE.sub(r"<code>\1</code>", safe)
+    safe = _PERCENT.sub("\u00a0%", safe)  # no line ends between a number and its sign
     return Markup(_STRONG.sub(r"<em>\1</em>", safe))
 
 

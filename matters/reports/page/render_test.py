@@ -82,6 +82,10 @@ def test_json_has_no_nan_and_ten_digits():
     ]
 
 
+def test_a_number_and_its_percent_sign_stay_on_one_line():
+    assert html("in 80 % of `x %`, 5 %") == "in 80\u00a0% of <code>x %</code>, 5\u00a0%"
+
+
 def test_markdown_escapes_its_column_sign():
     lines = markdown_table(TABLE).splitlines()
     assert lines[1] == "|---|---:|---|"
@@ -96,6 +100,7 @@ def test_markdown_escapes_its_column_sign():
         (-0.0123, "−0.0123"),
         (0.0, "0"),
         (-0.0, "0"),
+        (2e-14, "0"),
         (None, "–"),
         (float("nan"), "–"),
     ],
@@ -119,6 +124,7 @@ def test_steps_are_short_where_figures_have_no_room():
 
 def test_signs_p_values_and_plurals():
     assert [signed(v, "aggregate") for v in (0.1, -0.1, 0.0)] == ["+0.100", "−0.100", "0.000"]
+    assert [signed(v, "aggregate") for v in (1e-9, -1e-9)] == ["0.000", "0.000"]
     assert [p_text(v) for v in (0.0, 0.0005, 0.04, 1.0, None)] == [
         "< 0.001",
         "< 0.001",

@@ -40,7 +40,7 @@ def answers(question: str, study: Study) -> list[Section]:
 def _marked(section: Section, at: str, ending: str) -> Section:
     return replace(
         section,
-        title=f"{section.title} ({at[0].upper()}{at[1:]})",
+        title=f"{section.title} ({at})",
         at=at,
         ending=ending,
         drawings=tuple(_drawing(one, ending) for one in section.drawings),
