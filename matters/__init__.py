@@ -92,7 +92,8 @@ def run(
     """
     from functools import partial
 
-    from matters.harness.commands.run import crew_of, train_missing
+    from matters.harness.commands.options import crew_of
+    from matters.harness.commands.run import train_missing
     from matters.harness.scheduling.executors import Place, load
     from matters.harness.scheduling.train_suite import check, train_suite
     from matters.harness.terminal.console import notes

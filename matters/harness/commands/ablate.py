@@ -5,7 +5,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from matters.harness.commands.options import DEFAULT_STORE, AllowMissing, Json, Out, Smoke, StoreDirectory
+from matters.harness.commands.options import (
+    DEFAULT_STORE,
+    AllowMissing,
+    Json,
+    Out,
+    Smoke,
+    StoreDirectory,
+    Workers,
+)
 from matters.harness.commands.run import (
     Address,
     Array,
@@ -15,7 +23,6 @@ from matters.harness.commands.run import (
     Partition,
     RetryFailed,
     Time,
-    Workers,
     run_suite,
 )
 from matters.harness.scheduling.executors import Place

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from matters.harness.scheduling.executors.interface import Executor
+from matters.harness.scheduling.executors.local import Local
 from matters.harness.terminal.console import notes
 from matters.suites.errors import InputError
 
@@ -71,6 +73,7 @@ Evidence = Annotated[
         show_default=False,
     ),
 ]
+Workers = Annotated[int | None, typer.Option(metavar="N", help="Processes at a time.  [default: one a core]")]
 Json = Annotated[bool, typer.Option("--json", help="Facts as JSON.")]
 
 DEFAULT_STORE = Path("runs")
@@ -95,6 +98,15 @@ def choose(
     if looks is not None:
         declared = declared.until_decided(parse_looks(looks) if looks else None)
     return declared.restricted(seeds, steps, only)
+
+
+def crew_of(asked: int | None, executor: Executor | None = None) -> int:
+    """How many workers to use: by default one for each core of the executor, or of this machine."""
+    if asked is None:
+        return (executor.cores() if executor else None) or Local().cores()
+    if asked < 1:
+        raise InputError(f"--workers {asked}: at least 1 is needed")
+    return asked
 
 
 def looked(until_decided: bool, looks: str | None) -> str | None:

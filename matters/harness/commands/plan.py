@@ -14,9 +14,10 @@ from matters.harness.commands.options import (
     Steps,
     StoreDirectory,
     SuiteName,
+    Workers,
     choose,
+    crew_of,
 )
-from matters.harness.commands.run import Workers, crew_of
 from matters.harness.terminal.console import print_json
 
 if TYPE_CHECKING:

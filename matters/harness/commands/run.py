@@ -20,7 +20,9 @@ from matters.harness.commands.options import (
     StoreDirectory,
     SuiteName,
     UntilDecided,
+    Workers,
     choose,
+    crew_of,
     looked,
     noted,
     report_directory,
@@ -29,9 +31,7 @@ from matters.harness.commands.options import (
 from matters.harness.scheduling import executors, train_suite
 from matters.harness.scheduling.executors import Place
 from matters.harness.scheduling.executors.interface import Executor
-from matters.harness.scheduling.executors.local import Local
 from matters.harness.terminal.console import notes, print_json, warn
-from matters.suites.errors import InputError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -40,7 +40,6 @@ if TYPE_CHECKING:
     from matters.results.store import Store
     from matters.suites.suite import Cell, Suite
 
-Workers = Annotated[int | None, typer.Option(metavar="N", help="Processes at a time.  [default: one a core]")]
 ExecutorName = Annotated[
     str,
     typer.Option(metavar="NAME", help="Where runs are trained: local, ray or slurm; see docs/cluster.md."),
@@ -264,12 +263,3 @@ def _left(what: str) -> bool:
         left = False
     warn(f"{what} {'go on, and the same command comes back to them' if left else 'are cancelled'}")
     return left
-
-
-def crew_of(asked: int | None, executor: Executor | None = None) -> int:
-    """How many workers to use: by default one for each core of the executor, or of this machine."""
-    if asked is None:
-        return (executor.cores() if executor else None) or Local().cores()
-    if asked < 1:
-        raise InputError(f"--workers {asked}: at least 1 is needed")
-    return asked

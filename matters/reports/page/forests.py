@@ -10,6 +10,7 @@ import numpy as np
 
 from matters.reports.page.formatting import number, signed
 from matters.reports.page.section import Drawing
+from matters.reports.page.strips import strips
 from matters.reports.page.style import (
     COLOURS,
     GRID,
@@ -49,6 +50,16 @@ class Rows:
     left: float
     size: float
     many: bool
+
+    @property
+    def below(self) -> float:
+        """How far a row's marks are below its place, in rows: its text is above."""
+        return 0.0 if self.many else 0.03
+
+    @property
+    def dot(self) -> float:
+        """The size of a run's dot, in points."""
+        return 3.0 if self.many else 4.0
 
     def height(self, count: int) -> float:
         """Inches of a panel with `count` rows."""
@@ -169,6 +180,8 @@ def run_scores(study: Study) -> Drawing:
 
 
 def _strip(ax: Axes, study: Study, environment: str, rows: Rows) -> None:
+    samples = [study.cell(variant, environment).scores for variant in study.variants]
+    strips(ax, samples, below=rows.below, size=rows.dot)
     for k, variant in enumerate(study.variants):
         cell = study.cell(variant, environment)
         interval = mean_interval(cell.scores) if cell.n >= MINIMUM_FOR_INTERVAL else None
@@ -177,7 +190,7 @@ def _strip(ax: Axes, study: Study, environment: str, rows: Rows) -> None:
         if cell.gaps:
             words += f" ({cell.gaps})"
         _text(ax, k, variant, words, rows)
-        _row(ax, k, rows, cell.scores, value, interval, claim=cell.n >= MINIMUM_FOR_CLAIM)
+        _row(ax, k, rows, value, interval, claim=cell.n >= MINIMUM_FOR_CLAIM)
     _rows_done(ax, len(study.variants), rows, environment, "return")
     every = [float(score) for name in study.variants for score in study.cell(name, environment).scores]
     end_at(ax, study.ceiling(environment), every, "x")
@@ -198,7 +211,6 @@ def _row(
     ax: Axes,
     k: int,
     rows: Rows,
-    points: np.ndarray[Any, Any],
     value: float | None,
     interval: Interval | None,
     *,
@@ -206,10 +218,7 @@ def _row(
     plain: Interval | None = None,
 ) -> None:
     look = style(k)
-    y, below, dot, size = (-k, 0.3, 3.0, 5.5) if rows.many else (-k - 0.03, 0.17, 4.0, 7.5)
-    # A fixed zigzag instead of random jitter: the same runs give the same picture.
-    offsets = np.resize([0.0, 0.09, -0.09, 0.045, -0.045], len(points))
-    ax.plot(points, y + offsets, look.marker, color=look.colour, markersize=dot, alpha=0.5, markeredgewidth=0)
+    y, below, size = (-k - rows.below, 0.3, 5.5) if rows.many else (-k - rows.below, 0.17, 7.5)
     if plain is not None:
         ax.plot([plain.low, plain.high], [y - below, y - below], color=SOFT, linewidth=1.1)
     if interval is not None:
@@ -234,22 +243,28 @@ def aggregates(study: Study, scores: Sequence[AggregateScore]) -> Drawing:
     metrics = list(dict.fromkeys(score.metric for score in scores))
     rows = rows_for(study.variants)
 
+    def dots(metric: str) -> list[np.ndarray[Any, Any]]:
+        """Single runs beside the IQM; beside another metric the value alone, where it has no interval."""
+        rows: list[np.ndarray[Any, Any]] = [np.array([]) for _ in study.variants]
+        for score in scores:
+            if score.metric == metric == "IQM":
+                samples = study.aggregate_samples(score.variant)
+                rows[study.variants.index(score.variant)] = np.concatenate(samples)
+            elif score.metric == metric and score.interval is None:
+                rows[study.variants.index(score.variant)] = np.array([score.value])
+        return rows
+
     def draw(ax: Axes, metric: str) -> None:
+        strips(ax, dots(metric), below=rows.below, size=rows.dot)
         for score in scores:
             if score.metric != metric:
                 continue
             k = study.variants.index(score.variant)
-            points = (
-                np.concatenate(study.aggregate_samples(score.variant)) if metric == "IQM" else np.array([])
-            )
-            if metric != "IQM" and score.interval is None:
-                points = np.array([score.value])
             _text(ax, k, score.variant, "" if rows.many else _score_words(score), rows)
             _row(
                 ax,
                 k,
                 rows,
-                points,
                 score.value,
                 score.interval,
                 claim=score.claim,
