@@ -115,6 +115,34 @@ def kills(session: nox.Session) -> None:
 
 
 @nox.session(default=False)
+def faults(session: nox.Session) -> None:
+    """Every write of a run and its page fails in turn, in four ways: the outcome is the calm one."""
+    install_matters(session)
+    session.run("python", "-m", "testing.faults", *session.posargs)
+
+
+@nox.session(default=False)
+def own(session: nox.Session) -> None:
+    """The pages on own environments and algorithms, followed to the letter, as a package of pip."""
+    session.install(*CONSTRAINED, "hatchling", ".")
+    session.env.update(ONE_THREAD)
+    pages = Path("testing", "follow_pages.py").resolve()
+    place = Path(session.create_tmp()).resolve() / "mine"
+    shutil.rmtree(place, ignore_errors=True)
+    place.mkdir()
+    session.env["PIP_CONSTRAINT"] = str(Path("constraints.txt").resolve())
+    session.chdir(place)
+    session.run("python", str(pages), str(place))
+
+
+@nox.session(default=False)
+def scale(session: nox.Session) -> None:
+    """Ten thousand runs made by the product: what listing, verifying and reporting them takes (an hour)."""
+    install_matters(session)
+    session.run("python", "-m", "testing.measure_scale", *session.posargs)
+
+
+@nox.session(default=False)
 def portable(session: nox.Session) -> None:
     """Digests are equal under whatever a caller sets and on three emulated processors (needs qemu-user)."""
     install_matters(session)

@@ -29,32 +29,7 @@ import typer
 
 from matters.results.store import Store
 from matters.suites.suite import Suite, load_suite
-
-SUITE = """
-[suite]
-name = "clustered"
-title = "The same on each executor"
-environments = ["InvertedPendulum-v5"]
-seeds = 3
-steps = {steps}
-questions = ["reproduction"]
-
-[suite.evaluation]
-points = 3
-episodes = 2
-
-[variants.ppo]
-algorithm = "ppo"
-config = {{ horizon = 500 }}
-
-[variants.sac]
-algorithm = "sac"
-config = {{ hidden = [16, 16], batch_size = 16, warmup = 500 }}
-
-[variants.sb3-ppo]
-algorithm = "sb3-ppo"
-config = {{ n_steps = 500, batch_size = 100 }}
-"""
+from testing.small_suite import small_suite
 
 
 @dataclass(frozen=True)
@@ -328,7 +303,7 @@ def main() -> None:
         folder = Path(name)
         (folder / "hidden").mkdir()
         path = folder / "clustered.toml"
-        path.write_text(SUITE.format(steps=asked.steps))
+        path.write_text(small_suite("clustered", seeds=3, steps=asked.steps))
         trouble = Study((str(path),), load_suite(str(path)))
         smoke = Study(("implementation-matters", "--smoke"), load_suite("implementation-matters").smoke())
         trouble.run(folder / "local", "--workers", "2")

@@ -25,32 +25,8 @@ import typer
 from matters.results import files
 from matters.results.store import Store
 from matters.suites.suite import load_suite
+from testing.small_suite import small_suite
 
-SUITE = """
-[suite]
-name = "killed"
-title = "Killed at any moment"
-environments = ["InvertedPendulum-v5"]
-seeds = 2
-steps = 6000
-questions = ["reproduction"]
-
-[suite.evaluation]
-points = 3
-episodes = 2
-
-[variants.ppo]
-algorithm = "ppo"
-config = { horizon = 500 }
-
-[variants.sac]
-algorithm = "sac"
-config = { hidden = [16, 16], batch_size = 16, warmup = 500 }
-
-[variants.sb3-ppo]
-algorithm = "sb3-ppo"
-config = { n_steps = 500, batch_size = 100 }
-"""
 SIGNALS = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT)
 VICTIMS = ("group", "command", "worker")
 
@@ -121,6 +97,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--kills", type=int, default=200)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--patience", type=float, default=30.0, help="seconds that an end may take")
     asked = parser.parse_args()
     chance = random.Random(asked.seed)
     kills: collections.Counter[str] = collections.Counter()
@@ -128,7 +105,7 @@ def main() -> None:
     slowest = 0.0
     with tempfile.TemporaryDirectory() as folder:
         suite, calm, store = Path(folder, "killed.toml"), Path(folder, "calm"), Path(folder, "runs")
-        suite.write_text(SUITE)
+        suite.write_text(small_suite("killed", seeds=2, steps=6000))
         began = time.monotonic()
         if start(suite, calm).wait():
             raise SystemExit("the calm run failed")
@@ -148,10 +125,10 @@ def main() -> None:
                     if victim == "worker":
                         command.wait()
                     else:
-                        command.wait(30)
+                        command.wait(asked.patience)
                         slowest = max(slowest, time.monotonic() - sent)
                     while alive(crew) and victim != "worker":
-                        if time.monotonic() - sent > 30:
+                        if time.monotonic() - sent > asked.patience:
                             raise SystemExit(f"{how.name} to {victim}: a worker outlives it") from None
                         time.sleep(0.05)
                 else:
@@ -170,7 +147,9 @@ def main() -> None:
                 if left:
                     raise SystemExit(f"after {kills.total()} kills there is left {left}")
                 ends += 1
-                typer.echo(f"{kills.total()} kills, {ends} ends, each as the calm one")
+                typer.echo(
+                    f"{kills.total()} kills, {ends} ends, each as the calm one; slowest end {slowest:.1f} s"
+                )
                 shutil.rmtree(store)
     for what, number in sorted(kills.items()):
         typer.echo(f"{what}: {number}")

@@ -38,6 +38,7 @@ from matters.algorithms.parts.deterministic_policy import (
     target_action,
 )
 from matters.algorithms.parts.tricks import DeterministicTricks
+from matters.algorithms.parts.widths import Widths
 
 KIND: Literal["off-policy"] = "off-policy"
 VERSION = 4
@@ -55,9 +56,7 @@ class Config(DeterministicConfig):
         1000, description="steps of uniformly random actions before learning; the paper names none"
     )
     target_rate: float = Field(0.001, gt=0, le=1, description="τ, how far targets move to θ each time")
-    hidden: tuple[PositiveInt, ...] = Field(
-        (400, 300), description="widths of the hidden layers", strict=False
-    )
+    hidden: Widths = Field((400, 300), description="widths of the hidden layers", strict=False)
     learning_rate: PositiveFloat = Field(1e-4, description="Adam's step size for the policy")
     critic_learning_rate: PositiveFloat = Field(1e-3, description="Adam's step size for Q")
     critic_weight_decay: NonNegativeFloat = Field(1e-2, description="weight of ½‖θ‖² in the loss of Q")

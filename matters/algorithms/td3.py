@@ -47,6 +47,7 @@ from matters.algorithms.parts.deterministic_policy import (
     target_action,
 )
 from matters.algorithms.parts.tricks import DeterministicTricks
+from matters.algorithms.parts.widths import Widths
 
 KIND: Literal["off-policy"] = "off-policy"
 VERSION = 4
@@ -96,9 +97,7 @@ class Config(DeterministicConfig):
         10_000,
         description="steps of uniformly random actions before learning; 1000 except in HalfCheetah and Ant",
     )
-    hidden: tuple[PositiveInt, ...] = Field(
-        (400, 300), description="widths of the hidden layers", strict=False
-    )
+    hidden: Widths = Field((400, 300), description="widths of the hidden layers", strict=False)
     learning_rate: PositiveFloat = Field(1e-3, description="Adam's step size for the policy")
     critic_learning_rate: PositiveFloat = Field(1e-3, description="Adam's step size for Q")
     target_noise_clip: PositiveFloat = Field(

@@ -31,6 +31,7 @@ from matters.harness.commands import (
     worker,
 )
 from matters.harness.terminal.console import warn
+from matters.results.files import told
 from matters.suites.errors import InputError
 
 app = typer.Typer(
@@ -93,6 +94,9 @@ def call(arguments: list[str]) -> int:
     except InputError as error:
         warn(str(error))
         return 2
+    except OSError as error:
+        warn(told(error))
+        return 1
     except typer.Abort:
         warn("stopped")
         return 1

@@ -37,7 +37,7 @@ config = { horizon = 64, epochs = 1, minibatch_size = 32 }
 """
 
 FIELDS = ["run_id", "variant", "environment", "seed", "state", "steps", "digest", "score"]
-FIELDS += ["steps_asked", "training_id"]
+FIELDS += ["steps_asked", "training_id", "progress_age_seconds", "failures", "error"]
 
 
 @pytest.fixture(scope="module")
@@ -105,6 +105,83 @@ def test_status_counts_by_cell(matters):
     assert code == 0
     assert re.search(r"ppo-m +InvertedPendulum-v5 +2 +0 +0 +0 +1", out)
     assert "4 done, 0 running, 0 paused, 0 failed, 2 missing" in out
+
+
+@pytest.fixture
+def failed(place, tmp_path):
+    """A copy of the store in which one run has failed twice, and one was begun and left; with their specs."""
+    shutil.copytree(place / "runs", tmp_path / "runs")
+    store = Store.open(tmp_path / "runs")
+    broken, left = load_suite(str(place / "tiny.toml")).cells()[1].specs
+    for one in (broken, left):
+        shutil.rmtree(store.directory(one.run_id))
+    for tensor in ("[nan, nan]", "[nan, " * 500):
+        with store.lease(broken, retry_failed=True) as lease:
+            lease.fail(f"ValueError: loc = {tensor} \x1b[2J\nTraceback: all of it", 64, {"finished": "then"})
+    with store.lease(left) as lease:
+        lease.progress(64)
+    os.utime(store.directory(left.run_id) / "status.json", (0, 0))
+    return store, broken, left
+
+
+def test_what_failed_is_listed_with_its_cause_and_how_often_it_was_tried(matters, failed):
+    store, broken, _ = failed
+    code, out, _ = matters("list", "failures", "--store", str(store.path), "--json")
+    (row,) = json.loads(out)
+    assert (code, row["run_id"], row["seed"], row["failures"], row["steps"]) == (0, broken.run_id, 0, 2, 64)
+    assert row["error"].count("[nan") == 500
+    assert (row["state"], row["finished"]) == ("failed", "then")
+    code, out, _ = matters("list", "failures", "--store", str(store.path))
+    assert (code, "\x1b" in out, out.count("[nan") < 100) == (0, False, True)
+
+
+def test_status_says_what_failed_when_runs_last_got_on_and_alerts_on_request(matters, failed):
+    store, broken, left = failed
+    here = ("status", "TINY", "--store", str(store.path))
+    code, out, _ = matters(*here)
+    assert code == 0
+    assert "2 done, 0 running, 1 paused at 50 to 50 %, 1 failed, 0 missing" in out
+    assert "failed ppo-m/InvertedPendulum-v5 seed 0, 2 times: ValueError: loc = [nan, " in out
+    assert max(map(len, out.splitlines())) <= 300
+    assert "\x1b" not in out
+    assert re.search(r"^last progress \d+ h \d+ min ago$", out, re.MULTILINE)
+    runs = {run["run_id"]: run for run in json.loads(matters(*here, "--json")[1])}
+    assert (runs[broken.run_id]["failures"], runs[broken.run_id]["progress_age_seconds"]) == (2, None)
+    assert (runs[left.run_id]["failures"], runs[left.run_id]["progress_age_seconds"] > 1e9) == (0, True)
+    assert matters(*here, "--alert", "10")[0] == 1
+    only_ppo = ("--only", "ppo")
+    assert matters(*here, *only_ppo, "--alert", "10")[0] == 0
+    shutil.rmtree(store.directory(broken.run_id))
+    assert matters(*here, "--alert", "10")[0] == 1
+    os.utime(store.directory(left.run_id) / "status.json")
+    assert matters(*here, "--alert", "10")[0] == 0
+
+
+def test_every_object_of_json_says_the_version_of_its_keys(matters):
+    for words in (("verify",), ("plan", "TINY"), ("run", "TINY"), ("report", "TINY")):
+        facts = json.loads(matters(*words, "--store", "STORE", "--json")[1])
+        assert next(iter(facts.items())) == ("json_version", 1), words
+
+
+def test_a_damaged_spec_hides_no_other_run(matters, failed):
+    store, broken, _ = failed
+    path = store.directory(broken.run_id) / "spec.json"
+    path.write_bytes(path.read_bytes().replace(b'"seed": 0', b'"seed": 9'))
+    (store.path / "index.jsonl").unlink(missing_ok=True)
+    code, out, said = matters("list", "runs", "--store", str(store.path), "--json")
+    rows = {row["run_id"]: row for row in json.loads(out)}
+    assert (code, len(rows), rows[broken.run_id]["seed"]) == (0, 4, None)
+    assert said.count("\n") == 1
+    assert "see matters verify" in said
+    assert matters("list", "runs", "--store", str(store.path))[0] == 0
+    assert matters("prune", "--failures", "--store", str(store.path))[0] == 0
+    assert matters("plan", "TINY", "--store", str(store.path))[0] == 0
+
+
+def test_a_sample_of_the_runs_is_verified(matters):
+    code, out, _ = matters("verify", "--sample", "2", "--store", "STORE", "--json")
+    assert (code, json.loads(out)["runs"]) == (0, 2)
+    assert json.loads(matters("verify", "--sample", "9", "--store", "STORE", "--json")[1])["runs"] == 4
 
 
 def test_a_damaged_run_blocks_its_own_cell_alone_and_is_trained_again_when_asked(matters, place, tmp_path):

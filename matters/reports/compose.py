@@ -307,6 +307,8 @@ def _notices(study: Study) -> tuple[str, ...]:
         )
     if doubles := study.doubles():
         notices.append(f"The same runs stand under two names, by their digests: {', '.join(doubles)}.")
+    if warned := tables.simulator_warnings(study):
+        notices.append(f"MuJoCo warned, as it does of an unstable simulation: {', '.join(warned)}.")
     prints = tables.fingerprints(study)
     if len(prints) > 1:
         each = ", ".join(f"`{name[:12]}` ({plural(count, 'run')})" for name, count in prints.items())

@@ -104,7 +104,7 @@ def up_to_date(out: Path, key: str) -> bool:
             hashlib.sha256((out / name).read_bytes()).hexdigest() == digest
             for name, digest in manifest["files"].items()
         )
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return False
 
 
@@ -221,7 +221,7 @@ def _write(out: Path, key: str, found: dict[str, bytes]) -> None:
     out.mkdir(parents=True, exist_ok=True)
     try:
         before = set(json.loads((out / MANIFEST).read_text())["files"])
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         before = set()
     (out / MANIFEST).unlink(missing_ok=True)
     for name in sorted(before - set(found)):

@@ -5,6 +5,7 @@ import json
 import os
 import secrets
 import shutil
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -15,14 +16,22 @@ _OPENING = b'{\n  "checksum": "'
 
 
 def write(path: Path, data: bytes) -> None:
-    """Put `data` at `path` by rename, so that readers see the old file or the new one; durable on return."""
+    """Put `data` at `path` by rename, so that readers see the old file or the new one; durable on return.
+
+    Raises OSError with the name of the file, and takes back what it had written of it.
+    """
     temporary = path.with_name(f".{path.name}.{os.getpid()}-{secrets.token_hex(4)}.tmp")
-    with temporary.open("wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(temporary, path)
-    sync_directory(path.parent)
+    try:
+        with temporary.open("wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+        sync_directory(path.parent)
+    except OSError as error:
+        with suppress(OSError):
+            temporary.unlink()  # on a full disk it would be in the way
+        raise OSError(error.errno, error.strerror, str(path)) from error
 
 
 def sync_directory(path: Path) -> None:
@@ -58,6 +67,13 @@ def link(source: Path, target: Path) -> None:
 def json_bytes(value: Any) -> bytes:
     """JSON for people: indented, keys in the given order. Raises ValueError for nan and infinities."""
     return json.dumps(value, indent=2, allow_nan=False).encode() + b"\n"
+
+
+def told(error: OSError) -> str:
+    """The error in words: what the system says, and of which file."""
+    if error.strerror is None:
+        return str(error)
+    return error.strerror if error.filename is None else f"{error.strerror}: {error.filename}"
 
 
 def sealed(fields: dict[str, Any]) -> bytes:

@@ -27,10 +27,12 @@ def test_a_failed_write_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(os, "fsync", full)
-    with pytest.raises(OSError, match="No space"):
+    with pytest.raises(OSError, match="No space") as error:
         files.write(path, b"new")
+    assert error.value.filename == str(path)
+    assert files.told(error.value) == f"No space left on device: {path}"
     assert path.read_bytes() == b"old"
-    assert [other for other in tmp_path.iterdir() if other != path] == list(tmp_path.glob(files.TEMPORARY))
+    assert list(tmp_path.iterdir()) == [path]
 
 
 def test_the_bytes_are_durable_before_they_get_their_name(

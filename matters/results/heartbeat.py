@@ -45,7 +45,7 @@ def held_elsewhere(directory: Path | str) -> str:
         with open(path, "rb") as file:
             holder = json.loads(file.read())
         return "" if holder["kernel"] == kernel() else str(holder["host"])
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return ""
 
 
@@ -64,7 +64,7 @@ class Holder:
         """Raise LeaseLost if somebody else has taken the run over."""
         try:
             holder = json.loads(self._path.read_bytes())
-        except (OSError, ValueError):
+        except (OSError, ValueError, RecursionError):
             holder = {}
         if holder.get("token") != self._token:
             host = holder.get("host", "nobody, its holder.json is gone")

@@ -122,6 +122,11 @@ class Lease:
         self._require()
         self._write_status({"state": "running", "steps": steps})
 
+    def touch(self) -> None:
+        """Note that there is progress, where no checkpoint says so: status.json is as old as the last."""
+        with suppress(OSError):
+            os.utime(self.directory / "status.json")
+
     def finish(
         self,
         record: Record,
@@ -170,6 +175,7 @@ class Lease:
                 "kept": {name: files.sha256_of(self.directory / name) for name in state},
             }
         )
+        # What is left behind here, by a kill or an error, `Store.tidy` removes: the run is done.
         self._discard_checkpoint()
         self.release()
 
@@ -262,7 +268,7 @@ class Lease:
 
     def _discard_checkpoint(self) -> None:
         for path in self.directory.glob("checkpoint.*"):
-            with suppress(FileNotFoundError):
+            with suppress(OSError):
                 path.unlink()
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from matters.results.lease import STATE, lock
 from matters.results.status import earlier_failures
 from matters.results.store import Store
+from matters.suites.errors import InputError
 
 
 @dataclass(frozen=True)
@@ -44,7 +45,10 @@ def prunable(
         directory, status = store.directory(run_id), store.status(run_id)
         if status.state == "running":
             continue
-        spec = store.spec(run_id)
+        try:
+            spec = store.spec(run_id)
+        except InputError:  # damaged: for `verify` to name and `--repair` to mend, not to be thrown away
+            continue
         reason = superseded(spec.algorithm, spec.algorithm_version) if superseded else ""
         if failures and status.state == "failed":
             reason = reason or "failed"

@@ -55,7 +55,7 @@ def read(path: str) -> tuple[RunSpec, str, str | None]:
     try:
         fields = json.loads(data)
         version = fields.get("schema_version", 1)
-    except (ValueError, AttributeError):
+    except (ValueError, AttributeError, RecursionError):
         raise Damage("is damaged: not the JSON of a spec") from None
     refuse_newer(f"run = {path.split('/')[-2]!r}", version)
     try:

@@ -15,7 +15,7 @@ class Damage(Exception):
 
 def refuse_newer(where: str, version: object) -> None:
     """Raise InputError for what a newer Matters wrote: misreading it would be worse."""
-    if not isinstance(version, int) or version > SCHEMA_VERSION:
+    if isinstance(version, bool) or not isinstance(version, int) or not 0 < version <= SCHEMA_VERSION:
         raise InputError(
             f"{where}: written by a newer Matters: schema {version}, this one reads {SCHEMA_VERSION}"
         )
@@ -34,11 +34,12 @@ def read_status(directory: str) -> dict[str, Any] | None:
     try:
         fields: dict[str, Any] = json.loads(data)
         version = fields["schema_version"]
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         raise Damage("is damaged: not the JSON of a status") from None
-    refuse_newer(f"run = {directory.rpartition('/')[2]!r}", version)
+    # A newer Matters seals its status in the same way, so that a flipped digit is not taken for one.
     if not files.intact(data):
         raise Damage("is damaged: it does not match its checksum")
+    refuse_newer(f"run = {directory.rpartition('/')[2]!r}", version)
     return fields
 
 

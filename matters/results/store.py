@@ -1,6 +1,8 @@
 """The store: one directory per run, readable by people, safe against kill -9 and two processes at once.
 
     <store>/store.json                 the schema's version; what this copy of the store leaves out
+    <store>/index.jsonl                what the runs are, in short; see `matters.results.index`
+    <store>/logs/                      what each worker did, for people
     <store>/<run_id>/spec.json         what the run is
                      status.json       its state; when final, with the SHA-256 of every other file
                      episodes.parquet evaluations.parquet updates.parquet policy.safetensors provenance.json
@@ -19,7 +21,8 @@ import json
 import math
 import os
 import re
-from collections.abc import Collection, Iterable, Iterator, Mapping
+import time
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
@@ -30,7 +33,7 @@ import pyarrow
 import pyarrow.parquet
 import safetensors.numpy
 
-from matters.results import files, spec_file, upgrade
+from matters.results import files, index, spec_file, upgrade
 from matters.results.heartbeat import held_elsewhere
 from matters.results.lease import TABLES, Lease, is_locked, lock, refuse_without_locks
 from matters.results.schema import (
@@ -59,6 +62,8 @@ from matters.suites.spec import RunSpec
 
 RUN_ID = re.compile(r"[0-9a-f]{16}")
 POLICY = "policy.safetensors"
+MAX_TABLE_BYTES = 2**31
+"""Of a table in memory: a run of 10 million steps has a tenth of it."""
 
 
 @dataclass(frozen=True)
@@ -92,7 +97,7 @@ class Store:
         try:
             if path.exists() and not path.is_dir():
                 raise InputError(f"store = {str(path)!r}: is a file, should be a directory")
-            if not marker.exists():
+            if not marker.exists() and not _marked_again(path):
                 _refuse_to_create(path, create=create)
                 path.mkdir(parents=True, exist_ok=True)
                 files.write(marker, files.json_bytes({"schema_version": SCHEMA_VERSION}))
@@ -108,17 +113,19 @@ class Store:
         except OSError as error:
             wanted = "not writable" if create else "cannot be read"
             raise InputError(f"store = {str(path)!r}: {wanted}: {error.strerror}") from None
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             if isinstance(error, InputError):
                 raise
-            raise InputError(f"store = {str(path)!r}: store.json is damaged") from None
+            raise InputError(
+                f"store = {str(path)!r}: store.json is damaged; without it, it is made anew from the runs"
+            ) from None
         refuse_newer(f"store = {str(path)!r}", version)
         return cls(path, version, oldest, without, thinned)
 
     def run_ids(self) -> list[str]:
         """The runs that have been leased at least once, sorted."""
         now = {name: run_id for run_id, name in self._former.items()}
-        names = [name for name in self._directories() if os.path.exists(f"{self.path}/{name}/spec.json")]
+        names = [name for name in self._directories() if self._was_leased(name)]
         return sorted({now.get(name, name) for name in names})
 
     def directory(self, run_id: str) -> Path:
@@ -214,6 +221,12 @@ class Store:
             paths.append(directory / "status.json")
         return [read_failure(path) for path in paths]
 
+    def progress_age(self, run_id: str) -> float:
+        """Seconds since a run that has not ended last got on; 0 where that is not known."""
+        with suppress(OSError):
+            return max(time.time() - os.stat(self.directory(run_id) / "status.json").st_mtime, 0.0)
+        return 0.0
+
     def lease(self, spec: RunSpec, *, retry_failed: bool = False) -> Lease | None:
         """The right to train the run; None if another holds it, or it is done, or it failed.
 
@@ -251,12 +264,34 @@ class Store:
             raise
         return lease
 
-    def verify(self, run_ids: Iterable[str] | None = None) -> list[Fault]:
-        """Rehash every file of every finished or failed run, and compute digests and scores again."""
+    def verify(
+        self, run_ids: Iterable[str] | None = None, progress: Callable[[int, int], None] = lambda *_: None
+    ) -> list[Fault]:
+        """Rehash every file of every finished or failed run, and compute digests and scores again.
+
+        `progress` is told how many runs of how many are done.
+        """
         if run_ids is None:
             now = {name: run_id for run_id, name in self._former.items()}
-            run_ids = sorted({now.get(name, name) for name in self._directories()})
-        return [fault for run_id in run_ids for fault in self._faults(run_id)]
+            run_ids = {now.get(name, name) for name in self._directories()}
+        wanted = sorted(run_ids)
+        found: list[Fault] = []
+        for number, run_id in enumerate(wanted):
+            progress(number, len(wanted))
+            found += self._faults(run_id)
+        return found
+
+    def tidy(self, run_id: str) -> None:
+        """Remove what a final run needed until it was final, where a kill or an error has left it."""
+        directory = self.directory(run_id)
+        left = [name for name in os.listdir(directory) if name.startswith((".", "checkpoint."))]
+        with suppress(OSError):  # it is in nobody's way
+            if left and (descriptor := lock(directory / "lock")) is not None:
+                try:
+                    for name in left:
+                        (directory / name).unlink(missing_ok=True)
+                finally:
+                    os.close(descriptor)
 
     def begin_anew(self, run_id: str) -> str:
         """Let a final run with damaged files be trained again; returns what was wrong, empty if nothing was.
@@ -328,6 +363,15 @@ class Store:
             raise InputError(f"run = {prefix!r}: stands for {len(found)} runs: {shown}")
         return found[0]
 
+    def _was_leased(self, name: str) -> bool:
+        """Whether a directory has a run; a final one is one without its spec, too, which `verify` misses."""
+        if os.path.exists(f"{self.path}/{name}/spec.json"):
+            return True
+        with suppress(Damage, InputError):
+            status = read_status(f"{self.path}/{name}")
+            return status is not None and status["state"] in ("done", "failed")
+        return True
+
     def _directories(self) -> list[str]:
         with os.scandir(self.path) as entries:
             return sorted(entry.name for entry in entries if RUN_ID.fullmatch(entry.name) and entry.is_dir())
@@ -338,11 +382,10 @@ class Store:
 
     def runs_of(self, trainings: Collection[str]) -> Iterator[tuple[str, str]]:
         """Training id and run id of each run of these trainings, except those still named by schema 1."""
-        for name in self._directories() if trainings else ():
-            with suppress(OSError, ValueError, AttributeError):
-                fields = json.loads(Path(f"{self.path}/{name}/spec.json").read_bytes())
-                if fields.get("training_id") in trainings:
-                    yield fields["training_id"], name
+        if trainings:
+            for name, entry in index.entries(self.path, self._directories()).items():
+                if entry.training_id in trainings:
+                    yield entry.training_id, name
 
     @property
     def former_names(self) -> dict[str, str]:
@@ -466,6 +509,26 @@ class Store:
         return digest_of(parts, record.diverged_at)
 
 
+def _marked_again(path: Path) -> bool:
+    """Make a lost store.json again, from the runs beside it; False if there are none.
+
+    What a copy of a store left out on purpose is no longer known then: `verify` names it.
+    """
+    if not path.is_dir():
+        return False
+    versions = []
+    for entry in path.iterdir():
+        if RUN_ID.fullmatch(entry.name):
+            with suppress(Damage):
+                versions.append((read_status(str(entry)) or {}).get("schema_version", 0))
+    known = [version for version in versions if version]
+    if not known:
+        return False
+    fields = {"schema_version": max(known), "oldest_schema": min(known)}
+    files.write(path / "store.json", files.json_bytes(fields))
+    return True
+
+
 def _refuse_to_create(path: Path, *, create: bool) -> None:
     """Raise InputError where no store can be made: none was asked for, or something else is there."""
     if not path.exists():
@@ -493,6 +556,10 @@ def table_of(data: bytes) -> Columns:
 
 
 def _columns(file: pyarrow.parquet.ParquetFile) -> Columns:
+    facts = file.metadata
+    size = sum(facts.row_group(group).total_byte_size for group in range(facts.num_row_groups))
+    if max(size, 8 * facts.num_rows * facts.num_columns) > MAX_TABLE_BYTES:
+        raise ValueError(f"a table unpacks to more than {MAX_TABLE_BYTES >> 20} MiB")
     table = file.read(use_threads=False)
     return {name: table.column(name).to_numpy().copy() for name in table.column_names}
 

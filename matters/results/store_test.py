@@ -11,6 +11,7 @@ from hypothesis.extra import numpy as hnp
 
 from matters.results import files
 from matters.results.conftest import PROVENANCE, finished, make_record, make_spec, no_rows
+from matters.results.lease import lock
 from matters.results.schema import (
     EPISODES,
     EVALUATIONS,
@@ -546,10 +547,103 @@ def test_a_store_of_a_newer_schema_is_refused(tmp_path: Path, create: bool) -> N
 def test_a_run_of_a_newer_schema_is_refused_and_left_alone(store: Store) -> None:
     run_id = finished(store)
     path = store.path / run_id / "status.json"
-    path.write_text(json.dumps({**json.loads(path.read_text()), "schema_version": 3, "new": "field"}))
+    fields = {**json.loads(path.read_text()), "schema_version": 3, "new": "field"}
+    path.write_bytes(files.sealed({name: fields[name] for name in fields if name != "checksum"}))
     for use in (store.status, store.record, store.provenance):
         with pytest.raises(InputError, match="written by a newer Matters: schema 3, this one reads 2"):
             use(run_id)
     with pytest.raises(InputError, match="newer"):
         store.lease(make_spec(), retry_failed=True)
     assert len(store.verify()) == 1
+
+
+# ---- what a kill, an error or a disk leaves
+
+
+def test_what_a_finished_run_no_longer_needs_is_tidied_up_unless_somebody_holds_it(store: Store) -> None:
+    run_id = finished(store)
+    directory = store.directory(run_id)
+    left = [
+        directory / name for name in ("checkpoint.safetensors", "checkpoint.rows", ".status.json.1-2.tmp")
+    ]
+    for path in left:
+        path.write_bytes(b"left")
+    descriptor = lock(directory / "lock")
+    assert descriptor is not None
+    store.tidy(run_id)
+    assert all(path.exists() for path in left)
+    os.close(descriptor)
+    store.tidy(run_id)
+    assert {path.name for path in directory.iterdir()} == FINISHED
+    assert store.verify() == []
+
+
+def test_a_lost_marker_is_made_again_from_the_runs(store: Store) -> None:
+    run_id = finished(store)
+    (store.path / "report").mkdir()
+    (store.path / "store.json").unlink()
+    for _ in range(2):
+        again = Store.open(store.path)
+        assert (again.run_ids(), again.schema, again.oldest_schema) == (
+            [run_id],
+            SCHEMA_VERSION,
+            SCHEMA_VERSION,
+        )
+        assert again.verify() == []
+
+
+def test_a_folder_with_nothing_but_names_of_runs_is_no_store(tmp_path: Path) -> None:
+    (tmp_path / "0123456789abcdef").mkdir()
+    (tmp_path / "0123456789abcdef" / "status.json").write_text("{}")
+    with pytest.raises(InputError, match="not a store of Matters"):
+        Store.open(tmp_path)
+
+
+@pytest.mark.parametrize("version", ["-5", "0", "true", "99", '"2"', "[" * 100_000])
+def test_a_marker_of_no_schema_is_one_line(tmp_path: Path, version: str) -> None:
+    (tmp_path / "store.json").write_text(f'{{"schema_version": {version}}}')
+    with pytest.raises(InputError, match=r"schema|damaged"):
+        Store.open(tmp_path)
+
+
+def test_a_final_run_without_a_spec_is_listed_and_found_by_verify(store: Store) -> None:
+    run_id = finished(store)
+    (store.directory(run_id) / "spec.json").unlink()
+    assert store.run_ids() == [run_id]
+    assert [(fault.run_id, fault.file) for fault in store.verify()] == [(run_id, "spec.json")]
+
+
+def test_a_flipped_byte_of_a_status_is_damage_of_its_run_and_never_a_newer_schema(store: Store) -> None:
+    run_id = finished(store)
+    path = store.directory(run_id) / "status.json"
+    whole = path.read_bytes()
+    for place in range(0, len(whole), 3):
+        path.write_bytes(whole[:place] + bytes([whole[place] ^ 1]) + whole[place + 1 :])
+        assert store.status(run_id).state == "failed"
+        assert [fault.run_id for fault in store.verify()] == [run_id]
+
+
+def test_a_table_that_unpacks_to_much_is_refused_before_it_does(store: Store, monkeypatch: Any) -> None:
+    run_id = finished(store)
+    monkeypatch.setattr("matters.results.store.MAX_TABLE_BYTES", 100)
+    with pytest.raises(InputError, match="a table unpacks to more than"):
+        store.record(run_id)
+
+
+def test_verify_says_how_far_it_is(store: Store) -> None:
+    for seed in range(3):
+        finished(store, seed)
+    said: list[tuple[int, int]] = []
+    store.verify(progress=lambda done, total: said.append((done, total)))
+    assert said == [(0, 3), (1, 3), (2, 3)]
+
+
+def test_the_age_of_progress_is_that_of_the_last_word(store: Store) -> None:
+    lease = store.lease(make_spec())
+    assert lease is not None
+    with lease:
+        os.utime(lease.directory / "status.json", (0, 0))
+        assert store.progress_age(make_spec().run_id) > 1e9
+        lease.touch()
+        assert store.progress_age(make_spec().run_id) < 60
+    assert store.progress_age("0" * 16) == 0

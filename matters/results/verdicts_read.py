@@ -71,5 +71,5 @@ def entries(store: Path, name: str) -> list[dict[str, Any]]:
     try:
         found = json.loads(_path(store, name).read_bytes())
         return [one for one in found if {"cells", "seeds", "looks"} <= one.keys()]
-    except (OSError, ValueError, TypeError, AttributeError):
+    except (OSError, ValueError, TypeError, AttributeError, RecursionError):
         return []

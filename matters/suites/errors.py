@@ -11,8 +11,13 @@ class InputError(ValueError):
     """Input that cannot be used. The message is one line, without characters that control a terminal."""
 
     def __init__(self, message: str) -> None:
-        line = " ".join(message.split())
-        super().__init__("".join(c if c.isprintable() else repr(c)[1:-1] for c in line))
+        super().__init__(on_one_line(message))
+
+
+def on_one_line(text: str, most: int | None = None) -> str:
+    """A text on one line, without characters that control a terminal; cut after `most` characters."""
+    line = "".join(c if c.isprintable() else repr(c)[1:-1] for c in " ".join(text.split()))
+    return line if most is None or len(line) <= most else f"{line[: most - 1]}…"
 
 
 def nearest(word: object, valid: Iterable[str]) -> str:

@@ -10,6 +10,8 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_valida
 
 MAX_SEED = 2**63 - 1
 """Seeds are stored as int64."""
+MOST_EVALUATIONS = 100_000
+"""Points of a run, and episodes of a point."""
 
 
 def json_value(value: Any, name: str = "config") -> Any:
@@ -50,8 +52,13 @@ class Evaluation(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
-    points: int = Field(10, gt=0, description="evaluations of a run, equally spaced, the last one at the end")
-    episodes: int = Field(5, gt=0, description="episodes of each evaluation")
+    points: int = Field(
+        10,
+        gt=0,
+        le=MOST_EVALUATIONS,
+        description="evaluations of a run, equally spaced, the last one at the end",
+    )
+    episodes: int = Field(5, gt=0, le=MOST_EVALUATIONS, description="episodes of each evaluation")
 
 
 class RunSpec(BaseModel):

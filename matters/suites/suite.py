@@ -60,6 +60,11 @@ DEFAULT_LOOKS = (10, 20)
 
 SHIPPED = Path(__file__).parent
 
+MOST_SEEDS = 100_000
+"""Of a suite. More is a slip, and would fill the memory before anything can be said of it."""
+MOST_BYTES = 2**24
+"""Of a suite's file."""
+
 
 def _counted(value: Any) -> Any:
     """An int n as the seeds 0 to n - 1; anything else as it is."""
@@ -67,6 +72,8 @@ def _counted(value: Any) -> Any:
         return value
     if value <= 0:
         raise ValueError("should be greater than 0")
+    if value > MOST_SEEDS:
+        raise ValueError(f"should be at most {MOST_SEEDS}")
     return tuple(range(value))
 
 
@@ -77,10 +84,18 @@ def _some(values: tuple[Any, ...]) -> tuple[Any, ...]:
 
 
 def _distinct(values: tuple[Any, ...]) -> tuple[Any, ...]:
-    for index, value in enumerate(values):
-        if value in values[:index]:
+    known = set()
+    for value in values:
+        if value in known:
             raise ValueError(f"{shown(value)} appears twice")
+        known.add(value)
     return values
+
+
+def _printable(text: str) -> str:
+    if not " ".join(text.split()).isprintable():
+        raise ValueError("has a character that controls a terminal")
+    return text
 
 
 def _runnable(environment: str, info: ValidationInfo) -> str:
@@ -98,7 +113,7 @@ def _answerable(question: str) -> str:
 
 Seed = Annotated[int, Field(strict=True, ge=0, le=MAX_SEED)]
 Margin = Annotated[float, Field(strict=True, gt=0, allow_inf_nan=False)]
-Text = Annotated[str, Field(strict=True, min_length=1)]
+Text = Annotated[str, Field(strict=True, min_length=1, max_length=10_000), AfterValidator(_printable)]
 Runnable = Annotated[str, Field(strict=True), AfterValidator(_runnable)]
 Pair = Annotated[tuple[Name, Name], Field(strict=False)]
 Answerable = Annotated[str, Field(strict=True), AfterValidator(_answerable)]
@@ -453,7 +468,7 @@ def parse_seeds(text: str) -> tuple[int, ...]:
     """The seeds that "10" (0 to 9) or "3:5" (3 and 4) mean. Raises InputError."""
     match = re.fullmatch(r"(?:(\d+):)?(\d+)", text.strip(), flags=re.ASCII)
     first, end = (int(match[1] or 0), int(match[2])) if match else (0, 0)
-    if first >= end or end > MAX_SEED:
+    if first >= end or end > MAX_SEED or end - first > MOST_SEEDS:
         raise InputError(f"seeds = {text!r}: should be a number of seeds (10) or a range (3:5 is 3 and 4)")
     return tuple(range(first, end))
 
@@ -490,6 +505,8 @@ def toml_of(name_or_path: str) -> str:
 def read(path: Path) -> Suite:
     """The suite that a TOML file declares. Raises InputError that begins with the file, and line if known."""
     try:
+        if path.exists() and not (path.is_file() and path.stat().st_size <= MOST_BYTES):
+            raise InputError(f"suite = {str(path)!r}: should be a file of at most {MOST_BYTES >> 20} MiB")
         text = path.read_text(encoding="utf-8")
     except UnicodeDecodeError as error:
         raise InputError(f"{path}: not UTF-8: {error.reason} at byte {error.start}") from None
@@ -507,7 +524,9 @@ def loads(text: str, where: str) -> Suite:
         line = found[1] if found and found[1] else text.count("\n") + 1
         message = str(error)[: found.start()] if found else str(error)
         raise InputError(f"{where}:{line}: {message}") from None
-    except InputError as error:
+    except RecursionError:
+        raise InputError(f"{where}: too deeply nested") from None
+    except ValueError as error:  # an InputError, or a number of more digits than Python reads
         raise InputError(f"{where}: {error}") from None
 
 
@@ -530,10 +549,15 @@ def suite(document: dict[str, Any]) -> Suite:
         raise InputError("variants: missing; a suite has the tables [suite] and [variants.NAME]")
     places = _places(header)
     design, variants = declared(header["design"]) if "design" in header else (None, {})
+    named = {name.lower(): name for name in variants}
     for name, table in tables.items():
         if name in variants:
             raise InputError(
                 f"{dotted('variants', name)}: is a cell of the design already; give it another name"
+            )
+        if (twin := named.setdefault(name.lower(), name)) != name:
+            raise InputError(
+                f"{dotted('variants', name)}: differs from {twin!r} in capitals only; names become file names"
             )
         variants[name] = variant(name, table)
         for environment in table.get("environments", {}):

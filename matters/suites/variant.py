@@ -12,7 +12,9 @@ from matters import algorithms
 from matters.algorithms.interface import Facts, OffPolicy, OnPolicy, Reference
 from matters.suites.errors import InputError, dotted, from_validation, nearest, shown
 
-Name = Annotated[str, Field(strict=True, pattern=r"^[A-Za-z0-9][A-Za-z0-9._+-]*$")]
+LONGEST_NAME = 100
+"""Characters: names become parts of file names, which have 255 bytes."""
+Name = Annotated[str, Field(strict=True, pattern=r"^[A-Za-z0-9][A-Za-z0-9._+-]*$", max_length=LONGEST_NAME)]
 
 
 class Variant(BaseModel):

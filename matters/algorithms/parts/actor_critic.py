@@ -26,6 +26,7 @@ from matters.algorithms.parts.normalisation import normalise_observation, scale_
 from matters.algorithms.parts.optimisers import adam_step, clip_coefficient, global_norm
 from matters.algorithms.parts.policies import LAST_GAIN, BetaPolicy, Distribution, GaussianPolicy, Policy
 from matters.algorithms.parts.theta import Theta
+from matters.algorithms.parts.widths import Widths
 
 RATIO_BOUND = 0.2
 """Where an algorithm bounds no ratio, the recorded clip fraction counts against PPO's ε, to compare pages."""
@@ -37,7 +38,7 @@ class PolicyConfig(Frozen):
     horizon: PositiveInt = Field(2048, description="T, steps of each environment in a rollout")
     environments: PositiveInt = Field(1, description="N, environments of each seed")
     discount: float = Field(0.99, ge=0, le=1, description="γ")
-    hidden: tuple[PositiveInt, ...] = Field((64, 64), description="widths of the hidden layers", strict=False)
+    hidden: Widths = Field((64, 64), description="widths of the hidden layers", strict=False)
     policy: Literal["gaussian", "beta", "discretised"] = Field(
         "gaussian",
         description="distribution of the actions; beta and discretised (Hsu et al. 2020) need bounded ones",
@@ -53,7 +54,7 @@ class CriticConfig(PolicyConfig):
     gae_lambda: float = Field(
         0.95, ge=0, le=1, description="λ of the advantage estimate; 1 is the reward-to-go"
     )
-    value_hidden: tuple[PositiveInt, ...] | None = Field(
+    value_hidden: Widths | None = Field(
         None,
         description="widths of V's hidden layers; off: the policy's (Andrychowicz et al. 2021: wide ones)",
         strict=False,

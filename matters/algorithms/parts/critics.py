@@ -23,6 +23,7 @@ from matters.algorithms.parts.mlp import Forward, Mlp, uniform
 from matters.algorithms.parts.normalised_mlp import Network, follow_moments, forward_to_learn
 from matters.algorithms.parts.optimisers import adam_step
 from matters.algorithms.parts.theta import Target, Theta
+from matters.algorithms.parts.widths import Widths
 
 EPSILON = 1e-8
 """Adam's ε: its paper's, and that of PyTorch and TensorFlow, which all published code here left alone."""
@@ -45,9 +46,7 @@ class OffPolicyConfig(Frozen):
         "Hessel et al. 2018: 3)",
     )
     target_rate: float = Field(0.005, gt=0, le=1, description="τ, how far targets move to θ each time")
-    hidden: tuple[PositiveInt, ...] = Field(
-        (256, 256), description="widths of the hidden layers", strict=False
-    )
+    hidden: Widths = Field((256, 256), description="widths of the hidden layers", strict=False)
     learning_rate: PositiveFloat = Field(3e-4, description="Adam's step size for the policy")
     critic_learning_rate: PositiveFloat = Field(3e-4, description="Adam's step size for Q")
     critic_weight_decay: NonNegativeFloat = Field(0.0, description="weight of ½‖θ‖² in the loss of Q")

@@ -2,12 +2,23 @@
 
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from matters.harness.commands.options import DEFAULT_STORE, Json, StoreDirectory
-from matters.harness.terminal.console import print_json, print_table
+from matters.harness.terminal.console import print_json, print_table, warn
+from matters.suites.errors import InputError, on_one_line
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from matters.results.index import Entry
+    from matters.results.store import Store
+
+
+LONGEST = 300
+"""Characters of a text in a table; an error may hold a whole tensor, which `--json` has."""
 
 
 class What(StrEnum):
@@ -17,22 +28,24 @@ class What(StrEnum):
     suites = "suites"
     tricks = "tricks"
     runs = "runs"
+    failures = "failures"
     imported = "imported"
 
 
 def list_(
     what: Annotated[
-        What, typer.Argument(metavar="algorithms|suites|tricks|runs|imported", show_default=False)
+        What, typer.Argument(metavar="algorithms|suites|tricks|runs|failures|imported", show_default=False)
     ],
     store: StoreDirectory = DEFAULT_STORE,
     json: Json = False,
 ) -> None:
-    """List algorithms, suites, tricks, or the runs of a store, its own and imported ones."""
+    """List algorithms, suites, tricks, or the runs of a store: its own, those that failed, imported ones."""
     find = {
         What.algorithms: lambda: _algorithms(),
         What.suites: lambda: _suites(),
         What.tricks: lambda: _tricks(),
         What.runs: lambda: _runs(store),
+        What.failures: lambda: _failures(store),
         What.imported: lambda: _imported(store),
     }
     found: list[dict[str, Any]] = find[what]()
@@ -48,6 +61,8 @@ def list_(
 
 
 def _cell(value: Any) -> Any:
+    if isinstance(value, str):
+        return on_one_line(value, LONGEST)
     return ", ".join(value) if isinstance(value, list) else value
 
 
@@ -105,23 +120,60 @@ def _tricks() -> list[dict[str, Any]]:
 
 
 def _runs(store: Path) -> list[dict[str, Any]]:
+    from matters.results import index
     from matters.results.store import Store
 
     opened = Store.open(store)
+    run_ids = opened.run_ids()
+    known = index.entries(opened.path, run_ids)
     found = []
-    for run_id in opened.run_ids():
-        spec, status = opened.spec(run_id), opened.status(run_id)
+    for run_id in run_ids:
+        status = opened.status(run_id)
         found.append(
             {
                 "run_id": run_id,
-                "algorithm": spec.algorithm,
-                "environment": spec.environment,
-                "seed": spec.seed,
+                **_what(opened, run_id, known),
                 "state": status.state,
                 "steps": status.steps,
                 "score": status.score,
             }
         )
+    return found
+
+
+def _what(store: "Store", run_id: str, known: "Mapping[str, Entry]") -> dict[str, Any]:
+    """What a run is; nothing where its spec is damaged, which is no reason to hide the other runs."""
+    try:
+        spec = known.get(run_id) or store.spec(run_id)
+    except InputError as damage:
+        warn(f"{damage}; see matters verify")
+        return {"algorithm": None, "environment": None, "seed": None}
+    return {"algorithm": spec.algorithm, "environment": spec.environment, "seed": spec.seed}
+
+
+def _failures(store: Path) -> list[dict[str, Any]]:
+    """Every run that has failed, also one that came to its end later: how often, and of what at last."""
+    from matters.results import index
+    from matters.results.store import Store
+
+    opened = Store.open(store)
+    run_ids = opened.run_ids()
+    known = index.entries(opened.path, run_ids)
+    found = []
+    for run_id in run_ids:
+        if failures := opened.failures(run_id):
+            last = failures[-1]
+            found.append(
+                {
+                    "run_id": run_id,
+                    **_what(opened, run_id, known),
+                    "state": opened.status(run_id).state,
+                    "failures": len(failures),
+                    "steps": last["steps"],
+                    "finished": (last["provenance"] or {}).get("finished"),
+                    "error": last["error"],
+                }
+            )
     return found
 
 

@@ -131,6 +131,20 @@ def opened(store: Path, evidence: str | None) -> "Iterator[Store]":
         yield found.store
 
 
+def opened_if_there(store: Path) -> "Store | None":
+    """The store, None where there is nothing yet. Raises InputError where none is and none could be."""
+    from matters.results.store import Store
+
+    if store.exists():
+        return Store.open(store)
+    for place in (store, *store.absolute().parents):
+        if place.is_symlink() and not place.exists():
+            raise InputError(f"store = {str(store)!r}: {place} is a link to nothing")
+        if place.is_file():
+            raise InputError(f"store = {str(store)!r}: {place} is a file")
+    return None
+
+
 def narrowed(words: "Sequence[str]") -> dict[str, Any]:
     """The arguments of `choose` from which `narrowing_words` made these words. Raises InputError."""
     left = list(words)
@@ -196,5 +210,6 @@ def report_directory(out: Path | None, store: Path, suite: str) -> Path:
     if not standing.is_dir():
         raise InputError(f"--out {place}: {standing} is not a directory")
     if not os.access(standing, os.W_OK | os.X_OK):
-        raise InputError(f"--out {place}: {standing} is not writable")
+        elsewhere = "; --out DIR writes it elsewhere" if out is None else ""
+        raise InputError(f"--out {place}: {standing} is not writable{elsewhere}")
     return place

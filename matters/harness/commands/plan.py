@@ -17,6 +17,7 @@ from matters.harness.commands.options import (
     Workers,
     choose,
     crew_of,
+    opened_if_there,
 )
 from matters.harness.terminal.console import print_json
 
@@ -45,9 +46,8 @@ def show_plan(declared: "Suite", store: "Path", workers: int, *, json: bool) -> 
     """Say what the suite still takes; nothing is written. Raises InputError where memory does not suffice."""
     from matters.harness.scheduling.planning import free_bytes, outlay
     from matters.reports.study import seeds_before
-    from matters.results.store import Store
 
-    opened = Store.open(store) if store.exists() else None
+    opened = opened_if_there(store)
     found = outlay(opened, (*declared.cells(), *declared.tuning_cells()), workers)
     free = free_bytes(store)
     if json:

@@ -144,18 +144,19 @@ def run_suite(
 
     from matters.harness.scheduling.fill_store import check_memory
     from matters.reports.study.own_best import resolved
-    from matters.results.store import Store
 
     if not store.exists():
         # Else only what the store lacks has to fit; nothing is written to it before that is known.
         check_memory((*declared.cells(), *declared.tuning_cells()), crew)
-    opened = Store.open(store, create=True)
+    opened = _opened(store, declared)
     if repair:
         begin_damaged_anew(opened, (*resolved(opened, declared).cells(), *declared.tuning_cells()))
     if any(opened.status(spec.run_id).state != "done" for cell in declared.cells() for spec in cell.specs):
+        from matters.harness.scheduling.planning import lack_of_room
         from matters.reports.study import seeds_before
 
-        for remark in filter(None, (*declared.remarks(), seeds_before.remark(declared))):
+        room = lack_of_room(opened, declared.cells())
+        for remark in filter(None, (*declared.remarks(), seeds_before.remark(declared), room)):
             notes().print(remark)
     try:
         train = partial(
@@ -197,7 +198,9 @@ def run_suite(
     counts = {state: int(states.get(state, 0)) for state in ("done", "failed", "missing")}
     if counts["failed"]:
         warn(f"{counts['failed']} runs failed: `matters show RUN_ID` says why, --retry-failed tries again")
-    if outcome.lost:
+    if any(lost.paused for lost in outcome.lost):
+        warn(f"{counts['missing']} runs are not finished for want of room: the same command goes on")
+    elif outcome.lost:
         warn(f"{counts['missing']} runs are missing, their workers were lost: the same command goes on")
     if json:
         facts = {"suite": declared.name, "store": str(store), "trained": outcome.trained}
@@ -207,6 +210,22 @@ def run_suite(
         typer.echo(page)
     if counts["failed"] or counts["missing"]:
         raise typer.Exit(1)
+
+
+def _opened(store: Path, declared: "Suite") -> "Store":
+    """The store, made if need be; one that may not be written to will do if the suite is complete in it."""
+    from matters.results.store import Store
+
+    try:
+        return Store.open(store, create=True)
+    except InputError:
+        if not (store / "store.json").exists():
+            raise
+        found = Store.open(store)
+        cells = (*declared.cells(), *declared.tuning_cells())
+        if any(found.status(spec.run_id).state != "done" for cell in cells for spec in cell.specs):
+            raise
+        return found
 
 
 def _what_is_kept(store: "Store", cells: "Sequence[Cell]") -> str:

@@ -1,4 +1,6 @@
-"""`matters status`: what is done, running, paused, failed and missing; with --watch, again and again."""
+"""`matters status`: what is done, running, paused, failed and missing, and when it last got on; with --watch,
+again and again.
+"""
 
 import time
 from collections import Counter
@@ -19,12 +21,14 @@ from matters.harness.commands.options import (
     StoreDirectory,
     SuiteName,
     choose,
+    opened_if_there,
 )
 from matters.harness.terminal.console import notes, print_json, print_table
-from matters.suites.errors import InputError
+from matters.suites.errors import InputError, on_one_line
 
 if TYPE_CHECKING:
     from matters.results.schema import State, Status
+    from matters.results.store import Store
     from matters.suites.spec import RunSpec
     from matters.suites.suite import Cell, Suite
 
@@ -32,6 +36,13 @@ STATES: tuple["State", ...] = ("done", "running", "paused", "failed", "missing")
 LOOK_SECONDS = 2.0
 """Seconds between two looks of --watch, at least; and nine times as long as a look takes."""
 
+Alert = Annotated[
+    float | None,
+    typer.Option(
+        metavar="MINUTES",
+        help="Exit with 1 if a run has failed, or one that was begun got no further for so long.",
+    ),
+]
 Watch = Annotated[
     bool, typer.Option("--watch", help="Look again and again, until every run is done or failed.")
 ]
@@ -45,16 +56,20 @@ def status(
     only: Only = None,
     smoke: Smoke = False,
     watch: Watch = False,
+    alert: Alert = None,
     json: Json = False,
 ) -> None:
     """Show done / running / paused / failed / missing, by cell. A store that does not exist lacks all."""
-    if watch and json:
-        raise InputError("--json: is of one look; without --watch")
+    if watch and (json or alert is not None):
+        raise InputError(f"{'--json' if json else '--alert'}: is of one look; without --watch")
     declared = choose(suite, seeds, steps, only, smoke)
     if watch:
         _watch(declared, store)
         return
     runs, states = _look(declared, store, {})
+    opened = opened_if_there(store)
+    ages = {} if opened is None else _ages(opened, states)
+    failures = {} if opened is None else _failures(opened, states)
     if json:
         print_json(
             [
@@ -69,18 +84,60 @@ def status(
                     "score": states[spec.run_id].score,
                     "steps_asked": spec.steps,
                     "training_id": spec.training_id,
+                    "progress_age_seconds": ages.get(spec.run_id),
+                    "failures": failures.get(spec.run_id, 0),
+                    "error": states[spec.run_id].error,
                 }
                 for cell, spec in runs
             ]
         )
-        return
-    print_table(("variant", "environment", *STATES), _rows(runs, states))
-    for remark in declared.remarks():
-        typer.echo(remark)
-    typer.echo(_total(runs, states))
+    else:
+        print_table(("variant", "environment", *STATES), _rows(runs, states))
+        for remark in (*declared.remarks(), *_failed(runs, states, failures), *_progress(ages)):
+            typer.echo(remark)
+        typer.echo(_total(runs, states))
+    late = alert is not None and any(age > 60 * alert for age in ages.values())
+    if late or (alert is not None and failures):
+        raise typer.Exit(1)
 
 
 Runs = Sequence[tuple["Cell", "RunSpec"]]
+
+
+def _ages(store: "Store", states: "Mapping[str, Status]") -> dict[str, float]:
+    """Seconds since each run that was begun and has not ended got on."""
+    begun = [run_id for run_id, found in states.items() if found.state in ("running", "paused")]
+    return {run_id: round(store.progress_age(run_id), 1) for run_id in begun}
+
+
+def _failures(store: "Store", states: "Mapping[str, Status]") -> dict[str, int]:
+    """How often each run that has failed did so."""
+    failed = [run_id for run_id, found in states.items() if found.state == "failed"]
+    return {run_id: len(store.failures(run_id)) for run_id in failed}
+
+
+def _failed(runs: Runs, states: "Mapping[str, Status]", failures: Mapping[str, int]) -> list[str]:
+    """A line for each run that has failed: how often, and of what at last."""
+    from matters.harness.terminal.display import LONGEST
+
+    lines = []
+    for cell, spec in runs:
+        if times := failures.get(spec.run_id):
+            tried = "" if times == 1 else f", {times} times"
+            error = states[spec.run_id].error
+            line = f"failed {cell.variant}/{cell.environment} seed {spec.seed}{tried}: {error}"
+            lines.append(on_one_line(line, LONGEST))
+    return lines
+
+
+def _progress(ages: Mapping[str, float]) -> list[str]:
+    """When the runs that were begun last got on, in a line."""
+    from matters.harness.terminal.display import duration
+
+    if not ages:
+        return []
+    longest = f", the longest without is {duration(max(ages.values()))}" if len(ages) > 1 else ""
+    return [f"last progress {duration(min(ages.values()))} ago{longest}"]
 
 
 def _look(declared: "Suite", store: Path, before: "Mapping[str, Status]") -> "tuple[Runs, dict[str, Status]]":
@@ -89,10 +146,9 @@ def _look(declared: "Suite", store: Path, before: "Mapping[str, Status]") -> "tu
     What was final `before` is not read again: a run that is done stays so.
     """
     from matters.results.schema import Status
-    from matters.results.store import Store
 
     # A place that exists has to be a store; one that does not has no runs.
-    opened = Store.open(store) if store.exists() else None
+    opened = opened_if_there(store)
     if opened is not None and declared.tuning is not None:
         from matters.reports.study.own_best import resolved
 

@@ -1,12 +1,14 @@
 """`matters verify`: rehash the store."""
 
+import random
 from contextlib import ExitStack
+from functools import partial
 from typing import Annotated
 
 import typer
 
 from matters.harness.commands.options import DEFAULT_STORE, Evidence, Json, StoreDirectory, opened
-from matters.harness.terminal.console import print_json
+from matters.harness.terminal.console import notes, print_json
 from matters.suites.errors import InputError
 
 
@@ -16,9 +18,13 @@ def verify(
     ] = None,
     store: StoreDirectory = DEFAULT_STORE,
     evidence: Evidence = None,
+    sample: Annotated[
+        int | None, typer.Option(metavar="N", min=1, help="Only N runs of them, drawn anew each time.")
+    ] = None,
     json: Json = False,
 ) -> None:
     """Rehash every file of every finished or imported run, and name what is not as it was written."""
+    from matters.harness.terminal.progress_bar import stages
     from matters.results.imported import runs as imported_runs
     from matters.results.store import Fault
 
@@ -30,10 +36,14 @@ def verify(
                 raise
             problems, checked = [Fault("bundle", evidence, str(damage))], 0
         else:
-            chosen = [opened_runs.resolve(run) for run in runs] if runs else None
-            problems = opened_runs.verify(chosen)
-            checked = len(opened_runs.run_ids() if chosen is None else chosen)
-    if not runs and evidence is None:
+            tell = stack.enter_context(stages(notes(), work="verify"))
+            chosen = [opened_runs.resolve(run) for run in runs] if runs else opened_runs.run_ids()
+            if sample is not None and sample < len(chosen):
+                # Not reproducible on purpose: night after night other runs are looked at.
+                chosen = sorted(random.SystemRandom().sample(chosen, sample))
+            every = None if not runs and sample is None else chosen
+            problems, checked = opened_runs.verify(every, partial(tell, "rehashing runs")), len(chosen)
+    if not runs and sample is None and evidence is None:
         problems += [Fault("imported", name, message) for name, message in imported_runs.problems(store)]
     if json:
         print_json({"runs": checked, "problems": [vars(problem) for problem in problems]})

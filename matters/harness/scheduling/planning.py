@@ -1,10 +1,8 @@
 """What a suite still costs, before anything starts: runs, core-hours, memory, disk, and when it would end."""
 
-import shutil
 import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,7 +13,9 @@ from matters.harness.scheduling import memory
 from matters.harness.scheduling.fill_store import taken_over
 from matters.harness.scheduling.packing import Task, makespan, plan, step_cost
 from matters.harness.training.kept_policies import ACTING, next_kept
+from matters.harness.training.room import free_bytes
 from matters.results.store import Store
+from matters.suites.errors import InputError
 from matters.suites.spec import RunSpec, canonical_json
 
 if TYPE_CHECKING:
@@ -105,7 +105,10 @@ class _Speeds:
         done = [run_id for run_id in store.run_ids() if store.status(run_id).state == "done"] if store else []
         for run_id in done:
             assert store is not None
-            spec, facts = store.spec(run_id), store.provenance(run_id)
+            try:
+                spec, facts = store.spec(run_id), store.provenance(run_id)
+            except InputError:  # damaged, which says nothing of how fast it was
+                continue
             speed, together = facts.get("steps_per_second"), len(facts.get("population", ()))
             if speed and together and "trained_as" not in facts:
                 taken = 1e6 * together / speed
@@ -157,7 +160,19 @@ def _scratch(spec: RunSpec) -> int:
     return memory.state_bytes(spec) if facts.replay and not facts.alone else 0
 
 
-def free_bytes(store: Path) -> int:
-    """The room on the disk where the store is, or would be."""
-    there = next(place for place in (store, *store.resolve().parents) if place.exists())
-    return shutil.disk_usage(there).free
+def lack_of_room(store: Store, cells: "Sequence[Cell]") -> str:
+    """What to say before training where the disk has less room than the missing runs will take."""
+    needed = 0
+    for cell in cells:
+        pending = [spec for spec in cell.specs if store.status(spec.run_id).state != "done"]
+        needed += len(pending) * (_disk(cell.specs[0]) + _scratch(cell.specs[0])) if pending else 0
+    free = free_bytes(store.path)
+    if needed <= free:
+        return ""
+    return (
+        f"the missing runs will take about {memory.shown(needed)} of disk, and {memory.shown(free)} are "
+        "free: training will pause before it is full"
+    )
+
+
+__all__ = ["Outlay", "free_bytes", "lack_of_room", "outlay"]

@@ -12,6 +12,10 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from matters.suites.errors import on_one_line
+
+JSON_VERSION = 1
+"""Rises when a key of `--json` changes its meaning or its place."""
 WIDE = 160
 """Columns of a table that goes to a file or a pipe, where no screen sets the width."""
 
@@ -23,11 +27,16 @@ def notes() -> Console:
 
 def warn(line: str) -> None:
     """One line about the work, not a fact that it found."""
-    typer.echo(f"matters: {' '.join(line.split())}", err=True)
+    typer.echo(f"matters: {on_one_line(line)}", err=True)
 
 
 def print_json(value: Any) -> None:
-    """A fact as JSON. What is not a number, as the score of a diverged run may be, is null."""
+    """A fact as JSON; an object says the version of its keys.
+
+    What is not a number, as the score of a diverged run may be, is null.
+    """
+    if isinstance(value, dict):
+        value = {"json_version": JSON_VERSION, **value}
     typer.echo(json.dumps(_finite(value), indent=2, allow_nan=False))
 
 
@@ -56,7 +65,7 @@ def _cell(value: object) -> str:
         return "–"
     if isinstance(value, float):
         return f"{value:.5g}" if abs(value) < 1 else f"{value:.1f}"
-    return str(value)
+    return on_one_line(str(value))
 
 
 def _finite(value: Any) -> Any:

@@ -15,10 +15,13 @@ from rich.text import Text
 
 from matters.harness.scheduling.executors.interface import Lost
 from matters.harness.scheduling.packing import Task
+from matters.suites.errors import on_one_line
 
 if TYPE_CHECKING:
     from matters.harness.training.job import Progress
 
+LONGEST = 300
+"""Characters of a message that are shown; an error may hold a whole tensor, which its record keeps."""
 PLAIN_SECONDS = 10.0
 """Seconds between two plain lines of progress; what went wrong is said at once."""
 
@@ -75,7 +78,8 @@ class Tally:
         if event.state == "failed" or event.message:
             first = self.runs[event.run_ids[0]]
             seeds = ", ".join(str(self.runs[run_id].seed) for run_id in event.run_ids)
-            return f"{event.state} {first.label} seed {seeds}: {event.message or 'no reason given'}"
+            message = on_one_line(event.message, LONGEST) or "no reason given"
+            return f"{event.state} {first.label} seed {seeds}: {message}"
         return None
 
     def _lose(self, event: Lost) -> str | None:
@@ -86,7 +90,9 @@ class Tally:
         if not left:
             return None
         seeds = ", ".join(str(run.seed) for run in left)
-        return f"lost {event.task.label} seed {seeds}: {event.reason}; the same command goes on with it"
+        how = "left" if event.paused else "lost"
+        reason = on_one_line(event.reason, LONGEST)
+        return f"{how} {event.task.label} seed {seeds}: {reason}; the same command goes on with it"
 
     @property
     def counts(self) -> dict[str, int]:

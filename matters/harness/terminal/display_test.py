@@ -134,3 +134,18 @@ def test_a_terminal_gets_a_picture_that_fits(height):
 )
 def test_durations_are_said_as_a_person_says_them(seconds, said):
     assert duration(seconds) == said
+
+
+def test_what_went_wrong_is_one_short_line_that_steers_no_terminal(tally):
+    line = tally.update(News(IDS[:1], "failed", 5, message="ValueError: \x1b[2J\n" + "[nan], " * 1000))
+    assert line.isprintable()
+    assert len(line) < 350
+    lost = tally.update(Lost(RESUMED, "\x1b[2J" + "x" * 1000))
+    assert lost.isprintable()
+    assert len(lost) < 400
+    assert lost.startswith("lost ppo-m/Hopper-v5 seed 0: ")
+
+
+def test_a_task_that_paused_is_left_not_lost(tally):
+    line = tally.update(Lost(RESUMED, "paused: no room", paused=True))
+    assert line == "left ppo-m/Hopper-v5 seed 0: paused: no room; the same command goes on with it"

@@ -6,7 +6,6 @@ replay lies beside it, see `matters.harness.training.replay_file`.
 """
 
 import json
-import os
 from hashlib import sha256
 from pathlib import Path
 
@@ -19,7 +18,7 @@ from matters.algorithms.parts.population import generator_state, put_row, restor
 from matters.harness.training import kept_policies, record_file, replay_file
 from matters.harness.training.population import Population
 from matters.harness.training.recorder import Recorder
-from matters.results.files import sync_directory
+from matters.results import files
 from matters.suites.spec import RunSpec
 from matters.suites.tasks.native import native
 
@@ -51,6 +50,7 @@ def take(training: Population, index: int, recorder: Recorder, path: Path) -> No
         "row_bytes": row_bytes,
         "ends": ends,
         "end_bytes": end_bytes,
+        "simulator_warnings": recorder.simulator_warnings,
         "action": generator_state(training.action_generators[index]),
         "minibatch": generator_state(training.minibatch_generators[index]),
     }
@@ -74,13 +74,7 @@ def take(training: Population, index: int, recorder: Recorder, path: Path) -> No
         for part, named in parts.items()
         for name, a in named.items()
     }
-    temporary = path.with_suffix(".partial")
-    with temporary.open("wb") as file:
-        file.write(_sealed(arrays))
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)
-    sync_directory(path.parent)
+    files.write(path, _sealed(arrays))
 
 
 def step_in(path: Path, spec: RunSpec) -> int:
@@ -144,6 +138,7 @@ def restore(training: Population, index: int, path: Path) -> Recorder:
         counts = int(facts["rows"]), int(facts["ends"])
         replay_file.restore(training.replay, index, path, counts, training.observation[index, 0])
     recorder = Recorder.restored(part("recorder:"))
+    recorder.simulator_warnings = int(facts.get("simulator_warnings", 0))
     like = kept_policies.acting(training, index)
     recorder.policies = kept_policies.restored(path, int(facts["policies"]), like)
     if facts["run_id"] != training.specs[index].run_id:

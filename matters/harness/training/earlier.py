@@ -8,6 +8,7 @@ how long the run is. References keep neither: they train from their beginning.
 import math
 import shutil
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,7 @@ from matters.harness.training.kept_policies import KeptPolicies, unpacked
 from matters.results.lease import POLICIES, STATE
 from matters.results.schema import Record
 from matters.results.store import Store
+from matters.suites.errors import InputError
 from matters.suites.spec import RunSpec, flat
 
 
@@ -46,14 +48,16 @@ class Choice:
 
 
 def trainings(store: Store, specs: Iterable[RunSpec]) -> dict[str, list[Source]]:
-    """The finished runs that share a training with these, by training id; reads every spec in the store."""
+    """The finished runs that share a training with these, by training id."""
     wanted = {spec.training_id for spec in specs}
     found: dict[str, list[Source]] = {}
     for training_id, run_id in store.runs_of(wanted):
         status = store.status(run_id)
         if status.state == "done":
-            source = Source(run_id, store.spec(run_id), status.steps, status.diverged_at is not None)
-            found.setdefault(training_id, []).append(source)
+            with suppress(InputError):  # a damaged spec is nothing to go on from
+                spec = store.spec(run_id)
+                source = Source(run_id, spec, status.steps, status.diverged_at is not None)
+                found.setdefault(training_id, []).append(source)
     return found
 
 

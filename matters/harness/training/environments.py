@@ -51,6 +51,13 @@ def simulators(environment_id: str, count: int, settings: Mapping[str, Any] | No
     return Native(environment_id, task, count)
 
 
+def taken(simulators: Simulators, seeds: int) -> NDArray[np.int64]:
+    """The steps [S] in which each seed's simulations warned; they count from zero again."""
+    warned: NDArray[np.int64] = simulators.warned.reshape(seeds, -1).sum(1)
+    simulators.warned[:] = 0
+    return warned
+
+
 class Environments:
     """S × N environments of one kind. A row's environments know nothing of the other rows'."""
 
@@ -136,6 +143,10 @@ class Environments:
     def broken(self) -> dict[int, BaseException]:
         """What the environment of a seed raised, by its row. It is no longer stepped."""
         return {index // self.shape[1]: error for index, error in self.simulators.broken.items()}
+
+    def take_warned(self) -> NDArray[np.int64]:
+        """The steps [S] in which a seed's simulations warned since this was last asked."""
+        return taken(self.simulators, self.shape[0])
 
     def keep(self, rows: list[int]) -> None:
         """Go on with some of the seeds only."""

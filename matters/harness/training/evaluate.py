@@ -2,6 +2,7 @@
 normalisers.
 """
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -9,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from matters.harness.training.environments import simulators
+from matters.harness.training.environments import simulators, taken
 from matters.suites.spec import RunSpec
 
 Policy = Callable[[Tensor], Tensor]
@@ -18,6 +19,10 @@ Policy = Callable[[Tensor], Tensor]
 
 TOGETHER = 5
 """Episodes of a seed that are played side by side. Each needs an environment of its own, of about 1.2 MB."""
+
+
+SLOW_SECONDS = 60.0
+"""After which it is said that an evaluation takes long, and how often."""
 
 
 @dataclass
@@ -40,6 +45,8 @@ class Evaluator:
     def __init__(self, specs: list[RunSpec], streams: list[np.random.SeedSequence]) -> None:
         """For runs of one cell; `streams` are their evaluation streams."""
         self.spec, self.streams = specs[0], streams
+        self.tell: Callable[[str], None] = lambda _: None
+        """Is told, now and then, that an evaluation takes long."""
         episodes = self.spec.evaluation.episodes
         self.groups = [range(episodes)[first : first + TOGETHER] for first in range(0, episodes, TOGETHER)]
         self.simulators = {
@@ -72,6 +79,11 @@ class Evaluator:
             for index, error in together.broken.items()
         }
 
+    def take_warned(self) -> np.ndarray:
+        """The steps [S] in which a seed's simulations warned since this was last asked."""
+        counts = [taken(together, len(self.streams)) for together in self.simulators.values()]
+        return np.asarray(counts).sum(0)  # type: ignore[no-any-return]
+
     def _play(self, policy: Policy, seeds: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Play one episode per seed [S, E], side by side: returns, lengths and not_finite of `Evaluated`.
 
@@ -82,11 +94,18 @@ class Evaluator:
         episodes = seeds.shape[1]
         playground = self.simulators[episodes]
         playing = np.arange(seeds.size)
+        begun = said = time.monotonic()
         returns, lengths = np.zeros(seeds.size), np.zeros(seeds.size, dtype=np.int64)
         not_finite = np.zeros(len(seeds), dtype=np.bool_)
         observation = playground.reset(playing.tolist(), seeds.ravel().tolist())
         shown = np.zeros((len(seeds), TOGETHER, observation.shape[1]), dtype=np.float32)
         while len(playing):
+            if (now := time.monotonic()) - said >= SLOW_SECONDS:
+                said = now
+                self.tell(
+                    f"an evaluation takes long: {lengths.max()} steps in {now - begun:.0f} s, and "
+                    f"{len(playing)} episodes go on"
+                )
             shown[:, :episodes] = observation.reshape(*seeds.shape, -1)
             action = policy(torch.from_numpy(shown)).numpy()[:, :episodes].reshape(seeds.size, -1)
             if not np.isfinite(action[playing]).all():

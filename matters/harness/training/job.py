@@ -56,13 +56,15 @@ class Progress:
 
 @dataclass(frozen=True)
 class Ended:
-    """A worker's last word on a job. `again`: the machine was at fault, and another may go on.
+    """A worker's last word on a job. `again`: the machine was at fault, and another may go on. `paused`: it
+    left off for want of room, and others would, too.
 
     `node` is the machine that it was on; `digests` are those of runs that were repeated, by their ids.
     """
 
     error: str | None = None
     again: bool = False
+    paused: bool = False
     node: str = ""
     digests: dict[str, str] = field(default_factory=dict)
 

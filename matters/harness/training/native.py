@@ -1,7 +1,7 @@
 """Native stepping: one MjData per simulation, `mj_step` called on each, all the rest done at once."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 import mujoco
@@ -9,6 +9,7 @@ import numpy as np
 from gymnasium.utils.seeding import np_random
 from numpy.typing import NDArray
 
+from matters.harness.training.simulator_warnings import clear, heard, listen
 from matters.harness.training.simulators import Stepped, problem
 from matters.suites.tasks.environments import make
 from matters.suites.tasks.native_task import Numbers, Physics, Seen, Task
@@ -34,6 +35,7 @@ class Native:
     def __init__(self, environment_id: str, task: Task, count: int) -> None:
         """Gymnasium's environment gives the model, its state at rest, the substeps and the time limit."""
         self.broken: dict[int, BaseException] = {}  # MuJoCo warns, and never raises
+        listen()
         environment = make(environment_id)
         inner: Any = environment.unwrapped
         assert environment.spec is not None
@@ -46,6 +48,7 @@ class Native:
         self._go_on_with(
             [mujoco.MjData(self.model) for _ in range(count)],
             [np.random.default_rng() for _ in range(count)],
+            np.zeros(count, dtype=np.int64),
             np.zeros(count, dtype=np.int64),
         )
 
@@ -60,6 +63,8 @@ class Native:
             mujoco.mj_forward(self.model, data)
             self.elapsed[index] = 0
             self._read(index)
+        if heard() != self._heard:
+            self._note_warnings(which)
         return self.task.observe(self.after.seen)
 
     def step(self, action: NDArray[np.float32], which: Sequence[int] | None = None) -> Stepped:
@@ -71,6 +76,8 @@ class Native:
             mujoco.mj_step(model, data, substeps)
             if task.contact_forces:
                 mujoco.mj_rnePostConstraint(model, data)
+        if heard() != self._heard:
+            self._note_warnings(range(len(self.data)))
         self.before, self.after = self.after, self.before
         np.concatenate(self._parts, out=self.after.numbers.reshape(-1))
         self.elapsed[slice(None) if which is None else which] += 1
@@ -83,6 +90,7 @@ class Native:
             [self.data[index] for index in which],
             [self.generators[index] for index in which],
             self.elapsed[list(which)],
+            self.warned[list(which)],
         )
 
     def saved(self, index: int) -> dict[str, np.ndarray]:
@@ -106,10 +114,15 @@ class Native:
         self._read(index)
 
     def _go_on_with(
-        self, data: list[mujoco.MjData], generators: list[np.random.Generator], elapsed: NDArray[np.int64]
+        self,
+        data: list[mujoco.MjData],
+        generators: list[np.random.Generator],
+        elapsed: NDArray[np.int64],
+        warned: NDArray[np.int64],
     ) -> None:
         """Hold these simulations, and arrange what is read from them."""
-        self.data, self.generators, self.elapsed = data, generators, elapsed
+        self.data, self.generators, self.elapsed, self.warned = data, generators, elapsed, warned
+        self._heard = heard()
         views = [{"qpos": one.qpos, "qvel": one.qvel, **self.task.reads(one)} for one in data]
         shapes = {name: view.shape for name, view in views[0].items()}
         self._action = np.zeros((len(data), self.model.nu))
@@ -122,6 +135,11 @@ class Native:
         self.before, self.after = _reading(len(data), shapes), _reading(len(data), shapes)
         for index in range(len(data)):
             self._read(index)
+
+    def _note_warnings(self, which: Iterable[int]) -> None:
+        for index in which:
+            self.warned[index] += clear(self.data[index])
+        self._heard = heard()
 
     def _read(self, index: int) -> None:
         np.concatenate(self._flat[index], out=self.after.numbers[index])

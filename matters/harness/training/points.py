@@ -51,6 +51,7 @@ def play_kept(
         if step in kept:  # else the seed had diverged by then
             put(player, 0, kept[step])
             evaluated = evaluate(player.policy(), point)
+            recorder.simulator_warnings += int(evaluate.take_warned()[0])
             if evaluated.broken:
                 raise evaluated.broken[0]
             record(recorder, point, step, evaluated, 0)

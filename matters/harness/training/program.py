@@ -20,8 +20,11 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TextIO
 
+from matters.harness.training import log
 from matters.harness.training.job import Emit, Ended, Job, News, spoken
+from matters.harness.training.room import NoRoom
 from matters.harness.training.stopping import Stopped
+from matters.results.files import told
 
 Train = Callable[[Job, Emit], None]
 GRACE_SECONDS = 4.0
@@ -82,15 +85,20 @@ def unlike(job: Job) -> str:
 
 
 def serve(jobs: Iterable[str], say: Callable[[News], None], train: Train = train_job) -> None:
-    """Train jobs, one line each, until there are no more."""
+    """Train jobs, one line each, until there are no more; what happens is logged in the store, too."""
 
-    def tell(news: News) -> None:
+    def said(news: News) -> None:
         say(replace(news, node=node()))
 
     for line in jobs:
         digests: dict[str, str] = {}
+        run_ids: tuple[str, ...] = ()
+        tell = said
         try:
             job = Job.of(line)
+            run_ids = tuple(spec.run_id for spec in job.specs)
+            log.log_into(job.store)
+            tell = log.noting(said, run_ids)
             refusal = unlike(job)
             if not refusal and job.repeat:
                 digests = repeated(job, train)
@@ -99,7 +107,13 @@ def serve(jobs: Iterable[str], say: Callable[[News], None], train: Train = train
         except Stopped:
             # The checkpoints are taken: end as the signal would have ended it.
             os.kill(os.getpid(), signal.SIGTERM)
+        except NoRoom as error:
+            tell(Ended(str(error), paused=True))
+        except OSError as error:
+            log.trouble(error, run_ids)
+            tell(Ended(told(error)))
         except Exception as error:
+            log.trouble(error, run_ids)
             tell(Ended(one_line(error)))
         else:
             tell(Ended(refusal or None, digests=digests))

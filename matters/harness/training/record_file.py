@@ -8,7 +8,7 @@ hash of the whole file, which would have to be read anew for each checkpoint.
 import os
 import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -38,16 +38,23 @@ def count(path: Path, kind: np.dtype[Any]) -> int:
 def appending(path: Path, kind: np.dtype[Any], after: int) -> Iterator["Appender"]:
     """Open the file, made if need be, to write after its first `after` records; durable in the end.
 
-    What stood there is overwritten. Records that are skipped make a hole, which takes no room.
+    What stood there is overwritten. Records that are skipped make a hole, which takes no room. Where it
+    fails, the file has what it had before: half a record would put all later ones out of step.
     """
     made = not path.exists()
-    with path.open("wb" if made else "r+b") as file:
-        if made:
-            sync_directory(path.parent)
-        file.seek(after * size(kind))
-        yield Appender(file)
-        file.flush()
-        os.fsync(file.fileno())
+    before = 0 if made else path.stat().st_size
+    try:
+        with path.open("wb" if made else "r+b") as file:
+            if made:
+                sync_directory(path.parent)
+            file.seek(after * size(kind))
+            yield Appender(file)
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError:
+        with suppress(OSError):
+            os.truncate(path, min(before, after * size(kind)))
+        raise
 
 
 class Appender:

@@ -20,6 +20,8 @@ class Recorder:
     updates: dict[str, list[Any]] = field(default_factory=dict)
     policies: KeptPolicies = field(default_factory=KeptPolicies)
     diverged_at: int | None = None
+    simulator_warnings: int = 0
+    """Steps in which MuJoCo warned, in training and evaluation: noted beside the record, no part of it."""
 
     def episode(self, *row: Any) -> None:
         """Add a training episode: step, environment, return, length, terminated."""

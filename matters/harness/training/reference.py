@@ -15,6 +15,8 @@ from matters.harness.training.loop import BLOCK
 from matters.harness.training.points import evaluator, record
 from matters.harness.training.population import streams
 from matters.harness.training.recorder import Recorder
+from matters.harness.training.simulator_warnings import heard
+from matters.harness.training.through_gymnasium import hear_anew
 from matters.suites.spec import RunSpec
 from matters.suites.tasks.environments import make
 
@@ -37,7 +39,13 @@ class RecordedEpisodes(gymnasium.Wrapper[Any, Any, Any, Any]):
         if not np.isfinite(action).all():
             # MuJoCo would put 0 in its place, and the idle actuator's return would look like a score.
             raise NotFinite("an action is not finite")
+        before = heard()
         observation, reward, terminated, truncated, info = super().step(action)
+        if heard() != before:
+            self.recorder.simulator_warnings += 1
+            hear_anew(self.env)
+        # Stable-Baselines3 keeps the last one of an episode as it is, and an environment may reuse its array.
+        observation = np.array(observation)
         self.steps += 1
         self.length += 1
         self.total += float(reward)
@@ -76,6 +84,7 @@ def train(spec: RunSpec, recorder: Recorder, notify: Callable[[int], None]) -> d
 
         for point in due(spec, recorder.next_point, step):
             evaluated = evaluate(policy, point)
+            recorder.simulator_warnings += int(evaluate.take_warned()[0])
             if evaluated.broken:
                 raise evaluated.broken[0]
             if evaluated.not_finite[0]:

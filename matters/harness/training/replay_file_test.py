@@ -1,3 +1,4 @@
+import os
 from pathlib import Path
 
 import numpy as np
@@ -177,3 +178,32 @@ def test_what_could_not_be_written_once_is_written_the_next_time(tmp_path, monke
     monkeypatch.undo()
     grow(original, 4)
     assert draws(restored(tmp_path, original, append(tmp_path, original))) == draws(original)
+
+
+@pytest.mark.parametrize("place", ["write", "fsync"])
+def test_a_record_file_whose_write_fails_has_what_it_had_before(tmp_path, monkeypatch, place):
+    path, kind = tmp_path / "records", np.dtype("<f8")
+    for first, last in ((0, 3), (3, 5)):
+        with record_file.appending(path, kind, first) as file:
+            file.write(np.arange(first, last, dtype=kind))
+    before = path.read_bytes()
+
+    def broken(*_):
+        raise OSError(5, "Input/output error")
+
+    def appended():
+        with record_file.appending(path, kind, 5) as file:
+            if place == "fsync":
+                monkeypatch.setattr(os, "fsync", broken)
+                file.write(np.arange(9, dtype=kind))
+            else:
+                file._file.write(b"half a record")
+                broken()
+
+    with pytest.raises(OSError, match="Input/output"):
+        appended()
+    monkeypatch.undo()
+    assert path.read_bytes() == before
+    with record_file.appending(path, kind, 5) as file:
+        file.write(np.arange(5, 7, dtype=kind))
+    assert record_file.read(path, kind, 0, 7).tolist() == list(range(7))

@@ -32,6 +32,8 @@ class Simulators(Protocol):
     problem: Problem
     broken: dict[int, BaseException]
     """What one of them raised, by its index. It is not stepped again, and what it shows means nothing."""
+    warned: NDArray[np.int64]
+    """Steps and resets [M] in which MuJoCo warned, as of an unstable simulation; who reads may clear it."""
 
     @property
     def resumable(self) -> bool:

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from matters.harness.training.native import mjdata
+from matters.harness.training.simulator_warnings import clear, heard, listen
 from matters.harness.training.simulators import Stepped, problem
 from matters.suites.tasks.environments import make
 
@@ -43,11 +44,13 @@ class ThroughGymnasium:
     native = False
 
     def __init__(self, environment_id: str, count: int, settings: Mapping[str, Any] | None = None) -> None:
+        listen()
         self.environments = [make(environment_id, settings) for _ in range(count)]
         self.problem = problem(self.environments[0])
         self._what = environment_id, settings
         self.observation = np.zeros((count, self.problem.observation_size), dtype=np.float32)
         self.broken: dict[int, BaseException] = {}
+        self.warned = np.zeros(count, dtype=np.int64)
 
     @cached_property
     def resumable(self) -> bool:
@@ -71,7 +74,7 @@ class ThroughGymnasium:
         for index in range(count) if which is None else which:
             if index in self.broken:
                 continue
-            with self._blamed(index):
+            with self._blamed(index, action[index]):
                 observation, given, terminated[index], truncated[index], _ = self.environments[index].step(
                     action[index]
                 )
@@ -82,12 +85,24 @@ class ThroughGymnasium:
         return Stepped(self.observation, reward, terminated, truncated)
 
     @contextmanager
-    def _blamed(self, index: int) -> Iterator[None]:
-        """Whatever an environment raises, even to leave the program, concerns that one alone."""
+    def _blamed(self, index: int, action: NDArray[np.float32] | None = None) -> Iterator[None]:
+        """What an environment raises, even to leave the program, concerns that one alone; so do warnings."""
+        before = heard()
         try:
             yield
         except (Exception, SystemExit) as error:
+            if action is not None and not self._allows(action):
+                error.add_note(
+                    "its action was out of bounds, within which the trick action_clip keeps actions"
+                )
             self.broken[index] = error
+        if heard() != before:
+            self.warned[index] += 1
+            hear_anew(self.environments[index])
+
+    def _allows(self, action: NDArray[np.float32]) -> bool:
+        low, high = np.array(self.problem.action_low), np.array(self.problem.action_high)
+        return bool(((low <= action) & (action <= high)).all())
 
     def _see(self, index: int, observation: Any) -> None:
         found, expected = np.shape(observation), self.observation.shape[1:]
@@ -100,6 +115,7 @@ class ThroughGymnasium:
         """Go on with some of them only."""
         self.broken = {place: self.broken[index] for place, index in enumerate(which) if index in self.broken}
         self.environments = [self.environments[index] for index in which]
+        self.warned = self.warned[list(which)]
         self.observation = self.observation[list(which)]
 
     def saved(self, index: int) -> dict[str, np.ndarray]:
@@ -197,6 +213,13 @@ def restore(environment: gymnasium.Env[Any, Any], arrays: dict[str, np.ndarray])
                 setattr(layer, name, plain[key])
             elif key in arrays:
                 setattr(layer, name, arrays[key].copy())
+
+
+def hear_anew(environment: gymnasium.Env[Any, Any]) -> None:
+    """Have MuJoCo, if it is below an environment, warn again of what it has warned of."""
+    data = getattr(environment.unwrapped, "data", None)
+    if isinstance(data, mujoco.MjData):
+        clear(data)
 
 
 def _layers(environment: gymnasium.Env[Any, Any]) -> list[Any]:

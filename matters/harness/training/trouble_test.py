@@ -1,7 +1,9 @@
 """One seed's trouble is one seed's: what an environment raises, and an action that is no number."""
 
 import errno
+import shutil
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +14,11 @@ import torch
 from gymnasium.spaces import Box
 
 from matters.algorithms import load
+from matters.harness.training import room
 from matters.harness.training.environments import Environments
 from matters.harness.training.evaluate import Evaluator
+from matters.harness.training.job import Progress
+from matters.harness.training.room import LEAST, NoRoom
 from matters.harness.training.worker import train_population
 from matters.results.lease import Lease
 from matters.results.store import Store
@@ -209,3 +214,58 @@ def test_a_store_without_room_at_the_finish_fails_no_run_and_the_same_command_go
     assert states == ["done", "missing", "done"]
     again = trained(tmp_path / "full", runs((0, 1, 2)))
     assert [again[seed].digest for seed in range(3)] == [calm[seed].digest for seed in range(3)]
+
+
+def test_a_store_that_was_copied_in_the_middle_goes_on_in_both_places_to_the_same_digests(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    specs = [one.model_copy(update={"environment": "InvertedPendulum-v5"}) for one in runs((0, 1), "sac")]
+    calm = trained(tmp_path / "calm", specs)
+    store = Store.open(tmp_path / "one", create=True)
+
+    def stop(progress: Any) -> None:
+        if progress.steps >= 100:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train_population(store.path, specs, stop, checkpoint_seconds=0.0)
+    shutil.copytree(store.path, tmp_path / "other")
+    # Meanwhile the clock was set back a day, and forward two.
+    for name, shift in (("one", -86_400.0), ("other", 172_800.0)):
+        now = time.time
+        with monkeypatch.context() as patch:
+            patch.setattr(time, "time", lambda now=now, shift=shift: now() + shift)
+            found = trained(tmp_path / name, specs)
+        assert {seed: found[seed].digest for seed in (0, 1)} == {seed: calm[seed].digest for seed in (0, 1)}
+        assert Store.open(tmp_path / name).verify() == []
+
+
+def test_a_population_without_room_pauses_with_a_checkpoint_and_goes_on_to_the_same_digests(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    specs = [one.model_copy(update={"environment": "InvertedPendulum-v5"}) for one in runs((0, 1))]
+    calm = Store.open(tmp_path / "calm", create=True)
+    train_population(calm.path, specs, lambda _: None)
+    store = Store.open(tmp_path / "full", create=True)
+    news: list[Progress] = []
+
+    def filling(progress: Progress) -> None:
+        news.append(progress)
+        if progress.steps == 40:
+            monkeypatch.setattr(room, "free_bytes", lambda _: 2 * LEAST)
+        if progress.steps == 60:
+            monkeypatch.setattr(room, "free_bytes", lambda _: LEAST // 2)
+
+    with pytest.raises(NoRoom, match=r"^paused: the store's disk has 0\.5 MB left"):
+        train_population(store.path, specs, filling, checkpoint_seconds=0.0)
+    said = [progress.message for progress in news if progress.message]
+    assert len(said) == 1
+    assert said[0].startswith("room gets short")
+    found = [store.status(spec.run_id) for spec in specs]
+    assert [(one.state, one.steps) for one in found] == [("paused", 80)] * 2
+    with pytest.raises(NoRoom):  # nothing is trained that could not be kept
+        train_population(store.path, specs, news.append)
+    monkeypatch.undo()
+    train_population(store.path, specs, lambda _: None)
+    for spec in specs:
+        assert store.status(spec.run_id).digest == calm.status(spec.run_id).digest is not None

@@ -3,10 +3,11 @@
 import time
 import traceback
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -29,12 +30,20 @@ from matters.harness.training.population import (
     begin,
 )
 from matters.harness.training.recorder import Recorder
+from matters.harness.training.room import NoRoom, Room
 from matters.harness.training.stopping import Stopped, Stopping, sigterm_noted
+from matters.results.files import told
+from matters.results.heartbeat import LeaseLost
 from matters.results.lease import Lease, state_files
 from matters.results.provenance import provenance
 from matters.results.store import Store
 from matters.suites.spec import RunSpec
 from matters.suites.tasks.settings import modules
+
+TOUCH_SECONDS = 30.0
+"""How often a reference says that it makes progress, where it takes no checkpoints."""
+PATIENCE = (1.0, 10.0, 60.0, 240.0)
+"""Seconds to wait before a finished reference, which has no checkpoint, is tried to be written again."""
 
 
 @dataclass
@@ -147,6 +156,9 @@ def _train(
         else:
             checkpoint.forget(member.lease.checkpoint)
     evaluate = evaluator(training.specs)
+    evaluate.tell = partial(_announce, members, training, emit)
+    room = Room(members[0].lease.directory.parent, [member.lease.directory for member in members])
+    room.look()
     started = saved = time.monotonic()
     first_step = training.step
     last_step = training.step or -1  # at the beginning, the untrained policy is due
@@ -182,8 +194,9 @@ def _train(
                 look()
                 trouble = ""
                 stop = stopping()
-                if (stop or time.monotonic() - saved >= checkpoint_seconds) and savable:
-                    trouble = _save(members, training)
+                if stop or time.monotonic() - saved >= checkpoint_seconds:
+                    _note_warnings(members, training, evaluate)
+                    trouble = _keep(members, training, room, savable=savable)
                     saved = time.monotonic()
                 _announce(members, training, emit, trouble)
                 if stop:
@@ -211,6 +224,25 @@ def _record_update(members: list[Member], step: int, metrics: Metrics) -> None:
         member.recorder.update(step, {name: float(value[index]) for name, value in metrics.items()})
 
 
+def _keep(members: list[Member], training: Population, room: Room, *, savable: bool) -> str:
+    """Take checkpoints where that is possible, and note that there is progress; returns what to say of it.
+
+    Raises NoRoom once the last checkpoints that fit are taken.
+    """
+    try:
+        short = room.look()
+    except NoRoom:
+        if savable:
+            _save(members, training)
+            raise
+        short = ""  # all would be lost that was done: the end may still find room
+    if savable and (trouble := _save(members, training)):
+        return trouble
+    for member in members:
+        member.lease.touch()
+    return short
+
+
 def _save(members: list[Member], training: Population) -> str:
     """Take every member's checkpoint; returns what went wrong, in one line.
 
@@ -221,7 +253,7 @@ def _save(members: list[Member], training: Population) -> str:
             checkpoint.take(training, index, member.recorder, member.lease.checkpoint)
             member.lease.progress(training.step)
     except OSError as error:
-        return f"no checkpoint at step {training.step}: {error}"
+        return f"no checkpoint at step {training.step}: {told(error)}"
     return ""
 
 
@@ -234,13 +266,30 @@ def _evaluate_again(members: list[Member], emit: Emit, *, store: Store, source: 
     play_kept(member.spec, member.recorder, dict(unpacked(policies)), source.steps)
     member.lease.finish(
         member.recorder.record(record.policy),
-        {**provenance, "trained_as": source.run_id},
+        {
+            **provenance,
+            "trained_as": source.run_id,
+            **_with_warnings(provenance, member.recorder.simulator_warnings),
+        },
         steps=source.steps,
         policies=policies,
         state=state_files(store.directory(source.run_id), "state"),
     )
     members.clear()
     emit(Progress((member.spec.run_id,), "done", source.steps, member.spec.steps))
+
+
+def _with_warnings(provenance: dict[str, Any], more: int) -> dict[str, int]:
+    """A training's warnings and those of another evaluation of it; none where the training counted none."""
+    before = provenance.get("simulator_warnings")
+    return {} if before is None else {"simulator_warnings": before + more}
+
+
+def _note_warnings(members: list[Member], training: Population, evaluator: Evaluator) -> None:
+    """Note what MuJoCo warned of, for each member."""
+    for place in (training.environments, evaluator):
+        for member, warned in zip(members, place.take_warned(), strict=True):
+            member.recorder.simulator_warnings += int(warned)
 
 
 def _retire(
@@ -254,6 +303,7 @@ def _retire(
 
     A seed whose environment raised has failed; one whose numbers are no longer finite has diverged.
     """
+    _note_warnings(members, training, evaluator)
     sound, broken = training.sound.tolist(), training.environments.broken | evaluator.broken
     gone = [index for index in range(len(members)) if index in broken or not sound[index]]
     for index in reversed(gone):
@@ -270,9 +320,10 @@ def _retire(
 
 def _fail(member: Member, error: BaseException, steps: int, facts: dict[str, object], emit: Emit) -> None:
     """Keep what went wrong as the run's record: one line for the screen, and all of it."""
-    summary = " ".join(f"{type(error).__name__}: {error}".split())
+    notes = "".join(f"; {note}" for note in getattr(error, "__notes__", ()))
+    summary = " ".join(f"{type(error).__name__}: {error}{notes}".split())
     whole = "".join(traceback.format_exception(error))
-    member.lease.fail(f"{summary}\n{whole}", steps=steps, provenance=facts)
+    member.lease.fail(f"{summary}\n{whole}", steps=steps, provenance=_noted(facts, member))
     emit(Progress((member.spec.run_id,), "failed", steps, member.spec.steps, summary))
 
 
@@ -291,7 +342,7 @@ def _finish(
     policy = {name: tensor[index].numpy().copy() for name, tensor in parameters.items()}
     member.lease.finish(
         member.recorder.record(policy),
-        facts,
+        _noted(facts, member),
         steps=training.step,
         policies=member.recorder.policies.all(member.lease.checkpoint, acting(training, index)),
         state=state_files(member.lease.directory, "checkpoint") if keeps_state else {},
@@ -306,8 +357,19 @@ def _train_reference(members: list[Member], emit: Emit, *, stopping: Stopping) -
     started = time.monotonic()
     run_ids, total = (member.spec.run_id,), member.spec.steps
 
+    room = Room(member.lease.directory.parent, [member.lease.directory])
+    room.look()
+    looked = started
+
     def notify(step: int) -> None:
-        emit(Progress(run_ids, "running", step, total))
+        nonlocal looked
+        short = ""
+        if time.monotonic() - looked >= TOUCH_SECONDS:
+            looked = time.monotonic()
+            member.lease.touch()
+            with suppress(NoRoom):  # it could not be gone on with: the end may still find room
+                short = room.look()
+        emit(Progress(run_ids, "running", step, total, short))
         if stopping():
             raise Stopped
 
@@ -315,8 +377,18 @@ def _train_reference(members: list[Member], emit: Emit, *, stopping: Stopping) -
     diverged = member.recorder.diverged_at
     # The last point is the end.
     steps = int(member.recorder.evaluations["step"][-1]) if diverged is None else diverged
-    facts = _provenance(members, time.monotonic() - started, steps)
-    member.lease.finish(member.recorder.record(policy), facts, steps=steps)
+    facts = _noted(_provenance(members, time.monotonic() - started, steps), member)
+    for seconds in (*PATIENCE, None):
+        try:
+            member.lease.finish(member.recorder.record(policy), facts, steps=steps)
+            break
+        except OSError as error:
+            # It has no checkpoint: all that it trained would be lost with a disk that is full for a minute.
+            if seconds is None or isinstance(error, LeaseLost):
+                raise
+            message = f"cannot be written, is tried again in {seconds:.0f} s: {told(error)}"
+            emit(Progress(run_ids, "running", steps, total, message))
+            time.sleep(seconds)
     members.clear()
     _announce_done(member, steps, emit)
 
@@ -330,6 +402,11 @@ def _announce_done(member: Member, steps: int, emit: Emit) -> None:
     diverged = member.recorder.diverged_at
     message = "" if diverged is None else f"diverged at step {diverged}"
     emit(Progress((member.spec.run_id,), "done", steps, member.spec.steps, message))
+
+
+def _noted(facts: dict[str, object], member: Member) -> dict[str, object]:
+    """A population's facts with what is one run's own."""
+    return {**facts, "simulator_warnings": member.recorder.simulator_warnings}
 
 
 def _provenance(members: list[Member], seconds: float, steps: int) -> dict[str, object]:

@@ -15,6 +15,7 @@ from matters.reports.page.section import Table
 
 TEMPLATES = Path(__file__).parent / "templates"
 _CODE = re.compile(r"`([^`]+)`")
+_TAG = re.compile(r"<(?=[A-Za-z/!?])")
 _STRONG = re.compile(r"\*([^*]+)\*")
 _PERCENT = re.compile(r"(?<=\d) %")
 
@@ -40,7 +41,9 @@ def page(name: str, **content: Any) -> str:
         keep_trailing_newline=True,
     )
     environment.filters |= {"html": html, "markdown_table": markdown_table}
-    return environment.get_template(name).render(**content)
+    text = environment.get_template(name).render(**content)
+    # Markdown lets HTML through, and a title or an error may have some.
+    return _TAG.sub("&lt;", text) if ".md" in name else text
 
 
 def markdown_table(table: Table) -> str:
@@ -128,6 +131,9 @@ def tex(table: Table) -> str:
     return "\n".join(lines) + "\n"
 
 
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+
+
 def csv_text(rows: Sequence[Mapping[str, Any]]) -> str:
     """Rows as CSV, numbers with ten significant digits, nothing for what is not known."""
     out = io.StringIO()
@@ -145,7 +151,17 @@ def _field(value: Any) -> str:
         return f"{value:.10g}" if math.isfinite(value) else ""
     if isinstance(value, dict):
         return json.dumps(value, sort_keys=True)
-    return str(value)
+    text = str(value)
+    # A spreadsheet would take it for a formula, as in the message of an error from elsewhere.
+    return f"'{text}" if text.startswith(_FORMULA) and not _is_number(text) else text
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
 
 
 def json_text(value: Any) -> str:

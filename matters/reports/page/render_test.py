@@ -5,12 +5,13 @@ import io
 import json
 import shutil
 import subprocess
+from types import SimpleNamespace
 
 import pytest
 
 from matters.reports.conftest import tex_faults
 from matters.reports.page.formatting import interval_text, number, p_text, plural, short_steps, signed
-from matters.reports.page.render import csv_text, html, json_text, markdown_table, tex, tex_text
+from matters.reports.page.render import csv_text, html, json_text, markdown_table, page, tex, tex_text
 from matters.reports.page.section import Table
 
 TABLE = Table(
@@ -133,3 +134,23 @@ def test_signs_p_values_and_plurals():
         "–",
     ]
     assert [plural(n, "seed") for n in (0, 1, 2)] == ["0 seeds", "1 seed", "2 seeds"]
+
+
+def test_no_cell_is_a_formula_and_numbers_stay_numbers():
+    rows = [{"error": text, "value": -1.5} for text in ("=HYPERLINK(1)", "@x", "+1+1", "-1-1", "\tx", "-0.5")]
+    found = [row[0] for row in csv.reader(io.StringIO(csv_text(rows)))][1:]
+    assert found == ["'=HYPERLINK(1)", "'@x", "'+1+1", "'-1-1", "'\tx", "-0.5"]
+    assert {row[1] for row in csv.reader(io.StringIO(csv_text(rows)))} == {"value", "-1.5"}
+
+
+def test_markdown_holds_no_tag_from_elsewhere():
+    texts = ("<script>alert(1)</script>", "<!-- a -->", "p < 0.05", "a<b>")
+    report = SimpleNamespace(
+        title=texts[0], summary=texts[1], notices=texts[2:], sections=(), parts=(), protocol=(), command="c"
+    )
+    found = page("report.md.jinja", report=report, identity="0" * 64)
+    assert "<script" not in found
+    assert "&lt;script>alert(1)&lt;/script>" in found
+    assert "&lt;!-- a -->" in found
+    assert "> p < 0.05" in found
+    assert "> a&lt;b>" in found

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from matters.reports.page.formatting import DASH, interval_text, number, percent, thousands
+from matters.reports.page.formatting import DASH, interval_text, number, percent, plural, thousands
 from matters.reports.page.section import Table
 from matters.reports.statistics.intervals import deviation
 from matters.reports.study.aggregate_scores import AggregateScore
@@ -18,6 +18,7 @@ from matters.reports.study.study import AGGREGATE, Study
 # Facts of a run that differ between any two runs, or say nothing about how its numbers came about.
 PERSONAL = ("run_id", "started", "finished", "wall_seconds", "steps_per_second", "population")
 FINGERPRINT = "training_code"
+WARNINGS = "simulator_warnings"
 
 
 def cells(study: Study) -> Table:
@@ -420,6 +421,23 @@ def provenance(study: Study) -> Table:
 def present_any(value: Any) -> Any:
     """Like `present`, but lists and dictionaries are present too."""
     return value if isinstance(value, (list, dict, tuple, np.ndarray)) else present(value)
+
+
+def simulator_warnings(study: Study) -> list[str]:
+    """Where MuJoCo warned, as of an unstable simulation: each cell with its steps and runs."""
+    if WARNINGS not in study.provenance.columns:
+        return []
+    counts = study.provenance.set_index("run_id")[WARNINGS].dropna().astype(int)
+    found = []
+    for (variant, environment), runs in study.runs.groupby(
+        ["variant", "environment"], sort=False, observed=True
+    ):
+        warned = counts[counts.index.isin(runs["run_id"])]
+        warned = warned[warned > 0]
+        if len(warned):
+            steps = plural(int(warned.sum()), "step")
+            found.append(f"`{variant}` on {environment} ({steps} of {plural(len(warned), 'run')})")
+    return found
 
 
 def fingerprints(study: Study) -> dict[str, int]:

@@ -21,12 +21,10 @@ from matters.results.bundle import manifest as form
 from matters.results.bundle import shards
 from matters.results.merge import take
 from matters.results.schema import SCHEMA_VERSION
-from matters.results.store import Store
+from matters.results.store import MAX_TABLE_BYTES, Store
 from matters.suites.errors import InputError
 
 SPARE_BYTES = 64 * 2**20
-MAX_TABLE_BYTES = 2**31
-"""The most bytes of one table of one run, in memory."""
 
 Progress = Callable[[str, int, int], None]
 

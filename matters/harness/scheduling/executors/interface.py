@@ -19,10 +19,11 @@ TRIES = 3
 
 @dataclass(frozen=True)
 class Lost:
-    """A task that ended without a result of its own: its worker died, or raised what no run caused."""
+    """A task that ended without a result: its worker died, paused, or raised what no run caused."""
 
     task: Task
     reason: str
+    paused: bool = False
 
 
 @dataclass(frozen=True)
@@ -186,7 +187,9 @@ def drive(
                     yield Distrusted(news.node, "", again)
                     waiting.extend(map(_Work, again))
                 elif news.error is not None:
-                    yield Lost(work.task, news.error)
+                    if news.paused:
+                        waiting.clear()  # they would pause before their first step
+                    yield Lost(work.task, news.error, news.paused)
                 elif (
                     canary
                     and executor.beside(frozenset({*aside, news.node}))

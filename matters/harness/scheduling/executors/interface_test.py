@@ -197,3 +197,19 @@ def test_jobs_and_news_are_lines_that_come_back_as_they_were():
     for news in (said, Ended(), Ended("no", again=True), Ended(node="n", digests={"a": "b"})):
         assert "\n" not in spoken(news)
         assert heard(spoken(news)) == news
+
+
+def test_where_one_pauses_for_want_of_room_no_other_is_begun():
+    class Full(Fake):
+        def submit(self, job):
+            name = super().submit(job)
+            self.waiting[-1] = (name, [Ended("paused: no room", paused=True)])
+            return name
+
+    executor = Full(lambda *_: None)
+    found = list(drive(executor, [task(seed) for seed in range(9)], job, 2))
+    assert executor.begun == [0, 1]
+    assert {(one.task.specs[0].seed, one.reason, one.paused) for one in found} == {
+        (seed, "paused: no room", True) for seed in (0, 1)
+    }
+    assert heard(spoken(Ended("paused: no room", paused=True))) == Ended("paused: no room", paused=True)

@@ -1,0 +1,398 @@
+"""Break every write of `matters run` in turn, and hold the outcome against a calm run.
+
+    python -m testing.faults
+
+A small suite with an on-policy rule, an off-policy one and a reference is run calmly once, with a checkpoint
+after each update, and every call that changes the disk is counted: files opened to be written, bytes written,
+syncs, renames, links, directories made, files cut and removed. Then the same command meets a fault at the
+first of them, then at the second, and so on, each time in one of these ways:
+
+    EIO once        the disk fails that call, and works again
+    ENOSPC once     so does a full one
+    ENOSPC stays    from then on nothing more can be written
+    EIO, then cut   the disk fails that call, and after two more checkpoints the power fails
+
+After each the command has to end as it promises: no traceback, a line that says what was wrong unless all was
+done, no run failed, no finished run lost. The same command, with a sound disk, has to end with the calm run's
+digests and leave nothing half written. A write that fails has written half of its bytes.
+
+All of it happens in this process and in copies of it made by fork, which load no libraries anew: the worker
+is what `matters worker` runs, without a process of its own. What a page says is computed once; its files are
+written each time.
+"""
+
+import argparse
+import builtins
+import collections
+import errno
+import io
+import os
+import shutil
+import sys
+import tempfile
+import traceback
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+import torch._dynamo  # noqa: F401
+import typer
+
+import matters.reports.compose  # noqa: F401  as the next ones, so that no copy of this process loads it
+from matters.harness.cli import call
+from matters.harness.scheduling import executors
+from matters.harness.training import worker
+from matters.harness.training.code import code_of
+from matters.harness.training.job import Job, News
+from matters.harness.training.program import serve, train_job
+from matters.reports.report import code_fingerprint
+from matters.results import snapshot  # noqa: F401
+from matters.results.lease import Lease
+from matters.results.store import Store
+from matters.suites.suite import load_suite
+from testing.small_suite import small_suite
+
+WRITING = ("open", "write", "fsync", "rename", "link", "mkdir")
+"""What a full disk may refuse; a broken one may refuse the rest, too."""
+CUT = 77
+"""The exit status of a process whose power failed."""
+
+
+@dataclass
+class Disk:
+    """A disk below a folder, which counts the calls that change it and fails some of them.
+
+    Attributes:
+        root: what lies elsewhere is not counted.
+        breaks_at: the number of the call that fails, from 1; none with 0.
+        error: the error's number.
+        stays: whether all later calls fail, too.
+        calls: kind and place of each call so far.
+    """
+
+    root: Path
+    breaks_at: int = 0
+    error: int = errno.EIO
+    stays: bool = False
+    calls: list[tuple[str, str]] = field(default_factory=list)
+
+    @property
+    def broken(self) -> bool:
+        """Whether the fault has come."""
+        return 0 < self.breaks_at <= len(self.calls)
+
+    def fails(self, kind: str, path: Any) -> bool:
+        """Count a call; whether it is one that fails."""
+        place = os.path.abspath(os.fspath(path))
+        if not place.startswith(f"{self.root}{os.sep}"):
+            return False
+        if self.error == errno.ENOSPC and kind not in WRITING:
+            return False
+        self.calls.append((kind, place[len(str(self.root)) + 1 :]))
+        return len(self.calls) == self.breaks_at or (self.stays and self.broken)
+
+    def meet(self, kind: str, path: Any) -> None:
+        """Count a call, and raise the fault if it fails."""
+        if self.fails(kind, path):
+            raise self.fault(path)
+
+    def fault(self, path: Any) -> OSError:
+        """What a call that fails raises."""
+        return OSError(self.error, os.strerror(self.error), os.fspath(path))
+
+
+class _File(io.FileIO):
+    """A file on such a disk: a write that fails has written half."""
+
+    def __init__(self, disk: Disk, path: Any, mode: str) -> None:
+        super().__init__(path, mode)
+        self._disk, self._path = disk, path
+
+    def write(self, data: Any) -> int:
+        if self._disk.fails("write", self._path):
+            super().write(bytes(data)[: len(data) // 2])
+            # Some systems say so without the name.
+            raise OSError(self._disk.error, os.strerror(self._disk.error))
+        return super().write(data)
+
+
+@contextmanager
+def on(disk: Disk) -> Iterator[None]:
+    """Have all that Python writes go through the disk while the context is open."""
+    real_open = builtins.open
+    real = {name: getattr(os, name) for name in ("open", "fsync", "link", "mkdir", "truncate", "utime")}
+
+    def opened(
+        file: Any,
+        mode: str = "r",
+        buffering: int = -1,
+        encoding: str | None = None,
+        errors: str | None = None,
+        newline: str | None = None,
+        **options: Any,
+    ) -> Any:
+        writes = isinstance(file, str | os.PathLike) and set(mode) & set("wax+")
+        if not writes or not os.path.abspath(file).startswith(f"{disk.root}{os.sep}"):
+            return real_open(file, mode, buffering, encoding, errors, newline, **options)
+        disk.meet("open", file)
+        raw = _File(disk, file, mode.replace("b", "").replace("t", ""))
+        binary = io.BufferedRandom(raw) if "+" in mode else io.BufferedWriter(raw)
+        if "b" in mode:
+            return binary
+        return io.TextIOWrapper(binary, encoding, errors, newline, line_buffering=buffering == 1)
+
+    def os_open(path: Any, flags: int, *more: Any, **options: Any) -> int:
+        if flags & (os.O_WRONLY | os.O_RDWR | os.O_CREAT):
+            disk.meet("open", path)
+        return int(real["open"](path, flags, *more, **options))
+
+    def fsync(descriptor: int) -> None:
+        disk.meet("fsync", os.readlink(f"/proc/self/fd/{descriptor}"))
+        real["fsync"](descriptor)
+
+    def counted(kind: str, function: Callable[..., Any]) -> Callable[..., Any]:
+        def wrapped(path: Any, *more: Any, **options: Any) -> Any:
+            disk.meet(kind, more[0] if kind in ("rename", "link") else path)
+            return function(path, *more, **options)
+
+        return wrapped
+
+    simple = {"link": "link", "mkdir": "mkdir", "truncate": "truncate", "utime": "utime"}
+    simple |= {"replace": "rename", "rename": "rename", "unlink": "remove", "remove": "remove"}
+    with ExitStack() as patches:
+        for module, name, function in (
+            (builtins, "open", opened),
+            (io, "open", opened),
+            (os, "open", os_open),
+            (os, "fsync", fsync),
+            *((os, name, counted(kind, getattr(os, name))) for name, kind in simple.items()),
+        ):
+            patches.enter_context(mock.patch.object(module, name, function))
+        yield
+
+
+class Here:
+    """An executor that trains in this process, with a checkpoint after each update."""
+
+    queues = False
+
+    def __init__(self) -> None:
+        self._news: deque[tuple[str, News]] = deque()
+        self._jobs = 0
+
+    def cores(self) -> int:
+        """One."""
+        return 1
+
+    def submit(self, job: Job) -> str:
+        """Train it now."""
+        self._jobs += 1
+        name = str(self._jobs)
+        line = replace(job, checkpoint_seconds=0.0).line()
+        serve([line], lambda news: self._news.append((name, news)), train_job)
+        return name
+
+    def poll(self) -> list[tuple[str, News]]:
+        """All that was said."""
+        said = list(self._news)
+        self._news.clear()
+        return said
+
+    def cancel(self) -> None:
+        """Nothing is under way."""
+
+
+@dataclass(frozen=True)
+class Way:
+    """How a call fails."""
+
+    name: str
+    error: int
+    stays: bool = False
+    cut: bool = False
+
+
+WAYS = (
+    Way("EIO once", errno.EIO),
+    Way("ENOSPC once", errno.ENOSPC),
+    Way("ENOSPC stays", errno.ENOSPC, stays=True),
+    Way("EIO, then cut", errno.EIO, cut=True),
+)
+
+
+class Bench:
+    """The suite, the command, and what came of it calmly.
+
+    Args:
+        folder: where stores are made.
+        page: the files of a page that is written each time; those of the calm run's without any.
+    """
+
+    def __init__(self, folder: Path, page: dict[str, bytes] | None = None) -> None:
+        self.folder, self.page = folder, page
+        self.suite = folder / "broken.toml"
+        self.suite.write_text(small_suite("broken", seeds=2, steps=160, block=80))
+        # Here, so that no copy of this process has to.
+        code_fingerprint()
+        for cell in load_suite(str(self.suite)).cells():
+            code_of(cell.specs[0])
+        status, said = self.command(folder / "calm", Disk(folder / "calm"))
+        if status:
+            raise SystemExit(f"the calm run failed: {said}")
+        self.expected = self.digests(folder / "calm")
+        if self.page is None:
+            place = folder / "calm" / "report" / "broken"
+            self.page = {
+                path.relative_to(place).as_posix(): path.read_bytes()
+                for path in place.rglob("*")
+                if path.is_file() and path.name != "manifest.json"
+            }
+
+    def digests(self, store: Path) -> dict[str, str | None]:
+        """The digest of each run of the suite."""
+        opened = Store.open(store)
+        return {
+            spec.run_id: opened.status(spec.run_id).digest
+            for cell in load_suite(str(self.suite)).cells()
+            for spec in cell.specs
+        }
+
+    def command(self, store: Path, disk: Disk, *, cut: bool = False) -> tuple[int, str]:
+        """Type the command in a copy of this process. Returns the exit status, and what was said."""
+        said = self.folder / "said"
+        pid = os.fork()
+        if pid == 0:
+            status = 70
+            try:
+                out = os.open(said, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+                os.dup2(out, 1)
+                os.dup2(out, 2)
+                with self._prepared(disk, cut=cut), on(disk):
+                    status = call(["run", str(self.suite), "--store", str(store), "--workers", "1"])
+            except SystemExit as ended:
+                status = int(ended.code or 0)
+            except BaseException:
+                traceback.print_exc()
+            finally:
+                sys.stdout.flush()
+                sys.stderr.flush()
+                (self.folder / "calls").write_text("\n".join("\t".join(one) for one in disk.calls))
+                os._exit(status)
+        return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), said.read_text()
+
+    @contextmanager
+    def _prepared(self, disk: Disk, *, cut: bool) -> Iterator[None]:
+        """The command with a worker in this process, a page that is known, and power that may fail."""
+        real, left = Lease.progress, 2
+
+        def progress(lease: Lease, steps: int) -> None:
+            nonlocal left
+            real(lease, steps)
+            if cut and disk.broken:
+                left -= 1
+                if not left:
+                    sys.stderr.flush()
+                    os._exit(CUT)
+
+        with ExitStack() as patches:
+            patches.enter_context(mock.patch.object(executors, "load", return_value=Here()))
+            patches.enter_context(mock.patch.object(Lease, "progress", progress))
+            patches.enter_context(mock.patch.object(worker, "PATIENCE", (0.0,)))
+            if self.page is not None:
+                for name in ("compose.compose", "study.study.prepare"):
+                    patches.enter_context(mock.patch(f"matters.reports.{name}"))
+                page = mock.Mock(return_value=self.page)
+                patches.enter_context(mock.patch("matters.reports.report._files", page))
+            yield
+
+    def calls(self) -> list[tuple[str, str]]:
+        """Kind and place of the calls that the last command made."""
+        lines = (self.folder / "calls").read_text().splitlines()
+        return [(kind, place) for kind, _, place in (line.partition("\t") for line in lines)]
+
+    def count(self, error: int) -> list[tuple[str, str]]:
+        """The calls of a calm command that may fail so."""
+        store = self.folder / "counted"
+        self.command(store, Disk(store, error=error))
+        shutil.rmtree(store)
+        return self.calls()
+
+    def break_at(self, number: int, way: Way) -> str:
+        """Break one call, then type the command again. Returns what is wrong, empty if nothing is."""
+        store = self.folder / "runs"
+        shutil.rmtree(store, ignore_errors=True)
+        disk = Disk(store, number, way.error, stays=way.stays)
+        status, said = self.command(store, disk, cut=way.cut)
+        kind, place = [*self.calls(), ("", "none")][number - 1 if len(self.calls()) >= number else -1]
+        where = f"{way.name} at call {number}, {kind} {place}"
+        if "Traceback" in said or status not in (0, 1, 2, CUT):
+            return f"{where}: ended with {status}: {said}"
+        if status in (1, 2) and not _tells(said, way.error):
+            return f"{where}: ended with {status} and does not say why: {said}"
+        if trouble := self._kept(store):
+            return f"{where}: {trouble}; {said}"
+        again, more = self.command(store, Disk(store))
+        if again or "Traceback" in more:
+            return f"{where}: {said}\nthe same command then ended with {again}: {more}"
+        if "damaged" in more:
+            return f"{where}: {said}\nit was paid for with what was trained: {more}"
+        found = self.digests(store)
+        if found != self.expected:
+            return f"{where}: {found} is not {self.expected}"
+        left = [path.name for mark in ("*.tmp", "checkpoint*", "holder.json") for path in store.rglob(mark)]
+        return f"{where}: there is left {left}" if left else ""
+
+    def _kept(self, store: Path) -> str:
+        """What was lost or is unsound now, if anything."""
+        if not (store / "store.json").exists():
+            return ""
+        opened = Store.open(store)
+        if faults := opened.verify():
+            return f"unsound: {faults}"
+        for run_id, digest in self.expected.items():
+            status = opened.status(run_id)
+            if status.state == "failed":
+                return f"failed: {status.error}"
+            if status.state == "done" and status.digest != digest:
+                return f"another digest: {run_id}"
+        return ""
+
+
+def _tells(said: str, error: int) -> bool:
+    """Whether a line says what was wrong, in words, and no line is longer than a person reads."""
+    lines = [line for line in said.splitlines() if os.strerror(error) in line]
+    return bool(lines) and max(map(len, lines)) < 400
+
+
+def main() -> None:
+    """Break what was asked for, and say what was done; exits with 1 if anything was wrong."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--sample", type=int, default=0, help="so many calls of each way; all with 0")
+    parser.add_argument("--no-page", action="store_true", help="write a page of two words")
+    asked = parser.parse_args()
+    wrong = 0
+    with tempfile.TemporaryDirectory() as name:
+        page = {"index.html": b"a page", "tables/runs.csv": b"a table"} if asked.no_page else None
+        bench = Bench(Path(name).resolve(), page)
+        for offset, way in enumerate(WAYS):
+            calls = bench.count(way.error)
+            step = max(len(calls) // asked.sample, 1) if asked.sample else 1
+            # Other calls for each way, where not all are tried.
+            numbers = range(1 + offset * step // len(WAYS), len(calls) + 1, step)
+            for number in numbers:
+                if trouble := bench.break_at(number, way):
+                    wrong += 1
+                    typer.echo(trouble)
+            kinds = collections.Counter(kind for kind, _ in calls)
+            said = ", ".join(f"{count} {kind}" for kind, count in sorted(kinds.items()))
+            typer.echo(f"{way.name}: {len(numbers)} of {len(calls)} calls broken ({said})")
+    typer.echo(f"{wrong} wrong")
+    raise SystemExit(bool(wrong))
+
+
+if __name__ == "__main__":
+    main()
