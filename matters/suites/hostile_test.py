@@ -67,7 +67,7 @@ def test_a_hostile_suite_is_one_line_of_little_memory(kind: str) -> None:
     try:
         with pytest.raises(InputError) as error:
             loads(SUITE.replace(before, after), "small.toml")
-        assert tracemalloc.get_traced_memory()[1] < 64 * 2**20
+        assert tracemalloc.get_traced_memory()[1] < 256 * 2**20
     finally:
         tracemalloc.stop()
     assert says in str(error.value)
@@ -88,7 +88,7 @@ def test_a_pipe_a_device_and_a_huge_file_are_not_read(tmp_path: Path) -> None:
     with (tmp_path / "huge.toml").open("wb") as file:
         file.truncate(2**40)
     for name in ("pipe.toml", "zero.toml", "huge.toml"):
-        with pytest.raises(InputError, match="should be a file of at most 16 MiB"):
+        with pytest.raises(InputError, match="should be a file of at most 4 MiB"):
             load_suite(str(tmp_path / name))
 
 

@@ -62,7 +62,7 @@ SHIPPED = Path(__file__).parent
 
 MOST_SEEDS = 100_000
 """Of a suite. More is a slip, and would fill the memory before anything can be said of it."""
-MOST_BYTES = 2**24
+MOST_BYTES = 2**22
 """Of a suite's file."""
 
 
