@@ -93,7 +93,7 @@ def serve(jobs: Iterable[str], say: Callable[[News], None], train: Train = train
     for line in jobs:
         digests: dict[str, str] = {}
         run_ids: tuple[str, ...] = ()
-        tell = said
+        tell: Callable[[News], None] = said
         try:
             job = Job.of(line)
             run_ids = tuple(spec.run_id for spec in job.specs)

@@ -201,8 +201,8 @@ def test_jobs_and_news_are_lines_that_come_back_as_they_were():
 
 def test_where_one_pauses_for_want_of_room_no_other_is_begun():
     class Full(Fake):
-        def submit(self, job):
-            name = super().submit(job)
+        def submit(self, *job):
+            name = super().submit(*job)
             self.waiting[-1] = (name, [Ended("paused: no room", paused=True)])
             return name
 
