@@ -32,6 +32,7 @@ from matters.harness.scheduling import executors, train_suite
 from matters.harness.scheduling.executors import Place
 from matters.harness.scheduling.executors.interface import Executor
 from matters.harness.terminal.console import notes, print_json, warn
+from matters.suites.errors import InputError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
