@@ -11,6 +11,8 @@ from matters.algorithms.interface import OffPolicy, OnPolicy, Reference
 ALGORITHMS: dict[str, str] = {
     "vpg": "matters.algorithms.vpg",
     "a2c": "matters.algorithms.a2c",
+    "a3c": "matters.algorithms.a3c",
+    "impala": "matters.algorithms.impala",
     "npg": "matters.algorithms.npg",
     "tnpg": "matters.algorithms.tnpg",
     "trpo": "matters.algorithms.trpo",

@@ -14,25 +14,15 @@ from typing import Literal
 
 import numpy as np
 import torch
-from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt
-from torch import Tensor
+from pydantic import Field
 
 from matters.algorithms.interface import Metrics, Problem, Rollout, Twin
 from matters.algorithms.maths.advantages import standardised
 from matters.algorithms.maths.moments import DIVERGING
 from matters.algorithms.maths.schedules import linear_decay
-from matters.algorithms.parts import actor_critic
-from matters.algorithms.parts.actor_critic import (
-    ActorCritic,
-    Batch,
-    OnPolicyConfig,
-    diagnostics,
-    prepare,
-    value_gradient,
-)
-from matters.algorithms.parts.optimisers import clip_coefficient, global_norm, rmsprop_step
-from matters.algorithms.parts.policies import sum_of
-from matters.algorithms.parts.tricks import OnPolicyTricks
+from matters.algorithms.parts import actor_critic, one_step
+from matters.algorithms.parts.actor_critic import ActorCritic, OnPolicyConfig, diagnostics, prepare
+from matters.algorithms.parts.one_step import OneStepConfig, OneStepTricks, differentiate
 
 KIND: Literal["on-policy"] = "on-policy"
 VERSION = 4
@@ -56,37 +46,12 @@ FACTS = replace(
 )
 
 
-class Tricks(OnPolicyTricks):
-    """The tricks of every on-policy algorithm, and these."""
-
-    advantage_normalisation: bool = Field(
-        False, description="standardise advantages over the batch (an option of Stable-Baselines3, off there)"
-    )
-    rms_epsilon_inside: bool = Field(
-        False,
-        description="RMSProp's ε is added under the root (Mnih et al. 2016, equation S2; TensorFlow, "
-        "baselines); off: to the root (PyTorch)",
-    )
-    rms_start: PositiveFloat | None = Field(
-        None,
-        description="where RMSProp's running mean square starts; off: 0 (PyTorch); TensorFlow, baselines: 1",
-    )
+Tricks = OneStepTricks
 
 
-class Config(OnPolicyConfig):
+class Config(OneStepConfig, OnPolicyConfig):
     """A2C's hyperparameters; the values are Stable-Baselines3's, all tricks off."""
 
-    horizon: PositiveInt = Field(5, description="T, steps of each environment in a rollout")
-    gae_lambda: float = Field(
-        1.0, ge=0, le=1, description="λ of the advantage estimate; 1 is the n-step return"
-    )
-    learning_rate: PositiveFloat = Field(7e-4, description="RMSProp's step size")
-    rms_decay: float = Field(
-        0.99, ge=0, lt=1, description="α, how much RMSProp keeps of its running mean square"
-    )
-    rms_epsilon: PositiveFloat = Field(1e-5, description="RMSProp's ε")
-    value_coefficient: PositiveFloat = Field(0.5, description="c₁, weight of the value loss")
-    entropy_coefficient: NonNegativeFloat = Field(0.0, description="c₂, weight of the entropy bonus")
     tricks: Tricks = Field(Tricks(), description="named switches, off as in the paper")
 
 
@@ -110,11 +75,7 @@ def init(
     dtype: torch.dtype = torch.float32,
 ) -> ActorCritic:
     """A first state, one row per generator."""
-    state = actor_critic.init(config, problem, generators, dtype)
-    if config.tricks.rms_start is not None:
-        for theta in (state.policy, state.value):
-            theta.second.fill_(config.tricks.rms_start)
-    return state
+    return one_step.begin(actor_critic.init(config, problem, generators, dtype), config.tricks)
 
 
 @DIVERGING
@@ -136,40 +97,10 @@ def update(
         rate = linear_decay(rate, progress=progress)
 
     (policy_loss, value_loss, _), gradients = differentiate(state, config, batch)
-    norm = global_norm(*gradients)
-    if config.tricks.gradient_clip is not None:
-        coefficient = clip_coefficient(norm, limit=config.tricks.gradient_clip)
-        gradients = [descent * coefficient for descent in gradients]
-    for theta, descent in zip((state.policy, state.value), gradients, strict=True):
-        rmsprop_step(
-            theta,
-            descent,
-            learning_rate=rate,
-            decay=config.rms_decay,
-            epsilon=config.rms_epsilon,
-            inside=config.tricks.rms_epsilon_inside,
-        )
-
+    norm = one_step.step((state.policy, state.value), gradients, config, learning_rate=rate)
     return diagnostics(state, batch) | {
         "policy_loss": policy_loss,
         "value_loss": value_loss,
         "gradient_norm": norm,
         "learning_rate": torch.full_like(norm, rate),
     }
-
-
-def differentiate(
-    state: ActorCritic, config: Config, batch: Batch
-) -> tuple[tuple[Tensor, Tensor, Tensor], list[Tensor]]:
-    """−E[log π Â], E[(V − V̂)²] and the entropy, [S] each; and the loss's gradients for policy and value."""
-    policy, forward = state.actor.forward(state.policy.arrays, batch.observation)
-    policy_loss = -(state.actor.log_prob(policy, batch.action) * batch.advantage).mean(1)
-    weight = batch.advantage * (-1 / batch.advantage.shape[1])
-    slopes = [state.actor.log_prob_gradient(policy, batch.action, weight)]
-    entropy = state.actor.entropy(policy)
-    if config.entropy_coefficient:
-        weight = torch.full_like(entropy, -config.entropy_coefficient / entropy.shape[1])
-        slopes.append(state.actor.entropy_gradient(policy, weight))
-    value_loss, value_descent = value_gradient(state, batch, coefficient=config.value_coefficient)
-    gradients = [state.actor.gradient(forward, sum_of(slopes)), value_descent]
-    return (policy_loss, value_loss, entropy.mean(1)), gradients

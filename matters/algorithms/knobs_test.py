@@ -116,8 +116,8 @@ NATURAL: dict[str, Knob] = (
     }
 )
 
-KNOBS: dict[str, dict[str, Knob]] = {
-    "a2c": SHARED
+ONE_STEP: dict[str, Knob] = (
+    SHARED
     | TRICKS
     | {
         "learning_rate": Knob(1e-3),
@@ -128,7 +128,14 @@ KNOBS: dict[str, dict[str, Knob]] = {
         "tricks.advantage_normalisation": Knob(True),
         "tricks.rms_epsilon_inside": Knob(True),
         "tricks.rms_start": Knob(1.0),
-    },
+    }
+)
+
+KNOBS: dict[str, dict[str, Knob]] = {
+    "a2c": ONE_STEP,
+    "a3c": {field: knob for field, knob in ONE_STEP.items() if field not in ("lag", "held_out")}
+    | {"tricks.synchronous": Knob(True)},
+    "impala": ONE_STEP | {"lag": Knob(2), "ratio_clip": Knob(0.5), "trace_clip": Knob(0.5)},
     "npg": NATURAL
     | {
         "direction": Knob("gradient"),
@@ -177,6 +184,7 @@ KNOBS: dict[str, dict[str, Knob]] = {
         "tricks.value_huber": Knob(0.1),
         "tricks.value_normalisation": Knob(True),
         "tricks.recompute_advantages": Knob(True),
+        "tricks.decoupled": Knob(100.0, {"lag": 1}),
         "tricks.reverse_kl": Knob(True, PENALTY | {"kl_coefficient": 30.0}),
     },
     "mdpo": SHARED
@@ -241,6 +249,8 @@ EPISODIC_INERT = {
 
 INERT: dict[str, dict[str, list[Inert]]] = {
     "a2c": SHARED_INERT,
+    "a3c": SHARED_INERT | {"tricks.synchronous": [Inert({"environments": 1})]},
+    "impala": SHARED_INERT | {"trace_clip": [Inert({"gae_lambda": 0.0}), Inert({"horizon": 1})]},
     "npg": NATURALLY_INERT
     | {
         "kl": [Inert(STEPPED)],
@@ -275,6 +285,7 @@ INERT: dict[str, dict[str, list[Inert]]] = {
         "tricks.kl_stop": [Inert(value=1e6)],
         "tricks.value_clip_in_spreads": [Inert()],
         "tricks.recompute_advantages": [Inert({"epochs": 1})],
+        "tricks.decoupled": [Inert(within=1e-3)],
         "tricks.reverse_kl": [Inert()],
     },
     "mdpo": SHARED_INERT

@@ -112,6 +112,12 @@ class Tricks(AdamTricks):
         description="the KL penalty is on KL(new ‖ old); off: on KL(old ‖ new) (Hsu et al. 2020 compare "
         "them); the adaptive one aims at KL(old ‖ new) all the same",
     )
+    decoupled: PositiveFloat | None = Field(
+        None,
+        description="where actors lag, ratios, clip and KL are to the policy at the update's beginning, and "
+        "each sample is weighed with that one's ratio to the policy that acted, at most this (Hilton et al. "
+        "2022, their code: 100); off: all are to the policy that acted",
+    )
     gradient_clip_of: Literal["each", "policy"] | None = Field(
         None,
         description="gradient_clip bounds the norm of each network, or of the policy alone (Engstrom's "
@@ -257,6 +263,7 @@ PRESETS: dict[str, Config] = {
         tricks=CODE_LEVEL,
     ),
     "ppo-kl": Config(objective="kl-adaptive", value_coefficient=0.5, tricks=CODE_LEVEL),
+    "ppo-decoupled": Config(value_coefficient=0.5, tricks=CODE_LEVEL.model_copy(update={"decoupled": 100.0})),
     "ppo-beta": Config(policy="beta", value_coefficient=0.5, tricks=CODE_LEVEL),
     "ppo-discretised": Config(policy="discretised", value_coefficient=0.5, tricks=CODE_LEVEL),
     # What Andrychowicz et al. 2021 recommend in their section 3; the rest is as in the paper of PPO, but for
@@ -311,6 +318,7 @@ NO_EFFECT = actor_critic.NO_EFFECT | {
     "tricks.value_clip_in_spreads": When(
         "tricks.value_clip is off", lambda config: not config.tricks.value_clip
     ),
+    "tricks.decoupled": When("lag is 0: the two policies are one", lambda config: not config.lag),
     "tricks.recompute_advantages": When("epochs is 1", lambda config: config.epochs == 1),
     "tricks.reverse_kl": When(
         "objective is neither 'kl-adaptive' nor 'kl-fixed'",
@@ -374,6 +382,8 @@ def update(
     if state.value_moments is not None:
         include(state.value_moments, batch.target.unsqueeze(2).numpy())
     batch = in_units(state, config, batch)
+    if config.tricks.decoupled is not None:
+        batch = decoupled(state, batch, limit=config.tricks.decoupled)
 
     steps = list(minibatch_steps(state, config, batch, generators, learning_rate, value_rate, rollout))
 
@@ -402,6 +412,18 @@ def in_units(state: State, config: Config, batch: Batch) -> Batch:
     if config.tricks.value_clip_in_spreads:
         batch.target_spread = batch.target.std(1, keepdim=True)
     return batch
+
+
+def decoupled(state: State, batch: Batch, *, limit: float) -> Batch:
+    """The batch with the policy as it now is for the old one, its samples weighed with that one's ratio to
+    the policy that acted: E[ (π_now / π_acted) min(ρ Â, clip(ρ) Â) ] with ρ = π / π_now.
+
+    Hilton, Cobbe and Schulman 2022, "Batch size-invariance for policy optimization", section 3.
+    """
+    policy, _ = state.actor.forward(state.policy.arrays, batch.observation)
+    log_prob = state.actor.log_prob(policy, batch.action)
+    weight = exp(log_prob - batch.log_prob).clamp(max=limit)
+    return replace(batch, old=policy, log_prob=log_prob, weight=weight)
 
 
 def estimated_anew(state: State, config: Config, batch: Batch, rollout: Rollout) -> Batch:
@@ -496,6 +518,8 @@ def differentiate(state: State, config: Config, batch: Batch) -> tuple[Minibatch
         surrogate, slope = clipped_surrogate(ratio, batch.advantage, clip=config.clip)
     else:
         surrogate, slope = ratio * batch.advantage, batch.advantage
+    if batch.weight is not None:
+        surrogate, slope = batch.weight * surrogate, batch.weight * slope
     objective = surrogate.mean(1)
     slopes = [state.actor.log_prob_gradient(policy, batch.action, slope * ratio * (-1 / size))]
     if config.objective in ("kl-adaptive", "kl-fixed"):

@@ -187,7 +187,7 @@ def test_on_policy_rewards_are_scaled_before_they_are_clipped() -> None:
 
 
 def test_a_policy_whose_sigma_sees_learns_in_every_rule_that_can_have_one() -> None:
-    for name in ("vpg", "a2c", "npg", "tnpg", "trpo", "ppo", "mdpo", "rloo", "grpo"):
+    for name in ("vpg", "a2c", "npg", "tnpg", "trpo", "ppo", "mdpo", "rloo", "grpo", "a3c", "impala"):
         rule: Any = load(name)
         config = rule.Config(horizon=24, hidden=(8,))
         tricks = {"state_dependent_std": True, "softplus_std": True, "log_std_init": -0.5}
@@ -293,6 +293,9 @@ ALONE: list[tuple[str, dict[str, Any]]] = [
     ("ppo", {"policy": "discretised", "atoms": 7, "held_out": 0.25, "entropy_coefficient": 0.1}),
     ("ppo", {"policy": "discretised", "objective": "kl-fixed", "tricks__reverse_kl": True}),
     ("trpo", {"policy": "discretised", "held_out": 0.5}),
+    ("ppo", {"tricks__decoupled": 2.0, "lag": 1}),
+    ("a3c", {"tricks__synchronous": True, "tricks__advantage_normalisation": True}),
+    ("impala", {"lag": 2, "ratio_clip": 0.9, "trace_clip": 0.8, "policy": "beta"}),
     ("rloo", {"baseline": "batch-mean", "weighed_with": "reward-to-go", "discounted_gradient": True}),
     ("grpo", {"baseline": "batch", "kl_coefficient": 0.5, "reference_every": 1, "tricks__steps_alike": True}),
     ("grpo", {"baseline": "leave-one-out", "group_size": 8, "policy": "beta"}),

@@ -256,3 +256,19 @@ def test_critic_or_group_changes_what_stands_in_for_the_critic_and_says_all_that
     for name in ("critic", "group", "rloo"):
         config: Any = chosen.variants[name].config
         assert config.horizon * config.environments == 8000
+
+
+def test_staleness_compares_each_lag_with_none_and_a_correction_with_what_it_corrects() -> None:
+    chosen = load_suite("staleness")
+    found = {pair: set(differences(*(chosen.variants[name] for name in pair))) for pair in chosen.comparisons}
+    for method in ("ppo", "decoupled", "a2c", "vtrace"):
+        lags = (0, 1, 2, 4, 8, 16)
+        configs: list[Any] = [chosen.variants[f"{method}-{lag}"].config for lag in lags]
+        assert tuple(config.lag for config in configs) == lags
+        for lag in lags[1:]:
+            also = {"tricks.decoupled"} if method == "decoupled" else set()  # without a lag it has no effect
+            assert found[f"{method}-{lag}", f"{method}-0"] == {"lag"} | also
+    for lag in (1, 4, 16):
+        assert found[f"decoupled-{lag}", f"ppo-{lag}"] == {"tricks.decoupled"}
+        assert found[f"vtrace-{lag}", f"a2c-{lag}"] == {"algorithm", "ratio_clip", "trace_clip"}
+    assert found["a3c", "a3c-synchronous"] == {"tricks.synchronous"}

@@ -120,7 +120,9 @@ def rollout(chosen: Variant, environment: str) -> tuple[str, int]:
 
 
 def shortened(chosen: Variant, steps: int) -> Variant:
-    """The variant with rollouts of at most `steps` steps over all environments, or a warm-up of half."""
+    """The variant with rollouts of at most `steps` steps over all environments, or a warm-up of half; and
+    with a lag of fewer updates than there are then.
+    """
     field, known = dotted("variants", chosen.name, "config"), facts(chosen)
 
     def cut(config: BaseModel) -> BaseModel:
@@ -131,7 +133,11 @@ def shortened(chosen: Variant, steps: int) -> Variant:
         if known.warmup is not None:
             limits[known.warmup] = max(1, steps // 2)
         changes = {name: most for name, most in limits.items() if getattr(config, name) > most}
-        return _overlaid(config, changes, field) if changes else config
+        config = _overlaid(config, changes, field) if changes else config
+        updates = -(-steps // known.rollout_steps(config))
+        if known.lag is not None and known.lag_updates(config) >= updates:
+            config = _overlaid(config, {known.lag: updates - 1}, field)
+        return config
 
     return Variant(
         name=chosen.name,

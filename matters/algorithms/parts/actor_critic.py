@@ -394,15 +394,39 @@ def prepare(
     Without `baseline`, V is 0 in the advantage: with λ = 1 that is the reward-to-go. With `keep_reward` the
     batch keeps its rewards, so that advantages can be estimated anew. What is held out lies apart in it.
     """
-    tricks = config.tricks
-    ended = rollout.terminated | rollout.truncated
-    reward = scale_reward(
-        state.return_moments, state.running_return, rollout.reward, ended, tricks, discount=config.discount
-    )
+    reward = scaled_reward(state, config, rollout)
     advantage, value = estimate(state, config, rollout, reward, baseline=baseline)
+    batch = assemble(state, config, rollout, advantage=advantage, value=value)
+    if keep_reward:
+        batch.reward = reward.flatten(1)
+    return set_apart(batch, config)
+
+
+def scaled_reward(state: ActorCritic, config: Any, rollout: Rollout) -> Float[Tensor, "S T N"]:
+    """The rewards to learn from, scaled and clipped; the running moments are updated."""
+    return scale_reward(
+        state.return_moments,
+        state.running_return,
+        rollout.reward,
+        rollout.terminated | rollout.truncated,
+        config.tricks,
+        discount=config.discount,
+    )
+
+
+def assemble(
+    state: ActorCritic,
+    config: Any,
+    rollout: Rollout,
+    *,
+    advantage: Float[Tensor, "S T N"],
+    value: Float[Tensor, "S T N"],
+) -> Batch:
+    """The rollout as a batch with these advantages, relative to these values."""
+    ended = rollout.terminated | rollout.truncated
     action = rollout.action.flatten(1, 2)
     old = state.actor.recorded(rollout.record.flatten(1, 2))
-    batch = Batch(
+    return Batch(
         observation=rollout.observation.flatten(1, 2),
         action=action,
         advantage=advantage.flatten(1),
@@ -410,10 +434,13 @@ def prepare(
         value=value.flatten(1),
         log_prob=state.actor.log_prob(old, action),
         old=old,
-        fitted=~ended.flatten(1) if tricks.value_loss_excludes_ends else None,
-        reward=reward.flatten(1) if keep_reward else None,
+        fitted=~ended.flatten(1) if config.tricks.value_loss_excludes_ends else None,
     )
-    size = action.shape[1]
+
+
+def set_apart(batch: Batch, config: Any) -> Batch:
+    """The batch without its last samples, if any are to be held out: they lie apart in it."""
+    size = batch.action.shape[1]
     if apart := int(config.held_out * size):
         return replace(batch.between(0, size - apart), held_out=batch.between(size - apart, size))
     return batch
@@ -429,10 +456,7 @@ def estimate(
 ) -> tuple[Float[Tensor, "S T N"], Float[Tensor, "S T N"]]:
     """Advantages of a rollout with these rewards, and the values that they are relative to."""
     tricks, ended = config.tricks, rollout.terminated | rollout.truncated
-    value = values(state, rollout.observation.flatten(1, 2)).view_as(reward)
-    value_next = values(state, rollout.successor.flatten(1, 2)).view_as(reward)
-    if tricks.last_step_bootstraps_itself:
-        value_next = torch.cat([value_next[:, :-1], value[:, -1:]], dim=1)
+    value, value_next = values_before_and_after(state, config, rollout)
     if not baseline:
         value, value_next = torch.zeros_like(value), torch.zeros_like(value)
     advantage = generalised_advantage(
@@ -445,6 +469,17 @@ def estimate(
         gae_lambda=config.gae_lambda,
     )
     return advantage, value
+
+
+def values_before_and_after(
+    state: ActorCritic, config: Any, rollout: Rollout
+) -> tuple[Float[Tensor, "S T N"], Float[Tensor, "S T N"]]:
+    """V of each step's state and of its successor."""
+    value = values(state, rollout.observation.flatten(1, 2)).view_as(rollout.reward)
+    value_next = values(state, rollout.successor.flatten(1, 2)).view_as(rollout.reward)
+    if config.tricks.last_step_bootstraps_itself:
+        value_next = torch.cat([value_next[:, :-1], value[:, -1:]], dim=1)
+    return value, value_next
 
 
 def descend(

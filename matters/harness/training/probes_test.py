@@ -34,6 +34,8 @@ TRICKS = {
 OWN = {
     "vpg": {"learning_rate": 1e-2},  # it takes one step an update
     "a2c": {"learning_rate": 1e-2, "value_coefficient": 1.0},
+    "a3c": {"value_coefficient": 1.0},
+    "impala": {"learning_rate": 6e-3, "value_coefficient": 1.0},
     "rloo": {"learning_rate": 1e-2},
     "grpo": {"epochs": 3},  # more of them fit the noise of a small group, whose spread is always 1
 }

@@ -32,7 +32,8 @@ def spec(algorithm, preset, seed, *, environment="Hopper-v5", steps=480, **chang
     rule = load(algorithm)
     config = rule.PRESETS[preset].model_dump(mode="json")
     config |= {name: value for name, value in QUICK.items() if config.get(name)}
-    config |= {"environments": 2, "group_size": 2, "horizon": 48} if "group_size" in config else {}
+    if config.get("environments", 1) > 1:
+        config |= {"environments": 2, "horizon": 48} | ({"group_size": 2} if "group_size" in config else {})
     config |= changes
     return RunSpec(
         algorithm=algorithm,
