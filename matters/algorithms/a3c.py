@@ -85,10 +85,10 @@ def init(
 ) -> State:
     """A first state, one row per generator: all workers begin with the first parameters."""
     shared = one_step.begin(actor_critic.init(config, problem, generators, dtype), config.tricks)
-    copies = (
+    policies, values = (
         theta.matrix[:, None].repeat(1, config.environments, 1) for theta in (shared.policy, shared.value)
     )
-    return State(**vars(shared), **dict(zip(("policies", "values"), copies, strict=True)))
+    return State(**vars(shared), policies=policies, values=values)
 
 
 def act(

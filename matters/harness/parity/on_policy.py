@@ -22,7 +22,7 @@ from torch import Tensor
 
 from matters.algorithms import a2c, load, ppo, trpo
 from matters.algorithms.interface import Reference
-from matters.algorithms.parts import actor_critic
+from matters.algorithms.parts import actor_critic, one_step
 from matters.algorithms.parts.actor_critic import Batch
 from matters.algorithms.reference import sb3_on_policy
 from matters.harness.parity.off_policy import ddpg_parity, sac_parity, td3_parity
@@ -109,7 +109,7 @@ def a2c_parity(dtype: torch.dtype, *, seed: int = 0, **changes: Any) -> list[Row
     with shared_generators(dtype, seed) as (watched, order):
         both.model.train()
     batch = actor_critic.prepare(both.state, config, both.rollout)
-    (policy_loss, value_loss, entropy), _ = a2c.differentiate(both.state, config, batch)
+    (policy_loss, value_loss, entropy), _ = one_step.differentiate(both.state, config, batch)
     loss = policy_loss + config.value_coefficient * value_loss - config.entropy_coefficient * entropy
     metrics = a2c.update(both.state, config, both.rollout, [order], progress=0.0)
     return rows_of(
