@@ -77,8 +77,10 @@ def rows(kind: str, environment: str, runs: pd.DataFrame, evaluations: pd.DataFr
         failed = int((of & (runs["state"] == "failed")).sum())
         remarks = [f"{diverged} diverged"] * (diverged > 0) + [f"{failed} failed"] * (failed > 0)
         own = evaluations[(evaluations["variant"] == preset) & (evaluations["environment"] == environment)]
+        if own.empty and not failed:
+            continue  # named above the tables
         if own.empty:
-            lines.append(f"| `{preset}` | {', '.join(['0', *remarks])} | {'| ' * len(points)} not trained |")
+            lines.append(f"| `{preset}` | {', '.join(['0', *remarks])} | {'| ' * len(points)} |")
             continue
         means = own.groupby("point", observed=True)["score"].mean()
         shown = [_whole(means[point]) if point in means.index else "" for point in SHOWN]
@@ -115,7 +117,7 @@ def page(store: Path) -> str:
         )
         text += ["", f"## {kind.capitalize()}"]
         if missing:
-            text += ["", f"Not trained, or not with all seeds: {', '.join(missing)}."]
+            text += ["", f"Not trained so far, or not with all seeds: {', '.join(missing)}."]
         for environment in ENVIRONMENTS:
             text += ["", f"### {environment}", "", *rows(kind, environment, runs, evaluations)]
     text += ["", "## What each preset is", ""]

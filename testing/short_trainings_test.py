@@ -1,0 +1,22 @@
+import re
+from pathlib import Path
+
+import matters
+from matters.algorithms import ALGORITHMS, load
+from testing.short_trainings import declared, page, presets
+
+
+def test_every_preset_of_ours_is_asked_for_and_what_is_not_trained_is_named(tmp_path: Path) -> None:
+    matters.open_store(tmp_path / "runs", create=True)
+    text = page(tmp_path / "runs")
+    ours = {p for name in ALGORITHMS for p in load(name).PRESETS if load(name).KIND != "reference"}
+    assert ours == {*presets("on-policy"), *presets("off-policy")}
+    named = [line for line in text.splitlines() if line.startswith("Not trained so far")]
+    assert ours == set(re.findall("`([^`]+)`", " ".join(named)))
+    assert not any(line.startswith("| `") for line in text.splitlines())
+
+
+def test_off_policy_presets_warm_up_for_a_thousand_steps_and_are_else_as_they_are() -> None:
+    for name, one in declared("off-policy").variants.items():
+        preset = load(one.algorithm).PRESETS[name]
+        assert one.config == preset.model_copy(update={"warmup": 1000})
