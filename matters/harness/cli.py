@@ -15,6 +15,7 @@ from matters.harness.commands import (
     check,
     export,
     import_,
+    lecture,
     listing,
     merge,
     parity,
@@ -50,6 +51,7 @@ app.command(name="import")(import_.import_)
 app.command()(export.export)
 app.command()(ablate.ablate)
 app.command()(parity.parity)
+app.command()(lecture.lecture)
 app.command()(check.check)
 app.command()(speed.speed)
 app.command()(reproduce.reproduce)

@@ -359,6 +359,17 @@ def test_on_the_regulator_the_vanilla_gradient_gives_up_exploring_before_the_gai
     assert min(missing[False]) > 0.35
 
 
+def test_on_the_regulator_the_deterministic_gradient_is_the_limit_of_the_stochastic_one() -> None:
+    # Silver et al. 2014, theorem 2: with σ = 0 the return still has a slope in the gain.
+    for gain in (-0.2, -0.9):
+        limit = slope(lambda x: lqr_return(x[0], 0.0), np.array([gain]))[0]
+        gaps = [abs(lqr_gradient(gain, sigma)[0] - limit) / abs(limit) for sigma in (0.5, 0.1, 0.02, 0.004)]
+        assert gaps == sorted(gaps, reverse=True)
+        # The noise of the policy adds to that of the dynamics, 0.1: the gap shrinks with σ² / 0.01.
+        assert gaps[2] / gaps[3] == pytest.approx(25.0, rel=0.01)
+        assert gaps[3] < 2e-3
+
+
 def chain_path(step: float, *, natural_steps: bool) -> list[float]:
     """J along steps of `step` times the exact gradient, until it reaches 1.5."""
     theta, path = CHAIN_START, [chain_return(CHAIN_START)]
