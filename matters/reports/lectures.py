@@ -111,8 +111,8 @@ def plateau() -> Figure:
 
     text = (
         "Staying earns 1 in the first state and 2 in the second. After 200 steps of "
-        f"{CHAIN_RATE:g} times the exact gradient the vanilla one has {paths['vanilla'][-1]:.3f}: it learns to "
-        f"stay where it is; the natural one has {paths['natural'][-1]:.3f}."
+        f"{CHAIN_RATE:g} times the exact gradient the vanilla one has {paths['vanilla'][-1]:.3f}: it learns "
+        f"to stay where it is; the natural one has {paths['natural'][-1]:.3f}."
     )
     rows: Rows = [
         {"gradient": name, "step": k, "average_reward": value}
@@ -123,7 +123,7 @@ def plateau() -> Figure:
 
 
 def bound() -> Figure:
-    """J, its surrogate L and the bound M towards the greedy policy; a second M begins at the top of the first."""
+    """J, its surrogate L and the bound M towards the greedy policy; a second M begins at its top."""
     mdp = tabular.random_mdp(np.random.default_rng(SEED), STATES, ACTIONS, DISCOUNT)
     old = np.full((STATES, ACTIONS), 1 / ACTIONS)
     direction = tabular.greedy(tabular.action_values(mdp, old)) - old
