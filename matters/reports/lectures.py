@@ -130,7 +130,8 @@ def bound() -> Figure:
     along = np.linspace(0.0, 0.4, 81)
 
     def mixed(policy: Vector, amount: float) -> Vector:
-        return policy + amount * direction
+        found: Vector = policy + amount * direction
+        return found
 
     lines = {
         "return J": [tabular.returned(mdp, mixed(old, x)) for x in along],

@@ -220,10 +220,10 @@ def compatible_weights(mdp: Mdp, policy: Table) -> Vector:
     Its critic wᵀ∇log π gives the exact gradient (Sutton et al. 2000, theorem 2), and w is the natural one up
     to 1 / (1 − γ) (Kakade 2002, theorem 1; Peters and Schaal 2008, "Natural actor-critic").
     """
-    root = np.sqrt(occupancy(mdp, policy)[:, None] * policy)
+    root: Table = np.sqrt(occupancy(mdp, policy)[:, None] * policy)
     features = (root[..., None] * score(policy)).reshape(policy.size, -1)
-    found: Vector = np.linalg.lstsq(features, (root * advantages(mdp, policy)).ravel(), rcond=1e-12)[0]
-    return found
+    found = np.linalg.lstsq(features, (root * advantages(mdp, policy)).ravel(), rcond=1e-12)[0]
+    return np.asarray(found, dtype=np.float64)
 
 
 def sarsa_step(mdp: Mdp, policy: Table, critic: Table, rate: float) -> Table:
