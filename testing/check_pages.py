@@ -24,6 +24,7 @@ SIZES = {"laptop": (1280, 800), "desktop": (1920, 1080), "phone": (390, 844)}
 ROOM = ("laptop", "desktop")  # where tables have to be seen whole
 SCHEMES = ("light", "dark")
 PAPER = 718  # A4 less margins of a centimetre, in CSS pixels
+TALLEST = 16_000  # pixels of a picture, which Chromium's surfaces allow: of a longer page the beginning
 QUIET = (
     "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--hide-scrollbars",
     "--disable-background-networking", "--disable-component-update", "--disable-sync",
@@ -216,7 +217,9 @@ def _picture(opened: Browser, pictures: Path | None, name: str) -> None:
     if pictures is None:
         return
     pictures.mkdir(parents=True, exist_ok=True)
-    shot = opened.call("Page.captureScreenshot", format="png", captureBeyondViewport=True)
+    width, height = opened.value("[window.innerWidth, document.documentElement.scrollHeight]")
+    part = {"x": 0, "y": 0, "width": width, "height": min(height, TALLEST), "scale": 1}
+    shot = opened.call("Page.captureScreenshot", format="png", captureBeyondViewport=True, clip=part)
     (pictures / f"{name}.png").write_bytes(base64.b64decode(shot["data"]))
 
 

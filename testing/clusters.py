@@ -212,7 +212,7 @@ def slurm_cluster(folder: Path, hidden: Path) -> Iterator[None]:
         wait_until(
             lambda: (
                 subprocess.run(["sinfo", "-h", "-o", "%T %D"], capture_output=True, text=True).stdout
-                == "idle 2\nidle 1\n"
+                == "idle 3\n"
             ),
             "three idle nodes of SLURM",
             60.0,

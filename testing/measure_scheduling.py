@@ -14,7 +14,7 @@ import typer
 
 from matters.algorithms import ALGORITHMS, load
 from matters.harness.scheduling.executors.interface import Ended, Job, News, Progress, drive
-from matters.harness.scheduling.packing import makespan, plan
+from matters.harness.scheduling.packing import makespan, plan, step_cost
 from matters.suites.spec import RunSpec
 from matters.suites.suite import Cell, load_suite
 
@@ -111,24 +111,39 @@ def main() -> None:
     for workers in (2, 8, 32, 64, 128, 256):
         tasks = plan(mixed, pending, workers, lambda name: load(name).FACTS)
         costs = [task.cost for task in tasks]
-        alone = [task.cost for task in tasks if load(task.specs[0].algorithm).FACTS.alone]
         bound = max(sum(costs) / workers, max(costs))
-        whole = max(bound, pigeonholes(alone, workers))
+        whole = max(bound, unbeatable(mixed, workers, bound, makespan(costs, workers)))
         end = makespan(costs, workers)
         typer.echo(
             f"mixed suite, {workers} workers: {len(tasks)} populations, makespan "
             f"{100 * (end / bound - 1):.1f} % above work and longest population, "
-            f"{100 * (end / whole - 1):.1f} % above what references, which cannot be split, allow"
+            f"{100 * (end / whole - 1):.1f} % above what references, which cannot be split, leave possible"
         )
 
 
-def pigeonholes(costs: list[float], workers: int) -> float:
-    """What no schedule of tasks that cannot be split beats: of any km + 1 of them, some worker has k + 1."""
-    falling = sorted(costs, reverse=True)
-    bounds = [
-        sum(falling[k * workers - k : k * workers + 1]) for k in range(1, (len(falling) - 1) // workers + 1)
-    ]
-    return max(bounds, default=0.0)
+def unbeatable(cells: list[Cell], workers: int, low: float, high: float) -> float:
+    """A time between these by which no order and no populations bring all runs to their end.
+
+    Until then a long reference leaves no room on its worker for a second one, nor for another long run; and
+    a worker without one has room for so many of these. Where there are not enough workers for both, it is
+    too soon.
+    """
+
+    def cost(spec: RunSpec, together: int) -> float:
+        return step_cost(spec, together, load(spec.algorithm).FACTS) * spec.steps
+
+    runs = [spec for cell in cells for spec in cell.specs]
+    alone = {spec.run_id: load(spec.algorithm).FACTS.alone for spec in runs}
+    references = [cost(spec, 1) for spec in runs if alone[spec.run_id]]
+    own = [cost(spec, 2) - cost(spec, 1) for spec in runs if not alone[spec.run_id]]
+    for _ in range(30):
+        end = (low + high) / 2
+        long = [one for one in references if one > end / 2]
+        beside = [one for one in own if one > end - min(long, default=end)]
+        fits = int(end / min(beside)) if beside else 1
+        too_soon = len(long) + -(-len(beside) // max(fits, 1)) > workers
+        low, high = (end, high) if too_soon else (low, end)
+    return low
 
 
 if __name__ == "__main__":
