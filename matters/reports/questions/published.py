@@ -209,12 +209,9 @@ def _caption(algorithm: str) -> str:
 
 def _table(study: Study, found: list[Group]) -> Table:
     columns = (
-        "algorithm",
-        "environment",
+        "algorithm and task",
         "who",
         "return",
-        "spread",
-        "of",
         "runs",
         "steps",
         "number is of",
@@ -224,14 +221,12 @@ def _table(study: Study, found: list[Group]) -> Table:
     for group in found:
         for cell in group.ours:
             mean = float(cell.scores.mean()) if cell.n else None
+            spread = deviation(cell.scores)
             rows.append(
                 (
-                    group.algorithm,
-                    group.environment,
+                    f"{group.algorithm} on {group.environment}",
                     f"`{cell.variant}`",
-                    number(mean),
-                    number(deviation(cell.scores)),
-                    "standard deviation over seeds",
+                    number(mean) if spread is None else f"{number(mean)} ± {number(spread)} sd",
                     str(cell.n),
                     thousands(study.suite.steps),
                     MEASURES["evaluation"],
@@ -240,15 +235,11 @@ def _table(study: Study, found: list[Group]) -> Table:
             )
             data.append(_ours(study, group, cell, mean))
         for one in group.theirs:
-            ends = "" if one.low is None else f"{number(one.low)} to {number(one.high)}"
             rows.append(
                 (
-                    group.algorithm,
-                    one.environment,
+                    f"{group.algorithm} on {one.environment}",
                     f"{one.source}: {one.algorithm}, {one.implementation}",
-                    number(one.value),
-                    ends or number(one.spread),
-                    one.spread_kind or DASH,
+                    _words(one),
                     str(one.seeds),
                     thousands(one.steps),
                     one.statistic,
@@ -258,13 +249,13 @@ def _table(study: Study, found: list[Group]) -> Table:
             data.append(_theirs(group, one, differences(study, group, one)))
     return Table(
         name=QUESTION,
-        caption="Our cells and what others published on the same tasks, with what each number is. Rows "
-        "are not "
-        "tested against each other. Where a number stands, and notes on it, are in the CSV.",
+        caption="Our cells and what others published on the same tasks, with what each number is: ± a "
+        "standard deviation (sd) or error (se), or an interval (95 %). Rows are not tested against each "
+        "other. Where a number stands, and notes on it, are in the CSV.",
         columns=columns,
         rows=tuple(rows),
         data=tuple(data),
-        numeric=frozenset({"return", "spread", "runs", "steps"}),
+        numeric=frozenset({"runs", "steps"}),
     )
 
 
