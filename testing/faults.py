@@ -32,7 +32,7 @@ import sys
 import tempfile
 import traceback
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -188,7 +188,7 @@ class Here:
         """One."""
         return 1
 
-    def submit(self, job: Job) -> str:
+    def submit(self, job: Job, _avoid: frozenset[str] = frozenset()) -> str:
         """Train it now."""
         self._jobs += 1
         name = str(self._jobs)
@@ -201,6 +201,24 @@ class Here:
         said = list(self._news)
         self._news.clear()
         return said
+
+    def beside(self, _nodes: frozenset[str]) -> bool:
+        """There is one node."""
+        return False
+
+    def set_aside(self, _node: str) -> None:
+        """There is no other."""
+
+    def left(self, _store: Path, _run_ids: Collection[str]) -> list[tuple[str, Job]]:
+        """None."""
+        return []
+
+    def outlives(self) -> str:
+        """Nothing."""
+        return ""
+
+    def leave(self) -> None:
+        """Nothing is under way."""
 
     def cancel(self) -> None:
         """Nothing is under way."""
@@ -235,7 +253,7 @@ class Bench:
     def __init__(self, folder: Path, page: dict[str, bytes] | None = None) -> None:
         self.folder, self.page = folder, page
         self.suite = folder / "broken.toml"
-        self.suite.write_text(small_suite("broken", seeds=2, steps=160, block=80))
+        self.suite.write_text(small_suite("broken", seeds=2, steps=120, block=40))
         # Here, so that no copy of this process has to.
         code_fingerprint()
         for cell in load_suite(str(self.suite)).cells():
