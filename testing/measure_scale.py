@@ -7,7 +7,6 @@ most memory that it took are said, beside what the same command takes with an em
 
 import argparse
 import json
-import os
 import subprocess
 import sys
 import tempfile
@@ -41,6 +40,14 @@ VARIANT = """
 algorithm = "vpg"
 config = {{ horizon = 32, hidden = [4], value_steps = 1, learning_rate = {rate} }}
 """
+LAUNCHER = """
+import resource, subprocess, sys
+quiet = subprocess.DEVNULL
+status = subprocess.run(sys.argv[1:], stdout=quiet, stderr=quiet).returncode
+used = resource.getrusage(resource.RUSAGE_CHILDREN)
+print(status, used.ru_utime + used.ru_stime, used.ru_maxrss)
+"""
+# A small process of its own: what a child has taken begins with what its parent held.
 COMMANDS = {
     "status": ("status", "SUITE"),
     "status --json": ("status", "SUITE", "--json"),
@@ -67,14 +74,13 @@ def typed(words: tuple[str, ...], suite: Path, store: Path) -> dict[str, float]:
     line = [str(suite) if word == "SUITE" else word for word in words]
     command = [sys.executable, "-m", "matters", *line, "--store", str(store)]
     began = time.perf_counter()
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    _, status, used = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)
+    done = subprocess.run([sys.executable, "-c", LAUNCHER, *command], capture_output=True, check=True)
+    status, used, most = (float(word) for word in done.stdout.split())
     return {
         "seconds": round(time.perf_counter() - began, 1),
-        "of a core": round(used.ru_utime + used.ru_stime, 1),
-        "MB": round(used.ru_maxrss / 1024),
-        "exit": process.returncode,
+        "of a core": round(used, 1),
+        "MB": round(most / 1024),
+        "exit": status,
     }
 
 
