@@ -557,7 +557,7 @@ UNUSABLE = [
     (
         "ppo",
         'preset = "ppo-beta"\nconfig.tricks.log_std_init = -0.5',
-        "x.config.tricks.log_std_init = -0.5: changes nothing, because policy is 'beta'",
+        "x.config.tricks.log_std_init = -0.5: changes nothing, because policy is not 'gaussian'",
     ),
     (
         "trpo",
@@ -661,6 +661,36 @@ def test_bad_input_gets_one_line_and_status_2_and_writes_nothing(
     assert err.count("\n") == 1
     assert " ".join(says.lower().split()) in err.lower()
     assert files(tmp_path) == before
+
+
+def test_a_complete_store_that_may_not_be_written_to_is_reported_elsewhere(
+    matters, place, tmp_path, monkeypatch
+):
+    real, store = os.access, str(place / "runs")
+    monkeypatch.setattr(
+        os,
+        "access",
+        lambda path, mode: not (mode & os.W_OK and str(path).startswith(store)) and real(path, mode),
+    )
+    before = files(place / "runs")
+    code, _, err = matters("run", "TINY", "--store", "STORE")
+    assert (code, err.count("\n")) == (2, 1)
+    assert err.endswith("is not writable; --out DIR writes it elsewhere\n")
+    assert matters("run", "TINY", "--store", "STORE", "--out", str(tmp_path / "page"))[0] == 0
+    assert (tmp_path / "page" / "index.html").exists()
+    code, _, err = matters("run", "TINY", "--store", "STORE", "--out", str(tmp_path / "b"), "--seeds", "3")
+    assert (code, "not writable" in err) == (2, True)
+    assert files(place / "runs") == before
+
+
+def test_a_place_where_no_store_can_be_is_said(matters, tmp_path):
+    (tmp_path / "file").write_text("")
+    (tmp_path / "link").symlink_to(tmp_path / "nothing")
+    for where, says in (("file/runs", "is a file"), ("link", "is a link to nothing")):
+        for command in ("status", "plan"):
+            code, out, err = matters(command, "TINY", "--store", str(tmp_path / where))
+            assert (code, out, err.count("\n")) == (2, "", 1)
+            assert says in err
 
 
 def test_a_store_that_may_not_be_written_to_is_refused(matters):

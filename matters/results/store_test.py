@@ -647,3 +647,15 @@ def test_the_age_of_progress_is_that_of_the_last_word(store: Store) -> None:
         lease.touch()
         assert store.progress_age(make_spec().run_id) < 60
     assert store.progress_age("0" * 16) == 0
+
+
+def test_a_lost_folder_is_a_missing_run_and_no_other_is_touched(store: Store) -> None:
+    lost, kept = finished(store, 0), finished(store, 1)
+    before = {path: path.read_bytes() for path in store.directory(kept).iterdir()}
+    shutil.rmtree(store.directory(lost))
+    assert store.status(lost).state == "missing"
+    assert store.verify() == []
+    assert store.run_ids() == [kept]
+    assert finished(store, 0) == lost
+    assert store.status(lost).state == "done"
+    assert {path: path.read_bytes() for path in store.directory(kept).iterdir()} == before
