@@ -11,18 +11,16 @@ import os
 import time
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
-from io import BytesIO
 from pathlib import Path
 from types import MappingProxyType, TracebackType
 from typing import Any, Self
 
 import numpy as np
-import pyarrow
-import pyarrow.parquet
 import safetensors.numpy
 
 from matters.results import files
 from matters.results.heartbeat import Holder, LeaseLost
+from matters.results.parquet import table_bytes
 from matters.results.schema import (
     SCHEMA_VERSION,
     Columns,
@@ -276,11 +274,3 @@ def _safetensors(arrays: Columns) -> bytes:
     # safetensors writes an array's memory as it is, ignoring strides.
     plain = {name: np.array(a, a.dtype.newbyteorder("="), order="C") for name, a in arrays.items()}
     return safetensors.numpy.save(plain)
-
-
-def table_bytes(columns: Columns) -> bytes:
-    """A table as it is stored, in Parquet."""
-    sink = BytesIO()
-    table = pyarrow.table({name: pyarrow.array(column) for name, column in columns.items()})
-    pyarrow.parquet.write_table(table, sink, compression="zstd")
-    return sink.getvalue()

@@ -18,9 +18,7 @@ Runs of schema 1 lie in directories with the names that they had then: see `matt
 """
 
 import json
-import math
 import os
-import re
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import suppress
@@ -29,24 +27,18 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
 
-import pyarrow
-import pyarrow.parquet
 import safetensors.numpy
 
-from matters.results import files, index, spec_file, upgrade
+from matters.results import files, index, marker, spec_file, upgrade, verification
 from matters.results.heartbeat import held_elsewhere
-from matters.results.lease import TABLES, Lease, is_locked, lock, refuse_without_locks
+from matters.results.lease import TABLES, Lease, is_locked, lock
+from matters.results.parquet import table_of
 from matters.results.schema import (
-    PARTS,
     SCHEMA_VERSION,
     UPGRADES,
-    Columns,
     Record,
     Status,
-    digest_1,
-    digest_of,
     part_hashes,
-    primary_endpoint,
 )
 from matters.results.status import (
     Damage,
@@ -54,25 +46,13 @@ from matters.results.status import (
     keep_failure,
     read_failure,
     read_status,
-    refuse_newer,
 )
 from matters.results.thinning import RULES, THINNED_JSON
+from matters.results.verification import Fault
 from matters.suites.errors import InputError, nearest
 from matters.suites.spec import RunSpec
 
-RUN_ID = re.compile(r"[0-9a-f]{16}")
 POLICY = "policy.safetensors"
-MAX_TABLE_BYTES = 2**31
-"""Of a table in memory: a run of 10 million steps has a tenth of it."""
-
-
-@dataclass(frozen=True)
-class Fault:
-    """Something that `verify` found."""
-
-    run_id: str
-    file: str
-    message: str
 
 
 @dataclass(frozen=True)
@@ -93,34 +73,7 @@ class Store:
     def open(cls, path: Path | str, *, create: bool = False) -> Self:
         """The store at `path`; with `create`, a new one if nothing is there. Raises InputError."""
         path = Path(path)
-        marker = path / "store.json"
-        try:
-            if path.exists() and not path.is_dir():
-                raise InputError(f"store = {str(path)!r}: is a file, should be a directory")
-            if not marker.exists() and not _marked_again(path):
-                _refuse_to_create(path, create=create)
-                path.mkdir(parents=True, exist_ok=True)
-                files.write(marker, files.json_bytes({"schema_version": SCHEMA_VERSION}))
-            if create and not os.access(path, os.W_OK | os.X_OK):
-                raise InputError(f"store = {str(path)!r}: not writable")
-            if create:
-                refuse_without_locks(path)
-            fields = json.loads(marker.read_bytes())
-            version = fields["schema_version"]
-            without = frozenset(fields.get("without", ()))
-            thinned = frozenset(fields.get("thinned", ()))
-            oldest = fields.get("oldest_schema", version)
-        except OSError as error:
-            wanted = "not writable" if create else "cannot be read"
-            raise InputError(f"store = {str(path)!r}: {wanted}: {error.strerror}") from None
-        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-            if isinstance(error, InputError):
-                raise
-            raise InputError(
-                f"store = {str(path)!r}: store.json is damaged; without it, it is made anew from the runs"
-            ) from None
-        refuse_newer(f"store = {str(path)!r}", version)
-        return cls(path, version, oldest, without, thinned)
+        return cls(path, *marker.read(path, create=create))
 
     def run_ids(self) -> list[str]:
         """The runs that have been leased at least once, sorted."""
@@ -154,7 +107,7 @@ class Store:
         A damaged status.json counts as a failure that says so: the run is neither trusted nor trained again.
         """
         try:
-            fields = self._status(run_id)
+            fields = self.status_fields(run_id)
         except Damage as damage:
             return Status("failed", 0, error=f"status.json {damage}")
         if fields is None:
@@ -179,12 +132,12 @@ class Store:
         """
         directory = self.directory(run_id)
         try:
-            fields = self._status(run_id)
+            fields = self.status_fields(run_id)
             if fields is None or fields["state"] != "done":
                 raise InputError(f"run = {run_id!r}: not finished, so that it has no record")
-            hashes = {**fields["files"], **self._thin(directory)}
+            hashes = {**fields["files"], **self.thinned_tables(directory)}
             tables = {table: table_of(_intact(directory / f"{table}.parquet", hashes)) for table in TABLES}
-            left_out = self._left_out(directory, POLICY)
+            left_out = self.leaves_out(directory, POLICY)
             policy = {} if left_out else safetensors.numpy.load(_intact(directory / POLICY, hashes))
         except InputError:
             raise
@@ -198,7 +151,7 @@ class Store:
     def provenance(self, run_id: str) -> dict[str, Any]:
         """Where the run's results come from; empty while it has none."""
         try:
-            fields = self._status(run_id) or {}
+            fields = self.status_fields(run_id) or {}
             if fields.get("state") == "failed":
                 return dict(fields["provenance"])
             if fields.get("state") == "done":
@@ -278,13 +231,14 @@ class Store:
         found: list[Fault] = []
         for number, run_id in enumerate(wanted):
             progress(number, len(wanted))
-            found += self._faults(run_id)
+            found += verification.faults(self, run_id)
         return found
 
     def tidy(self, run_id: str) -> None:
         """Remove what a final run needed until it was final, where a kill or an error has left it."""
         directory = self.directory(run_id)
-        left = [name for name in os.listdir(directory) if name.startswith((".", "checkpoint."))]
+        unfinished = (".", "checkpoint.", "holder.")
+        left = [name for name in os.listdir(directory) if name.startswith(unfinished)]
         with suppress(OSError):  # it is in nobody's way
             if left and (descriptor := lock(directory / "lock")) is not None:
                 try:
@@ -298,7 +252,7 @@ class Store:
 
         What it was, including its digest, is kept as a failure. A run that a process holds is left alone.
         """
-        faults = self._faults(run_id)
+        faults = verification.faults(self, run_id)
         directory = self.directory(run_id)
         if not faults or (descriptor := lock(directory / "lock")) is None:
             return ""
@@ -374,11 +328,13 @@ class Store:
 
     def _directories(self) -> list[str]:
         with os.scandir(self.path) as entries:
-            return sorted(entry.name for entry in entries if RUN_ID.fullmatch(entry.name) and entry.is_dir())
+            return sorted(
+                entry.name for entry in entries if marker.RUN_ID.fullmatch(entry.name) and entry.is_dir()
+            )
 
     def schema_of(self, run_id: str) -> int:
         """The version of the schema that the run's record was written in."""
-        return int((self._status(run_id) or {}).get("schema_version", SCHEMA_VERSION))
+        return int((self.status_fields(run_id) or {}).get("schema_version", SCHEMA_VERSION))
 
     def runs_of(self, trainings: Collection[str]) -> Iterator[tuple[str, str]]:
         """Training id and run id of each run of these trainings, except those still named by schema 1."""
@@ -404,10 +360,10 @@ class Store:
 
     def parts(self, run_id: str) -> dict[str, str]:
         """The hashes of the parts of a finished run, as they were when it finished. Raises InputError."""
-        stated: dict[str, str] | None = (self._status(run_id) or {}).get("parts")
+        stated: dict[str, str] | None = (self.status_fields(run_id) or {}).get("parts")
         return part_hashes(self.record(run_id)) if stated is None else stated
 
-    def _thin(self, directory: Path) -> dict[str, str]:
+    def thinned_tables(self, directory: Path) -> dict[str, str]:
         """The SHA-256 of each table of the run that has fewer rows than were recorded. Raises Damage."""
         path = directory / THINNED_JSON
         if not self.thinned or not path.exists():
@@ -417,15 +373,17 @@ class Store:
             raise Damage("is damaged: it does not match its checksum")
         return {name: sha for name, sha in json.loads(data).items() if name in self.thinned & RULES.keys()}
 
-    def _left_out(self, directory: Path, name: str) -> bool:
+    def leaves_out(self, directory: Path, name: str) -> bool:
+        """Whether this copy of a store leaves out that file of the run in the directory."""
         return name in self.without and not (directory / name).exists()
 
-    def _status(self, run_id: str) -> dict[str, Any] | None:
+    def status_fields(self, run_id: str) -> dict[str, Any] | None:
+        """The fields of the run's status.json, None without one. Raises Damage."""
         return read_status(str(self.directory(run_id)))
 
     def _leasable(self, run_id: str, retry_failed: bool) -> bool:
         try:
-            fields = self._status(run_id)
+            fields = self.status_fields(run_id)
         except Damage:
             return retry_failed
         return (
@@ -447,121 +405,6 @@ class Store:
             fields = {"schema_version": SCHEMA_VERSION, "state": "running", "steps": 0}
             files.write(status, files.sealed(fields))
         spec_file.write(directory, spec)
-
-    def _faults(self, run_id: str) -> list[Fault]:
-        directory = self.directory(run_id)
-        try:
-            fields = self._status(run_id)
-        except (Damage, InputError) as error:
-            return [Fault(run_id, "status.json", str(error))]
-        if fields is None:
-            # A lease writes the status first: a directory without a spec either was just made.
-            begun = (directory / "spec.json").exists() or not directory.exists()
-            return [Fault(run_id, "status.json", "is missing")] if begun else []
-        faults = []
-        try:
-            expected_files = {**fields.get("files", {}), **self._thin(directory)}
-        except Damage as damage:
-            return [Fault(run_id, THINNED_JSON, str(damage))]
-        for name, expected in expected_files.items():
-            try:
-                if files.sha256((directory / name).read_bytes()) != expected:
-                    faults.append(Fault(run_id, name, "does not match its SHA-256 in status.json"))
-            except OSError as error:
-                missing = isinstance(error, FileNotFoundError)
-                if not (missing and name in self.without):
-                    faults.append(
-                        Fault(run_id, name, "is missing" if missing else f"cannot be read: {error}")
-                    )
-        for name, expected in fields.get("kept", {}).items():  # which may have been removed since
-            path = directory / name
-            if path.exists() and files.sha256_of(path) != expected:
-                faults.append(Fault(run_id, name, "does not match its SHA-256 in status.json"))
-        return faults or self._contradictions(run_id, fields)
-
-    def _contradictions(self, run_id: str, fields: dict[str, Any]) -> list[Fault]:
-        """The places where intact files contradict the status."""
-        directory = self.directory(run_id)
-        try:
-            if fields["state"] != "running" or (directory / "spec.json").exists():
-                self.spec(run_id)
-            if fields["state"] != "done":
-                return []
-            record = self.record(run_id)
-        except InputError as error:
-            return [Fault(run_id, "spec.json", str(error))]
-        if self._digest(directory, record, fields) != fields["digest"]:
-            return [Fault(run_id, "status.json", "its digest is not that of the record")]
-        score, stated = primary_endpoint(record.evaluations), fields["score"]
-        # Close, not equal: another processor may add in another order.
-        if math.isfinite(score) if stated is None else not math.isclose(score, stated, rel_tol=1e-9):
-            return [Fault(run_id, "status.json", f"its score is not that of the evaluations, {score}")]
-        return []
-
-    def _digest(self, directory: Path, record: Record, fields: dict[str, Any]) -> str:
-        """The record's digest, as its schema computes it; what this copy leaves out is taken as stated."""
-        if fields["schema_version"] == 1:
-            return fields["digest"] if self._left_out(directory, POLICY) else digest_1(record)
-        absent = ["parameters"] if self._left_out(directory, POLICY) else []
-        absent += [name.removesuffix(".parquet") for name in self._thin(directory)]
-        stated = {part: fields["parts"][part] for part in absent}
-        parts = part_hashes(record, [part for part in PARTS if part not in stated]) | stated
-        return digest_of(parts, record.diverged_at)
-
-
-def _marked_again(path: Path) -> bool:
-    """Make a lost store.json again, from the runs beside it; False if there are none.
-
-    What a copy of a store left out on purpose is no longer known then: `verify` names it.
-    """
-    if not path.is_dir():
-        return False
-    versions = []
-    for entry in path.iterdir():
-        if RUN_ID.fullmatch(entry.name):
-            with suppress(Damage):
-                versions.append((read_status(str(entry)) or {}).get("schema_version", 0))
-    known = [version for version in versions if version]
-    if not known:
-        return False
-    fields = {"schema_version": max(known), "oldest_schema": min(known)}
-    files.write(path / "store.json", files.json_bytes(fields))
-    return True
-
-
-def _refuse_to_create(path: Path, *, create: bool) -> None:
-    """Raise InputError where no store can be made: none was asked for, or something else is there."""
-    if not path.exists():
-        if not create:
-            raise InputError(f"store = {str(path)!r}: does not exist")
-        return
-    if not create:
-        raise InputError(f"store = {str(path)!r}: not a store of Matters (no store.json)")
-    strangers = [entry for entry in path.iterdir() if not entry.match(files.TEMPORARY)]
-    # Checked after the listing: another process may just have made the store, and runs in it.
-    if strangers and not (path / "store.json").exists():
-        raise InputError(f"store = {str(path)!r}: not a store of Matters (no store.json), and not empty")
-
-
-def read_table(path: Path) -> Columns:
-    """The columns of a Parquet file."""
-    with pyarrow.parquet.ParquetFile(path) as file:
-        return _columns(file)
-
-
-def table_of(data: bytes) -> Columns:
-    """The columns of these bytes of Parquet."""
-    with pyarrow.parquet.ParquetFile(pyarrow.BufferReader(data)) as file:
-        return _columns(file)
-
-
-def _columns(file: pyarrow.parquet.ParquetFile) -> Columns:
-    facts = file.metadata
-    size = sum(facts.row_group(group).total_byte_size for group in range(facts.num_row_groups))
-    if max(size, 8 * facts.num_rows * facts.num_columns) > MAX_TABLE_BYTES:
-        raise ValueError(f"a table unpacks to more than {MAX_TABLE_BYTES >> 20} MiB")
-    table = file.read(use_threads=False)
-    return {name: table.column(name).to_numpy().copy() for name in table.column_names}
 
 
 def _intact(path: Path, hashes: Mapping[str, str]) -> bytes:

@@ -22,7 +22,8 @@ from matters.results.schema import (
     digest_of,
     primary_endpoint,
 )
-from matters.results.store import Fault, Store
+from matters.results.store import Store
+from matters.results.verification import Fault
 from matters.suites.errors import InputError
 
 FINISHED = {
@@ -563,9 +564,7 @@ def test_a_run_of_a_newer_schema_is_refused_and_left_alone(store: Store) -> None
 def test_what_a_finished_run_no_longer_needs_is_tidied_up_unless_somebody_holds_it(store: Store) -> None:
     run_id = finished(store)
     directory = store.directory(run_id)
-    left = [
-        directory / name for name in ("checkpoint.safetensors", "checkpoint.rows", ".status.json.1-2.tmp")
-    ]
+    left = [directory / name for name in ("checkpoint.rows", ".status.json.1-2.tmp", "holder.json")]
     for path in left:
         path.write_bytes(b"left")
     descriptor = lock(directory / "lock")
@@ -625,7 +624,7 @@ def test_a_flipped_byte_of_a_status_is_damage_of_its_run_and_never_a_newer_schem
 
 def test_a_table_that_unpacks_to_much_is_refused_before_it_does(store: Store, monkeypatch: Any) -> None:
     run_id = finished(store)
-    monkeypatch.setattr("matters.results.store.MAX_TABLE_BYTES", 100)
+    monkeypatch.setattr("matters.results.parquet.MAX_TABLE_BYTES", 100)
     with pytest.raises(InputError, match="a table unpacks to more than"):
         store.record(run_id)
 

@@ -26,7 +26,7 @@ def verify(
     """Rehash every file of every finished or imported run, and name what is not as it was written."""
     from matters.harness.terminal.progress_bar import stages
     from matters.results.imported import runs as imported_runs
-    from matters.results.store import Fault
+    from matters.results.verification import Fault
 
     with ExitStack() as stack:
         try:

@@ -20,8 +20,9 @@ from matters.results import files, verdicts_read
 from matters.results.bundle import manifest as form
 from matters.results.bundle import shards
 from matters.results.merge import take
+from matters.results.parquet import MAX_TABLE_BYTES
 from matters.results.schema import SCHEMA_VERSION
-from matters.results.store import MAX_TABLE_BYTES, Store
+from matters.results.store import Store
 from matters.suites.errors import InputError
 
 SPARE_BYTES = 64 * 2**20
