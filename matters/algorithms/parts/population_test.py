@@ -18,7 +18,9 @@ RULES = pytest.mark.parametrize(
 
 
 def small(rule: Any) -> Any:
-    return changed(next(iter(rule.PRESETS.values())), horizon=16, environments=2, hidden=(8,))
+    first = next(iter(rule.PRESETS.values()))
+    groups = {"group_size": 2} if hasattr(first, "group_size") else {}
+    return changed(first, horizon=16, environments=2, hidden=(8,), **groups)
 
 
 @RULES
