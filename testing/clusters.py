@@ -28,7 +28,8 @@ from typing import Any
 import typer
 
 from matters.results.store import Store
-from matters.suites.suite import Suite, load_suite
+from matters.suites.loading import load_suite
+from matters.suites.suite import Suite
 from testing.small_suite import small_suite
 
 

@@ -53,7 +53,7 @@ from matters.reports.report import code_fingerprint
 from matters.results import snapshot  # noqa: F401
 from matters.results.lease import Lease
 from matters.results.store import Store
-from matters.suites.suite import load_suite
+from matters.suites.loading import load_suite
 from testing.small_suite import small_suite
 
 WRITING = ("open", "write", "fsync", "rename", "link", "mkdir")

@@ -24,7 +24,7 @@ import typer
 
 from matters.results import files
 from matters.results.store import Store
-from matters.suites.suite import load_suite
+from matters.suites.loading import load_suite
 from testing.small_suite import small_suite
 
 SIGNALS = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT)

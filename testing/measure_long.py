@@ -17,7 +17,7 @@ import numpy as np
 from matters.harness.training import worker
 from matters.harness.training.job import Progress
 from matters.results.store import Store
-from matters.suites.suite import loads
+from matters.suites.loading import loads
 
 SUITE = """
 [suite]

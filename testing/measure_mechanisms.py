@@ -31,8 +31,8 @@ from matters.algorithms.parts.optimisers import clip_coefficient, global_norm
 from matters.harness.training.population import Population, begin
 from matters.harness.training.worker import train_population
 from matters.results.store import Store
+from matters.suites.loading import suite
 from matters.suites.spec import RunSpec
-from matters.suites.suite import suite
 
 PAGE = Path(__file__).parents[1] / "docs" / "mechanisms.md"
 ENVIRONMENTS = ("Hopper-v5", "HalfCheetah-v5")

@@ -16,8 +16,9 @@ from matters.reports.report import write_report
 from matters.results.schema import Record
 from matters.results.snapshot import snapshot
 from matters.results.store import Store
+from matters.suites.loading import load_suite
 from matters.suites.spec import RunSpec
-from matters.suites.suite import Suite, load_suite
+from matters.suites.suite import Suite
 
 SUITE = "mujoco-on-policy"
 ONLY = "reinforce,vpg,npg,tnpg,trpo*,ppo*,sb3-trpo,sb3-ppo"  # 1190 runs

@@ -18,7 +18,7 @@ from matters.harness.scheduling.fill_store import fill_store
 from matters.harness.terminal.console import notes
 from matters.harness.terminal.display import progress
 from matters.results.store import Store
-from matters.suites.suite import load_suite
+from matters.suites.loading import load_suite
 
 SEEDS, ENVIRONMENTS = 10, 5
 HEADER = """

@@ -15,8 +15,8 @@ import typer
 from matters.algorithms import ALGORITHMS, load
 from matters.harness.scheduling.executors.interface import Ended, Job, News, Progress, drive
 from matters.harness.scheduling.packing import makespan, plan, step_cost
-from matters.suites.spec import RunSpec
-from matters.suites.suite import Cell, load_suite
+from matters.suites.loading import load_suite
+from matters.suites.spec import Cell, RunSpec
 
 
 class Nothing:

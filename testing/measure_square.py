@@ -17,7 +17,7 @@ import numpy as np
 
 from matters.harness.training.worker import train_population
 from matters.results.store import Store
-from matters.suites.suite import suite
+from matters.suites.loading import suite
 
 ENVIRONMENTS = ("Swimmer-v5", "Hopper-v5", "HalfCheetah-v5", "Walker2d-v5")
 SEEDS, UPDATES, HORIZON = (3000, 3001), 25, 2048

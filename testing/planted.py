@@ -212,7 +212,7 @@ def gaps() -> tuple[Any, Snapshot]:
 
 def large(seeds: int = 10) -> tuple[Any, Snapshot]:
     """A suite and a snapshot with many variants and environments, asking whatever can be asked of them."""
-    from matters.suites.suite import load_suite
+    from matters.suites.loading import load_suite
 
     suite = load_suite("mujoco-on-policy")
     cells = {

@@ -16,7 +16,8 @@ import pandas as pd
 import matters
 from matters.algorithms import ALGORITHMS, load
 from matters.algorithms.sources import SOURCES
-from matters.suites.suite import Suite, suite
+from matters.suites.loading import suite
+from matters.suites.suite import Suite
 
 PAGE = Path(__file__).parents[1] / "docs" / "short-trainings.md"
 ENVIRONMENTS = ("Hopper-v5", "HalfCheetah-v5")

@@ -11,7 +11,7 @@ import pytest
 from matters.harness.cli import call
 from matters.results.snapshot import snapshot
 from matters.results.store import Store
-from matters.suites.suite import load_suite
+from matters.suites.loading import load_suite
 
 TINY = """
 [suite]

@@ -6,7 +6,7 @@ from scipy import stats
 
 from matters.reports import questions
 from matters.reports.study.study import prepare
-from matters.suites.suite import load_suite
+from matters.suites.loading import load_suite
 from testing import planted
 from testing.plain_statistics import same, scores, unit, welch
 from testing.planted import CONSTANTS, Plant

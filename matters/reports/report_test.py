@@ -18,7 +18,7 @@ from matters.reports import report
 from matters.reports.conftest import tex_faults
 from matters.reports.report import write_report
 from matters.suites.errors import InputError
-from matters.suites.suite import load_suite
+from matters.suites.loading import load_suite
 from testing import planted
 from testing.planted import Plant
 

@@ -10,7 +10,8 @@ from matters.results.schema import EVALUATIONS
 from matters.results.snapshot import KEYS, Snapshot, snapshot
 from matters.results.store import Store
 from matters.results.thinning import MOST_ROWS
-from matters.suites.suite import Suite, suite
+from matters.suites.loading import suite
+from matters.suites.suite import Suite
 from matters.suites.variant import Variant
 
 SUITE = suite(

@@ -10,7 +10,7 @@ from matters.results.conftest import PROVENANCE, make_record
 from matters.results.snapshot import KEYS, snapshot
 from matters.results.store import Store
 from matters.results.tuning_runs import COLUMNS, tuning_runs
-from matters.suites.suite import suite
+from matters.suites.loading import suite
 
 
 def declared(**header: Any) -> Any:

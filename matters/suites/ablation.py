@@ -8,7 +8,8 @@ from pydantic import ValidationError
 
 from matters.suites.design import Factor, Kind, design
 from matters.suites.errors import InputError, from_validation
-from matters.suites.suite import Suite, parse_seeds
+from matters.suites.seeds import parse_seeds
+from matters.suites.suite import Suite
 from matters.suites.sweep import sweep
 from matters.suites.tuning import declared, values
 from matters.suites.variant import Variant, variant

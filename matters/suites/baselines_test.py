@@ -6,7 +6,7 @@ import pytest
 from pydantic import BaseModel, Field
 
 from matters.algorithms import ALGORITHMS, load
-from matters.suites import suite as suites
+from matters.suites import loading as suites
 from matters.suites.baselines import TABLE, baselines, departures
 from matters.suites.spec import Evaluation, RunSpec
 

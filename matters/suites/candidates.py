@@ -1,23 +1,16 @@
-"""The variants that a suite's tuning tries, and the suite with those that it chose."""
+"""The variants that a suite's tuning tries."""
 
-from collections.abc import Mapping
 from itertools import product
-from typing import TYPE_CHECKING, Any
 
 from matters.suites.errors import dotted, nearest
-from matters.suites.spec import flat
+from matters.suites.grid import Grid
+from matters.suites.spec import Cell, flat
 from matters.suites.tasks.yardsticks import ENVIRONMENTS
 from matters.suites.tuning import AT_BEST, Candidate
-from matters.suites.variant import Variant, changed, without_effect
-
-if TYPE_CHECKING:
-    from matters.suites.suite import Cell, Suite
-
-Chosen = Mapping[str, Mapping[str, Mapping[str, Any]]]
-"""By variant and environment, the values of the settings that were chosen for it."""
+from matters.suites.variant import changed, without_effect
 
 
-def candidates(suite: "Suite") -> tuple[Candidate, ...]:
+def candidates(suite: Grid) -> tuple[Candidate, ...]:
     """Every variant that is tuned, at every point of the grid of the settings that it has.
 
     A setting that the variant lacks, or that its other settings leave without effect, is not tuned there.
@@ -33,7 +26,7 @@ def candidates(suite: "Suite") -> tuple[Candidate, ...]:
     return tuple(found)
 
 
-def tuned_settings(suite: "Suite", name: str) -> tuple[str, ...]:
+def tuned_settings(suite: Grid, name: str) -> tuple[str, ...]:
     """The settings that are tuned in the variant of that name; none in a variant that tuning made."""
     if suite.tuning is None or not suite.tuning.tunes(name) or name in made_by_tuning(suite):
         return ()
@@ -44,12 +37,12 @@ def tuned_settings(suite: "Suite", name: str) -> tuple[str, ...]:
     return tuple(field for field in suite.tuning.grid if field in has)
 
 
-def made_by_tuning(suite: "Suite") -> set[str]:
+def made_by_tuning(suite: Grid) -> set[str]:
     """The names of the variants that were not declared, but chosen."""
     return set(suite.at_best.values()) - set(suite.at_best)
 
 
-def check(suite: "Suite") -> None:
+def check(suite: Grid) -> None:
     """Raise ValueError for a tuning that does not fit the suite that declares it."""
     tuning = suite.tuning
     if tuning is None:
@@ -86,17 +79,15 @@ def check(suite: "Suite") -> None:
     candidates(suite)
 
 
-def _has_constants(suite: "Suite", environment: str) -> bool:
+def _has_constants(suite: Grid, environment: str) -> bool:
     own, known = suite.own.get(environment), ENVIRONMENTS.get(environment)
     if own is not None and own.constants is not None:
         return True
     return known is not None and known.random is not None and known.yardstick(suite.scale) is not None
 
 
-def cells(suite: "Suite") -> tuple["Cell", ...]:
+def cells(suite: Grid) -> tuple[Cell, ...]:
     """The cells of the tuning: each candidate on each environment of its variant, on the tuning's seeds."""
-    from matters.suites.suite import Cell
-
     if suite.tuning is None:
         return ()
     return tuple(
@@ -105,82 +96,3 @@ def cells(suite: "Suite") -> tuple["Cell", ...]:
         for name, environment in suite.pairs()
         if name == one.of
     )
-
-
-def with_best(suite: "Suite", chosen: Chosen) -> "Suite":
-    """The suite with one more variant, `NAME-at-best`, for each tuned to settings other than its own.
-
-    `at_best` of the result maps every variant that was tuned to the name of the one at its best: its own name
-    where the best settings are those that it has.
-    """
-    variants, at_best = dict(suite.variants), {}
-    for name, places in chosen.items():
-        made = _best(suite.variants[name], places)
-        same = all(made.on(place) == suite.variants[name].on(place) for place in places)
-        at_best[name] = name if same else made.name
-        if not same:
-            variants[made.name] = made
-    only = suite.only
-    if only:  # what was narrowed stays narrowed
-        twins = [f"{at_best.get(name, name)}/{place}" for name, place in suite.pairs()]
-        only = tuple(dict.fromkeys((*(f"{name}/{place}" for name, place in suite.pairs()), *twins)))
-    return suite.model_copy(update={"variants": variants, "at_best": at_best, "only": only})
-
-
-def _best(variant: Variant, places: Mapping[str, Mapping[str, Any]]) -> Variant:
-    points = list(places.values())
-    name = variant.name + AT_BEST
-    if all(point == points[0] for point in points):
-        return changed(variant, points[0], "tuning").model_copy(update={"name": name})
-    own = {place: changed(variant, point, "tuning").on(place) for place, point in places.items()}
-    return variant.model_copy(update={"name": name, "environments": {**variant.environments, **own}})
-
-
-def at_equal_settings(suite: "Suite") -> "Suite":
-    """The suite with its variants as they were declared, without those that tuning made."""
-    made = made_by_tuning(suite)
-    return suite.model_copy(
-        update={"variants": {name: it for name, it in suite.variants.items() if name not in made}}
-    )
-
-
-def at_own_best(suite: "Suite") -> "Suite":
-    """The suite with each variant at its own best, in the comparisons and the design as well.
-
-    A variant that has none of the tuned settings stays as it was declared; one whose tuning chose nothing is
-    left out.
-    """
-    declared = at_equal_settings(suite).variants
-    best = {
-        name: suite.at_best.get(name, name)
-        for name in declared
-        if name in suite.at_best or not tuned_settings(suite, name)
-    }
-
-    def renamed(name: str) -> str:
-        return best.get(name, name + AT_BEST)
-
-    design = suite.design
-    if design is not None:
-        design = design.model_copy(update={"cells": tuple(map(renamed, design.cells))})
-    return suite.model_copy(
-        update={
-            "variants": {name: suite.variants[name] for name in best.values()},
-            "compare": tuple((renamed(x), renamed(y)) for x, y in suite.compare),
-            "baseline": None if suite.baseline is None else renamed(suite.baseline),
-            "design": design,
-        }
-    )
-
-
-__all__ = [
-    "Chosen",
-    "at_equal_settings",
-    "at_own_best",
-    "candidates",
-    "cells",
-    "check",
-    "made_by_tuning",
-    "tuned_settings",
-    "with_best",
-]

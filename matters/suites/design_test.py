@@ -6,7 +6,7 @@ import pytest
 
 from matters.suites.ablation import ablation
 from matters.suites.errors import InputError
-from matters.suites.suite import suite
+from matters.suites.loading import suite
 
 HEADER = """
 [suite]

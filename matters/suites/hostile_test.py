@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from matters.suites.errors import InputError, on_one_line
-from matters.suites.suite import load_suite, loads, parse_seeds
+from matters.suites.loading import load_suite, loads
+from matters.suites.seeds import parse_seeds
 
 SUITE = """
 [suite]

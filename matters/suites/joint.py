@@ -7,8 +7,8 @@ from pydantic import BaseModel, ConfigDict, SerializeAsAny
 
 from matters.suites.design import Design
 from matters.suites.errors import InputError, shown
-from matters.suites.spec import Evaluation, RunSpec
-from matters.suites.suite import Cell, Suite
+from matters.suites.spec import Cell, Evaluation, RunSpec
+from matters.suites.suite import Suite
 from matters.suites.tasks.yardsticks import Yardstick
 from matters.suites.tuning import Tuning
 from matters.suites.variant import Variant

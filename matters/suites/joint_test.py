@@ -2,7 +2,8 @@ import pytest
 
 from matters.suites.errors import InputError
 from matters.suites.joint import Joint, join, narrowed
-from matters.suites.suite import Suite, suite
+from matters.suites.loading import suite
+from matters.suites.suite import Suite
 
 
 def make(name: str = "a", variants: dict[str, str] | None = None, **header: object) -> Suite:

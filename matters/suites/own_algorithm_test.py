@@ -12,7 +12,7 @@ from matters.harness.training.code import training_code
 from matters.harness.training.worker import train_population
 from matters.results.store import Store
 from matters.suites.errors import InputError
-from matters.suites.suite import suite
+from matters.suites.loading import suite
 
 SUITE = """
 [suite]

@@ -6,6 +6,7 @@ import pytest
 
 from matters import algorithms
 from matters.suites.errors import InputError
+from matters.suites.loading import suite
 from matters.suites.settings import (
     ABSENT,
     PerEnvironment,
@@ -16,7 +17,7 @@ from matters.suites.settings import (
     settings,
     sources,
 )
-from matters.suites.suite import Suite, suite
+from matters.suites.suite import Suite
 from matters.suites.variant import variant
 
 PLACES = ("Hopper-v5", "Walker2d-v5")

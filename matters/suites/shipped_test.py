@@ -7,8 +7,8 @@ import pytest
 
 from matters import algorithms
 from matters.suites.joint import join
+from matters.suites.loading import SHIPPED, load_suite, suite_names
 from matters.suites.settings import differences
-from matters.suites.suite import SHIPPED, load_suite, suite_names
 
 
 def test_the_table_of_suites_is_the_folder() -> None:

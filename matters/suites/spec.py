@@ -4,6 +4,7 @@ import hashlib
 import json
 import math
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
@@ -111,3 +112,12 @@ class RunSpec(BaseModel):
             "departures": self.departures,
             "seed": self.seed,
         }
+
+
+@dataclass(frozen=True)
+class Cell:
+    """All seeds of one variant on one environment: one spec per seed, in the order of the suite's seeds."""
+
+    variant: str
+    environment: str
+    specs: tuple[RunSpec, ...]

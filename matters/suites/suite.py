@@ -1,11 +1,6 @@
 """A suite: the declared grid of cells, its protocol and the questions that it answers."""
 
-import re
-import tomllib
-from collections.abc import Mapping
-from dataclasses import dataclass
 from fnmatch import fnmatchcase
-from pathlib import Path
 from typing import Annotated, Any, Self
 
 from pydantic import (
@@ -20,17 +15,18 @@ from pydantic import (
 )
 
 from matters import algorithms
-from matters.suites import candidates, tuning
+from matters.suites import candidates, fit
 from matters.suites.baselines import baselines, departures
-from matters.suites.design import Design, declared
+from matters.suites.design import Design
 from matters.suites.errors import InputError, dotted, from_validation, nearest, shown
-from matters.suites.spec import MAX_SEED, Evaluation, RunSpec
+from matters.suites.seeds import MOST_SEEDS, parse_seeds
+from matters.suites.spec import MAX_SEED, Cell, Evaluation, RunSpec
 from matters.suites.sweep import Sweep
 from matters.suites.tasks import environments
 from matters.suites.tasks.settings import Own
 from matters.suites.tasks.yardsticks import Yardstick
 from matters.suites.tuning import Tuning
-from matters.suites.variant import Name, Variant, facts, rollout, shortened, variant
+from matters.suites.variant import Name, Variant, facts, shortened
 
 QUESTIONS = (
     "actor-critic-ladder",
@@ -57,13 +53,6 @@ MINIMUM_OF_A_LOOK = 5
 """In seeds: with fewer there is no interval, and nothing to decide by."""
 
 DEFAULT_LOOKS = (10, 20)
-
-SHIPPED = Path(__file__).parent
-
-MOST_SEEDS = 100_000
-"""Of a suite. More is a slip, and would fill the memory before anything can be said of it."""
-MOST_BYTES = 2**22
-"""Of a suite's file."""
 
 
 def _counted(value: Any) -> Any:
@@ -117,15 +106,6 @@ Text = Annotated[str, Field(strict=True, min_length=1, max_length=10_000), After
 Runnable = Annotated[str, Field(strict=True), AfterValidator(_runnable)]
 Pair = Annotated[tuple[Name, Name], Field(strict=False)]
 Answerable = Annotated[str, Field(strict=True), AfterValidator(_answerable)]
-
-
-@dataclass(frozen=True)
-class Cell:
-    """All seeds of one variant on one environment: one spec per seed, in the order of the suite's seeds."""
-
-    variant: str
-    environment: str
-    specs: tuple[RunSpec, ...]
 
 
 class Suite(BaseModel):
@@ -230,38 +210,12 @@ class Suite(BaseModel):
 
     @model_validator(mode="after")
     def _policies_fit_their_actions(self) -> Self:
-        for name, environment in self.pairs():
-            variant = self.variants[name]
-            policy = getattr(variant.on(environment), "policy", None)
-            made = self._made(environment)
-            squashed = getattr(getattr(variant.on(environment), "tricks", None), "action_squash", False)
-            if squashed and not environments.bounded(*made):
-                raise ValueError(
-                    f"{dotted('variants', name, 'config.tricks.action_squash')} = true: needs bounded"
-                    f" actions, which {environment} has not; valid: false"
-                )
-            if policy in ("beta", "discretised") and not environments.bounded(*made):
-                raise ValueError(
-                    f"{dotted('variants', name, 'config.policy')} = {policy!r}: needs bounded actions, which"
-                    f" {environment} has not; valid: gaussian"
-                )
-            if facts(variant).bounded_actions and not environments.bounded(*made):
-                raise ValueError(
-                    f"{dotted('variants', name, 'algorithm')} = {variant.algorithm!r}: needs bounded actions,"
-                    f" which {environment} has not; valid: an on-policy algorithm"
-                )
+        fit.policies_fit_their_actions(self)
         return self
 
     @model_validator(mode="after")
     def _learning_begins(self) -> Self:
-        for name, environment in self.pairs():
-            known = facts(self.variants[name])
-            steps = known.warmup_steps(self.variants[name].on(environment))
-            if known.warmup is not None and steps >= self.steps:
-                raise ValueError(
-                    f"{dotted('variants', name, 'config', known.warmup)} = {steps}: should be less than"
-                    f" steps = {self.steps}, or nothing would be learnt"
-                )
+        fit.learning_begins(self)
         return self
 
     @property
@@ -288,14 +242,7 @@ class Suite(BaseModel):
 
     @model_validator(mode="after")
     def _lags_end(self) -> Self:
-        for name, environment in self.pairs():
-            known, config = facts(self.variants[name]), self.variants[name].on(environment)
-            lag, updates = known.lag_updates(config), -(-self.steps // known.rollout_steps(config))
-            if known.lag is not None and lag and lag >= updates:
-                raise ValueError(
-                    f"{dotted('variants', name, 'config', known.lag)} = {lag}: should be less than the"
-                    f" {updates} updates of {self.steps} steps, or only the first parameters would act"
-                )
+        fit.lags_end(self)
         return self
 
     def cells(self) -> tuple[Cell, ...]:
@@ -314,7 +261,7 @@ class Suite(BaseModel):
             if not self.only or any(_matches(pattern, name, environment) for pattern in self.only)
         ]
 
-    def _made(self, environment: str) -> tuple[str, dict[str, Any]]:
+    def made(self, environment: str) -> tuple[str, dict[str, Any]]:
         """The id of an environment of that name, and how it differs from what the id alone makes."""
         own = self.own.get(environment)
         return (own.id, own.settings) if own else (environment, {})
@@ -328,7 +275,7 @@ class Suite(BaseModel):
     ) -> tuple[RunSpec, ...]:
         """The runs of a variant on an environment: its share of the suite's seeds, or these."""
         version = algorithms.load(chosen.algorithm).VERSION
-        environment_id, settings = self._made(environment)
+        environment_id, settings = self.made(environment)
         own = chosen.on(environment)
         config = own.model_dump(mode="json")
         departing = departures(config, baselines(type(own)))
@@ -352,30 +299,11 @@ class Suite(BaseModel):
 
         Checked before training only: runs from before this check can still be reported.
         """
-        tried = candidates.candidates(self)
-        for name, environment in self.pairs():
-            for it in (self.variants[name], *(one.variant for one in tried if one.of == name)):
-                field, length = rollout(it, environment)
-                if length > self.steps:
-                    raise InputError(
-                        f"steps = {self.steps}: less than one rollout; should be at least {length},"
-                        f" or {dotted('variants', name, 'config', field)} smaller"
-                    )
+        fit.check_rollouts(self)
 
     def remarks(self) -> list[str]:
         """What follows where a variant's rollouts do not end at its last step or its evaluation points."""
-        found = []
-        points = [-(-k * self.steps // self.evaluation.points) for k in range(1, self.evaluation.points + 1)]
-        for name, environment in self.pairs():
-            _, length = rollout(self.variants[name], environment)
-            policies = {-(-point // length) for point in points}
-            taken = max(policies) * length
-            parts = [f"{taken} steps are taken where {self.steps} are asked"] * (taken != self.steps)
-            if len(policies) < len(points):
-                parts.append(f"{len(points)} evaluation points fall on {len(policies)} policies")
-            if parts:
-                found.append(f"{name}: rollouts have {length} steps, so that {' and '.join(parts)}")
-        return list(dict.fromkeys(found))
+        return fit.remarks(self)
 
     def first(self, count: int) -> "Suite":
         """The same suite with its first seeds only, and without looks."""
@@ -462,147 +390,3 @@ class Suite(BaseModel):
 
 def _matches(glob: str, name: str, environment: str) -> bool:
     return fnmatchcase(f"{name}/{environment}" if "/" in glob else name, glob)
-
-
-def parse_seeds(text: str) -> tuple[int, ...]:
-    """The seeds that "10" (0 to 9) or "3:5" (3 and 4) mean. Raises InputError."""
-    match = re.fullmatch(r"(?:(\d+):)?(\d+)", text.strip(), flags=re.ASCII)
-    first, end = (int(match[1] or 0), int(match[2])) if match else (0, 0)
-    if first >= end or end > MAX_SEED or end - first > MOST_SEEDS:
-        raise InputError(f"seeds = {text!r}: should be a number of seeds (10) or a range (3:5 is 3 and 4)")
-    return tuple(range(first, end))
-
-
-def parse_looks(text: str) -> tuple[int, ...]:
-    """The looks that "10,20" means. Raises InputError."""
-    parts = [part.strip() for part in text.split(",")]
-    if not all(part.isascii() and part.isdigit() and len(part) < 10 for part in parts):
-        raise InputError(f"looks = {text!r}: should be numbers of seeds, such as 10,20")
-    return tuple(map(int, parts))
-
-
-def suite_names() -> list[str]:
-    """The names of the shipped suites."""
-    return sorted(path.stem for path in SHIPPED.glob("*.toml"))
-
-
-def load_suite(name_or_path: str) -> Suite:
-    """The suite of that name in `suites/`, or in the TOML file of that path. Raises InputError."""
-    if name_or_path in suite_names():
-        return read(SHIPPED / f"{name_or_path}.toml")
-    path = Path(name_or_path)
-    if path.suffix == ".toml" or path.is_file():
-        return read(path)
-    raise InputError(f"suite = {name_or_path!r}: unknown suite{nearest(name_or_path, suite_names())}")
-
-
-def toml_of(name_or_path: str) -> str:
-    """The TOML of the suite that `load_suite` loads under this name."""
-    shipped = SHIPPED / f"{name_or_path}.toml"
-    return (shipped if name_or_path in suite_names() else Path(name_or_path)).read_text(encoding="utf-8")
-
-
-def read(path: Path) -> Suite:
-    """The suite that a TOML file declares. Raises InputError that begins with the file, and line if known."""
-    try:
-        if path.exists() and not (path.is_file() and path.stat().st_size <= MOST_BYTES):
-            raise InputError(f"suite = {str(path)!r}: should be a file of at most {MOST_BYTES >> 20} MiB")
-        text = path.read_text(encoding="utf-8")
-    except UnicodeDecodeError as error:
-        raise InputError(f"{path}: not UTF-8: {error.reason} at byte {error.start}") from None
-    except OSError as error:
-        raise InputError(f"suite = {str(path)!r}: cannot be read: {error.strerror}") from None
-    return loads(text, str(path))
-
-
-def loads(text: str, where: str) -> Suite:
-    """The suite that this TOML declares. Raises InputError that begins with `where`, and line if known."""
-    try:
-        return suite(tomllib.loads(text))
-    except tomllib.TOMLDecodeError as error:
-        found = re.search(r" \(at (?:line (\d+), column \d+|end of document)\)$", str(error))
-        line = found[1] if found and found[1] else text.count("\n") + 1
-        message = str(error)[: found.start()] if found else str(error)
-        raise InputError(f"{where}:{line}: {message}") from None
-    except RecursionError:
-        raise InputError(f"{where}: too deeply nested") from None
-    except ValueError as error:  # an InputError, or a number of more digits than Python reads
-        raise InputError(f"{where}: {error}") from None
-
-
-def suite(document: dict[str, Any]) -> Suite:
-    """The suite that a parsed TOML document declares: a table `suite` and a table `variants`.
-
-    With `[suite.design]` the variants are those of the design, and any others declared beside it.
-    """
-    for key in document:
-        if key not in ("suite", "variants"):
-            raise InputError(f"{key}: unknown table{nearest(key, ('suite', 'variants'))}")
-    header = document.get("suite")
-    if not isinstance(header, dict) or not header:
-        raise InputError("suite: missing; a suite has the tables [suite] and [variants.NAME]")
-    for key in ("variants", "own", "sweep", "at_best"):
-        if key in header:
-            raise InputError(f"suite.{key}: unknown field; variants are tables [variants.NAME]")
-    tables = document.get("variants", {})
-    if not isinstance(tables, dict) or not (tables or "design" in header):
-        raise InputError("variants: missing; a suite has the tables [suite] and [variants.NAME]")
-    places = _places(header)
-    design, variants = declared(header["design"]) if "design" in header else (None, {})
-    named = {name.lower(): name for name in variants}
-    for name, table in tables.items():
-        if name in variants:
-            raise InputError(
-                f"{dotted('variants', name)}: is a cell of the design already; give it another name"
-            )
-        if (twin := named.setdefault(name.lower(), name)) != name:
-            raise InputError(
-                f"{dotted('variants', name)}: differs from {twin!r} in capitals only; names become file names"
-            )
-        variants[name] = variant(name, table)
-        for environment in table.get("environments", {}):
-            if environment not in (known := places.get("environments", ())):
-                field = dotted("variants", name, "environments", environment)
-                raise InputError(f"{field}: not an environment of the suite{nearest(environment, known)}")
-    if header.get("compare") or header.get("baseline"):
-        # A declared comparison is a question, and the first one: it need not be named again.
-        asked = header.get("questions", [])
-        header = {**header, "questions": asked if "comparison" in asked else ["comparison", *asked]}
-    if "tuning" in header:
-        header = {**header, "tuning": tuning.declared(header["tuning"])}
-    try:
-        return Suite(**{**header, **places, "design": design}, variants=variants)
-    except ValidationError as error:
-        raise from_validation(error, Suite, "suite") from None
-
-
-def _places(header: Mapping[str, Any]) -> dict[str, Any]:
-    """The environments of a suite's header by name, and those among them that are tables."""
-    listed = header.get("environments")
-    if not isinstance(listed, list):
-        return {}
-    names, own = [], {}
-    for index, entry in enumerate(listed):
-        name = entry
-        if isinstance(entry, dict):
-            try:
-                made = Own.model_validate(entry)
-            except ValidationError as error:
-                raise from_validation(error, Own, f"suite.environments[{index}]") from None
-            name = made.called
-            own[name] = made
-        names.append(name)
-    return {"environments": names, "own": own}
-
-
-__all__ = [
-    "QUESTIONS",
-    "Cell",
-    "Suite",
-    "Variant",
-    "load_suite",
-    "loads",
-    "parse_looks",
-    "parse_seeds",
-    "suite_names",
-]

@@ -12,7 +12,9 @@ from hypothesis import strategies as st
 
 from matters import algorithms
 from matters.suites.errors import InputError
-from matters.suites.suite import SHIPPED, Suite, load_suite, parse_seeds, suite, toml_of
+from matters.suites.loading import SHIPPED, load_suite, suite, toml_of
+from matters.suites.seeds import parse_seeds
+from matters.suites.suite import Suite
 from matters.suites.variant import merged
 
 SMALL = """

@@ -5,9 +5,11 @@ from typing import Any
 
 import pytest
 
-from matters.suites.candidates import at_equal_settings, at_own_best, candidates, tuned_settings, with_best
+from matters.suites.at_best import at_equal_settings, at_own_best, with_best
+from matters.suites.candidates import candidates, tuned_settings
 from matters.suites.errors import InputError
-from matters.suites.suite import Suite, suite
+from matters.suites.loading import suite
+from matters.suites.suite import Suite
 
 DOCUMENT: dict[str, Any] = {
     "suite": {

@@ -75,7 +75,7 @@ def export(
     from matters.reports.study.own_best import resolved
     from matters.results.bundle import pack
     from matters.results.store import Store
-    from matters.suites.suite import toml_of
+    from matters.suites.loading import toml_of
 
     opened = Store.open(store)
     declared = resolved(opened, declared)

@@ -212,7 +212,7 @@ def import_bundle(path: Path, store: Path, *, json: bool) -> None:
     """Put a bundle's runs into the store, keep its suite beside them, and say how to report it."""
     from matters.harness.terminal.progress_bar import stages
     from matters.results.bundle import unpack
-    from matters.suites.suite import suite_names
+    from matters.suites.loading import suite_names
 
     with stages(notes(), work="import") as tell:
         found = unpack(path, store, tell)

@@ -10,7 +10,7 @@ import pytest
 from matters.harness.cli import call
 from matters.results.conftest import PROVENANCE, make_record
 from matters.results.store import Store
-from matters.suites.suite import read
+from matters.suites.loading import read
 
 SUITE = """
 [suite]

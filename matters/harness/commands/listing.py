@@ -84,7 +84,7 @@ def _algorithms() -> list[dict[str, Any]]:
 
 
 def _suites() -> list[dict[str, Any]]:
-    from matters.suites.suite import load_suite, suite_names
+    from matters.suites.loading import load_suite, suite_names
 
     suites = [load_suite(name) for name in suite_names()]
     return [

@@ -91,7 +91,8 @@ def choose(
 
     Raises InputError for a suite or a choice that cannot be used.
     """
-    from matters.suites.suite import load_suite, parse_looks
+    from matters.suites.loading import load_suite
+    from matters.suites.seeds import parse_looks
 
     declared = load_suite(suite)
     declared = declared.smoke() if smoke else declared

@@ -192,7 +192,8 @@ def _report_evidence(
     from matters.reports.study.own_best import each_resolved
     from matters.results import evidence
     from matters.results.snapshot import snapshot
-    from matters.suites.suite import loads, parse_looks, suite_names
+    from matters.suites.loading import loads, suite_names
+    from matters.suites.seeds import parse_looks
 
     answered = None if questions is None else _questions(questions)
     place = report_directory(Path("report") / Path(name).stem if out is None else out, Path(), name)
@@ -243,7 +244,8 @@ def _declared(
 ) -> "Suite | Joint":
     """The suites as one, without what the user leaves out."""
     from matters.suites.joint import join, narrowed
-    from matters.suites.suite import load_suite, parse_looks
+    from matters.suites.loading import load_suite
+    from matters.suites.seeds import parse_looks
 
     loaded = [load_suite(name) for name in names]
     if smoke:

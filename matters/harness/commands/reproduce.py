@@ -93,7 +93,7 @@ def _train_again(spec: "RunSpec") -> tuple[str | None, str | None, dict[str, Any
     """The digest, or what went wrong, and the provenance and hashed parts of a fresh run of the spec."""
     from matters.results.schema import part_hashes
     from matters.results.store import Store
-    from matters.suites.suite import Cell
+    from matters.suites.spec import Cell
 
     with TemporaryDirectory(prefix="matters-") as folder:
         directory = Path(folder) / "runs"

@@ -39,7 +39,8 @@ if TYPE_CHECKING:
 
     from matters.harness.scheduling.fill_store import Outcome
     from matters.results.store import Store
-    from matters.suites.suite import Cell, Suite
+    from matters.suites.spec import Cell
+    from matters.suites.suite import Suite
 
 ExecutorName = Annotated[
     str,

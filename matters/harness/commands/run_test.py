@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from matters.results.store import Store
-from matters.suites.suite import load_suite
+from matters.suites.loading import load_suite
 
 STEPS = 1024
 SUITE = f"""
@@ -45,7 +45,7 @@ from matters.harness.scheduling.fill_store import fill_store
 from matters.harness.terminal import display
 from matters.harness.terminal.console import notes
 from matters.results.store import Store
-from matters.suites.suite import load_suite
+from matters.suites.loading import load_suite
 
 if __name__ == "__main__":
     directory = Path(sys.argv[2])

@@ -29,8 +29,8 @@ from matters.suites.errors import InputError, on_one_line
 if TYPE_CHECKING:
     from matters.results.schema import State, Status
     from matters.results.store import Store
-    from matters.suites.spec import RunSpec
-    from matters.suites.suite import Cell, Suite
+    from matters.suites.spec import Cell, RunSpec
+    from matters.suites.suite import Suite
 
 STATES: tuple["State", ...] = ("done", "running", "paused", "failed", "missing")
 LOOK_SECONDS = 2.0

@@ -6,7 +6,7 @@ from matters.harness.cli import call
 from matters.harness.commands import status
 from matters.results.conftest import PROVENANCE, make_record
 from matters.results.store import Store
-from matters.suites.suite import load_suite
+from matters.suites.loading import load_suite
 
 TOML = """
 [suite]

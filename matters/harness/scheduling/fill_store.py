@@ -15,7 +15,7 @@ from matters.harness.training.program import libc
 if TYPE_CHECKING:
     from matters.algorithms.interface import Facts
     from matters.results.store import Store
-    from matters.suites.suite import Cell
+    from matters.suites.spec import Cell
 
 Watch = Callable[[Sequence[Task]], AbstractContextManager[Callable[[Progress | Lost], None]]]
 """Shows tasks while they are trained; the context takes each piece of news as it comes."""

@@ -19,7 +19,7 @@ from matters.suites.spec import RunSpec, canonical_json
 from matters.suites.tasks.environments import make
 
 if TYPE_CHECKING:
-    from matters.suites.suite import Cell
+    from matters.suites.spec import Cell
 
 MB = 10**6
 SHARE = 0.8

@@ -13,7 +13,7 @@ from matters.suites.spec import RunSpec
 
 if TYPE_CHECKING:  # workers import this file too, and a suite knows algorithms, which load torch
     from matters.algorithms.interface import Facts
-    from matters.suites.suite import Cell
+    from matters.suites.spec import Cell
 
 SIMULATOR = {
     "InvertedPendulum-v5": 44,

@@ -19,7 +19,7 @@ from matters.suites.errors import InputError
 from matters.suites.spec import RunSpec, canonical_json
 
 if TYPE_CHECKING:
-    from matters.suites.suite import Cell
+    from matters.suites.spec import Cell
 
 TABLES = 60_000
 """Bytes of a run's tables and notes: from 40 kB for a short run to 150 kB for one of a million steps."""

@@ -7,7 +7,8 @@ from matters.harness.scheduling.packing import step_cost
 from matters.harness.scheduling.planning import outlay
 from matters.results.conftest import PROVENANCE, make_record
 from matters.results.store import Store
-from matters.suites.suite import Suite, load_suite
+from matters.suites.loading import load_suite
+from matters.suites.suite import Suite
 
 TOML = """
 [suite]

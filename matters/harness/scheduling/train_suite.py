@@ -13,7 +13,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from matters.results.store import Store
-    from matters.suites.suite import Cell, Suite
+    from matters.suites.spec import Cell
+    from matters.suites.suite import Suite
 
 Train = Callable[["Store", "Sequence[Cell]", int], Outcome]
 """Trains what a store lacks of some cells, with so many workers."""

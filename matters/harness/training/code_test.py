@@ -16,7 +16,7 @@ import json, sys
 from pathlib import Path
 from matters.harness.training.worker import train_population
 from matters.results.store import Store
-from matters.suites.suite import suite
+from matters.suites.loading import suite
 for name in {names!r}:
     on = {{"algorithm": name}}
     declared = suite(dict(
@@ -44,10 +44,20 @@ def test_all_that_a_worker_loads_is_in_the_fingerprint_or_left_out_with_a_reason
         env=environment, cwd=tmp_path, check=True, capture_output=True, text=True,
     )  # fmt: skip
     loaded = set(json.loads(done.stdout))
-    declared = {
-        f"matters.suites.{name}"
-        for name in ("candidates", "design", "settings", "suite", "sweep", "tuning", "variant")
-    }  # the test's own words, not the worker's
+    own = [
+        "candidates",
+        "design",
+        "fit",
+        "grid",
+        "loading",
+        "seeds",
+        "settings",
+        "suite",
+        "sweep",
+        "tuning",
+        "variant",
+    ]
+    declared = {f"matters.suites.{name}" for name in own}  # the test's own words, not the worker's
     assert loaded - set().union(*(needed(name) for name in names)) - set(NOT_BITS) <= declared
 
 

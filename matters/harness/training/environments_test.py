@@ -5,7 +5,7 @@ import torch
 from matters.algorithms.experience import collect
 from matters.harness.training.environments import Environments
 from matters.harness.training.population import begin
-from matters.suites.suite import suite
+from matters.suites.loading import suite
 from matters.suites.tasks.yardsticks import ENVIRONMENTS, MUJOCO
 
 

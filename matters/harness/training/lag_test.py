@@ -10,8 +10,8 @@ from matters.harness.training.promises_test import Stopped, digests, ignore
 from matters.harness.training.worker import train_population
 from matters.results.store import Store
 from matters.suites.errors import InputError
+from matters.suites.loading import suite
 from matters.suites.spec import Evaluation, RunSpec
-from matters.suites.suite import suite
 
 
 def spec(seed, lag, updates=8):

@@ -4,7 +4,7 @@ import pytest
 
 from matters.reports.questions.clip_mechanism import clip_tables
 from matters.reports.study.study import Study, prepare
-from matters.suites.suite import suite
+from matters.suites.loading import suite
 from testing.planted import CONSTANTS, Plant, planted
 
 NAMES = {

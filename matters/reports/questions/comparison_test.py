@@ -9,7 +9,8 @@ from pydantic import ValidationError
 
 from matters.reports import questions
 from matters.reports.study.study import prepare
-from matters.suites.suite import Suite, suite
+from matters.suites.loading import suite
+from matters.suites.suite import Suite
 from testing.planted import CONSTANTS, Plant, planted
 
 HOPPER, WALKER = "Hopper-v5", "Walker2d-v5"

@@ -7,8 +7,8 @@ import pytest
 
 from matters.reports.questions import QUESTIONS
 from matters.reports.questions.differing_settings import cast, differing, notices, settings_table
+from matters.suites.loading import load_suite, suite_names
 from matters.suites.settings import differences
-from matters.suites.suite import load_suite, suite_names
 from matters.suites.variant import variant
 
 

@@ -12,7 +12,7 @@ from matters.reports import questions
 from matters.reports.questions import actor_critic_ladder, natural_ladder, section_of_pairs
 from matters.reports.questions.ladder import steps
 from matters.reports.study.study import AGGREGATE, prepare
-from matters.suites.suite import load_suite, suite
+from matters.suites.loading import load_suite, suite
 from testing.planted import CONSTANTS, Plant, planted, planted_suite
 
 HOPPER, WALKER = "Hopper-v5", "Walker2d-v5"

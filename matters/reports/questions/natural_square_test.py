@@ -8,7 +8,7 @@ from matters.reports import questions
 from matters.reports.questions import natural_square
 from matters.reports.questions.natural_mechanisms import steps, why_idle
 from matters.reports.study.study import prepare
-from matters.suites.suite import load_suite
+from matters.suites.loading import load_suite
 from testing.planted import CONSTANTS, Plant, planted
 
 HOPPER, WALKER = "Hopper-v5", "Walker2d-v5"

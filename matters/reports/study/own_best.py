@@ -168,7 +168,7 @@ def _edges(by: Mapping[str, list[Tried]], values: Mapping[str, Any]) -> tuple[st
 def resolved(store: Store, suite: Suite, *, allow_missing: bool = False) -> Suite:
     """The suite with the variants at their own best, as far as the store's tuning runs tell."""
     from matters.results.tuning_runs import tuning_runs
-    from matters.suites.candidates import with_best
+    from matters.suites.at_best import with_best
 
     if suite.tuning is None:
         return suite
@@ -193,14 +193,14 @@ def each_resolved(store: Store, suite: Suite | Joint, *, allow_missing: bool = F
 
 def equal_settings(study: Study) -> Study:
     """The study of the variants as they were declared."""
-    from matters.suites.candidates import at_equal_settings
+    from matters.suites.at_best import at_equal_settings
 
     return _of(study, at_equal_settings, frozenset())
 
 
 def own_best(study: Study) -> Study:
     """The study of each variant at its own best."""
-    from matters.suites.candidates import at_own_best
+    from matters.suites.at_best import at_own_best
 
     return _of(study, at_own_best, frozenset(study.suite.tuning.grid))
 

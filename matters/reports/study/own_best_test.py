@@ -9,7 +9,7 @@ import pytest
 
 from matters.reports.study.own_best import choices, tried
 from matters.reports.study.sensitivity import of_tuning
-from matters.suites.suite import suite
+from matters.suites.loading import suite
 
 HOPPER, WALKER = "Hopper-v5", "Walker2d-v5"
 CONSTANTS = {HOPPER: (0.0, 1000.0), WALKER: (0.0, 4000.0)}

@@ -3,7 +3,7 @@
 import pytest
 
 from matters.reports.study.seeds_before import before, facts, published_spread, remark
-from matters.suites.suite import load_suite
+from matters.suites.loading import load_suite
 
 
 @pytest.mark.parametrize(

@@ -24,7 +24,8 @@ from matters.results.conftest import PROVENANCE, make_record
 from matters.results.imported.reading import Said, read
 from matters.results.store import POLICY, Store
 from matters.suites.errors import InputError
-from matters.suites.suite import Suite, suite
+from matters.suites.loading import suite
+from matters.suites.suite import Suite
 
 TOML = """
 [suite]

@@ -8,8 +8,8 @@ import pytest
 
 from matters.harness.training.code import training_code
 from matters.suites.errors import InputError
+from matters.suites.loading import suite
 from matters.suites.spec import RunSpec
-from matters.suites.suite import suite
 from matters.suites.tasks.environments import make, objection
 from matters.suites.tasks.settings import modules
 

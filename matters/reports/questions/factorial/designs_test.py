@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from matters.reports.questions.factorial.designs import Design, at_hand
 from matters.suites.ablation import ablation
-from matters.suites.suite import load_suite
+from matters.suites.loading import load_suite
 
 # Montgomery, Design and Analysis of Experiments: filtration rate of a pilot plant, 2⁴ without replicates.
 FILTRATION = [45, 71, 48, 65, 68, 60, 80, 65, 43, 100, 45, 104, 75, 86, 70, 96]

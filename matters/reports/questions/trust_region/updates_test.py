@@ -16,7 +16,7 @@ from matters.reports.questions.trust_region.bounds import Bound, bounds
 from matters.reports.questions.trust_region.trust_region import percent
 from matters.reports.questions.trust_region.updates import average, measure, share
 from matters.reports.study.study import prepare
-from matters.suites.suite import load_suite, suite, suite_names
+from matters.suites.loading import load_suite, suite, suite_names
 from matters.suites.variant import variant
 from testing.planted import CONSTANTS, Plant, planted
 
