@@ -3,12 +3,14 @@
 import inspect
 import math
 import os
+import signal
 import subprocess
 import sys
 
 import pytest
 
 import matters
+from matters import __main__
 
 SUITE = """
 [suite]
@@ -127,3 +129,21 @@ def test_narrowing_is_that_of_the_command_line(trained):
         matters.load_suite("quickstart", seeds="none")
     with pytest.raises(matters.InputError, match="did you mean 'quickstart'"):
         matters.load_suite("quikstart")
+
+
+def test_ctrl_c_while_libraries_load_ends_in_a_word_and_status_1(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = signal.getsignal(signal.SIGTERM)
+
+    def command() -> None:
+        signal.raise_signal(signal.SIGTERM)
+
+    monkeypatch.setattr("matters.harness.cli.main", command)
+    try:
+        with pytest.raises(SystemExit) as ended:
+            __main__.main()
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    assert ended.value.code == 1
+    assert capsys.readouterr() == ("", "matters: stopped\n")

@@ -3,6 +3,7 @@ from pathlib import Path
 import pytest
 
 from matters.algorithms import load
+from matters.harness.scheduling import planning
 from matters.harness.scheduling.packing import step_cost
 from matters.harness.scheduling.planning import outlay
 from matters.results.conftest import PROVENANCE, make_record
@@ -79,3 +80,16 @@ def test_replays_take_room_only_while_they_are_in_use(suite: Suite) -> None:
     # Two populations of four, of which one trains at a time: 100 bytes a step of Hopper.
     assert outlay(None, off_policy, 1).scratch_bytes == pytest.approx(4 * 100_000 * 100, rel=0.2)
     assert outlay(None, [cell for cell in suite.cells() if cell.variant == "ppo"], 1).scratch_bytes == 0
+
+
+def test_a_disk_with_less_room_than_the_runs_will_take_is_said_before_they_are_trained(
+    suite: Suite, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = Store.open(tmp_path / "runs", create=True)
+    assert planning.lack_of_room(store, suite.cells()) == ""
+    monkeypatch.setattr(planning, "free_bytes", lambda _: 2 * 10**6)
+    said = planning.lack_of_room(store, suite.cells())
+    assert "of disk, and 2 MB are free: training will pause before it is full" in said
+    finish(store, suite, "ppo", "Hopper-v5", 4, slower=1.0)
+    done = [one for one in suite.cells() if (one.variant, one.environment) == ("ppo", "Hopper-v5")]
+    assert planning.lack_of_room(store, done) == ""

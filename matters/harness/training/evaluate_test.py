@@ -111,3 +111,14 @@ def test_an_episode_belongs_to_its_step_whatever_the_points_and_the_length_of_th
         other = evaluator(3, points=points, steps=steps)(policy, point)
         assert np.array_equal(one.returns, other.returns)
     assert not np.array_equal(one.returns, evaluator(3, points=4, steps=104)(policy, 2).returns)
+
+
+def test_an_evaluation_that_takes_long_says_so_and_gives_the_same_numbers(monkeypatch):
+    calm = evaluator(0, 1)(policy_of(weights(0, 1)), 1)
+    slow, said = evaluator(0, 1), []
+    slow.tell = said.append
+    monkeypatch.setattr("matters.harness.training.evaluate.SLOW_SECONDS", 0.0)
+    found = slow(policy_of(weights(0, 1)), 1)
+    assert np.array_equal(found.returns, calm.returns)
+    assert said[0] == "an evaluation takes long: 0 steps in 0 s, and 6 episodes go on"
+    assert len(said) == calm.lengths.max()

@@ -1,10 +1,15 @@
 """Runs of references: recorded and evaluated as ours are, and functions of their specs."""
 
+import gymnasium
 import numpy as np
 import pytest
 
 from matters.algorithms import load
+from matters.harness.training import worker
+from matters.harness.training.recorder import Recorder
+from matters.harness.training.reference import RecordedEpisodes
 from matters.harness.training.worker import train_population
+from matters.results.lease import Lease
 from matters.results.store import Store
 from matters.suites.spec import Evaluation, RunSpec
 
@@ -97,3 +102,43 @@ def test_a_reference_whose_numbers_are_no_longer_finite_has_diverged_whatever_it
     assert record.diverged_at == status.diverged_at == status.steps
     assert np.isfinite(record.evaluations["return"]).all()
     assert news[-1].message == f"diverged at step {status.diverged_at}"
+
+
+def test_an_environment_that_reuses_its_array_changes_no_observation_that_a_reference_keeps():
+    class Reusing(gymnasium.Env):
+        observation_space = gymnasium.spaces.Box(-9, 9, (1,), np.float64)
+        action_space = gymnasium.spaces.Box(-1, 1, (1,), np.float32)
+
+        def __init__(self):
+            self.buffer = np.zeros(1)
+
+        def reset(self, **_):
+            self.buffer[:] = 0
+            return self.buffer, {}
+
+        def step(self, _):
+            self.buffer += 1
+            return self.buffer, 0.0, False, False, {}
+
+    recorded = RecordedEpisodes(Reusing(), Recorder())
+    recorded.reset()
+    first = recorded.step(np.zeros(1))[0]
+    recorded.step(np.zeros(1))
+    assert first.tolist() == [1.0]
+
+
+def test_a_reference_whose_end_cannot_be_written_is_tried_again_and_said(tmp_path, monkeypatch):
+    one, tries, real = spec("sb3-td3"), [], Lease.finish
+
+    def finish(self, *arguments, **options):
+        tries.append(None)
+        if len(tries) < 3:
+            raise OSError(28, "No space left on device", "status.json")
+        real(self, *arguments, **options)
+
+    monkeypatch.setattr(Lease, "finish", finish)
+    monkeypatch.setattr(worker, "PATIENCE", (0.0, 0.0, 0.0))
+    _, status, news = trained(tmp_path, one)
+    assert (status.state, len(tries)) == ("done", 3)
+    said = [progress.message for progress in news if progress.message]
+    assert said == ["cannot be written, is tried again in 0 s: No space left on device: status.json"] * 2

@@ -97,6 +97,16 @@ def test_what_one_environment_does_wrong_is_its_own_and_the_others_go_on(how: st
     assert environments.broken == {}
 
 
+def test_an_error_at_an_action_out_of_bounds_names_the_trick_that_would_have_kept_it_inside() -> None:
+    for size, named in ((0.5, False), (1.5, True)):
+        environments = made(1, of=0, step=1)
+        environments.reset()
+        environments.step(torch.full((1, 1, 1), size))
+        notes = getattr(environments.broken[0], "__notes__", [])
+        assert ["action_clip" in note for note in notes] == [True] * named
+        Troubled.made = 0
+
+
 def test_what_a_reset_raises_is_that_seeds_own(monkeypatch: pytest.MonkeyPatch) -> None:
     environments = made(2)
     bad = environments.simulators.environments[1].unwrapped  # type: ignore[attr-defined]
