@@ -145,8 +145,8 @@ def _left(
         start = min(store.status(spec.run_id).steps for spec in job.specs)
         going[name] = packed(label, job.specs, start, _facts)
     if going:
-        count = sum(len(task.specs) for task in going.values())
-        say(f"{len(going)} jobs of an earlier command go on, with {count} runs")
+        runs = sum(len(task.specs) for task in going.values())
+        say(f"jobs of an earlier command go on: {len(going)}, with {runs} runs")
     return going
 
 

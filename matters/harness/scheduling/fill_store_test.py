@@ -1,17 +1,19 @@
 import io
 import threading
 import time
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+import pytest
 from rich.console import Console
 
 from matters.harness.scheduling import fill_store as module
 from matters.harness.scheduling.executors.interface_test import Fake
 from matters.harness.scheduling.fill_store import fill_store
 from matters.harness.terminal import display
-from matters.harness.training.job import Progress
+from matters.harness.training.job import Job, Progress
 from matters.suites.spec import Evaluation, RunSpec
 
 
@@ -42,6 +44,9 @@ class FakeStore:
 
     def runs_of(self, _trainings):
         return ()
+
+    def tidy(self, run_id):
+        """Nothing is left beside a state."""
 
 
 def write(directory, run_id, state):
@@ -151,3 +156,80 @@ def test_a_run_is_taken_over_when_the_process_that_had_it_dies(tmp_path, monkeyp
     _, trained, _ = finish(tmp_path, [cell(3)])
     other.join()
     assert trained == [3]
+
+
+class Queue(Fake):
+    """An executor whose jobs can go on without the driver; notes what becomes of them."""
+
+    def __init__(self, *left):
+        super().__init__(fake_train, queues=True)
+        self.became, self._left = [], list(left)
+
+    def outlives(self):
+        return "job 7"
+
+    def left(self, store, run_ids):
+        return self._left
+
+    def leave(self):
+        self.became.append("left")
+        self.waiting = []
+
+    def cancel(self):
+        self.became += ["cancelled"] * bool(self.waiting)
+        self.waiting = []
+
+
+@contextmanager
+def interrupted(tasks):
+    """Ctrl-C while the first news are shown."""
+
+    def show(event):
+        raise KeyboardInterrupt
+
+    yield show
+
+
+@pytest.mark.parametrize(("answer", "becomes"), [(True, "left"), (False, "cancelled")])
+@pytest.mark.parametrize("within", [False, True])
+def test_on_ctrl_c_whoever_stops_it_decides_whether_the_jobs_go_on(tmp_path, answer, becomes, within):
+    queue, asked = Queue(), []
+
+    def interrupt():
+        raise KeyboardInterrupt
+
+    def leave(what):
+        asked.append(what)
+        return answer
+
+    if within:  # as in the second that an executor waits for news
+        queue.poll = interrupt
+    with pytest.raises(KeyboardInterrupt):
+        fill_store(
+            FakeStore(tmp_path),
+            [cell(0, 3), cell(4)],
+            2,
+            executor=queue,
+            watch=interrupted,
+            say=print,
+            leave=leave,
+        )
+    assert asked == ["job 7"]
+    assert queue.became == [becomes]
+
+
+def test_what_an_earlier_command_has_left_at_work_is_waited_for_and_not_given_out_again(tmp_path):
+    queue, said = Queue(), []
+    name = queue.submit(Job(tmp_path, cell(3, 4).specs))
+    queue._left = [(name, Job(tmp_path, cell(3, 4).specs))]
+    outcome = fill_store(
+        FakeStore(tmp_path),
+        [cell(3, 4, 5)],
+        1,
+        executor=queue,
+        watch=partial(display.progress, console=Console(file=io.StringIO())),
+        say=said.append,
+    )
+    assert sorted(begun(tmp_path)) == [3, 4, 5]
+    assert outcome.trained == 3
+    assert said == ["jobs of an earlier command go on: 1, with 2 runs"]
