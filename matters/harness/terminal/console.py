@@ -16,6 +16,8 @@ from matters.suites.errors import on_one_line
 
 JSON_VERSION = 1
 """Rises when a key of `--json` changes its meaning or its place."""
+MANY = 500
+"""Rows of a table that is printed plainly."""
 WIDE = 160
 """Columns of a table that goes to a file or a pipe, where no screen sets the width."""
 
@@ -42,8 +44,27 @@ def print_json(value: Any) -> None:
 
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
     """Rows under columns; numbers to the right, None as a dash."""
+    listed = [list(row) for row in rows]
+    if len(listed) > MANY:
+        _print_plainly(columns, listed)
+        return
     console = Console(highlight=False, width=None if sys.stdout.isatty() else WIDE)
-    console.print(table(columns, rows))
+    console.print(table(columns, listed))
+
+
+def _print_plainly(columns: Sequence[str], rows: list[list[object]]) -> None:
+    """The same without fitting it to a screen: for ten thousand rows that takes rich ten seconds."""
+    texts = [[_cell(value) for value in row] for row in rows]
+    numbers = [any(isinstance(row[index], int | float) for row in rows) for index in range(len(columns))]
+    widths = [max(map(len, (column, *below))) for column, *below in zip(columns, *texts, strict=True)]
+    lines = [
+        "  ".join(
+            text.rjust(width) if right else text.ljust(width)
+            for text, width, right in zip(line, widths, numbers, strict=True)
+        ).rstrip()
+        for line in (columns, ["─" * width for width in widths], *texts)
+    ]
+    typer.echo("\n".join(lines))
 
 
 def table(columns: Sequence[str], rows: Iterable[Sequence[object]], caption: str | None = None) -> Table:

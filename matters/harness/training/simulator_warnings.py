@@ -5,16 +5,30 @@ user's folder. Its handler is one for the whole process and is told no more than
 is a count: whoever steps a simulation looks whether it has risen.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 import mujoco
 
 _heard = 0
+_listener: Callable[[str], None] | None = None
 
 
 def listen() -> None:
-    """From now on hear every warning of this process."""
-    mujoco.set_mju_user_warning(_hear)
+    """From now on hear every warning of this process, and pass it on to whoever was told before."""
+    global _listener
+    told_before = mujoco.get_mju_user_warning()
+    if told_before is not None and told_before is _listener:
+        return
+
+    def hear(message: str) -> None:
+        global _heard  # one handler, one count: the library has no place for another
+        _heard += 1
+        if told_before is not None:
+            told_before(message)
+
+    _listener = hear
+    mujoco.set_mju_user_warning(hear)
 
 
 def heard() -> int:
@@ -36,8 +50,3 @@ def clear(data: Any) -> bool:
         return False
     marks[:] = 0
     return True
-
-
-def _hear(_: str) -> None:
-    global _heard  # one handler, one count: the library has no place for another
-    _heard += 1

@@ -120,3 +120,21 @@ def _stop_at(step: int) -> Any:
             raise KeyboardInterrupt
 
     return told
+
+
+def test_a_handler_that_was_there_is_told_too_and_once() -> None:
+    heard_there: list[str] = []
+    before = mujoco.get_mju_user_warning()
+    mujoco.set_mju_user_warning(heard_there.append)
+    try:
+        listen()
+        listen()
+        count = heard()
+        environments = Environments("Hopper-v5", [np.random.SeedSequence(0)], 1)
+        environments.reset()
+        upset(environments, 0)
+        environments.step(torch.zeros(1, 1, 3))
+        assert heard() == count + 1
+        assert len(heard_there) == 1
+    finally:
+        mujoco.set_mju_user_warning(before)

@@ -44,8 +44,8 @@ class ThroughGymnasium:
     native = False
 
     def __init__(self, environment_id: str, count: int, settings: Mapping[str, Any] | None = None) -> None:
-        listen()
         self.environments = [make(environment_id, settings) for _ in range(count)]
+        listen()  # after they were made: one may bring a handler of its own
         self.problem = problem(self.environments[0])
         self._what = environment_id, settings
         self.observation = np.zeros((count, self.problem.observation_size), dtype=np.float32)

@@ -37,6 +37,7 @@ from matters.results.heartbeat import LeaseLost
 from matters.results.lease import Lease, state_files
 from matters.results.provenance import provenance
 from matters.results.store import Store
+from matters.suites.errors import on_one_line
 from matters.suites.spec import RunSpec
 from matters.suites.tasks.settings import modules
 
@@ -321,7 +322,7 @@ def _retire(
 def _fail(member: Member, error: BaseException, steps: int, facts: dict[str, object], emit: Emit) -> None:
     """Keep what went wrong as the run's record: one line for the screen, and all of it."""
     notes = "".join(f"; {note}" for note in getattr(error, "__notes__", ()))
-    summary = " ".join(f"{type(error).__name__}: {error}{notes}".split())
+    summary = on_one_line(f"{type(error).__name__}: {error}{notes}")
     whole = "".join(traceback.format_exception(error))
     member.lease.fail(f"{summary}\n{whole}", steps=steps, provenance=_noted(facts, member))
     emit(Progress((member.spec.run_id,), "failed", steps, member.spec.steps, summary))

@@ -14,10 +14,13 @@ from matters.reports.study.areas_under_curves import Area
 from matters.reports.study.rank_intervals import Ranks
 from matters.reports.study.run_tails import Tail
 from matters.reports.study.study import AGGREGATE, Study
+from matters.suites.errors import on_one_line
 
 # Facts of a run that differ between any two runs, or say nothing about how its numbers came about.
 PERSONAL = ("run_id", "started", "finished", "wall_seconds", "steps_per_second", "population")
 FINGERPRINT = "training_code"
+LONGEST = 300
+"""Characters of an error that a table shows; its data have the whole line."""
 WARNINGS = "simulator_warnings"
 
 
@@ -267,7 +270,8 @@ def run_list(study: Study) -> Table:
             state += f", diverged at {thousands(int(diverged))}"
             state += "" if sound is None else f" (before that {number(sound)})"
         digest = present(run["digest"])
-        error = present(run.get("error"))
+        said = present(run.get("error"))
+        error = None if said is None else on_one_line(str(said))
         if study.foreign:
             state = f"imported from {files[run['run_id']]}"
         rows.append(
@@ -276,7 +280,7 @@ def run_list(study: Study) -> Table:
                 f"`{run['variant']}`",
                 run["environment"],
                 str(int(run["seed"])),
-                f"{state}: {str(error).splitlines()[0]}" if error else state,
+                f"{state}: {on_one_line(error, LONGEST)}" if error else state,
                 number(present(run["score"])),
                 f"`{digest[:12]}`" if digest else DASH,
             )

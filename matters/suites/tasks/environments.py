@@ -86,6 +86,8 @@ def objection(environment_id: str, settings: Mapping[str, Any] | None = None) ->
         for kind, space in (("observations", env.observation_space), ("actions", env.action_space)):
             if not isinstance(space, Box) or len(space.shape) != 1:
                 return f"{kind} are {space}; {SUPPORTED}"
+            if not space.shape[0]:
+                return f"{kind} are {space}, of no numbers; {SUPPORTED}"
         if env.spec is None or env.spec.max_episode_steps is None:
             return (
                 "has no time limit, so that an evaluation might never end; give it one: "

@@ -1,6 +1,7 @@
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import gymnasium
 import mujoco
@@ -179,3 +180,17 @@ def test_a_callback_of_the_user_is_kept_and_gets_what_is_not_hidden() -> None:
         assert len(heard) == 1
     finally:
         mujoco.set_mju_user_warning(None)
+
+
+class Empty(gymnasium.Env[Any, Any]):
+    observation_space = gymnasium.spaces.Box(-1, 1, (0,), np.float64)
+    action_space = gymnasium.spaces.Box(-1, 1, (1,), np.float32)
+
+
+def test_an_environment_that_shows_nothing_is_refused() -> None:
+    gymnasium.register("test/Empty-v0", Empty, max_episode_steps=5)
+    try:
+        with pytest.raises(InputError, match="of no numbers; supported: Box observations"):
+            check("test/Empty-v0")
+    finally:
+        gymnasium.registry.pop("test/Empty-v0")
