@@ -103,7 +103,7 @@ def ray_cluster(cores: int) -> Iterator[Any]:
 
 
 def on_ray(trouble: Study, smoke: Study, folder: Path) -> Iterator[str]:
-    """Three nodes, of which one goes away; then two that do not see the store, of which one goes away."""
+    """Three nodes, of which one goes away."""
     with ray_cluster(1) as cluster:
         nodes = [cluster.add_node(num_cpus=1) for _ in range(2)]
         ray = ("--executor", "ray", "--address", cluster.address)
@@ -117,7 +117,11 @@ def on_ray(trouble: Study, smoke: Study, folder: Path) -> Iterator[str]:
         if running.wait(900):
             raise SystemExit(f"ray: the command ended with {running.returncode}")
     yield f"3 nodes, one removed in the middle: {trouble.compare(folder / 'local', store)}"
+    yield from apart_on_ray(trouble, folder)
 
+
+def apart_on_ray(trouble: Study, folder: Path) -> Iterator[str]:
+    """Two nodes that do not see the store, of which one goes away."""
     store = folder / "hidden" / "ray-apart"
     with ray_cluster(0) as cluster:
         words = [
