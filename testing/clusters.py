@@ -134,25 +134,37 @@ def apart_on_ray(trouble: Study, folder: Path) -> Iterator[str]:
         ]
         start = blind(store.parent, sys.executable, *words)
         quiet = subprocess.DEVNULL
-        started = [
-            subprocess.Popen(start, stdout=quiet, stderr=quiet, start_new_session=True) for _ in range(2)
-        ]
+        started = [subprocess.Popen(start, stdout=quiet, stderr=quiet) for _ in range(2)]
         try:
-            wait_until(lambda: cores_of(cluster.address) == 2, "two nodes that do not see the store", 60.0)
+            wait_until(lambda: cores_of(cluster.address) == 2, "two nodes that do not see the store")
             running = subprocess.Popen(
                 trouble.command(store, "--executor", "ray", "--address", cluster.address, "--workers", "2")
             )
             wait_until(lambda: trouble.states(store).count("done") >= 3, "three runs that came back")
-            os.killpg(started[1].pid, signal.SIGKILL)
+            kill(started[1])
             if running.wait(900):
                 raise SystemExit(f"ray, apart: the command ended with {running.returncode}")
         finally:
             for node in started:
-                with suppress(ProcessLookupError):
-                    os.killpg(node.pid, signal.SIGTERM)
-                node.wait(30)
+                kill(node)
     compared = trouble.compare(folder / "local", store)
     yield f"2 nodes that do not see the store, one killed in the middle: {compared}"
+
+
+def kill(process: "subprocess.Popen[bytes]") -> None:
+    """Kill a process with all that it has started, as when a machine is switched off."""
+    listed = subprocess.run(
+        ["ps", "-e", "-o", "ppid=,pid="], capture_output=True, text=True, check=True
+    ).stdout
+    parents = [tuple(map(int, line.split())) for line in listed.splitlines()]
+    ahead, found = [process.pid], []
+    while ahead:
+        found.append(ahead.pop())
+        ahead += [child for parent, child in parents if parent == found[-1]]
+    for each in found:
+        with suppress(ProcessLookupError):
+            os.kill(each, signal.SIGKILL)
+    process.wait()
 
 
 def cores_of(address: str) -> int:

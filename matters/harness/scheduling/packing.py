@@ -7,7 +7,7 @@ import heapq
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from matters.suites.spec import RunSpec
 
@@ -126,8 +126,22 @@ def packed(label: str, specs: tuple[RunSpec, ...], start: int, facts: "Callable[
 
 def step_cost(spec: RunSpec, together: int, facts: "Facts") -> float:
     """Microseconds of one step of `together` runs like this one, trained together on one slow core."""
-    own = facts.cost.own + SIMULATOR.get(spec.environment, SIMULATOR["HalfCheetah-v5"])
+    own = facts.cost.own * (updating(spec.config) if facts.replay else 1.0)
+    own += SIMULATOR.get(spec.environment, SIMULATOR["HalfCheetah-v5"])
     return facts.cost.shared + own * together
+
+
+def updating(config: Mapping[str, Any]) -> float:
+    """How much arithmetic an off-policy rule's step takes, as a part of what its costs were measured with.
+
+    That is a gradient step of 256 transitions at every step, with two layers of 256. A small network costs
+    little for each run and much for all together, so that its populations are large.
+    """
+    hidden, batch = config.get("hidden"), config.get("batch_size")
+    if not hidden or not batch:
+        return 1.0
+    products = batch * sum(width * width for width in hidden) * config.get("gradient_steps", 1)
+    return float(products / (256 * 2 * 256**2 * config.get("train_every", 1)))
 
 
 def _within(group: Task, longest: float, facts: "Callable[[str], Facts]") -> int:

@@ -92,16 +92,19 @@ def outlay(store: Store | None, cells: "Sequence[Cell]", workers: int) -> Outlay
 
 @dataclass(frozen=True)
 class _Speeds:
-    """How much longer a step took than the table of costs says: medians, by what was trained."""
+    """How much longer a step took than the table of costs says: medians, by what was trained.
+
+    `known` has them by settings, environment and algorithm, by environment and algorithm, by algorithm, and
+    over all: the nearest that is there counts.
+    """
 
     runs: int
-    cells: dict[tuple[str, str], float]
-    algorithms: dict[str, float]
-    all: float
+    known: dict[tuple[str, ...], float]
 
     @classmethod
     def of(cls, store: Store | None) -> "_Speeds":
-        cells: dict[tuple[str, str], list[float]] = {}
+        found: dict[tuple[str, ...], list[float]] = {}
+        runs = 0
         done = [run_id for run_id in store.run_ids() if store.status(run_id).state == "done"] if store else []
         for run_id in done:
             assert store is not None
@@ -113,24 +116,19 @@ class _Speeds:
             if speed and together and "trained_as" not in facts:
                 taken = 1e6 * together / speed
                 ratio = taken / step_cost(spec, together, load(spec.algorithm).FACTS)
-                cells.setdefault((spec.algorithm, spec.environment), []).append(ratio)
-        algorithms: dict[str, list[float]] = {}
-        for (algorithm, _), ratios in cells.items():
-            algorithms.setdefault(algorithm, []).extend(ratios)
-        found = [ratio for ratios in cells.values() for ratio in ratios]
-        return cls(
-            len(found),
-            {cell: statistics.median(ratios) for cell, ratios in cells.items()},
-            {name: statistics.median(ratios) for name, ratios in algorithms.items()},
-            statistics.median(found) if found else 1.0,
-        )
+                runs += 1
+                for key in _nearest_first(spec):
+                    found.setdefault(key, []).append(ratio)
+        return cls(runs, {key: statistics.median(ratios) for key, ratios in found.items()})
 
     def seconds(self, task: Task) -> float:
-        spec = task.specs[0]
-        ratio = self.cells.get(
-            (spec.algorithm, spec.environment), self.algorithms.get(spec.algorithm, self.all)
-        )
-        return 1e-6 * task.cost * ratio
+        ratios = (self.known[key] for key in _nearest_first(task.specs[0]) if key in self.known)
+        return 1e-6 * task.cost * next(ratios, 1.0)
+
+
+def _nearest_first(spec: RunSpec) -> tuple[tuple[str, ...], ...]:
+    whole = (spec.algorithm, spec.environment, canonical_json(spec.departures))
+    return whole, whole[:2], whole[:1], ()
 
 
 def _memory(task: Task) -> int:

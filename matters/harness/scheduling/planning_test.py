@@ -1,10 +1,11 @@
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from matters.algorithms import load
 from matters.harness.scheduling import planning
-from matters.harness.scheduling.packing import step_cost
+from matters.harness.scheduling.packing import step_cost, updating
 from matters.harness.scheduling.planning import outlay
 from matters.results.conftest import PROVENANCE, make_record
 from matters.results.store import Store
@@ -93,3 +94,18 @@ def test_a_disk_with_less_room_than_the_runs_will_take_is_said_before_they_are_t
     finish(store, suite, "ppo", "Hopper-v5", 4, slower=1.0)
     done = [one for one in suite.cells() if (one.variant, one.environment) == ("ppo", "Hopper-v5")]
     assert planning.lack_of_room(store, done) == ""
+
+
+def test_small_networks_cost_little_a_run_so_that_few_runs_tell_how_long_many_take() -> None:
+    facts = load("td3").FACTS
+    small = {"hidden": [32, 32], "batch_size": 32}
+    large = {"hidden": [256, 256], "batch_size": 256}
+    (spec,) = [spec for spec in load_suite("nine").cells() if spec.variant.startswith("td3")][:1]
+
+    def cost(config: dict[str, Any], together: int) -> float:
+        return step_cost(spec.specs[0].model_copy(update={"config": config}), together, facts)
+
+    assert cost(small, 4) < 1.5 * cost(small, 1)
+    assert cost(large, 4) > 3.5 * cost(large, 1)
+    assert cost({**large, "train_every": 2}, 1) < cost(large, 1) < cost({**large, "gradient_steps": 2}, 1)
+    assert updating({}) == updating(large) == 1.0
