@@ -1,8 +1,8 @@
 """docs/speed.md and its figure: `python -m testing.measure_speed --load 17 --cores 2 FILE…`.
 
 Each FILE is what `matters speed NAME --json` printed; `--simulators FILE` takes what
-`testing.measure_simulators` did. `--load` is the machine's load meanwhile, where other programs ran: it
-belongs beside the figures.
+`testing.measure_simulators` did, and `--costs FILE` what `testing.measure_cost` did. `--load` is the
+machine's load meanwhile, where other programs ran: it belongs beside the figures.
 """
 
 import argparse
@@ -53,13 +53,23 @@ rounds.
 |---|---|---|---|---|---|
 """
 
+COSTS = """
+## What the on-policy rules cost beside each other
+
+Ten seeds of each preset on HalfCheetah-v5, in turn in one process, seconds of the processor's own (`python -m
+testing.measure_cost`). A step of `ppo` passes each sample ten times through policy and V; one of `mdpo` ten
+times through the policy and five times through V, of `grpo` ten times through a policy alone, of `rloo`,
+`a2c` and `impala` once. `a3c` has sixteen workers a seed, and learns from each one's five steps apart.
+
+"""
+
 
 def ratio(row: dict[str, Any]) -> str:
     """A ratio with its range."""
     return f"{row['ratio']:.2f} ({row['low']:.2f} to {row['high']:.2f})"
 
 
-def page(found: list[dict[str, Any]], simulators: str, *, company: str) -> str:
+def page(found: list[dict[str, Any]], simulators: str, costs: str = "", *, company: str) -> str:
     """The page of these measurements."""
     seeds = found[0]["seeds"]
     text = OPENING.format(processor=found[0]["processor"], company=company, seeds=seeds)
@@ -78,7 +88,7 @@ def page(found: list[dict[str, Any]], simulators: str, *, company: str) -> str:
     for one in found:
         shares = " | ".join(f"{100 * one['parts'][part]:.0f}" for part in PARTS)
         text += f"| {one['name']} | {one['environment']} | {shares} |\n"
-    return text + (SIMULATORS + simulators if simulators else "")
+    return text + (SIMULATORS + simulators if simulators else "") + (COSTS + costs if costs else "")
 
 
 def draw(found: list[dict[str, Any]], path: Path) -> None:
@@ -118,13 +128,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m testing.measure_speed")
     parser.add_argument("files", nargs="+", type=Path)
     parser.add_argument("--simulators", type=Path)
+    parser.add_argument("--costs", type=Path)
     parser.add_argument("--load", help="if other programs ran")
     parser.add_argument("--cores", type=int, default=os.cpu_count())
     asked = parser.parse_args()
     found = [one for file in asked.files for one in json.loads(file.read_text())]
     simulators = asked.simulators.read_text() if asked.simulators else ""
+    costs = asked.costs.read_text() if asked.costs else ""
     company = ALONE if asked.load is None else SHARED.format(load=asked.load, cores=asked.cores)
-    (FOLDER / "speed.md").write_text(page(found, simulators, company=company))
+    (FOLDER / "speed.md").write_text(page(found, simulators, costs, company=company))
     draw(found, FOLDER / "speed.svg")
 
 

@@ -51,6 +51,18 @@ def test_a_worker_acts_with_its_copy_and_copies_the_shared_parameters_after_its_
     assert (mode == mode[:, :1]).all(), "what is evaluated is the shared policy"
 
 
+def test_values_move_towards_their_targets_and_the_policy_towards_what_paid() -> None:
+    # A teaching text has A3C's dw with the sign that would drive V away from its target.
+    config = changed(a3c.Config(**ONE_STEP, environments=4), value_coefficient=1.0, learning_rate=1e-3)
+    state = a3c.init(config, PROBLEM, generators(SEEDS))
+    rollout = collect(a3c, state, config, SEEDS)
+    losses = [
+        a3c.update(state, config, rollout, generators(SEEDS, 1), progress=0.0)["value_loss"]
+        for _ in range(30)
+    ]
+    assert (losses[-1] < 0.9 * losses[0]).all()
+
+
 def test_its_copies_are_kept_and_given_back_with_the_state() -> None:
     state = trained(a3c, a3c.Config(**ONE_STEP, environments=3), SEEDS)
     assert {"policies", "values"} <= bits(state, 0).keys()

@@ -65,3 +65,16 @@ def test_without_a_lag_the_decoupled_objective_is_ppos_to_rounding_and_with_one_
         ]
         gap = (found[0].policy.matrix - found[1].policy.matrix).abs().max()
         assert (gap < 1e-3) == (lag == 0)
+
+
+def test_ppo_maximises_its_objective() -> None:
+    # A teaching text has “min over θ”: then an action with a positive advantage would become less likely.
+    state, rollout = lagging(ppo, DECOUPLED, updates=0)
+    batch = prepare(state, DECOUPLED, rollout)
+    (step, (descent, _)) = ppo.differentiate(state, DECOUPLED, batch)
+    state.policy.matrix -= 1e-3 * descent
+    after, _ = ppo.differentiate(state, DECOUPLED, batch)
+    assert (after.policy_loss < step.policy_loss).all()
+    now = state.actor(state.policy.views, batch.observation)
+    gained = (state.actor.log_prob(now, batch.action) - batch.log_prob) * batch.advantage
+    assert (gained.mean(1) > 0).all()

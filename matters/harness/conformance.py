@@ -120,6 +120,8 @@ def _short(config: BaseModel, rule: Any) -> BaseModel:
     sizes = dict.fromkeys(rule.FACTS.rollout, 1)
     if rule.FACTS.rollout:
         sizes[rule.FACTS.rollout[0]] = ROLLOUT
+    if rule.FACTS.group is not None:
+        sizes["environments"] = rule.FACTS.group_size(config)
     if rule.FACTS.warmup is not None:
         sizes |= {rule.FACTS.warmup: WARM_UP}
         sizes |= {field: BATCH for field in ("batch_size",) if field in type(config).model_fields}
