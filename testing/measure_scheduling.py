@@ -6,15 +6,22 @@ A thousand populations are driven through an executor that does nothing; a mixed
 references on three tasks, is packed for several numbers of workers.
 """
 
+import importlib
 import time
+from collections import Counter
 from collections.abc import Collection
 from pathlib import Path
+from tempfile import TemporaryDirectory
+from types import SimpleNamespace
+from typing import Any
+from unittest.mock import patch
 
 import typer
 
 from matters.algorithms import ALGORITHMS, load
 from matters.harness.scheduling.executors.interface import Ended, Job, News, Progress, drive
-from matters.harness.scheduling.packing import makespan, plan, step_cost
+from matters.harness.scheduling.packing import Task, makespan, plan, step_cost
+from matters.harness.training.job import spoken
 from matters.suites.loading import load_suite
 from matters.suites.spec import Cell, RunSpec
 
@@ -102,6 +109,7 @@ def main() -> None:
         f"{packed - made:.1f} s, driving {driven - packed:.1f} s ({news} news): "
         f"{1e3 * (driven - began) / len(tasks):.1f} ms of the driver's time for each"
     )
+    typer.echo(ten_thousand())
     mixed = [
         Cell(name, environment, specs(name, environment, range(10), 1_000_000))
         for name in ALGORITHMS
@@ -119,6 +127,67 @@ def main() -> None:
             f"{100 * (end / bound - 1):.1f} % above work and longest population, "
             f"{100 * (end / whole - 1):.1f} % above what references, which cannot be split, leave possible"
         )
+
+
+class Queue:
+    """A SLURM that is simulated: fifty elements work at a time, each until the next question but one.
+
+    It stands in for the commands that the executor runs, and counts them.
+    """
+
+    def __init__(self, at_once: int = 50) -> None:
+        self.at_once, self.asked = at_once, Counter[str]()
+        self.began: dict[tuple[str, int], Path] = {}
+        self.states: dict[tuple[str, int], str] = {}
+
+    def run(self, command: list[str], **_: Any) -> Any:
+        """`sbatch`: take an array."""
+        self.asked[command[0]] += 1
+        job_id, folder = str(self.asked["sbatch"]), Path(command[-1]).parent
+        for index in range(len((folder / "jobs.jsonl").read_text().splitlines())):
+            self.began[job_id, index], self.states[job_id, index] = folder, "PENDING"
+        return SimpleNamespace(returncode=0, stdout=job_id)
+
+    def answer(self, *command: str) -> list[str]:
+        """`squeue`: what worked comes to its end, and the next elements begin."""
+        self.asked[command[0]] += 1
+        if command[0] == "scontrol":
+            return ["MaxArraySize = 1001"]
+        if command[0] != "squeue":
+            return []
+        for key in [key for key, state in self.states.items() if state == "RUNNING"]:
+            del self.states[key]
+            (self.began[key] / f"news-{key[1]}.jsonl").write_text(spoken(Ended()) + "\n")
+        for key in list(self.states)[: self.at_once]:
+            self.states[key] = "RUNNING"
+        return [f"{job_id} {index} {state}" for (job_id, index), state in self.states.items()]
+
+
+def ten_thousand() -> str:
+    """Drive 10 000 jobs through SLURM's executor and a simulated queue. Returns what that took."""
+    queue, slurm = Queue(), importlib.import_module("matters.harness.scheduling.executors.slurm")
+    (cell,) = load_suite("nine").cells()[:1]
+    tasks = [Task("nine", (spec,), 0, 1.0) for spec in cell.specs[:1] * 10_000]
+    with (
+        TemporaryDirectory(prefix="matters-") as folder,
+        patch.object(slurm, "_asked", queue.answer),
+        patch.object(slurm.subprocess, "run", queue.run),
+        patch.object(slurm.shutil, "which", lambda name: name),
+        patch.multiple(slurm, POLL_SECONDS=0.0, ASK_SECONDS=0.0),
+    ):
+        began = time.process_time()
+        events = drive(
+            slurm.Slurm(None, None, None, 50), tasks, lambda task: Job(Path(folder), task.specs), 50
+        )
+        lost = len(list(events))
+        seconds = time.process_time() - began
+        files = list(Path(folder).rglob("*"))
+        size = sum(path.stat().st_size for path in files if path.is_file())
+    return (
+        f"{len(tasks)} jobs, 50 at a time, {lost} lost: {queue.asked['sbatch']} arrays, "
+        f"{queue.asked['squeue']} questions to the queue, {len(files)} files of {size / 1e6:.0f} MB, "
+        f"{1e3 * seconds / len(tasks):.1f} ms of the driver's time for each"
+    )
 
 
 def unbeatable(cells: list[Cell], workers: int, low: float, high: float) -> float:

@@ -6,6 +6,7 @@ started with the settings that its bits depend on in its environment
 training code, or another C library, would give other bits under the same name.
 """
 
+import itertools
 import os
 import platform
 import queue
@@ -133,7 +134,8 @@ def work(train: Train = train_job) -> None:
 
 def work_on(jobs: Path, index: int, news: Path, train: Train = train_job) -> None:
     """Serve one line of a file; what is said is appended to another file."""
-    line = jobs.read_text().splitlines()[index]
+    with jobs.open() as lines:
+        line = next(itertools.islice(lines, index, None))
     with news.open("a", buffering=1) as out:
         serve([line], _teller(out), train)
 

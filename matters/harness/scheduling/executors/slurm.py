@@ -10,13 +10,14 @@ is requeued, for its node or by preemption, goes on from the last checkpoints.
 """
 
 import itertools
+import math
 import re
 import shlex
 import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from matters.harness.scheduling.executors.interface import Ended, Job, News
@@ -67,6 +68,7 @@ class Slurm:
         self._waiting: dict[frozenset[str], list[tuple[str, Job]]] = {}
         """By the nodes to be avoided, the jobs that go into the next array."""
         self._arrays: dict[str, _Array] = {}
+        self._asked = 0.0
         self._aside: set[str] = set()
 
     queues = True
@@ -87,6 +89,12 @@ class Slurm:
             self._submit(jobs, [f"--exclude={','.join(sorted(avoid))}"] if avoid else [])
         self._waiting = {}
         time.sleep(POLL_SECONDS)
+        if time.monotonic() - self._asked > ASK_SECONDS:
+            self._asked = time.monotonic()
+            alive = _alive()
+            if alive is not None:  # else slurmctld does not answer just now, which says nothing of our jobs
+                for job_id, array in self._arrays.items():
+                    array.states(alive.get(job_id, {}))
         found = [news for array in self._arrays.values() for news in array.news()]
         self._arrays = {job_id: array for job_id, array in self._arrays.items() if array.names}
         return found
@@ -155,7 +163,6 @@ class _Array:
     def __init__(self, folder: Path, job_id: str, names: dict[int, str]) -> None:
         self.folder, self.job_id, self.names = folder, job_id, names
         self._read = dict.fromkeys(names, 0)
-        self._asked = 0.0
         self._gone: dict[int, float] = {}
         self._waiting: set[int] = set()
 
@@ -199,18 +206,21 @@ class _Array:
         files.write(folder / "job_id", job_id.encode())
         return cls(folder, job_id, {index: name for index, (name, _) in enumerate(jobs)})
 
+    def states(self, alive: Mapping[int, str]) -> None:
+        """Take in how the elements stand that SLURM still knows."""
+        self._waiting = {index for index, state in alive.items() if state == "PENDING"}
+        now = time.monotonic()
+        self._gone = {index: self._gone.get(index, now) for index in self.names if index not in alive}
+
     def news(self) -> list[tuple[str, News]]:
         """What elements have said that are at work or gone; nobody looks for the news of one that waits."""
         found: list[tuple[str, News]] = []
-        if time.monotonic() - self._asked > ASK_SECONDS and self.names:
-            self._asked = time.monotonic()
-            alive = _alive()
-            if alive is not None:  # else slurmctld does not answer just now, which says nothing of our jobs
-                here = alive.get(self.job_id, {})
-                self._waiting = {index for index, state in here.items() if state == "PENDING"}
-                found += self._ended_without_a_word(here.keys())
         for index in list(self.names.keys() - self._waiting):
             found += self._said(index)
+            # SLURM has no such element any more, and it has not reported an end.
+            if index in self.names and time.monotonic() - self._gone.get(index, math.inf) > GONE_SECONDS:
+                name = self.names.pop(index)
+                found.append((name, Ended(f"job {self.job_id}_{index} of SLURM {self._state(index)}")))
         return found
 
     def _said(self, index: int) -> list[tuple[str, News]]:
@@ -230,18 +240,6 @@ class _Array:
             if isinstance(news, Ended):
                 del self.names[index]
                 break
-        return found
-
-    def _ended_without_a_word(self, alive: Collection[int]) -> list[tuple[str, News]]:
-        """The elements that SLURM no longer knows, or knows as ended, and that have not reported an end."""
-        now = time.monotonic()
-        found: list[tuple[str, News]] = []
-        for index in list(self.names):
-            if index in alive:
-                self._gone.pop(index, None)
-            elif now - self._gone.setdefault(index, now) > GONE_SECONDS:
-                name = self.names.pop(index)
-                found.append((name, Ended(f"job {self.job_id}_{index} of SLURM {self._state(index)}")))
         return found
 
     def _state(self, index: int) -> str:
