@@ -10,8 +10,9 @@ Writes docs/mechanisms.md. Three things are measured, on seeds that no suite use
 """
 
 import argparse
+import sys
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from matters.algorithms import load, npg, ppo, tnpg, trpo
+from matters.algorithms import npg, ppo, tnpg, trpo
 from matters.algorithms.experience import collect, rollout
 from matters.algorithms.interface import Rollout
 from matters.algorithms.maths.conjugate_gradient import dot
@@ -174,79 +175,95 @@ def _range(values: Sequence[float]) -> str:
     return f"{np.mean(values):.2f} ({min(values):.2f} to {max(values):.2f})"
 
 
-def page(environments: Sequence[str] = ENVIRONMENTS) -> str:
-    """All of it, as a page."""
-    seeds = f"seeds {SEEDS[0]} to {SEEDS[-1]}"
-    text = [
-        "# Mechanisms",
-        "",
-        "What the comparisons of the natural family and of PPO's tricks rest on, measured by",
-        "`python -m testing.measure_mechanisms`. These are sizes of mechanisms, not effects on returns. The",
-        "pages of `natural-ladder` and `natural-square` have the KL, the share of updates in which the line",
-        "search acted and the residuals of the runs that they compare; those of the questions about PPO's",
-        "tricks have what the gradient clip left of a step.",
-        "",
-        "## One step, along the ladder and in the square",
-        "",
-        "Each row takes one step from the same policy with the same rollout: before updates "
-        f"{AT[0]}, {AT[1]} and {AT[2]} of TRPO with",
-        f"λ = {CHOSEN:g}, {seeds}: mean (lowest to highest). δ = {DELTA:g}; α as in `natural-square`.",
-        "The last two rows have the dampings of the presets, as the rung `npg` → `tnpg` once had.",
-    ]
-    for environment in environments:
-        text += [
-            "",
-            f"### {environment}",
-            "",
-            "| | cosine to `npg`'s step | the same in F's metric | KL/δ to second order | KL/δ |",
-            "|---|---|---|---|---|",
-        ]
+SEEDS_TEXT = f"seeds {SEEDS[0]} to {SEEDS[-1]}"
+OPENING = """# Mechanisms
+
+What the comparisons of the natural family and of PPO's tricks rest on, measured by
+`python -m testing.measure_mechanisms`. These are sizes of mechanisms, not effects on returns. The pages of
+`natural-ladder` and `natural-square` have the KL, the share of updates in which the line search acted and the
+residuals of the runs that they compare; those of the questions about PPO's tricks have what the gradient clip
+left of a step.
+"""
+OF_STEPS = f"""
+## One step, along the ladder and in the square
+
+Each row takes one step from the same policy with the same rollout: before updates {AT[0]}, {AT[1]} and
+{AT[2]} of TRPO with λ = {CHOSEN:g}, {SEEDS_TEXT}: mean (lowest to highest). δ = {DELTA:g}; α as in
+`natural-square`. The last two rows have the dampings of the presets, as the rung `npg` → `tnpg` once had.
+"""
+OF_DAMPING = f"""
+## How often TRPO's line search acts, by damping
+
+{UPDATES} updates of `trpo`, {SEEDS_TEXT}, whole batch, 10 steps of conjugate gradient, δ = {DELTA:g}.
+
+| task | λ | full step not taken | mean KL/δ | largest KL/δ | median residual |
+|---|---|---|---|---|---|
+"""
+OF_CLIPPING = f"""
+## What a gradient clip leaves to the policy
+
+`ppo` on Hopper before its 13th update, {SEEDS_TEXT}, medians over minibatches; clip 0.5, Adam's ε 1e-5.
+
+| rewards | V's norm / the policy's | coefficient, joint | of the policy alone | its parameters, √v < ε |
+|---|---|---|---|---|
+"""
+
+
+def of_steps() -> Iterator[str]:
+    """The lines of the steps."""
+    yield OF_STEPS
+    for environment in ENVIRONMENTS:
+        yield f"\n### {environment}\n\n"
+        yield "| | cosine to `npg`'s step | the same in F's metric | KL/δ to second order | KL/δ |\n"
+        yield "|---|---|---|---|---|\n"
         for name, rows in compared(environment).items():
             shown = [_range([row[k] for row in rows]) for k in range(4)]
-            text.append(f"| {name} | {' | '.join(shown)} |")
-    text += [
-        "",
-        "## How often TRPO's line search acts, by damping",
-        "",
-        f"{UPDATES} updates of `trpo`, {seeds}, whole batch, 10 steps of conjugate gradient, δ = {DELTA:g}.",
-        "",
-        "| task | λ | full step not taken | mean KL/δ | largest KL/δ | median residual |",
-        "|---|---|---|---|---|---|",
-    ]
-    for environment in environments:
+            yield f"| {name} | {' | '.join(shown)} |\n"
+
+
+def of_damping() -> Iterator[str]:
+    """The lines of the damping's pilot."""
+    yield OF_DAMPING
+    for environment in ENVIRONMENTS:
         for damping in DAMPINGS:
             updates = searched(environment, damping)
             kl, factor = updates["mean_kl"] / DELTA, updates["line_search_factor"]
-            text.append(
+            yield (
                 f"| {environment} | {damping:g} | {(factor < 1).mean():.1%} | {kl.mean():.2f} | "
-                f"{kl.max():.2f} | {np.median(updates['cg_residual']):.2g} |"
+                f"{kl.max():.2f} | {np.median(updates['cg_residual']):.2g} |\n"
             )
-    text += [
-        "",
-        "## What a gradient clip leaves to the policy",
-        "",
-        f"`ppo` on Hopper before its 13th update, {seeds}, medians over minibatches; clip 0.5, ε 1e-5.",
-        "",
-        "| rewards | ‖g_V‖ / ‖g_π‖ | policy's coefficient, one joint clip | policy clipped alone | policy "
-        "parameters with √v < ε |",
-        "|---|---|---|---|---|",
-    ]
+
+
+def of_clipping() -> Iterator[str]:
+    """The lines of the gradient clip."""
+    yield OF_CLIPPING
     for scaled, name in ((True, "scaled"), (False, "raw, and no value clip")):
         joint, own, ratio, damped = clipping(scaled=scaled)
-        text.append(f"| {name} | {ratio:.2g} | {joint:.3f} | {own:.3f} | {damped:.0%} |")
-    return "\n".join(text) + "\n"
+        yield f"| {name} | {ratio:.2g} | {joint:.3f} | {own:.3f} | {damped:.0%} |\n"
+
+
+PARTS: dict[str, Callable[[], Iterator[str]]] = {
+    "steps": of_steps,
+    "damping": of_damping,
+    "clipping": of_clipping,
+}
 
 
 def main() -> None:
-    """Write the page."""
+    """Write the page, or print some of its parts as they are measured."""
     parser = argparse.ArgumentParser(
         prog="python -m testing.measure_mechanisms", description=(__doc__ or "").split("\n")[0]
     )
-    parser.add_argument("--out", type=Path, default=PAGE)
+    parser.add_argument("parts", nargs="*", metavar="PART", help=f"of {', '.join(PARTS)} (default: the page)")
     asked = parser.parse_args()
     torch.set_num_threads(1)
-    assert load("trpo") is trpo
-    asked.out.write_text(page(), encoding="utf-8")
+    if not asked.parts:
+        lines = [line for part in PARTS.values() for line in part()]
+        PAGE.write_text(OPENING + "".join(lines), encoding="utf-8")
+    for part in asked.parts:
+        for line in PARTS[part]():
+            sys.stdout.write(line)
+            sys.stdout.flush()
 
 
 if __name__ == "__main__":
