@@ -15,7 +15,6 @@ import pandas as pd
 
 import matters
 from matters.algorithms import ALGORITHMS, load
-from matters.algorithms.sources import SOURCES
 from matters.suites.loading import suite
 from matters.suites.suite import Suite
 
@@ -106,23 +105,23 @@ def page(store: Path) -> str:
         "of 1000 instead of the preset's own. **Too short and too few for a claim**: an order of rows is no",
         "ranking. What it is for: to see that a preset learns, that none diverges whose source does not, and",
         "what a first run of yours may look like. A number is the mean return of three evaluation episodes",
-        "of the deterministic policy, averaged over the seeds; at 0k the policy is untrained.",
+        "of the deterministic policy, averaged over the seeds; at 0k the policy is untrained. What another",
+        "study had trained (docs/evidence.md) was evaluated again, not trained again.",
         "",
         "Written by `python -m testing.short_trainings train --store runs`, then `… page --store runs`.",
     ]
     for kind in STEPS:
         whole = declared(kind)
         runs, evaluations = matters.runs(whole, where), matters.evaluations(whole, where)
-        missing = sorted(
-            {f"`{v}`" for v, state in zip(runs["variant"], runs["state"], strict=True) if state == "missing"}
-        )
         text += ["", f"## {kind.capitalize()}"]
-        if missing:
-            text += ["", f"Not trained so far, or not with all seeds: {', '.join(missing)}."]
         for environment in ENVIRONMENTS:
-            text += ["", f"### {environment}", "", *rows(kind, environment, runs, evaluations)]
-    text += ["", "## What each preset is", ""]
-    text += [f"- `{name}`: {SOURCES[name]}" for kind in STEPS for name in presets(kind)]
+            here = runs[(runs["environment"] == environment) & (runs["state"] == "missing")]
+            missing = [f"`{name}`" for name in presets(kind) if (here["variant"] == name).any()]
+            text += ["", f"### {environment}, {kind}"]
+            if len(missing) < len(presets(kind)):
+                text += ["", *rows(kind, environment, runs, evaluations)]
+            if missing:
+                text += ["", f"Not trained so far, or not with all seeds: {', '.join(missing)}."]
     return "\n".join(text) + "\n"
 
 
