@@ -131,8 +131,10 @@ def prepare(state: Actor, config: Config, rollout: Rollout) -> Batch:
         advantage = psi
     batch = weighed_batch(state, rollout, returned=psi, advantage=advantage, weight=whole)
     if config.discounted_gradient and config.weighed_with == "reward-to-go":
-        factor = config.discount ** torch.arange(config.horizon, dtype=torch.float64)
-        batch.advantage = batch.advantage * factor.to(psi.dtype)[found.age.flatten(1)]
+        powers = np.cumprod(
+            [1.0, *[config.discount] * (config.horizon - 1)]
+        )  # a power's bits vary by machine
+        batch.advantage = batch.advantage * torch.from_numpy(powers).to(psi.dtype)[found.age.flatten(1)]
     return batch
 
 
