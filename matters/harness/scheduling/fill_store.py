@@ -80,13 +80,15 @@ def fill_store(
     tried: set[str] = set()
     trained: set[str] = set()
     said_so = False
+    untidy = True
     going = _left(executor, store, cells, say)
     while True:
         tried |= {spec.run_id for task in going.values() for spec in task.specs}
         states = {spec.run_id: store.status(spec.run_id) for cell in cells for spec in cell.specs}
-        if not tried:
+        if untidy:
             for run_id in [run_id for run_id, status in states.items() if status.state == "done"]:
                 store.tidy(run_id)
+            untidy = False
         wanted = ("missing", "paused", "failed") if retry_failed else ("missing", "paused")
         pending = {
             run_id: status.steps

@@ -9,6 +9,7 @@ from matters.harness.training.evaluate import Evaluated, Evaluator, due, nominal
 from matters.harness.training.kept_policies import acting, next_kept, put
 from matters.harness.training.population import Population, begin, streams
 from matters.harness.training.recorder import Recorder
+from matters.harness.training.simulators import Broken
 from matters.suites.spec import RunSpec
 
 
@@ -53,7 +54,7 @@ def play_kept(
             evaluated = evaluate(player.policy(), point)
             recorder.simulator_warnings += int(evaluate.take_warned()[0])
             if evaluated.broken:
-                raise evaluated.broken[0]
+                raise Broken from evaluated.broken[0]
             record(recorder, point, step, evaluated, 0)
 
 

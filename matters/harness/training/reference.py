@@ -1,6 +1,7 @@
 """Runs of reference implementations: the same spec, evaluation and record as ours; no checkpoints."""
 
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import gymnasium
@@ -16,6 +17,7 @@ from matters.harness.training.points import evaluator, record
 from matters.harness.training.population import streams
 from matters.harness.training.recorder import Recorder
 from matters.harness.training.simulator_warnings import heard
+from matters.harness.training.simulators import Broken
 from matters.harness.training.through_gymnasium import hear_anew
 from matters.suites.spec import RunSpec
 from matters.suites.tasks.environments import make
@@ -33,14 +35,16 @@ class RecordedEpisodes(gymnasium.Wrapper[Any, Any, Any, Any]):
 
     def reset(self, **arguments: Any) -> tuple[Any, dict[str, Any]]:
         self.length, self.total = 0, 0.0
-        return super().reset(**arguments)
+        with _blamed():
+            return super().reset(**arguments)
 
     def step(self, action: Any) -> tuple[Any, Any, bool, bool, dict[str, Any]]:
         if not np.isfinite(action).all():
             # MuJoCo would put 0 in its place, and the idle actuator's return would look like a score.
             raise NotFinite("an action is not finite")
         before = heard()
-        observation, reward, terminated, truncated, info = super().step(action)
+        with _blamed():
+            observation, reward, terminated, truncated, info = super().step(action)
         if heard() != before:
             self.recorder.simulator_warnings += 1
             hear_anew(self.env)
@@ -52,6 +56,15 @@ class RecordedEpisodes(gymnasium.Wrapper[Any, Any, Any, Any]):
         if terminated or truncated:
             self.recorder.episode(self.steps, 0, self.total, self.length, bool(terminated))
         return observation, reward, terminated, truncated, info
+
+
+@contextmanager
+def _blamed() -> Iterator[None]:
+    """What an environment raises is its own."""
+    try:
+        yield
+    except Exception as error:
+        raise Broken from error
 
 
 def block_ends(spec: RunSpec) -> Iterator[int]:
@@ -86,7 +99,7 @@ def train(spec: RunSpec, recorder: Recorder, notify: Callable[[int], None]) -> d
             evaluated = evaluate(policy, point)
             recorder.simulator_warnings += int(evaluate.take_warned()[0])
             if evaluated.broken:
-                raise evaluated.broken[0]
+                raise Broken from evaluated.broken[0]
             if evaluated.not_finite[0]:
                 raise NotFinite("an action is not finite")
             record(recorder, point, step, evaluated, 0)

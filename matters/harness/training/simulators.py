@@ -24,6 +24,10 @@ class Stepped(NamedTuple):
     truncated: NDArray[np.bool_]
 
 
+class Broken(Exception):
+    """What an environment raised, as its cause: an error of the system there is no trouble of the store."""
+
+
 class Simulators(Protocol):
     """M simulations of one environment in a row, none of which knows of the others."""
 

@@ -51,6 +51,8 @@ class Troubled(gymnasium.Env):
         if self.bad and self.count == self.at:
             if self.how == "raise":
                 raise RuntimeError("the simulator is broken")
+            if self.how == "disk":
+                raise FileNotFoundError("the simulator's mesh")
             if self.how == "leave":
                 sys.exit(3)
             if self.how == "reward":
@@ -172,8 +174,12 @@ def test_an_evaluation_ends_the_episodes_of_the_troubled_seed_only() -> None:
 
 def runs(seeds: tuple[int, ...], algorithm: str = "vpg", **kwargs: Any) -> list[RunSpec]:
     rule = load(algorithm)
-    small = {"horizon": 20} if algorithm == "vpg" else {"warmup": 20, "batch_size": 8, "buffer_size": 100}
-    config = rule.Config.model_validate({**small, "hidden": (8, 8)}, strict=False)
+    small = {
+        "vpg": {"horizon": 20, "hidden": (8, 8)},
+        "sac": {"warmup": 20, "batch_size": 8, "buffer_size": 100, "hidden": (8, 8)},
+        "sb3-ppo": {"n_steps": 20, "batch_size": 10},
+    }[algorithm]
+    config = rule.Config.model_validate(small, strict=False)
     return [
         RunSpec(
             algorithm=algorithm, algorithm_version=rule.VERSION, environment=NAME,
@@ -202,6 +208,17 @@ def test_p5_an_environment_that_raises_fails_its_seed_and_the_others_have_the_bi
     assert found[1].error == "RuntimeError: the simulator is broken"
     assert {seed: found[seed].digest for seed in (0, 2)} == {seed: calm[seed].digest for seed in (0, 2)}
     assert calm[0].state == found[0].state == "done"
+
+
+@pytest.mark.parametrize("algorithm", ["vpg", "sb3-ppo"])
+@pytest.mark.parametrize("of", [0, 1])  # the first that is made evaluates a reference, the next one trains it
+def test_an_error_of_the_system_in_an_environment_is_the_runs_own_and_no_trouble_of_the_store(
+    tmp_path: Path, algorithm: str, of: int
+) -> None:
+    (one,) = runs((0,), algorithm, of=of, step=8, how="disk")
+    found = trained(tmp_path, [one])[0]
+    assert found.state == "failed"
+    assert str(found.error).startswith("FileNotFoundError: the simulator's mesh")
 
 
 def test_a_store_without_room_at_the_finish_fails_no_run_and_the_same_command_goes_on(

@@ -31,6 +31,7 @@ from matters.harness.training.population import (
 )
 from matters.harness.training.recorder import Recorder
 from matters.harness.training.room import NoRoom, Room
+from matters.harness.training.simulators import Broken
 from matters.harness.training.stopping import Stopped, Stopping, sigterm_noted
 from matters.results.files import told
 from matters.results.heartbeat import LeaseLost
@@ -130,7 +131,8 @@ def _guarded(members: list[Member], emit: Emit, work: Callable[[list[Member], Em
     except OSError:
         # A fault of the store, say a full disk, is not a run's result: checkpoints stay, the task is lost.
         raise
-    except Exception as error:  # a failed run is a result
+    except Exception as failure:  # a failed run is a result
+        error = (failure.__cause__ or failure) if isinstance(failure, Broken) else failure
         for member in remaining:
             steps = int(member.recorder.episodes["step"][-1]) if member.recorder.episodes["step"] else 0
             _fail(member, error, steps, _provenance(members, time.monotonic() - started, steps), emit)

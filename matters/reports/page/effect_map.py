@@ -50,9 +50,13 @@ def effect_map(found: Sequence[Effect], variants: Sequence[str]) -> Drawing | No
             cbar=False,
             linewidths=1,
             linecolor="none",
-            xticklabels=names,
-            yticklabels=names,
+            # Set below: seaborn would look whether they overlap, with a canvas of the whole figure for each.
+            xticklabels=False,
+            yticklabels=False,
         )
+        middles = np.arange(len(names)) + 0.5
+        ax.set_xticks(middles, names)
+        ax.set_yticks(middles, names)
         ax.tick_params(axis="x", rotation=90 if len(names) > 4 else 30)
         ax.tick_params(axis="y", rotation=0)
         ax.grid(visible=False)
