@@ -6,9 +6,12 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+import typer
 
+from matters.harness.commands import run
 from matters.results.store import Store
 from matters.suites.loading import load_suite
 
@@ -173,3 +176,29 @@ def test_interrupted_by_hand_it_stops_in_one_line_and_says_how_to_go_on(start, s
     stopped = "matters: stopped; the same command goes on from the last checkpoints: "
     assert re.fullmatch(rf"{stopped}0 of 4 runs done, [12] paused at 0 to 0 %", err.splitlines()[-1])
     assert "Traceback" not in err
+
+
+@pytest.mark.parametrize(
+    ("answer", "terminal", "left"),
+    [
+        (True, True, True),
+        (False, True, False),
+        (typer.Abort(), True, False),
+        (True, False, False),
+    ],
+)
+def test_whoever_presses_ctrl_c_is_asked_whether_jobs_elsewhere_go_on_and_a_script_is_not(
+    monkeypatch, capsys, answer, terminal, left
+):
+    def confirm(question, **_):
+        assert question == "Let SLURM's jobs 7 go on without this command?"
+        if isinstance(answer, BaseException):  # Ctrl-C once more
+            raise answer
+        return answer
+
+    monkeypatch.setattr("sys.stdin", SimpleNamespace(isatty=lambda: terminal))
+    monkeypatch.setattr("typer.confirm", confirm)
+    assert run._left("SLURM's jobs 7") is left
+    said = capsys.readouterr().err
+    assert ("go on, and the same command comes back to them" in said) is left
+    assert ("are cancelled" in said) is (terminal and not left)

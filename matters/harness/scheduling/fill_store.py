@@ -171,7 +171,7 @@ def _limits(cells: "Sequence[Cell]", pending: Mapping[str, int], workers: int) -
     from matters.harness.scheduling import memory
 
     wanted = [cell for cell in cells if any(spec.run_id in pending for spec in cell.specs)]
-    return memory.limits(wanted, min(workers, len(pending)), memory.available_bytes())
+    return memory.limits(wanted, min(workers, max(len(pending), 1)), memory.available_bytes())
 
 
 def _facts(algorithm: str) -> "Facts":

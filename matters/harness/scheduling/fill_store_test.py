@@ -218,18 +218,19 @@ def test_on_ctrl_c_whoever_stops_it_decides_whether_the_jobs_go_on(tmp_path, ans
     assert queue.became == [becomes]
 
 
-def test_what_an_earlier_command_has_left_at_work_is_waited_for_and_not_given_out_again(tmp_path):
+@pytest.mark.parametrize("missing", [(), (5,)])
+def test_what_an_earlier_command_has_left_at_work_is_waited_for_and_not_given_out_again(tmp_path, missing):
     queue, said = Queue(), []
     name = queue.submit(Job(tmp_path, cell(3, 4).specs))
     queue._left = [(name, Job(tmp_path, cell(3, 4).specs))]
     outcome = fill_store(
         FakeStore(tmp_path),
-        [cell(3, 4, 5)],
+        [cell(3, 4, *missing)],
         1,
         executor=queue,
         watch=partial(display.progress, console=Console(file=io.StringIO())),
         say=said.append,
     )
-    assert sorted(begun(tmp_path)) == [3, 4, 5]
-    assert outcome.trained == 3
+    assert sorted(begun(tmp_path)) == [3, 4, *missing]
+    assert outcome.trained == 2 + len(missing)
     assert said == ["jobs of an earlier command go on: 1, with 2 runs"]

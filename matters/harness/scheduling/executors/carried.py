@@ -74,8 +74,7 @@ class Home:
     def received(self, pieces: Sequence[Piece]) -> None:
         """Write what came back: a final run whole, its status last; else a checkpoint, after what it needs.
 
-        Raises OSError where it cannot be written, and ValueError for a run that is not as it was when it
-        was finished.
+        Raises OSError where it cannot be written, or the run is somebody else's by now.
         """
         by_run: dict[str, list[Piece]] = {}
         for piece in pieces:
