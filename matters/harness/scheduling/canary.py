@@ -47,7 +47,7 @@ class Canary:
         judge: the digest of a run that this machine trains.
         asked: how many repeats were asked for.
         agreed: how many of them gave the same digest.
-        nodes: those that have come up so far, whatever they did.
+        nodes: those whose bits were, or are being, compared with another's.
     """
 
     share: float
@@ -66,20 +66,24 @@ class Canary:
         """How many runs are repeated at most."""
         return math.ceil(self.share * self.runs)
 
+    @property
+    def spent(self) -> bool:
+        """Whether no more are to be repeated."""
+        return self.asked >= self.most
+
     def due(self, task: Task, node: str) -> Task | None:
         """The run of a task that is to be repeated on another node than this one, where the task ended.
 
-        A node that nothing is known of comes first; beyond that, as many as the share asks for.
+        A node that no other was compared with comes first; beyond that, as many as the share asks for.
         """
         self._finished += len(task.specs)
-        unknown = node not in self.nodes
-        self.nodes.add(node)
-        if self.asked >= self.most or not (unknown or self.asked < self.share * self._finished):
+        if self.spent or not (node not in self.nodes or self.asked < self.share * self._finished):
             return None
         spec = next((spec for spec in task.specs if self.digest(spec.run_id) is not None), None)
         if spec is None or not node:
             return None
         self.asked += 1
+        self.nodes.add(node)
         self._first[spec.run_id] = node
         return Task(task.label, (spec,), 0, task.cost / len(task.specs))
 
@@ -107,4 +111,5 @@ class Canary:
     def summary(self) -> str:
         """What it did, in a line."""
         nodes = ", ".join(sorted(filter(None, self.nodes)))
-        return f"canary: {self.asked} runs repeated on another node, {self.agreed} alike; nodes: {nodes}"
+        found = f"{self.asked} runs repeated on another node, {self.agreed} alike"
+        return f"canary: {found}; nodes compared: {nodes}"

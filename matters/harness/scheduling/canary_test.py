@@ -37,7 +37,7 @@ def test_alike_nodes_are_said_to_be_alike_and_no_more_is_repeated_than_was_asked
     first = {seed: node for seed, node, repeat in fake.where if not repeat}
     assert all(first[seed] != node for seed, node in repeated)
     assert bird.nodes == {"a", "b", "c"}
-    assert bird.summary() == "canary: 6 runs repeated on another node, 6 alike; nodes: a, b, c"
+    assert bird.summary() == "canary: 6 runs repeated on another node, 6 alike; nodes compared: a, b, c"
 
 
 @pytest.mark.parametrize("queues", [False, True])

@@ -192,6 +192,7 @@ def drive(
                     yield Lost(work.task, news.error, news.paused)
                 elif (
                     canary
+                    and not canary.spent
                     and executor.beside(frozenset({*aside, news.node}))
                     and (repeat := canary.due(work.task, news.node))
                 ):
