@@ -217,7 +217,9 @@ def _taken(found: "Status", steps: int) -> int:
 
 def _watch(declared: "Suite", store: Path) -> None:
     """Show one look after the other: a table that changes on a terminal, lines that change elsewhere."""
+    from rich.console import Group
     from rich.live import Live
+    from rich.text import Text
 
     from matters.harness.terminal.console import table
 
@@ -229,7 +231,8 @@ def _watch(declared: "Suite", store: Path) -> None:
             began = time.monotonic()
             for look in looks(declared, store):
                 if console.is_terminal:
-                    live.update(table(columns, look.rows, caption=look.line), refresh=True)
+                    # The line first: of a table that is longer than the screen the end is cut off.
+                    live.update(Group(Text(look.line), table(columns, look.rows)), refresh=True)
                 elif look.line != said and not look.over:
                     typer.echo(look.line)
                 said = look.line

@@ -67,12 +67,10 @@ def _print_plainly(columns: Sequence[str], rows: list[list[object]]) -> None:
     typer.echo("\n".join(lines))
 
 
-def table(columns: Sequence[str], rows: Iterable[Sequence[object]], caption: str | None = None) -> Table:
-    """Rows under columns, as `print_table` prints them, over a line."""
+def table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> Table:
+    """Rows under columns, as `print_table` prints them."""
     listed = [list(row) for row in rows]
-    made = Table(
-        box=box.SIMPLE_HEAD, pad_edge=False, caption=caption and Text(caption), caption_justify="left"
-    )
+    made = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for index, column in enumerate(columns):
         numbers = any(isinstance(row[index], int | float) for row in listed)
         made.add_column(Text(column), justify="right" if numbers else "left", overflow="fold")
