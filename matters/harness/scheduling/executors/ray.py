@@ -103,7 +103,8 @@ class Ray:
             found.append((name, news))
             if isinstance(news, Ended):
                 _, job = self._working.pop(name)
-                self._home.release({spec.run_id for spec in job.specs})
+                if not job.repeat:  # which holds nothing
+                    self._home.release({spec.run_id for spec in job.specs})
         return found
 
     def _word(self, stream: Any) -> News:
