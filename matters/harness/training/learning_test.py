@@ -44,9 +44,9 @@ RANDOM = ENVIRONMENTS["InvertedPendulum-v5"].random.value
 
 
 @pytest.mark.parametrize("algorithm", RULES)
-def test_every_rule_of_the_table_balances_ten_times_as_long_as_random_actions(algorithm, tmp_path):
+def test_every_rule_of_the_table_balances_five_times_as_long_as_random_actions(algorithm, tmp_path):
     steps, changes = 100_000, {}
     if load(algorithm).KIND == "off-policy":  # a step of theirs is worth, and costs, many of the others'
         steps, changes = 5_000, {"warmup": 1_000}
     found = scores(tmp_path, algorithm, algorithm, "InvertedPendulum-v5", steps=steps, **changes)
-    assert sum(score >= 10 * RANDOM for score in found) >= 4, found
+    assert sum(score >= 5 * RANDOM for score in found) >= 4, found
