@@ -2,15 +2,19 @@
 
 Tests lie beside the code and import what they like; import-linter cannot leave files out. So the package is
 copied without them, and the copy is checked. Contracts between all algorithms, and between all questions, are
-written here from their tables, so that a new one cannot be forgotten.
+written here from their tables, so that a new one cannot be forgotten. And no module imports itself by way of
+others, not even inside of a function or for types alone.
 """
 
 import json
 import shutil
 import subprocess
 import sys
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 from tempfile import TemporaryDirectory
+
+import grimp
 
 from matters.algorithms import ALGORITHMS
 from matters.reports.questions import QUESTIONS
@@ -53,8 +57,22 @@ def part(path: str, folder: str) -> str:
     return path.removeprefix(f"{folder}.").partition(".")[0]
 
 
+def circle() -> list[str]:
+    """Modules of which each imports the one before it, the first also the last; empty if there are none."""
+    graph = grimp.build_graph("matters", cache_dir=None)
+    shipped = [name for name in graph.modules if not name.endswith(("_test", ".conftest"))]
+    try:
+        TopologicalSorter({name: graph.find_modules_directly_imported_by(name) for name in shipped}).prepare()
+    except CycleError as error:
+        return [str(name) for name in error.args[1]]
+    return []
+
+
 def main() -> int:
-    """Check the contracts; returns import-linter's exit status."""
+    """Check the contracts; returns import-linter's exit status, and 1 for a circle."""
+    if found := circle():
+        sys.stderr.write(f"a circle of imports: {' → '.join(reversed(found))}\n")
+        return 1
     tests = shutil.ignore_patterns(*NOT_SHIPPED)
     # The folder it is started in comes first on its path, before an installation of this checkout.
     program = "import sys; sys.path.insert(0, ''); from importlinter import cli; cli.lint_imports_command()"

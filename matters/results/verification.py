@@ -3,16 +3,14 @@
 import math
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 from matters.results import files
 from matters.results.schema import PARTS, Record, digest_1, digest_of, part_hashes, primary_endpoint
 from matters.results.status import Damage
 from matters.results.thinning import THINNED_JSON
 from matters.suites.errors import InputError
-
-if TYPE_CHECKING:
-    from matters.results.store import Store
+from matters.suites.spec import RunSpec
 
 POLICY = "policy.safetensors"
 
@@ -26,7 +24,40 @@ class Fault:
     message: str
 
 
-def faults(store: "Store", run_id: str) -> list[Fault]:
+class Readable(Protocol):
+    """What is read of a store."""
+
+    @property
+    def without(self) -> frozenset[str]:
+        """Names of files that this copy leaves out."""
+        ...
+
+    def directory(self, run_id: str) -> Path:
+        """Where a run's files lie."""
+        ...
+
+    def status_fields(self, run_id: str) -> dict[str, Any] | None:
+        """The fields of status.json, None without one. Raises Damage."""
+        ...
+
+    def spec(self, run_id: str) -> RunSpec:
+        """The run's spec. Raises InputError."""
+        ...
+
+    def record(self, run_id: str) -> Record:
+        """What a finished run recorded. Raises InputError."""
+        ...
+
+    def thinned_tables(self, directory: Path) -> dict[str, str]:
+        """The SHA-256 of each table that has fewer rows than were recorded. Raises Damage."""
+        ...
+
+    def leaves_out(self, directory: Path, name: str) -> bool:
+        """Whether the copy leaves a run's file out."""
+        ...
+
+
+def faults(store: Readable, run_id: str) -> list[Fault]:
     """What is wrong with the files of one run, or with what they say of each other."""
     directory = store.directory(run_id)
     try:
@@ -57,7 +88,7 @@ def faults(store: "Store", run_id: str) -> list[Fault]:
     return found or _contradictions(store, run_id, fields)
 
 
-def _contradictions(store: "Store", run_id: str, fields: dict[str, Any]) -> list[Fault]:
+def _contradictions(store: Readable, run_id: str, fields: dict[str, Any]) -> list[Fault]:
     """The places where intact files contradict the status."""
     directory = store.directory(run_id)
     try:
@@ -77,7 +108,7 @@ def _contradictions(store: "Store", run_id: str, fields: dict[str, Any]) -> list
     return []
 
 
-def _digest(store: "Store", directory: Path, record: Record, fields: dict[str, Any]) -> str:
+def _digest(store: Readable, directory: Path, record: Record, fields: dict[str, Any]) -> str:
     """The record's digest, as its schema computes it; what this copy leaves out is taken as stated."""
     if fields["schema_version"] == 1:
         return fields["digest"] if store.leaves_out(directory, POLICY) else digest_1(record)

@@ -11,8 +11,8 @@ import sys
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
-from matters.harness.scheduling.executors.local import PROGRAM, environment
 from matters.harness.scheduling.packing import Task
+from matters.harness.scheduling.worker_program import PROGRAM, environment
 from matters.harness.training.job import Ended, Job, heard
 
 

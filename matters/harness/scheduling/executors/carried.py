@@ -14,7 +14,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from matters.harness.scheduling.executors.interface import Ended, Job, News, Progress
-from matters.harness.scheduling.executors.local import PROGRAM, death
+from matters.harness.scheduling.worker_program import PROGRAM, death
 from matters.harness.training.job import heard, spoken
 from matters.results import files
 from matters.results.lease import Lease

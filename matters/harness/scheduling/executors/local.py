@@ -8,7 +8,6 @@ their checkpoints when they are next asked for.
 import itertools
 import os
 import selectors
-import signal
 import subprocess
 import sys
 import time
@@ -18,10 +17,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from matters.harness.scheduling.executors.interface import Ended, Job, News
+from matters.harness.scheduling.worker_program import PROGRAM, death, environment
 from matters.harness.training.job import heard
-from matters.results.numerics import worker_environment
 
-PROGRAM = ("-m", "matters", "worker")
 GRACE_SECONDS = 4.0
 """How long workers that are asked to stop may take for their last checkpoints."""
 POLL_SECONDS = 1.0
@@ -137,17 +135,3 @@ class Local:
         with suppress(OSError):
             worker.process.stdin.close()
         worker.process.stdout.close()
-
-
-def environment() -> dict[str, str]:
-    """A worker's environment: the settings that its bits depend on, and where this process finds modules."""
-    path = [os.getcwd() if place == "" else place for place in sys.path]
-    return {**worker_environment(os.environ), "PYTHONPATH": os.pathsep.join(path)}
-
-
-def death(code: int) -> str:
-    """How a worker ended, from its exit status."""
-    if code >= 0:
-        return f"its worker ended with status {code}"
-    cause = " (out of memory, or killed by hand)" if -code == signal.SIGKILL else ""
-    return f"its worker was ended by {signal.Signals(-code).name}{cause}"

@@ -17,7 +17,7 @@ from typing import Any
 
 from matters.harness.scheduling.executors import carried
 from matters.harness.scheduling.executors.interface import Ended, Job, News
-from matters.harness.scheduling.executors.local import environment
+from matters.harness.scheduling.worker_program import environment
 from matters.harness.training.job import heard, spoken
 from matters.harness.training.program import NODE
 from matters.suites.errors import InputError

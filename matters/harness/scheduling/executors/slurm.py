@@ -21,7 +21,7 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from matters.harness.scheduling.executors.interface import Ended, Job, News
-from matters.harness.scheduling.executors.local import PROGRAM, environment
+from matters.harness.scheduling.worker_program import PROGRAM, environment
 from matters.harness.training.job import heard
 from matters.results import files
 from matters.suites.errors import InputError
