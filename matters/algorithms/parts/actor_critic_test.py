@@ -80,13 +80,22 @@ def numbered() -> Batch:
     same = 100 * torch.arange(3)[:, None, None].expand(3, 1, 2) + 0.5
     own = (wide, wide + 0.5, number, number, number, number)
     spread = 1.0 + torch.arange(3)[:, None]
-    return Batch(*own, old=(wide, same), fitted=number % 3 == 0, reward=number, target_spread=spread)
+    return Batch(
+        *own,
+        old=(wide, same),
+        fitted=number % 3 == 0,
+        reward=number,
+        target_spread=spread,
+        weight=number,
+        reference_log_prob=number,
+    )
 
 
 def varying(batch: Batch) -> dict[str, Tensor]:
     """What has a row a sample and tells which, by name."""
-    others = ("old", "fitted", "target_spread")
+    others = ("old", "fitted", "target_spread", "held_out")
     found = {field.name: getattr(batch, field.name) for field in fields(Batch) if field.name not in others}
+    assert all(part is not None for part in found.values())
     return found | {"old": batch.old[0]}
 
 

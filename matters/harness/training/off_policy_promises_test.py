@@ -250,7 +250,7 @@ def test_p8_a_checkpoint_that_a_disk_has_changed_is_found_and_the_run_trained_an
     assert {one.seed: store.status(one.run_id).digest for one in specs} == uninterrupted
 
 
-@pytest.mark.parametrize("part", [".rows", ".ends", ".partial"])
+@pytest.mark.parametrize("part", [".rows", ".ends", ".tmp"])
 @pytest.mark.parametrize("stopped", [30, 40])
 def test_p4_a_checkpoint_that_cannot_be_written_is_told_and_neither_run_nor_older_checkpoint_is_lost(
     tmp_path, monkeypatch, part, stopped
@@ -268,8 +268,8 @@ def test_p4_a_checkpoint_that_cannot_be_written_is_told_and_neither_run_nor_olde
     fill_the_disk(monkeypatch, part, full=lambda: bool(news) and news[-1].steps == 20)
     with pytest.raises(Stopped):
         train_population(path, specs, stop, checkpoint_seconds=0)
-    told = [progress.message for progress in news if progress.message]
-    assert told == ["no checkpoint at step 30: [Errno 28] No space left on device"]
+    (told,) = [progress.message for progress in news if progress.message]
+    assert told.startswith("no checkpoint at step 30: No space left on device")
     assert {Store.open(path).status(one.run_id).steps for one in specs} == {20 if stopped == 30 else 40}
     monkeypatch.undo()
     assert digests(path, specs, checkpoint_seconds=0) == uninterrupted

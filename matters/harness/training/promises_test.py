@@ -229,7 +229,7 @@ def test_p2_a_torn_checkpoint_is_never_read(tmp_path, uninterrupted):
     with lease:
         # What a kill in the middle of writing leaves: the part under its temporary name.
         whole = lease.checkpoint.read_bytes()
-        lease.checkpoint.with_suffix(".partial").write_bytes(whole[: len(whole) // 2])
+        lease.checkpoint.with_name(f".{lease.checkpoint.name}.1-ab.tmp").write_bytes(whole[: len(whole) // 2])
     assert digests(path, [one]) == {0: uninterrupted[0]}
 
 
