@@ -21,6 +21,7 @@ from matters.algorithms import ALGORITHMS, load
 from matters.harness.training import checkpoint
 from matters.harness.training.evaluate import nominal_step
 from matters.harness.training.kept_policies import KeptPolicies, unpacked
+from matters.results import files
 from matters.results.lease import POLICIES, STATE
 from matters.results.schema import Record
 from matters.results.store import Store
@@ -103,9 +104,7 @@ def take_over(store: Store, source: Source, path: Path) -> None:
             # Copied, because it is appended to and the other run's is immutable.
             shutil.copyfile(directory / name, path.with_suffix(Path(name).suffix))
     KeptPolicies(waiting=unpacked(load_file(directory / POLICIES))).save(path)
-    partial = path.with_suffix(".partial")
-    shutil.copyfile(directory / STATE[0], partial)
-    partial.replace(path)
+    files.write(path, (directory / STATE[0]).read_bytes())
 
 
 def _objection(store: Store, source: Source, spec: RunSpec) -> str:
