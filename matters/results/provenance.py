@@ -1,8 +1,10 @@
 """Where a result comes from: the code, the packages, the machine and the circumstances of its training."""
 
 import functools
+import math
 import platform
 import subprocess
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from importlib import metadata
 from pathlib import Path
@@ -22,6 +24,7 @@ def provenance(
     *,
     population: list[int],
     wall_seconds: float,
+    core_seconds: float,
     steps_per_second: float,
     threads: int,
     training_code: str,
@@ -30,8 +33,9 @@ def provenance(
 ) -> dict[str, Any]:
     """What is worth knowing about a run that has just ended, as JSON values.
 
-    `population`: the seeds trained together, this run's own included. `wall_seconds` and `steps_per_second`
-    are the whole population's, `threads` the process's. `training_code`: the fingerprint of the code that
+    `population`: the seeds trained together, this run's own included. `wall_seconds`, `core_seconds`, which
+    is the processor's time, and `steps_per_second` are the whole population's since it began or last went on,
+    `threads` the process's. `training_code`: the fingerprint of the code that
     trained it. `own`: modules from elsewhere that it needed, whose packages are recorded with the others.
 
     `portable`: whether the algorithm computes with portable operations alone; its `bits` are portable if the
@@ -44,6 +48,7 @@ def provenance(
         "finished": finished.isoformat(timespec="seconds"),
         "started": (finished - timedelta(seconds=wall_seconds)).isoformat(timespec="seconds"),
         "wall_seconds": round(wall_seconds, 3),
+        "core_seconds": round(core_seconds, 3),
         "steps_per_second": round(steps_per_second, 1),
         "population": population,
         "threads": threads,
@@ -58,6 +63,18 @@ def provenance(
         "git": git_state(),
         "training_code": training_code,
     }
+
+
+def core_seconds_per_step(facts: Mapping[str, Any]) -> float:
+    """Processor time that a step of this run took, from its provenance; nan where nothing was trained.
+
+    A processor that others use, too, makes a run last longer, and costs it no more. Records from before the
+    processor's time was taken have the wall's alone.
+    """
+    wall, speed = facts.get("wall_seconds"), facts.get("steps_per_second")
+    if not speed:
+        return math.nan
+    return float(facts.get("core_seconds", wall) / wall / speed if wall else 1 / speed)
 
 
 @functools.cache

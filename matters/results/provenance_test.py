@@ -1,4 +1,5 @@
 import json
+import math
 import subprocess
 from pathlib import Path
 
@@ -6,7 +7,7 @@ import pytest
 
 from matters.results import provenance as module
 from matters.results.numerics import holds, in_use
-from matters.results.provenance import git_state, provenance
+from matters.results.provenance import core_seconds_per_step, git_state, provenance
 
 
 @pytest.fixture(autouse=True)
@@ -32,6 +33,7 @@ def test_provenance_is_json_with_everything_that_was_promised() -> None:
     facts = provenance(
         population=[0, 1],
         wall_seconds=60.0,
+        core_seconds=45.0,
         steps_per_second=123.456,
         threads=1,
         training_code="ab",
@@ -45,6 +47,15 @@ def test_provenance_is_json_with_everything_that_was_promised() -> None:
     assert facts["numerics"]["libc"]
     assert {"torch", "numpy", "gymnasium", "mujoco", "stable-baselines3"} <= set(facts["packages"])
     assert facts["started"] < facts["finished"]
+
+
+def test_a_step_costs_the_time_that_the_processor_gave_it_not_the_time_that_it_waited() -> None:
+    facts = {"wall_seconds": 60.0, "core_seconds": 45.0, "steps_per_second": 200.0}
+    assert core_seconds_per_step(facts) == 45.0 / (60.0 * 200.0)
+    del facts["core_seconds"]
+    assert core_seconds_per_step(facts) == 1 / 200.0, "an older record"
+    assert math.isnan(core_seconds_per_step({"wall_seconds": 60.0, "steps_per_second": 0.0}))
+    assert math.isnan(core_seconds_per_step({}))
 
 
 def git(root: Path, *arguments: str) -> str:

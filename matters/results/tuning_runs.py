@@ -5,6 +5,7 @@ from typing import Any
 
 import pandas as pd
 
+from matters.results.provenance import core_seconds_per_step
 from matters.results.store import Store
 from matters.suites.candidates import candidates
 from matters.suites.errors import InputError
@@ -21,8 +22,8 @@ def tuning_runs(store: Store, suite: Suite | Joint) -> pd.DataFrame:
     """One row per run of the tuning: COLUMNS, in the order of variants, grid, environments and seeds.
 
     `variant` is the one that is tuned, `candidate` the name of a point of its grid, `values` the settings
-    there as JSON. A run that is under way counts as missing. `core_seconds` is the wall time of the run's
-    population divided by its runs; nan where nothing was trained.
+    there as JSON. A run that is under way counts as missing. `core_seconds` is the processor's time for
+    the run's steps, an even share of its population's; nan where nothing was trained.
     """
     rows = [
         row for one in (suite.suites if isinstance(suite, Joint) else (suite,)) for row in _rows(store, one)
@@ -44,8 +45,7 @@ def _rows(store: Store, suite: Suite) -> list[dict[str, Any]]:
             seconds, score, error = float("nan"), status.score, status.error
             try:
                 if state in ("done", "failed"):
-                    facts = store.provenance(spec.run_id)
-                    seconds = facts["wall_seconds"] / max(1, len(facts.get("population") or [0]))
+                    seconds = status.steps * core_seconds_per_step(store.provenance(spec.run_id))
             except InputError as damage:  # a damaged run gives no choice, just as a failed one
                 state, score, error = "failed", None, f"damaged: {damage}"
             rows.append(

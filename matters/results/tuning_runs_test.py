@@ -5,6 +5,7 @@ import json
 from typing import Any
 
 import numpy as np
+import pytest
 
 from matters.results.conftest import PROVENANCE, make_record
 from matters.results.snapshot import KEYS, snapshot
@@ -42,9 +43,15 @@ def test_a_runs_cost_is_its_share_of_the_population_that_it_was_trained_in(store
     lease = store.lease(suite.tuning_cells()[0].specs[0])
     assert lease is not None
     with lease:
-        lease.finish(make_record(7), {**PROVENANCE, "wall_seconds": 60.0, "population": [7, 8, 9]})
+        trained = {
+            "wall_seconds": 60.0,
+            "core_seconds": 30.0,
+            "steps_per_second": 3000.0,
+            "population": [7, 8, 9],
+        }
+        lease.finish(make_record(7), PROVENANCE | trained, steps=100_000)
     table = tuning_runs(store, suite)
-    assert table["core_seconds"][0] == 20.0
+    assert table["core_seconds"][0] == pytest.approx(100_000 / (60.0 * 3000.0) * 30.0)
     assert np.isnan(table["core_seconds"][1])
     assert table["score"][0] == store.status(table["run_id"][0]).score
 

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from matters import algorithms
+from matters.suites.candidates import candidates
 from matters.suites.joint import join
 from matters.suites.loading import SHIPPED, load_suite, suite_names
 from matters.suites.settings import differences
@@ -37,6 +38,18 @@ def test_implementation_matters_is_the_square_of_step_and_tricks_and_the_release
     assert len(join([equal, released]).variants) == 10
     for name, one in released.variants.items():
         assert one.environments == algorithms.load(one.algorithm).PER_TASK[name]  # type: ignore[union-attr]
+
+
+def test_the_tuned_square_is_the_square_and_each_variant_is_tuned_in_the_size_of_its_step() -> None:
+    tuned, square = load_suite("implementation-matters-tuned"), load_suite("implementation-matters")
+    assert {name: it.config for name, it in tuned.variants.items()} == {
+        name: it.config for name, it in square.variants.items()
+    }
+    for one in candidates(tuned):
+        assert set(one.values) == {"learning_rate" if one.variant.algorithm == "ppo" else "kl"}
+    for name, variant in tuned.variants.items():
+        tried = [one.variant.config for one in candidates(tuned) if one.of == name]
+        assert (len(tried), tried[1]) == (3, variant.config), "around what it has"
 
 
 def test_ppo_tricks_is_the_full_factorial_of_engstroms_four_over_ppo() -> None:
@@ -272,3 +285,13 @@ def test_staleness_compares_each_lag_with_none_and_a_correction_with_what_it_cor
         assert found[f"decoupled-{lag}", f"ppo-{lag}"] == {"tricks.decoupled"}
         assert found[f"vtrace-{lag}", f"a2c-{lag}"] == {"algorithm", "ratio_clip", "trace_clip"}
     assert found["a3c", "a3c-synchronous"] == {"tricks.synchronous"}
+
+
+def test_the_further_systems_are_presets_and_the_lagged_pair_differs_in_its_correction_alone() -> None:
+    chosen = load_suite("further-systems")
+    for name in ("ppo", "mdpo", "mdpo-m", "grpo", "rloo", "impala", "a3c"):
+        one = chosen.variants[name]
+        assert one.config == algorithms.load(one.algorithm).PRESETS[name]
+    assert set(differences(chosen.variants["decoupled"], chosen.variants["lagged"])) == {"tricks.decoupled"}
+    a2c, impala = (chosen.variants[name].config for name in ("a2c", "impala"))
+    assert a2c.environments == impala.environments  # type: ignore[attr-defined]

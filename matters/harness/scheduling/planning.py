@@ -14,6 +14,7 @@ from matters.harness.scheduling.fill_store import taken_over
 from matters.harness.scheduling.packing import Task, makespan, plan, step_cost
 from matters.harness.training.kept_policies import ACTING, next_kept
 from matters.harness.training.room import free_bytes
+from matters.results.provenance import core_seconds_per_step
 from matters.results.store import Store
 from matters.suites.errors import InputError
 from matters.suites.spec import RunSpec, canonical_json
@@ -92,7 +93,7 @@ def outlay(store: Store | None, cells: "Sequence[Cell]", workers: int) -> Outlay
 
 @dataclass(frozen=True)
 class _Speeds:
-    """How much longer a step took than the table of costs says: medians, by what was trained.
+    """How much more processor time a step took than the table of costs says: medians, by what was trained.
 
     `known` has them by settings, environment and algorithm, by environment and algorithm, by algorithm, and
     over all: the nearest that is there counts.
@@ -112,9 +113,9 @@ class _Speeds:
                 spec, facts = store.spec(run_id), store.provenance(run_id)
             except InputError:  # damaged, which says nothing of how fast it was
                 continue
-            speed, together = facts.get("steps_per_second"), len(facts.get("population", ()))
-            if speed and together and "trained_as" not in facts:
-                taken = 1e6 * together / speed
+            seconds, together = core_seconds_per_step(facts), len(facts.get("population", ()))
+            if seconds > 0 and together and "trained_as" not in facts:
+                taken = 1e6 * together * seconds
                 ratio = taken / step_cost(spec, together, load(spec.algorithm).FACTS)
                 runs += 1
                 for key in _nearest_first(spec):

@@ -4,7 +4,7 @@ import time
 import traceback
 from collections.abc import Callable
 from contextlib import ExitStack, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -46,6 +46,14 @@ TOUCH_SECONDS = 30.0
 """How often a reference says that it makes progress, where it takes no checkpoints."""
 PATIENCE = (1.0, 10.0, 60.0, 240.0)
 """Seconds to wait before a finished reference, which has no checkpoint, is tried to be written again."""
+
+
+@dataclass(frozen=True)
+class Clock:
+    """When a training began or went on: by the wall's clock, and in this process's processor time."""
+
+    wall: float = field(default_factory=time.monotonic)
+    process: float = field(default_factory=time.process_time)
 
 
 @dataclass
@@ -124,7 +132,7 @@ def _guarded(members: list[Member], emit: Emit, work: Callable[[list[Member], Em
 
     An error of the store is not theirs, and is raised again.
     """
-    started = time.monotonic()
+    started = Clock()
     remaining = list(members)
     try:
         work(remaining, emit)
@@ -135,7 +143,7 @@ def _guarded(members: list[Member], emit: Emit, work: Callable[[list[Member], Em
         error = (failure.__cause__ or failure) if isinstance(failure, Broken) else failure
         for member in remaining:
             steps = int(member.recorder.episodes["step"][-1]) if member.recorder.episodes["step"] else 0
-            _fail(member, error, steps, _provenance(members, time.monotonic() - started, steps), emit)
+            _fail(member, error, steps, _provenance(members, started, steps), emit)
 
 
 def _train(
@@ -162,13 +170,13 @@ def _train(
     evaluate.tell = partial(_announce, members, training, emit)
     room = Room(members[0].lease.directory.parent, [member.lease.directory for member in members])
     room.look()
-    started = saved = time.monotonic()
+    started, saved = Clock(), time.monotonic()
     first_step = training.step
     last_step = training.step or -1  # at the beginning, the untrained policy is due
     keeps_state = savable and (keep_state or training.replay is None)
 
     def facts() -> dict[str, object]:
-        return _provenance(population, time.monotonic() - started, training.step - first_step)
+        return _provenance(population, started, training.step - first_step)
 
     def look() -> None:
         nonlocal last_step
@@ -357,12 +365,11 @@ def _finish(
 def _train_reference(members: list[Member], emit: Emit, *, stopping: Stopping) -> None:
     """Train one reference run from its beginning."""
     (member,) = members
-    started = time.monotonic()
+    started, looked = Clock(), time.monotonic()
     run_ids, total = (member.spec.run_id,), member.spec.steps
 
     room = Room(member.lease.directory.parent, [member.lease.directory])
     room.look()
-    looked = started
 
     def notify(step: int) -> None:
         nonlocal looked
@@ -380,7 +387,7 @@ def _train_reference(members: list[Member], emit: Emit, *, stopping: Stopping) -
     diverged = member.recorder.diverged_at
     # The last point is the end.
     steps = int(member.recorder.evaluations["step"][-1]) if diverged is None else diverged
-    facts = _noted(_provenance(members, time.monotonic() - started, steps), member)
+    facts = _noted(_provenance(members, started, steps), member)
     for seconds in (*PATIENCE, None):
         try:
             member.lease.finish(member.recorder.record(policy), facts, steps=steps)
@@ -412,13 +419,15 @@ def _noted(facts: dict[str, object], member: Member) -> dict[str, object]:
     return {**facts, "simulator_warnings": member.recorder.simulator_warnings}
 
 
-def _provenance(members: list[Member], seconds: float, steps: int) -> dict[str, object]:
+def _provenance(members: list[Member], started: Clock, steps: int) -> dict[str, object]:
     spec = members[0].spec
+    seconds = time.monotonic() - started.wall
     rule = load(spec.algorithm)
     elsewhere = modules(spec.environment, spec.environment_settings)
     return provenance(
         population=[member.spec.seed for member in members],
         wall_seconds=seconds,
+        core_seconds=time.process_time() - started.process,
         steps_per_second=steps * len(members) / seconds if seconds > 0 else 0.0,
         threads=torch.get_num_threads(),
         training_code=code_of(spec),

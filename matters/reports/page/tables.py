@@ -17,7 +17,7 @@ from matters.reports.study.study import AGGREGATE, Study
 from matters.suites.errors import on_one_line
 
 # Facts of a run that differ between any two runs, or say nothing about how its numbers came about.
-PERSONAL = ("run_id", "started", "finished", "wall_seconds", "steps_per_second", "population")
+PERSONAL = ("run_id", "started", "finished", "wall_seconds", "core_seconds", "steps_per_second", "population")
 FINGERPRINT = "training_code"
 LONGEST = 300
 """Characters of an error that a table shows; its data have the whole line."""

@@ -22,9 +22,8 @@ ACTOR_CRITIC = [rung.name for rung in actor_critic_ladder.RUNGS]
 
 @pytest.fixture(autouse=True)
 def _quick(monkeypatch):
-    """Figures, permutations and probabilities of improvement take longer than all else."""
+    """Figures and permutations take longer than all else."""
     monkeypatch.setattr(section_of_pairs, "figures", lambda *_: ((), ()))
-    monkeypatch.setattr("matters.reports.statistics.comparisons.improvement", lambda *_: None)
     monkeypatch.setattr("matters.reports.statistics.comparisons.permutation_p", lambda *_, **__: None)
 
 

@@ -16,10 +16,9 @@ HOPPER, WALKER = "Hopper-v5", "Walker2d-v5"
 
 @pytest.fixture(autouse=True)
 def _quick(monkeypatch):
-    """Figures, permutations and probabilities of improvement take longer than all else."""
+    """Figures and permutations take longer than all else."""
     monkeypatch.setattr("matters.reports.page.forests.forest", lambda *_: None)
     monkeypatch.setattr("matters.reports.page.difference_figures.differences", lambda *_: None)
-    monkeypatch.setattr("matters.reports.statistics.comparisons.improvement", lambda *_: None)
     monkeypatch.setattr("matters.reports.statistics.comparisons.permutation_p", lambda *_, **__: None)
 
 
