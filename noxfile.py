@@ -158,6 +158,13 @@ def cluster(session: nox.Session) -> None:
 
 
 @nox.session(default=False)
+def evidence(session: nox.Session) -> None:
+    """Three runs of each published bundle, drawn by today's date, come out the same when trained again."""
+    install_matters(session)
+    session.run("python", "-m", "testing.repeat_evidence", *session.posargs)
+
+
+@nox.session(default=False)
 def coverage(session: nox.Session) -> None:
     """Intervals cover and tests err as often as they say; writes docs/coverage.md (ten minutes)."""
     install_matters(session)
