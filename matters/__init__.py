@@ -125,7 +125,7 @@ def report(
 
 
 def runs(suite: "Suite", store: "Store") -> "pd.DataFrame":
-    """One row for each declared run: run_id, variant, environment, seed, state, steps, digest, score, ….
+    """One row for each declared run: run_id, variant, environment, seed, state, steps, digest, score, …
 
     `state` is done, failed or missing; a run that is only begun counts as missing. `score` is the primary
     endpoint: the mean return over the last tenth of the evaluation points, at least the last two. Where the

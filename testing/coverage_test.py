@@ -1,4 +1,4 @@
-"""Coverage and error rates at fixed seeds: the key leases of docs/coverage.md, with fewer replicates."""
+"""Coverage and error rates at fixed seeds: what docs/coverage.md rests on, with fewer replicates."""
 
 import math
 from itertools import product

@@ -52,7 +52,7 @@ class Tricks(EpisodicTricks):
 
 
 class Config(EpisodicConfig):
-    """GRPO's hyperparameters; the sizes are those of PPO for MuJoCo, all tricks off."""
+    """GRPO's hyperparameters; passes, rate and ε are those of PPO for MuJoCo, all tricks off."""
 
     baseline: Literal["group", "leave-one-out", "batch"] = Field(
         "group",

@@ -2,9 +2,9 @@
 
     minimise  −E[ log π(a|s) Â ] + c₁ E[ (V − v)² ] − c₂ E[ entropy ]
 
-Actors run ahead with the parameters of `lag` updates ago, the policy μ. Â and the targets v of V weigh each
-step with min(ρ̄, π/μ), and pass on what follows it with c = λ min(c̄, π/μ): ρ̄ decides what V is learnt, c̄ how
-fast. At lag 0 the ratio is 1 to rounding, and this is `a2c`.
+The actors have the parameters of `lag` updates ago, the policy μ. Â and the targets v of V weigh each step
+with min(ρ̄, π/μ), and v passes on what follows it with c = λ min(c̄, π/μ): ρ̄ decides what V is learnt, c̄ how
+fast. At lag 0 the ratio is 1 and this is `a2c`, both to rounding.
 
 Espeholt et al. 2018, "IMPALA: scalable distributed deep-RL with importance weighted actor-learner
 architectures", section 4; actors whose lag is declared in place of threads.

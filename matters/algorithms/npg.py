@@ -10,7 +10,7 @@ where the policy has few parameters; otherwise conjugate gradient runs until the
 
 Kakade 2002, "A natural policy gradient"; the normalised step of Peters and Schaal 2008, "Reinforcement
 learning of motor skills with policy gradients", and Rajeswaran et al. 2017, "Towards generalization and
-simplicity in continuous control", equation 5.
+simplicity in continuous control", equation 5, whose δ is twice the KL.
 """
 
 from collections.abc import Sequence

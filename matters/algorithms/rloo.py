@@ -139,7 +139,10 @@ def prepare(state: Actor, config: Config, rollout: Rollout) -> Batch:
 
 
 def policy_gradient(state: Actor, batch: Batch) -> tuple[Float[Tensor, " S"], Float[Tensor, "S P"]]:
-    """E[ log π(a|s) (Ψ − b) ] of each seed over the steps of whole episodes, and its gradient."""
+    """E[ log π(a|s) (Ψ − b) ] of each seed over the steps of whole episodes, and its gradient.
+
+    The mean is over steps, not a sum within each episode: a factor for the whole batch, which Adam undoes.
+    """
     assert batch.weight is not None
     policy, forward = state.actor.forward(state.policy.arrays, batch.observation)
     weighed = batch.weight * batch.advantage

@@ -120,6 +120,7 @@ class Config(OffPolicyConfig):
         return learn_temperature
 
 
+# That of 2018: since November 2019 (softlearning 48393e5) σ is a softplus there, and nothing is clamped.
 CLAMPED = Tricks(log_std_range=(-20.0, 2.0))
 """What the authors' code does."""
 

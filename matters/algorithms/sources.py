@@ -42,7 +42,7 @@ SOURCES: dict[str, str] = {
     "reinforce-to-go": "Williams 1992 with rewards-to-go, of whole episodes",
     "reinforce-discounted": "Sutton and Barto 2018, section 13.3: rewards-to-go with the factor γᵗ",
     "reinforce-mean": "Williams 1992, less the mean return of the batch",
-    "grpo": "Shao et al. 2024 without its reference policy, with the sizes of PPO's paper",
+    "grpo": "Shao et al. 2024 without its reference policy, with passes, rate and ε of PPO's paper",
     "grpo-kl": "Shao et al. 2024, algorithm 1: β 0.04, the reference renewed every ten updates",
     "grpo-dr": "Liu et al. 2025: neither divided by the spread nor by an episode's length",
     "ddpg": "Lillicrap et al. 2016, without its batch norm",

@@ -156,7 +156,8 @@ PRESETS: dict[str, Config] = {
         ),
     ),
     **{name: tasks["Walker2d-v5"] for name, tasks in PER_TASK.items()},
-    # Engstrom et al.'s TRPO+ on Walker2d: PPO's optimisations and δ falling over training.
+    # Engstrom et al.'s TRPO+ on Walker2d: PPO's optimisations and δ falling over training. Actions are
+    # clipped and time limits bootstrapped, as in published PPO; what their code does is `trpo+-released`.
     "trpo+": Config(
         kl=0.07,
         value_learning_rate=1e-4,

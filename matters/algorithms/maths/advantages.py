@@ -27,7 +27,7 @@ def generalised_advantage(
     λ = 1 gives return − V, λ = 0 gives δ; with V = 0 and λ = 1 it is the reward-to-go.
 
     Schulman et al. 2016, "High-dimensional continuous control using generalized advantage estimation",
-    equations 11, 12 and 16.
+    equations 11 and 16 to 18.
     """
     delta = reward + discount * (~terminated).to(reward.dtype) * value_next - value
     # Multiply and add are separate on purpose: a fused multiply-add rounds differently in the vector part and

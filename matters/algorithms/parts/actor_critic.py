@@ -498,7 +498,9 @@ def diagnostics(state: Actor, batch: Batch, *, clip: float = RATIO_BOUND) -> Met
     """How far the update moved the policy, over the whole rollout.
 
     KL(old ‖ new), the largest ratio, the fraction of ratios outside 1 ± `clip`, the entropy; and how much of
-    the targets' variance the values before the update explain. KL and ratio also of what was held out.
+    the targets' variance the values before the update explain. KL and ratio also of what was held out. Old is
+    the policy that acted: where that lags, the updates in between are part of the distance. Only PPO's
+    decoupled objective counts from the update's own beginning.
     """
     new, _ = state.actor.forward(state.policy.arrays, batch.observation)
     ratio = exp(state.actor.log_prob(new, batch.action) - batch.log_prob)

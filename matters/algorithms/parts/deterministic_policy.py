@@ -177,9 +177,9 @@ def act(
     """μ(s), or with standard normal `noise` an exploring action a little off it, in ±1.
 
         Gaussian:             a = μ + σ ε
-        Ornstein–Uhlenbeck:   a = μ + x,    x ← x − θ dt x + σ √dt ε
+        Ornstein–Uhlenbeck:   x ← x − θ dt x + σ √dt ε,    a = μ + x
 
-    where x is the memory.
+    where x is the memory. Actions are kept in ±1.
 
     Uhlenbeck and Ornstein 1930, "On the theory of the Brownian motion", in steps of dt.
     """

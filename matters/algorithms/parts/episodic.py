@@ -90,7 +90,8 @@ def weighed_batch(
 ) -> Batch:
     """The rollout as a batch: what each action is weighed with, and how much each step counts.
 
-    Weights are brought to a mean of 1. What was subtracted from the returns stands in place of values.
+    Weights are brought to a mean of 1. The return less the advantage stands in place of values: what was
+    subtracted, unless advantages are divided by a spread; then the variance that it explains says nothing.
     """
     flat = weight.flatten(1)
     flat = flat * (flat.shape[1] / flat.sum(1, keepdim=True).clamp_min(1e-30))

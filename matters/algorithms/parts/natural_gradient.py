@@ -53,7 +53,10 @@ class NaturalTricks(AdamTricks):
 
 
 class NaturalConfig(OnPolicyConfig):
-    """Hyperparameters of the family; sizes are those of Engstrom et al.'s TRPO (tables 4 to 6)."""
+    """Hyperparameters of the family; sizes are those of Engstrom et al.'s TRPO (tables 4 to 6).
+
+    But for δ, which they tune for each task, and for F, which they estimate from a tenth of the batch.
+    """
 
     kl: PositiveFloat = Field(0.01, description="δ, the KL of a step to second order, for F + λI")
     damping: NonNegativeFloat = Field(0.1, description="λ, added to the Fisher information's diagonal")

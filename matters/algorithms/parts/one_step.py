@@ -15,7 +15,11 @@ from matters.algorithms.parts.tricks import OnPolicyTricks
 
 
 class OneStepTricks(OnPolicyTricks):
-    """The tricks of every on-policy algorithm, and these."""
+    """The tricks of every on-policy algorithm, and these.
+
+    All off, it is RMSProp as PyTorch has it, at a constant rate; Mnih et al. have ε under the root, and a
+    rate that falls to 0.
+    """
 
     advantage_normalisation: bool = Field(
         False, description="standardise advantages over the batch (an option of Stable-Baselines3, off there)"

@@ -1,5 +1,7 @@
-"""Tricks: choices that the papers of the algorithms do not state, each a named switch. Off is the paper, but
-for tanh, which PPO's paper has.
+"""Tricks: choices that papers leave open or that code makes beside them, each a named switch.
+
+Off is the paper, with these exceptions: tanh, which PPO's paper has; ε under RMSProp's root and a falling
+step size, which A3C's has; TD3's three parts; and DDPG's `batch_norm` and `late_actions`.
 
 Numbers in brackets are Engstrom et al. 2020, "Implementation matters in deep policy gradients", section 3.
 """

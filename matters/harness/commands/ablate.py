@@ -92,7 +92,7 @@ def ablate(
     retry_failed: RetryFailed = False,
     json: Json = False,
 ) -> None:
-    """Run and report the factorial of some tricks: main effects and interactions, with intervals."""
+    """Run and report the factorial of some tricks. Main effects and interactions come with intervals."""
     from matters.suites.ablation import ablation
 
     if one_in and one_out:

@@ -17,7 +17,7 @@ WORDS = {True: "holds", False: "DOES NOT HOLD", None: "not tried"}
 
 
 def check(algorithm: Name, env: Environment = "InvertedPendulum-v5", json: Json = False) -> None:
-    """Check that a learning rule keeps the promises of the protocol: for those who write one."""
+    """Check that a learning rule keeps the protocol's promises. For those who write one."""
     from matters.harness.conformance import findings
     from matters.suites.tasks.environments import check as check_environment
 

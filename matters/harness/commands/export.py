@@ -63,7 +63,7 @@ def export(
     thinned: Thinned = False,
     json: Json = False,
 ) -> None:
-    """Write a suite's finished and failed runs as a bundle; `matters import` reads it again."""
+    """Write a suite's finished and failed runs as a bundle. `matters import` reads it again."""
     from matters.results import evidence as bundles
 
     place = out if evidence is None else bundles.place(evidence)

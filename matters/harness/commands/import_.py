@@ -126,10 +126,10 @@ def import_(
     store: StoreDirectory = DEFAULT_STORE,
     json: Json = False,
 ) -> None:
-    """Read results into the store: a bundle of `matters export`, or files that other programs wrote.
+    """Read results into the store: a bundle, or files of others.
 
-    Runs of a bundle are runs like ours. Results of others get a name: `matters report --imported NAME` shows
-    them, apart from ours.
+    Runs of a bundle, which `matters export` wrote, are runs like ours. Files of other programs get a name:
+    `matters report --imported NAME` shows them, apart from ours.
     """
     from matters.results.bundle import is_bundle
 

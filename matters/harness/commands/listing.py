@@ -34,12 +34,17 @@ class What(StrEnum):
 
 def list_(
     what: Annotated[
-        What, typer.Argument(metavar="algorithms|suites|tricks|runs|failures|imported", show_default=False)
+        What,
+        typer.Argument(
+            metavar="WHAT",
+            help="What to list.",
+            show_default=False,
+        ),
     ],
     store: StoreDirectory = DEFAULT_STORE,
     json: Json = False,
 ) -> None:
-    """List algorithms, suites, tricks, or the runs of a store: its own, those that failed, imported ones."""
+    """List algorithms, suites, tricks, or what a store has: runs, failed ones, imported ones."""
     find = {
         What.algorithms: lambda: _algorithms(),
         What.suites: lambda: _suites(),
@@ -63,7 +68,9 @@ def list_(
 def _cell(value: Any) -> Any:
     if isinstance(value, str):
         return on_one_line(value, LONGEST)
-    return ", ".join(value) if isinstance(value, list) else value
+    if isinstance(value, list):
+        return ("; " if any("," in one for one in value) else ", ").join(value)
+    return value
 
 
 def _algorithms() -> list[dict[str, Any]]:

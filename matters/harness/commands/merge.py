@@ -15,7 +15,7 @@ def merge(
     target: Annotated[Path, typer.Argument(metavar="B", help="The store that they go to.")],
     json: Json = False,
 ) -> None:
-    """Copy the final runs of store A that store B lacks into B. A run with two digests is an alarm."""
+    """Copy the finished and failed runs of A that B lacks into B. A run with two digests is an alarm."""
     from matters.results.merge import merge as merge_stores
     from matters.results.store import Store
 
@@ -25,5 +25,5 @@ def merge(
         print_json(vars(merged))
         return
     for run_id in merged.left:
-        typer.echo(f"{run_id} is not final, or is being trained: left")
+        typer.echo(f"{run_id} has not ended, or is being trained: left")
     typer.echo(f"{len(merged.taken)} runs taken, {len(merged.there)} were there, {len(merged.left)} left")

@@ -45,7 +45,7 @@ UntilDecided = Annotated[
     bool,
     typer.Option(
         "--until-decided",
-        help="Train seeds in the suite's looks, until the first question's headline is decided.",
+        help="Look at declared numbers of seeds, until the first question's headline is decided.",
     ),
 ]
 Looks = Annotated[
@@ -55,7 +55,7 @@ Looks = Annotated[
     ),
 ]
 Smoke = Annotated[
-    bool, typer.Option("--smoke", help="See that it runs: 2 seeds, 4096 steps, seconds a cell. No finding.")
+    bool, typer.Option("--smoke", help="See that it runs: 2 seeds, few steps, seconds per cell. No finding.")
 ]
 Out = Annotated[
     Path | None,
@@ -73,7 +73,9 @@ Evidence = Annotated[
         show_default=False,
     ),
 ]
-Workers = Annotated[int | None, typer.Option(metavar="N", help="Processes at a time.  [default: one a core]")]
+Workers = Annotated[
+    int | None, typer.Option(metavar="N", help="Processes at a time.  [default: one per core]")
+]
 Json = Annotated[bool, typer.Option("--json", help="Facts as JSON.")]
 
 DEFAULT_STORE = Path("runs")

@@ -16,7 +16,7 @@ def parity(
     ] = None,
     json: Json = False,
 ) -> None:
-    """Compare one update of ours with one of Stable-Baselines3, from the same start."""
+    """Compare one update of ours with Stable-Baselines3's. Both begin with the same parameters and data."""
     from matters.harness.parity import on_policy as lockstep
 
     for name in names or ():

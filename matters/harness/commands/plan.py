@@ -38,7 +38,10 @@ def plan(
     workers: Workers = None,
     json: Json = False,
 ) -> None:
-    """Say what training the suite still takes, and how many seeds its first question needs."""
+    """Say what a suite takes before anything starts.
+
+    Training, memory and disk of what the store lacks, and how many seeds its first question needs.
+    """
     show_plan(choose(suite, seeds, steps, only, smoke), store, crew_of(workers), json=json)
 
 

@@ -24,7 +24,7 @@ TRAINED = ("episodes", "parameters")
 def reproduce(
     run_id: RunId, store: StoreDirectory = DEFAULT_STORE, evidence: Evidence = None, json: Json = False
 ) -> None:
-    """Train a run again, alone and in a store of its own, and compare digests."""
+    """Train a run again and compare the digests. It trains alone and in a store of its own."""
     with opened(store, evidence) as runs:
         same = _reproduced(runs, runs.resolve(run_id), json=json)
     if not same:

@@ -54,7 +54,8 @@ Array = Annotated[int | None, typer.Option(metavar="N", min=1, help="SLURM: jobs
 Canary = Annotated[
     str | None,
     typer.Option(
-        metavar="2%", help="Ray, SLURM: repeat a part of the runs on another node and compare digests."
+        metavar="SHARE",
+        help="Ray, SLURM: repeat that part of the runs, as 2%, on another node and compare digests.",
     ),
 ]
 KeepState = Annotated[

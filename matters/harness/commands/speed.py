@@ -22,7 +22,7 @@ def speed(
     ] = 10,
     json: Json = False,
 ) -> None:
-    """Measure training speed, in turn with Stable-Baselines3's and the machine's limit, on one core."""
+    """Measure training speed beside Stable-Baselines3's. In turns on one core, and that core's limit."""
     # As a worker sets it; the libraries read it once, when they are loaded.
     os.environ.update(worker_environment(os.environ))
     from matters.harness.speed import contestants as measuring

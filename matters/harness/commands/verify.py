@@ -23,7 +23,7 @@ def verify(
     ] = None,
     json: Json = False,
 ) -> None:
-    """Rehash every file of every finished or imported run, and name what is not as it was written."""
+    """Rehash every file of every finished or imported run. What is not as it was written is named."""
     from matters.harness.terminal.progress_bar import stages
     from matters.results.imported import runs as imported_runs
     from matters.results.verification import Fault
