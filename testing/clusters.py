@@ -30,7 +30,7 @@ import typer
 from matters.results.store import Store
 from matters.suites.loading import load_suite
 from matters.suites.suite import Suite
-from testing.small_suite import small_suite
+from testing.small_suite import digests, small_suite
 
 
 @dataclass(frozen=True)
@@ -44,18 +44,12 @@ class Study:
         """What is typed."""
         return [sys.executable, "-m", "matters", "run", *self.words, "--store", str(store), *options]
 
-    def digests(self, store: Path) -> dict[str, str | None]:
-        """The digest of every run."""
-        opened = Store.open(store)
-        specs = [spec for cell in self.suite.cells() for spec in cell.specs]
-        return {spec.run_id: opened.status(spec.run_id).digest for spec in specs}
-
     def states(self, store: Path) -> list[str]:
         """How the runs stand now."""
         if not (store / "store.json").exists():
             return []
         opened = Store.open(store)
-        return [opened.status(run_id).state for run_id in self.digests(store)]
+        return [opened.status(run_id).state for run_id in digests(self.suite, store)]
 
     def run(self, store: Path, *options: str) -> None:
         """Run it to its end. Exits with one line where it does not get there."""
@@ -64,9 +58,9 @@ class Study:
 
     def compare(self, local: Path, other: Path) -> str:
         """Exits unless runs and report, to the byte, are those of the local store. Returns what they are."""
-        expected = self.digests(local)
-        if self.digests(other) != expected:
-            raise SystemExit(f"{other.name}: {self.digests(other)} is not {expected}")
+        expected = digests(self.suite, local)
+        if (found := digests(self.suite, other)) != expected:
+            raise SystemExit(f"{other.name}: {found} is not {expected}")
         page, copy = (store / "report" / self.suite.name for store in (local, other))
         for path in sorted(page.rglob("*.*")):
             if path.is_file() and path.read_bytes() != (copy / path.relative_to(page)).read_bytes():

@@ -22,21 +22,18 @@ written each time.
 """
 
 import argparse
-import builtins
 import collections
 import errno
-import io
 import os
 import shutil
 import sys
 import tempfile
 import traceback
 from collections import deque
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 from unittest import mock
 
 import torch._dynamo  # noqa: F401
@@ -45,6 +42,7 @@ import typer
 import matters.reports.compose  # noqa: F401  as the next ones, so that no copy of this process loads it
 from matters.harness.cli import call
 from matters.harness.scheduling import executors
+from matters.harness.scheduling.executors.one_node import EndWithDriver, OneNode
 from matters.harness.training import worker
 from matters.harness.training.code import code_of
 from matters.harness.training.job import Job, News
@@ -54,131 +52,19 @@ from matters.results import snapshot  # noqa: F401
 from matters.results.lease import Lease
 from matters.results.store import Store
 from matters.suites.loading import load_suite
-from testing.small_suite import small_suite
+from testing.broken_disk import Disk, on
+from testing.small_suite import digests, small_suite
 
-WRITING = ("open", "write", "fsync", "rename", "link", "mkdir")
-"""What a full disk may refuse; a broken one may refuse the rest, too."""
 CUT = 77
 """The exit status of a process whose power failed."""
-
-
-@dataclass
-class Disk:
-    """A disk below a folder, which counts the calls that change it and fails some of them.
-
-    Attributes:
-        root: what lies elsewhere is not counted.
-        breaks_at: the number of the call that fails, from 1; none with 0.
-        error: the error's number.
-        stays: whether all later calls fail, too.
-        calls: kind and place of each call so far.
-    """
-
-    root: Path
-    breaks_at: int = 0
-    error: int = errno.EIO
-    stays: bool = False
-    calls: list[tuple[str, str]] = field(default_factory=list)
-
-    @property
-    def broken(self) -> bool:
-        """Whether the fault has come."""
-        return 0 < self.breaks_at <= len(self.calls)
-
-    def fails(self, kind: str, path: Any) -> bool:
-        """Count a call; whether it is one that fails."""
-        place = os.path.abspath(os.fspath(path))
-        if not place.startswith(f"{self.root}{os.sep}"):
-            return False
-        if self.error == errno.ENOSPC and kind not in WRITING:
-            return False
-        self.calls.append((kind, place[len(str(self.root)) + 1 :]))
-        return len(self.calls) == self.breaks_at or (self.stays and self.broken)
-
-    def meet(self, kind: str, path: Any) -> None:
-        """Count a call, and raise the fault if it fails."""
-        if self.fails(kind, path):
-            raise self.fault(path)
-
-    def fault(self, path: Any) -> OSError:
-        """What a call that fails raises."""
-        return OSError(self.error, os.strerror(self.error), os.fspath(path))
-
-
-class _File(io.FileIO):
-    """A file on such a disk: a write that fails has written half."""
-
-    def __init__(self, disk: Disk, path: Any, mode: str) -> None:
-        super().__init__(path, mode)
-        self._disk, self._path = disk, path
-
-    def write(self, data: Any) -> int:
-        if self._disk.fails("write", self._path):
-            super().write(bytes(data)[: len(data) // 2])
-            # Some systems say so without the name.
-            raise OSError(self._disk.error, os.strerror(self._disk.error))
-        return super().write(data)
-
-
-@contextmanager
-def on(disk: Disk) -> Iterator[None]:
-    """Have all that Python writes go through the disk while the context is open."""
-    real_open = builtins.open
-    real = {name: getattr(os, name) for name in ("open", "fsync", "link", "mkdir", "truncate", "utime")}
-
-    def opened(
-        file: Any,
-        mode: str = "r",
-        buffering: int = -1,
-        encoding: str | None = None,
-        errors: str | None = None,
-        newline: str | None = None,
-        **options: Any,
-    ) -> Any:
-        writes = isinstance(file, str | os.PathLike) and set(mode) & set("wax+")
-        if not writes or not os.path.abspath(file).startswith(f"{disk.root}{os.sep}"):
-            return real_open(file, mode, buffering, encoding, errors, newline, **options)
-        disk.meet("open", file)
-        raw = _File(disk, file, mode.replace("b", "").replace("t", ""))
-        binary = io.BufferedRandom(raw) if "+" in mode else io.BufferedWriter(raw)
-        if "b" in mode:
-            return binary
-        return io.TextIOWrapper(binary, encoding, errors, newline, line_buffering=buffering == 1)
-
-    def os_open(path: Any, flags: int, *more: Any, **options: Any) -> int:
-        if flags & (os.O_WRONLY | os.O_RDWR | os.O_CREAT):
-            disk.meet("open", path)
-        return int(real["open"](path, flags, *more, **options))
-
-    def fsync(descriptor: int) -> None:
-        disk.meet("fsync", os.readlink(f"/proc/self/fd/{descriptor}"))
-        real["fsync"](descriptor)
-
-    def counted(kind: str, function: Callable[..., Any]) -> Callable[..., Any]:
-        def wrapped(path: Any, *more: Any, **options: Any) -> Any:
-            disk.meet(kind, more[0] if kind in ("rename", "link") else path)
-            return function(path, *more, **options)
-
-        return wrapped
-
-    simple = {"link": "link", "mkdir": "mkdir", "truncate": "truncate", "utime": "utime"}
-    simple |= {"replace": "rename", "rename": "rename", "unlink": "remove", "remove": "remove"}
-    with ExitStack() as patches:
-        for module, name, function in (
-            (builtins, "open", opened),
-            (io, "open", opened),
-            (os, "open", os_open),
-            (os, "fsync", fsync),
-            *((os, name, counted(kind, getattr(os, name))) for name, kind in simple.items()),
-        ):
-            patches.enter_context(mock.patch.object(module, name, function))
-        yield
 
 
 class Here:
     """An executor that trains in this process, with a checkpoint after each update."""
 
     queues = False
+    nodes = OneNode()
+    unattended = EndWithDriver()
 
     def __init__(self) -> None:
         self._news: deque[tuple[str, News]] = deque()
@@ -201,24 +87,6 @@ class Here:
         said = list(self._news)
         self._news.clear()
         return said
-
-    def beside(self, _nodes: frozenset[str]) -> bool:
-        """There is one node."""
-        return False
-
-    def set_aside(self, _node: str) -> None:
-        """There is no other."""
-
-    def left(self, _store: Path, _run_ids: Collection[str]) -> list[tuple[str, Job]]:
-        """None."""
-        return []
-
-    def outlives(self) -> str:
-        """Nothing."""
-        return ""
-
-    def leave(self) -> None:
-        """Nothing is under way."""
 
     def cancel(self) -> None:
         """Nothing is under way."""
@@ -254,14 +122,15 @@ class Bench:
         self.folder, self.page = folder, page
         self.suite = folder / "broken.toml"
         self.suite.write_text(small_suite("broken", seeds=2, steps=120, block=40))
+        self.declared = load_suite(str(self.suite))
         # Here, so that no copy of this process has to.
         code_fingerprint()
-        for cell in load_suite(str(self.suite)).cells():
+        for cell in self.declared.cells():
             code_of(cell.specs[0])
         status, said = self.command(folder / "calm", Disk(folder / "calm"))
         if status:
             raise SystemExit(f"the calm run failed: {said}")
-        self.expected = self.digests(folder / "calm")
+        self.expected = digests(self.declared, folder / "calm")
         if self.page is None:
             place = folder / "calm" / "report" / "broken"
             self.page = {
@@ -269,15 +138,6 @@ class Bench:
                 for path in place.rglob("*")
                 if path.is_file() and path.name != "manifest.json"
             }
-
-    def digests(self, store: Path) -> dict[str, str | None]:
-        """The digest of each run of the suite."""
-        opened = Store.open(store)
-        return {
-            spec.run_id: opened.status(spec.run_id).digest
-            for cell in load_suite(str(self.suite)).cells()
-            for spec in cell.specs
-        }
 
     def command(self, store: Path, disk: Disk, *, cut: bool = False) -> tuple[int, str]:
         """Type the command in a copy of this process. Returns the exit status, and what was said."""
@@ -358,7 +218,7 @@ class Bench:
             return f"{where}: {said}\nthe same command then ended with {again}: {more}"
         if "damaged" in more:
             return f"{where}: {said}\nit was paid for with what was trained: {more}"
-        found = self.digests(store)
+        found = digests(self.declared, store)
         if found != self.expected:
             return f"{where}: {found} is not {self.expected}"
         left = [path.name for mark in ("*.tmp", "checkpoint*", "holder.json") for path in store.rglob(mark)]

@@ -25,7 +25,7 @@ import typer
 from matters.results import files
 from matters.results.store import Store
 from matters.suites.loading import load_suite
-from testing.small_suite import small_suite
+from testing.small_suite import digests, small_suite
 
 SIGNALS = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT)
 VICTIMS = ("group", "command", "worker")
@@ -81,15 +81,9 @@ def alive(pids: list[int]) -> bool:
 
 def outcome(suite: Path, store: Path) -> dict[str, str | None]:
     """What has to come out: each run's digest, and that there is a page, whose bytes depend on times."""
-    opened = Store.open(store)
-    found: dict[str, str | None] = {
-        spec.run_id: opened.status(spec.run_id).digest
-        for cell in load_suite(str(suite)).cells()
-        for spec in cell.specs
-    }
     if not (store / "report" / "killed" / "index.html").exists():
         raise SystemExit("the command ended without a page")
-    return found
+    return digests(load_suite(str(suite)), store)
 
 
 def main() -> None:

@@ -9,7 +9,6 @@ references on three tasks, is packed for several numbers of workers.
 import importlib
 import time
 from collections import Counter
-from collections.abc import Collection
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from types import SimpleNamespace
@@ -20,6 +19,7 @@ import typer
 
 from matters.algorithms import ALGORITHMS, load
 from matters.harness.scheduling.executors.interface import Ended, Job, News, Progress, drive
+from matters.harness.scheduling.executors.one_node import EndWithDriver, OneNode
 from matters.harness.scheduling.packing import Task, makespan, plan, step_cost
 from matters.harness.training.job import spoken
 from matters.suites.loading import load_suite
@@ -30,6 +30,8 @@ class Nothing:
     """An executor whose workers are done immediately."""
 
     queues = True
+    nodes = OneNode()
+    unattended = EndWithDriver()
 
     def __init__(self) -> None:
         self._waiting: list[tuple[str, Job]] = []
@@ -53,24 +55,6 @@ class Nothing:
             found += [(name, Progress(ids, "done", 1, 1)), (name, Ended())]
         self._waiting = []
         return found
-
-    def beside(self, _nodes: frozenset[str]) -> bool:
-        """Never."""
-        return False
-
-    def set_aside(self, _node: str) -> None:
-        """There is no other."""
-
-    def left(self, _store: Path, _run_ids: Collection[str]) -> list[tuple[str, Job]]:
-        """None."""
-        return []
-
-    def outlives(self) -> str:
-        """Nothing."""
-        return ""
-
-    def leave(self) -> None:
-        """Nothing is at work."""
 
     def cancel(self) -> None:
         """Nothing is at work."""

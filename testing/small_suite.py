@@ -1,5 +1,10 @@
 """A small suite with each kind of algorithm, for those who want to see it come through trouble."""
 
+from pathlib import Path
+
+from matters.results.store import Store
+from matters.suites.suite import Suite
+
 TEXT = """
 [suite]
 name = "{name}"
@@ -30,3 +35,9 @@ config = {{ n_steps = {block}, batch_size = {part} }}
 def small_suite(name: str, *, seeds: int, steps: int, block: int = 500) -> str:
     """Its TOML; `block` is the length of a rollout and of the warm-up, a multiple of four."""
     return TEXT.format(name=name, seeds=seeds, steps=steps, block=block, part=block // 4)
+
+
+def digests(suite: Suite, store: Path) -> dict[str, str | None]:
+    """The digest of each run of a suite, None for one that is not done: what has to come out again."""
+    opened = Store.open(store)
+    return {spec.run_id: opened.status(spec.run_id).digest for cell in suite.cells() for spec in cell.specs}

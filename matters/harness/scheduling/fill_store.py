@@ -118,8 +118,8 @@ def fill_store(
                         elif event.state in ("done", "failed"):
                             trained |= set(event.run_ids)  # which a network may have delivered twice
             except KeyboardInterrupt:
-                if (what := executor.outlives()) and leave(what):
-                    executor.leave()
+                if (what := executor.unattended.outlives()) and leave(what):
+                    executor.unattended.leave()
                 raise
             finally:
                 events.close()
@@ -142,7 +142,7 @@ def _left(
     """What an earlier driver has left at work on the cells' runs, by the names of its jobs."""
     labels = {spec.run_id: f"{cell.variant}/{cell.environment}" for cell in cells for spec in cell.specs}
     going = {}
-    for name, job in executor.left(store.path.absolute(), labels.keys()):
+    for name, job in executor.unattended.left(store.path.absolute(), labels.keys()):
         label = next(labels[spec.run_id] for spec in job.specs if spec.run_id in labels)
         start = min(store.status(spec.run_id).steps for spec in job.specs)
         going[name] = packed(label, job.specs, start, _facts)

@@ -10,11 +10,11 @@ import pytest
 from rich.console import Console
 
 from matters.harness.scheduling import fill_store as module
-from matters.harness.scheduling.executors.interface_test import Fake
+from matters.harness.scheduling.executors.interface_test import Fake, specs
 from matters.harness.scheduling.fill_store import fill_store
 from matters.harness.terminal import display
 from matters.harness.training.job import Job, Progress
-from matters.suites.spec import Evaluation, RunSpec
+from matters.suites.spec import RunSpec
 
 
 @dataclass(frozen=True)
@@ -72,19 +72,7 @@ def fake_train(job, emit):
 
 
 def cell(*seeds):
-    specs = tuple(
-        RunSpec(
-            algorithm="ppo",
-            algorithm_version=1,
-            environment="Hopper-v5",
-            config={},
-            seed=seed,
-            steps=100,
-            evaluation=Evaluation(),
-        )
-        for seed in seeds
-    )
-    return FakeCell("ppo", "Hopper-v5", specs)
+    return FakeCell("ppo", "Hopper-v5", specs(*seeds, steps=100))
 
 
 def begun(directory):
@@ -163,6 +151,7 @@ class Queue(Fake):
 
     def __init__(self, *left):
         super().__init__(fake_train, queues=True)
+        self.unattended = self
         self.became, self._left = [], list(left)
 
     def outlives(self):

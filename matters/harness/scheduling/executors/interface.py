@@ -38,11 +38,49 @@ class Distrusted:
 Event = Progress | Lost | Distrusted
 
 
+class Nodes(Protocol):
+    """The nodes that jobs may come to, as far as an executor lets its caller choose among them."""
+
+    def beside(self, nodes: frozenset[str], /) -> bool:
+        """Whether there is a node that is none of these."""
+        ...
+
+    def set_aside(self, node: str, /) -> None:
+        """Give nothing more to a node, neither what comes nor what waits."""
+        ...
+
+
+class Unattended(Protocol):
+    """The jobs of an executor that go on when the process that gave them out, their driver, is gone."""
+
+    def left(self, store: Path, run_ids: Collection[str], /) -> list[tuple[str, Job]]:
+        """The jobs that an earlier driver has left at work on any of these runs; their news now come here."""
+        ...
+
+    def outlives(self) -> str:
+        """What goes on when this process ends, in a few words; empty where nothing does."""
+        ...
+
+    def leave(self) -> None:
+        """Let what is at work go on without a driver: nothing more is heard of it, and nothing ends it."""
+        ...
+
+
 class Executor(Protocol):
     """Where workers run. It moves jobs, which are data; each is worked on by the program `matters worker`."""
 
     queues: bool
     """Whether it has a queue of its own, to which everything may be given at once."""
+
+    @property
+    def nodes(self) -> Nodes:
+        """Where jobs come to; `one_node.OneNode` where that is one place."""
+        ...
+
+    @property
+    def unattended(self) -> Unattended:
+        """What becomes of jobs without a driver; `one_node.EndWithDriver` where they end with it."""
+        ...
 
     def cores(self) -> int | None:
         """How many cores workers can use at a time; None if it does not know."""
@@ -57,26 +95,6 @@ class Executor(Protocol):
 
         The last news of a job is an Ended, whether its worker has said so or is gone.
         """
-        ...
-
-    def beside(self, nodes: frozenset[str], /) -> bool:
-        """Whether there is a node that is none of these."""
-        ...
-
-    def set_aside(self, node: str, /) -> None:
-        """Give nothing more to a node, neither what comes nor what waits."""
-        ...
-
-    def left(self, store: Path, run_ids: Collection[str], /) -> list[tuple[str, Job]]:
-        """The jobs that an earlier driver has left at work on any of these runs; their news now come here."""
-        ...
-
-    def outlives(self) -> str:
-        """What goes on when this process ends, in a few words; empty where nothing does."""
-        ...
-
-    def leave(self) -> None:
-        """Let what is at work go on without a driver: nothing more is heard of it, and nothing ends it."""
         ...
 
     def cancel(self) -> None:
@@ -153,12 +171,12 @@ def drive(
 
     try:
         while waiting or working:
-            if waiting and aside and not executor.beside(frozenset(aside)):
+            if waiting and aside and not executor.nodes.beside(frozenset(aside)):
                 yield Lost(waiting.popleft().task, "there is no node that was not set aside")
                 continue
             while waiting and (executor.queues or len(working) < workers):
                 work = waiting.popleft()
-                if work.repeat and not executor.beside(work.avoid | aside):
+                if work.repeat and not executor.nodes.beside(work.avoid | aside):
                     continue  # since it was asked for, the other nodes were set aside
                 made = repeats(work.task) if work.repeat else job(work.task)
                 working[executor.submit(made, work.avoid | aside)] = work
@@ -177,7 +195,7 @@ def drive(
                 elif work.repeat:
                     for found in canary.heard(work.task, news, repeats) if canary else ():
                         aside.add(found.node)
-                        executor.set_aside(found.node)
+                        executor.nodes.set_aside(found.node)
                         at_work = {_name(it.task) for it in (*working.values(), *waiting) if not it.repeat}
                         again = hands.take({found.node}, but=at_work)
                         yield Distrusted(found.node, found.reason, again)
@@ -193,7 +211,7 @@ def drive(
                 elif (
                     canary
                     and not canary.spent
-                    and executor.beside(frozenset({*aside, news.node}))
+                    and executor.nodes.beside(frozenset({*aside, news.node}))
                     and (repeat := canary.due(work.task, news.node))
                 ):
                     waiting.appendleft(_Work(repeat, avoid=frozenset({news.node}), repeat=True))
@@ -205,4 +223,7 @@ def drive(
             executor.cancel()
 
 
-__all__ = ["TRIES", "Distrusted", "Ended", "Event", "Executor", "Job", "Lost", "News", "Progress", "drive"]
+__all__ = [
+    "TRIES", "Distrusted", "Ended", "Event", "Executor", "Job", "Lost", "News", "Nodes", "Progress",
+    "Unattended", "drive",
+]  # fmt: skip

@@ -11,12 +11,12 @@ import selectors
 import subprocess
 import sys
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
 
 from matters.harness.scheduling.executors.interface import Ended, Job, News
+from matters.harness.scheduling.executors.one_node import EndWithDriver, OneNode
 from matters.harness.scheduling.worker_program import PROGRAM, death, environment
 from matters.harness.training.job import heard
 
@@ -43,13 +43,15 @@ class Local:
         self._names = map(str, itertools.count())
 
     queues = False
+    nodes = OneNode()
+    unattended = EndWithDriver()
 
     def cores(self) -> int:
         """The cores that this process may use."""
         return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
     def submit(self, job: Job, _avoid: frozenset[str] = frozenset()) -> str:
-        """Hand the job to an idle worker, or to a new one; there is one node, so that none can be avoided."""
+        """Hand the job to an idle worker, or to a new one; no node can be avoided, since there is one."""
         worker = next((worker for worker in self._crew if worker.name is None), None) or self._hire()
         worker.name = next(self._names)
         assert worker.process.stdin is not None
@@ -68,24 +70,6 @@ class Local:
             for key, _ in selector.select(POLL_SECONDS):
                 found += self._read(key.data)
         return found
-
-    def beside(self, _nodes: frozenset[str]) -> bool:
-        """Never: this machine is one node."""
-        return False
-
-    def set_aside(self, _node: str) -> None:
-        """There is no other."""
-
-    def left(self, _store: Path, _run_ids: Collection[str]) -> list[tuple[str, Job]]:
-        """None: workers end with the process that started them."""
-        return []
-
-    def outlives(self) -> str:
-        """Nothing."""
-        return ""
-
-    def leave(self) -> None:
-        """There is nothing to leave."""
 
     def cancel(self) -> None:
         """Ask the workers to take a last checkpoint and end, and end those that are busy for too long."""

@@ -11,12 +11,13 @@ import logging
 import os
 import platform
 import secrets
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from matters.harness.scheduling.executors import carried
 from matters.harness.scheduling.executors.interface import Ended, Job, News
+from matters.harness.scheduling.executors.one_node import EndWithDriver
 from matters.harness.scheduling.worker_program import environment
 from matters.harness.training.job import heard, spoken
 from matters.harness.training.program import NODE
@@ -56,7 +57,7 @@ class Ray:
         self._names = map(str, itertools.count())
         self._working: dict[str, tuple[Any, Job]] = {}
         self._said: list[tuple[str, News]] = []
-        self._aside: frozenset[str] = frozenset()
+        self.nodes = _Nodes(ray)
         self._home = carried.Home()
         self._token: Path | None = None
         """A file that was put into the store for the nodes to see."""
@@ -64,6 +65,7 @@ class Ray:
         """Whether some node does not see the store."""
 
     queues = False
+    unattended = EndWithDriver()  # Ray ends the tasks of a driver that is gone
 
     def cores(self) -> int:
         """The cores of the cluster."""
@@ -82,7 +84,7 @@ class Ray:
                 return name
             job = sent
         options: dict[str, Any] = {"num_returns": "streaming"}
-        if ids := [self._id_of(node) for node in avoid | self._aside]:
+        if ids := [self.nodes.id_of(node) for node in avoid | self.nodes.aside]:
             options["label_selector"] = {"ray.io/node-id": f"!in({','.join(ids)})"}
         token = None if self._apart else str(self._token)
         self._working[name] = self._task.options(**options).remote(job.line(), token, pieces), job
@@ -121,25 +123,6 @@ class Ray:
             self._ray.cancel(stream, force=False)
             return Ended(f"{type(error).__name__}: {error}")
 
-    def beside(self, nodes: frozenset[str]) -> bool:
-        """Whether the cluster has a node with a core that is none of these."""
-        return any(_name(node["NodeID"]) not in nodes for node in self._nodes())
-
-    def set_aside(self, node: str) -> None:
-        """Give it no job from now on."""
-        self._aside |= {node}
-
-    def left(self, _store: Path, _run_ids: Collection[str]) -> list[tuple[str, Job]]:
-        """None: Ray ends the tasks of a driver that is gone."""
-        return []
-
-    def outlives(self) -> str:
-        """Nothing: see `left`."""
-        return ""
-
-    def leave(self) -> None:
-        """There is nothing to leave."""
-
     def cancel(self) -> None:
         """Have the workers take a last checkpoint and end."""
         for stream, _ in self._working.values():
@@ -163,7 +146,7 @@ class Ray:
             node["NodeID"]: probe.options(
                 scheduling_strategy=NodeAffinitySchedulingStrategy(node["NodeID"], soft=False)
             ).remote(str(self._token))
-            for node in self._nodes()
+            for node in self.nodes.alive()
         }
         blind = []
         for node, answer in asked.items():
@@ -180,11 +163,29 @@ class Ray:
                 "back through Ray, and this command alone writes"
             )
 
-    def _nodes(self) -> list[dict[str, Any]]:
+
+class _Nodes:
+    """The nodes of the cluster that have a core, by name; those in `aside` get no job from now on."""
+
+    def __init__(self, ray: Any) -> None:
+        self._ray = ray
+        self.aside: frozenset[str] = frozenset()
+
+    def beside(self, nodes: frozenset[str]) -> bool:
+        """Whether there is one that is none of these."""
+        return any(_name(node["NodeID"]) not in nodes for node in self.alive())
+
+    def set_aside(self, node: str) -> None:
+        """Give it no job from now on."""
+        self.aside |= {node}
+
+    def alive(self) -> list[dict[str, Any]]:
+        """Those that are there now, as Ray describes them."""
         nodes: list[dict[str, Any]] = self._ray.nodes()
         return [node for node in nodes if node["Alive"] and node["Resources"].get("CPU")]
 
-    def _id_of(self, name: str) -> str:
+    def id_of(self, name: str) -> str:
+        """Ray's id of the node of that name; the name itself where there is none."""
         return next((node["NodeID"] for node in self._ray.nodes() if _name(node["NodeID"]) == name), name)
 
 

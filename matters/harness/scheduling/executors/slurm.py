@@ -70,6 +70,8 @@ class Slurm:
         self._arrays: dict[str, _Array] = {}
         self._asked = 0.0
         self._aside: set[str] = set()
+        # Both are asked of the same queue: which nodes it has, and which of its jobs a driver has left.
+        self.nodes = self.unattended = self
 
     queues = True
 
