@@ -17,12 +17,12 @@ def parity(
     json: Json = False,
 ) -> None:
     """Compare one update of ours with Stable-Baselines3's. Both begin with the same parameters and data."""
-    from matters.harness.parity import on_policy as lockstep
+    from matters.harness.parity import comparisons
 
     for name in names or ():
-        if name not in lockstep.NAMES:
-            raise InputError(f"parity {name}: no such comparison{nearest(name, lockstep.NAMES)}")
-    found = {name: lockstep.parity(name) for name in names or lockstep.NAMES}
+        if name not in comparisons.NAMES:
+            raise InputError(f"parity {name}: no such comparison{nearest(name, comparisons.NAMES)}")
+    found = {name: comparisons.parity(name) for name in names or comparisons.NAMES}
     if json:
         print_json(
             [

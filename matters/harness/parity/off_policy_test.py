@@ -4,8 +4,8 @@ import pytest
 import torch
 
 from matters.algorithms import ddpg, load, sac, td3
+from matters.harness.parity.comparisons import NAMES, parity
 from matters.harness.parity.off_policy import ddpg_parity, sac_parity, td3_parity
-from matters.harness.parity.on_policy import NAMES, parity
 from matters.harness.parity.tolerance import rows_after_adam
 
 SMALL = {"hidden": (24, 16), "batch_size": 32}

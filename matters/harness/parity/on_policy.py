@@ -1,14 +1,11 @@
-"""Lockstep parity: one update of ours and one of the reference, from the same parameters and experience.
+"""Lockstep parity of the on-policy algorithms: one update of ours and of the reference's.
 
 The reference collects a rollout and trains on it with its own code, while what it computes on the way is
-recorded. Ours gets the same parameters, transitions and minibatch order. What remains is rounding, so the
-comparison is made twice: in single precision, as both train, and in double, where rounding cannot hide a
-difference in method.
+recorded. Ours gets the same parameters, transitions and minibatch order.
 """
 
 import math
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 from unittest.mock import patch
@@ -20,44 +17,12 @@ from sb3_contrib.trpo import trpo as sb3_trpo
 from stable_baselines3 import A2C, PPO
 from torch import Tensor
 
-from matters.algorithms import a2c, load, ppo, trpo
-from matters.algorithms.interface import Reference
+from matters.algorithms import a2c, ppo, trpo
 from matters.algorithms.parts import actor_critic, one_step
 from matters.algorithms.parts.actor_critic import Batch
 from matters.algorithms.reference import sb3_on_policy
-from matters.harness.parity.off_policy import ddpg_parity, sac_parity, td3_parity
 from matters.harness.parity.on_policy_lockstep import Lockstep, parameters, shared_generators, start
 from matters.harness.parity.tolerance import Row, rows
-
-
-@dataclass(frozen=True)
-class Parity:
-    """The table of one lockstep update, and the differences that are known and intended."""
-
-    name: str
-    rows: list[Row]
-    known_differences: list[str]
-
-    @property
-    def passed(self) -> bool:
-        """Whether every quantity agrees."""
-        return all(row.passed for row in self.rows)
-
-
-def parity(name: str) -> Parity:
-    """Compare one update of `name` with the reference's. Raises KeyError for a name that is not in NAMES."""
-    compare = _COMPARISONS[name]
-    found = [row for dtype in (torch.float32, torch.float64) for row in compare(dtype)]
-    return Parity(name, found, list(reference_of(name).KNOWN_DIFFERENCES))
-
-
-def reference_of(name: str) -> Reference:
-    """The reference of an algorithm that has one."""
-    twin = load(name).FACTS.twin
-    assert twin is not None, name
-    reference = load(twin.reference)
-    assert isinstance(reference, Reference)
-    return reference
 
 
 def ppo_parity(dtype: torch.dtype, *, seed: int = 0, **changes: Any) -> list[Row]:
@@ -174,16 +139,3 @@ def rows_of(
         f"{name} after the update": pair for name, pair in parameters(both.model.policy, both.state).items()
     }
     return rows(pairs, dtype)
-
-
-_COMPARISONS: dict[str, Callable[[torch.dtype], list[Row]]] = {
-    "ppo": ppo_parity,
-    "a2c": a2c_parity,
-    "trpo": trpo_parity,
-    "ddpg": ddpg_parity,
-    "td3": td3_parity,
-    "sac": sac_parity,
-}
-"""One for every algorithm that has a reference."""
-
-NAMES: tuple[str, ...] = tuple(_COMPARISONS)

@@ -2,7 +2,8 @@ import pytest
 import torch
 
 from matters.algorithms import ALGORITHMS, load
-from matters.harness.parity.on_policy import NAMES, a2c_parity, parity, ppo_parity, trpo_parity
+from matters.harness.parity.comparisons import NAMES, parity
+from matters.harness.parity.on_policy import a2c_parity, ppo_parity, trpo_parity
 from matters.harness.parity.tolerance import Row, difference, distance
 
 SMALL = {"horizon": 256, "minibatch_size": 64, "epochs": 2}
