@@ -148,17 +148,18 @@ def run_suite(
     from matters.harness.scheduling.fill_store import check_memory
     from matters.reports.study.own_best import resolved
 
+    cells = (*declared.cells(), *declared.tuning_cells())
     if not store.exists():
         # Else only what the store lacks has to fit; nothing is written to it before that is known.
-        check_memory((*declared.cells(), *declared.tuning_cells()), crew)
-    opened = _opened(store, declared)
+        check_memory(cells, crew)
+    opened = _opened(store, cells)
     if repair:
         begin_damaged_anew(opened, (*resolved(opened, declared).cells(), *declared.tuning_cells()))
-    if any(opened.status(spec.run_id).state != "done" for cell in declared.cells() for spec in cell.specs):
+    if not _complete(opened, cells):
         from matters.harness.scheduling.planning import lack_of_room
         from matters.reports.study import seeds_before
 
-        room = lack_of_room(opened, declared.cells())
+        room = lack_of_room(opened, cells)
         for remark in filter(None, (*declared.remarks(), seeds_before.remark(declared), room)):
             notes().print(remark)
     try:
@@ -173,7 +174,7 @@ def run_suite(
             opened, declared, crew, train=train, say=notes().print, allow_missing=allow_missing
         )
     except KeyboardInterrupt:
-        kept = _what_is_kept(opened, declared.cells())
+        kept = _what_is_kept(opened, cells)
         warn(f"stopped; the same command goes on from the last checkpoints: {kept}")
         raise typer.Exit(1) from None
 
@@ -215,8 +216,8 @@ def run_suite(
         raise typer.Exit(1)
 
 
-def _opened(store: Path, declared: "Suite") -> "Store":
-    """The store, made if need be; one that may not be written to will do if the suite is complete in it."""
+def _opened(store: Path, cells: "Sequence[Cell]") -> "Store":
+    """The store, made if need be; one that may not be written to will do if the cells are complete in it."""
     from matters.results.store import Store
 
     try:
@@ -225,10 +226,14 @@ def _opened(store: Path, declared: "Suite") -> "Store":
         if not (store / "store.json").exists():
             raise
         found = Store.open(store)
-        cells = (*declared.cells(), *declared.tuning_cells())
-        if any(found.status(spec.run_id).state != "done" for cell in cells for spec in cell.specs):
+        if not _complete(found, cells):
             raise
         return found
+
+
+def _complete(store: "Store", cells: "Sequence[Cell]") -> bool:
+    """Whether every run of the cells is done."""
+    return all(store.status(spec.run_id).state == "done" for cell in cells for spec in cell.specs)
 
 
 def _what_is_kept(store: "Store", cells: "Sequence[Cell]") -> str:

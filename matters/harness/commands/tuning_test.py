@@ -1,7 +1,7 @@
 """A tuned comparison end to end, on planted scores: what training would have recorded is put into the store.
 
 Two variants equal at their best rates and unequal at a common one, and two the other way round. The same
-with real training is in `learning_test.py`.
+with real training is in `tuning_learning_test.py`.
 """
 
 import csv
@@ -255,3 +255,21 @@ def test_ablate_tunes_every_cell_of_its_design_and_sweeps_without_one(
         ("0.0001", "False"), ("0.0003", "True"), ("0.001", "False"),
     ]  # fmt: skip
     assert (tmp_path / "swept" / "figures" / "sensitivity.svg").is_file()
+
+
+def test_the_runs_of_the_tuning_count_where_room_is_asked_for_and_where_it_says_what_is_kept(
+    tmp_path: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def stop(*_: Any, **__: Any) -> Outcome:
+        raise KeyboardInterrupt
+
+    def lack_of_room(_store: Store, cells: Any) -> str:
+        return f"{sum(len(cell.specs) for cell in cells)} runs need room"
+
+    monkeypatch.setattr("matters.harness.commands.run.train_missing", stop)
+    monkeypatch.setattr("matters.harness.scheduling.planning.lack_of_room", lack_of_room)
+    (tmp_path / "planted.toml").write_text(SUITE)
+    assert call(["run", str(tmp_path / "planted.toml"), "--store", str(tmp_path / "runs")]) == 1
+    said = capsys.readouterr().err
+    assert "80 runs need room" in said
+    assert "0 of 80 runs done, 0 paused" in said

@@ -74,8 +74,10 @@ def outlay(store: Store | None, cells: "Sequence[Cell]", workers: int) -> Outlay
     tasks = plan(cells, pending, workers, lambda name: load(name).FACTS, limits)
     speeds = _Speeds.of(store)
     seconds = [speeds.seconds(task) for task in tasks]
-    held = sorted((_memory(task) for task in tasks), reverse=True)
-    scratch = sorted((sum(map(_scratch, task.specs)) for task in tasks), reverse=True)
+    # A state is made to be measured: once for each task, whose runs differ by nothing but their seeds.
+    sizes = [(len(task.specs), task.specs[0]) for task in tasks]
+    held = sorted((memory.WORKER + runs * memory.run_bytes(spec) for runs, spec in sizes), reverse=True)
+    scratch = sorted((runs * _scratch(spec) for runs, spec in sizes), reverse=True)
     return Outlay(
         runs=len(pending),
         done=len(done),
@@ -85,7 +87,7 @@ def outlay(store: Store | None, cells: "Sequence[Cell]", workers: int) -> Outlay
         hours=makespan(seconds, workers) / 3600,
         workers=workers,
         memory_bytes=sum(held[:workers]),
-        disk_bytes=sum(_disk(spec) for task in tasks for spec in task.specs),
+        disk_bytes=sum(runs * _disk(spec) for runs, spec in sizes),
         scratch_bytes=sum(scratch[:workers]),
         measured=speeds.runs,
     )
@@ -132,10 +134,6 @@ def _nearest_first(spec: RunSpec) -> tuple[tuple[str, ...], ...]:
     return whole, whole[:2], whole[:1], ()
 
 
-def _memory(task: Task) -> int:
-    return memory.WORKER + sum(memory.run_bytes(spec) for spec in task.specs)
-
-
 def _disk(spec: RunSpec) -> int:
     """About how many bytes a finished run takes: its tables, its parameters, the policies that it kept."""
     algorithm = load(spec.algorithm)
@@ -155,6 +153,7 @@ def _disk(spec: RunSpec) -> int:
 
 
 def _scratch(spec: RunSpec) -> int:
+    """About how many bytes of replay a run has on disk while it trains."""
     facts = load(spec.algorithm).FACTS
     return memory.state_bytes(spec) if facts.replay and not facts.alone else 0
 
