@@ -1,13 +1,15 @@
 """`matters list`: algorithms, suites, tricks and runs."""
 
+from collections.abc import Callable
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from matters.harness.commands.options import DEFAULT_STORE, Json, StoreDirectory
-from matters.harness.terminal.console import print_json, print_table, warn
+from matters.harness.terminal.console import LONGEST, print_json, print_table, warn
 from matters.suites.errors import InputError, on_one_line
 
 if TYPE_CHECKING:
@@ -15,10 +17,6 @@ if TYPE_CHECKING:
 
     from matters.results.index import Entry
     from matters.results.store import Store
-
-
-LONGEST = 300
-"""Characters of a text in a table; an error may hold a whole tensor, which `--json` has."""
 
 
 class What(StrEnum):
@@ -45,15 +43,15 @@ def list_(
     json: Json = False,
 ) -> None:
     """List algorithms, suites, tricks, or what a store has: runs, failed ones, imported ones."""
-    find = {
-        What.algorithms: lambda: _algorithms(),
-        What.suites: lambda: _suites(),
-        What.tricks: lambda: _tricks(),
-        What.runs: lambda: _runs(store),
-        What.failures: lambda: _failures(store),
-        What.imported: lambda: _imported(store),
+    find: dict[What, Callable[[], list[dict[str, Any]]]] = {
+        What.algorithms: _algorithms,
+        What.suites: _suites,
+        What.tricks: _tricks,
+        What.runs: partial(_runs, store),
+        What.failures: partial(_failures, store),
+        What.imported: partial(_imported, store),
     }
-    found: list[dict[str, Any]] = find[what]()
+    found = find[what]()
     if json:
         print_json(found)
     elif found:
@@ -127,12 +125,7 @@ def _tricks() -> list[dict[str, Any]]:
 
 
 def _runs(store: Path) -> list[dict[str, Any]]:
-    from matters.results import index
-    from matters.results.store import Store
-
-    opened = Store.open(store)
-    run_ids = opened.run_ids()
-    known = index.entries(opened.path, run_ids)
+    opened, run_ids, known = _opened(store)
     found = []
     for run_id in run_ids:
         status = opened.status(run_id)
@@ -148,24 +141,9 @@ def _runs(store: Path) -> list[dict[str, Any]]:
     return found
 
 
-def _what(store: "Store", run_id: str, known: "Mapping[str, Entry]") -> dict[str, Any]:
-    """What a run is; nothing where its spec is damaged, which is no reason to hide the other runs."""
-    try:
-        spec = known.get(run_id) or store.spec(run_id)
-    except InputError as damage:
-        warn(f"{damage}; see matters verify")
-        return {"algorithm": None, "environment": None, "seed": None}
-    return {"algorithm": spec.algorithm, "environment": spec.environment, "seed": spec.seed}
-
-
 def _failures(store: Path) -> list[dict[str, Any]]:
     """Every run that has failed, also one that came to its end later: how often, and of what at last."""
-    from matters.results import index
-    from matters.results.store import Store
-
-    opened = Store.open(store)
-    run_ids = opened.run_ids()
-    known = index.entries(opened.path, run_ids)
+    opened, run_ids, known = _opened(store)
     found = []
     for run_id in run_ids:
         if failures := opened.failures(run_id):
@@ -182,6 +160,26 @@ def _failures(store: Path) -> list[dict[str, Any]]:
                 }
             )
     return found
+
+
+def _opened(store: Path) -> "tuple[Store, list[str], dict[str, Entry]]":
+    """The store, the ids of its runs, and what these are as far as the index has it or can take it in."""
+    from matters.results import index
+    from matters.results.store import Store
+
+    opened = Store.open(store)
+    run_ids = opened.run_ids()
+    return opened, run_ids, index.entries(opened.path, run_ids)
+
+
+def _what(store: "Store", run_id: str, known: "Mapping[str, Entry]") -> dict[str, Any]:
+    """What a run is; nothing where its spec is damaged, which is no reason to hide the other runs."""
+    try:
+        spec = known.get(run_id) or store.spec(run_id)
+    except InputError as damage:
+        warn(f"{damage}; see matters verify")
+        return {"algorithm": None, "environment": None, "seed": None}
+    return {"algorithm": spec.algorithm, "environment": spec.environment, "seed": spec.seed}
 
 
 def _imported(store: Path) -> list[dict[str, Any]]:

@@ -23,7 +23,7 @@ from matters.harness.commands.options import (
     choose,
     opened_if_there,
 )
-from matters.harness.terminal.console import notes, print_json, print_table
+from matters.harness.terminal.console import LONGEST, notes, print_json, print_table
 from matters.suites.errors import InputError, on_one_line
 
 if TYPE_CHECKING:
@@ -118,8 +118,6 @@ def _failures(store: "Store", states: "Mapping[str, Status]") -> dict[str, int]:
 
 def _failed(runs: Runs, states: "Mapping[str, Status]", failures: Mapping[str, int]) -> list[str]:
     """A line for each run that has failed: how often, and of what at last."""
-    from matters.harness.terminal.display import LONGEST
-
     lines = []
     for cell, spec in runs:
         if times := failures.get(spec.run_id):

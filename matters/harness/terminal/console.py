@@ -16,6 +16,8 @@ from matters.suites.errors import on_one_line
 
 JSON_VERSION = 1
 """Rises when a key of `--json` changes its meaning or its place."""
+LONGEST = 300
+"""Characters of a message that are shown; an error may hold a whole tensor, which its record keeps."""
 MANY = 500
 """Rows of a table that is printed plainly."""
 WIDE = 160

@@ -15,13 +15,12 @@ from rich.text import Text
 
 from matters.harness.scheduling.executors.interface import Lost
 from matters.harness.scheduling.packing import Task
+from matters.harness.terminal.console import LONGEST
 from matters.suites.errors import on_one_line
 
 if TYPE_CHECKING:
     from matters.harness.training.job import Progress
 
-LONGEST = 300
-"""Characters of a message that are shown; an error may hold a whole tensor, which its record keeps."""
 PLAIN_SECONDS = 10.0
 """Seconds between two plain lines of progress; what went wrong is said at once."""
 
