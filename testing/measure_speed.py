@@ -60,9 +60,9 @@ Ten seeds of each preset on HalfCheetah-v5, in turn in one process, seconds of t
 testing.measure_cost`). A step of `ppo` passes each sample ten times through policy and V; one of `mdpo` ten
 times through the policy and five times through V, of `grpo` ten times through a policy alone, of `rloo`,
 `a2c` and `impala` once. `a3c` has sixteen workers a seed, and learns from each one's five steps apart.
-The simulator takes 0.44 of a step of `ppo` (above), which is there whatever is learnt, so that `rloo`, at 0.47,
-adds little to it. `a2c` learns from five steps of one environment at a time, and `a3c` of each worker's: what
-that costs is calls, not arithmetic.
+The simulator takes 0.44 of a step of `ppo` (above), which is there whatever is learnt: `rloo`, at 0.47, adds
+little to it. `a2c` learns from five steps of one environment at a time, and `a3c` of each worker's: what that
+costs is calls, not arithmetic.
 
 """
 
