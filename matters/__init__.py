@@ -146,22 +146,19 @@ def evaluations(suite: "Suite", store: "Store") -> "pd.DataFrame":
 
 
 def scores(suite: "Suite", store: "Store") -> "pd.DataFrame":
-    """One row for each finished run: run_id, variant, environment, seed, score, normalised.
+    """One row for each finished run: run_id, variant, environment, seed, score, normalised; as on a page.
 
-    `normalised` is (score - random) / (yardstick - random), nan on an environment without both constants.
+    `normalised` is (score - random) / (yardstick - random) by the suite's yardstick, nan on an environment
+    without both constants. A run that diverged counts with the random policy's score, where that is known.
     """
-    from matters.suites.tasks.yardsticks import normalised
+    from matters.reports.study.study import constants_of, with_diverged
 
-    table = runs(suite, store)
+    constants = constants_of(suite)
+    table = with_diverged(runs(suite, store), constants)
     done = table.loc[table["state"] == "done", ["run_id", "variant", "environment", "seed", "score"]]
-
-    def normal(environment: str, score: float) -> float:
-        try:
-            return float(normalised(environment, score))
-        except InputError:
-            return math.nan
-
-    values = [normal(*row) for row in zip(done["environment"], done["score"], strict=True)]
+    unknown = math.nan, math.nan
+    scales = [constants.get(environment, unknown) for environment in done["environment"]]
+    values = [(s - low) / (high - low) for s, (low, high) in zip(done["score"], scales, strict=True)]
     return done.assign(normalised=values).reset_index(drop=True)
 
 

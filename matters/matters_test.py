@@ -7,10 +7,14 @@ import signal
 import subprocess
 import sys
 
+import pandas as pd
 import pytest
 
 import matters
 from matters import __main__
+from matters.reports.study.study import constants_of
+from matters.suites.loading import loads
+from matters.suites.tasks.yardsticks import ENVIRONMENTS
 
 SUITE = """
 [suite]
@@ -91,6 +95,31 @@ def test_the_tables_are_frames_with_one_row_for_each_run_or_point(trained):
     points = matters.evaluations(suite, store)
     last = points[points["step"] == 256].set_index("run_id")["score"]
     assert set(last.index) == set(runs["run_id"])
+
+
+def test_scores_are_on_the_suites_own_scale_and_a_diverged_run_counts_as_random(monkeypatch):
+    """As on its page: by the suite's yardstick, and by the constants that it gives for its own tasks."""
+    own = '{ id = "probe/Copy-v0", name = "Copied", max_episode_steps = 3, random = 1.0, reference = 3.0 }'
+    text = SUITE.replace(
+        '"lecture/Chain-v0", "probe/Copy-v0"', f'"Hopper-v5", {own[:-2]}, source = "a test" }}'
+    )
+    suite = loads(
+        text.replace("[suite.evaluation]", 'yardstick = "off-policy-1M"\n[suite.evaluation]'), "here"
+    )
+    rows = [
+        ("Hopper-v5", 1500.0, None),
+        ("Hopper-v5", 1500.0, 100),
+        ("Copied", 2.0, None),
+        ("Copied", 2.0, 100),
+    ]
+    table = pd.DataFrame(rows, columns=["environment", "score", "diverged_at"])
+    table = table.assign(run_id=["a", "b", "c", "d"], variant="ppo", seed=[0, 1, 0, 1], state="done")
+    monkeypatch.setattr(matters, "runs", lambda *_: table)
+    found = matters.scores(suite, None)
+    low, high = constants_of(suite)["Hopper-v5"]
+    assert high == ENVIRONMENTS["Hopper-v5"].yardstick("off-policy-1M").value
+    assert list(found["normalised"]) == pytest.approx([(1500 - low) / (high - low), 0.0, 0.5, 0.0])
+    assert list(found["score"]) == [1500.0, low, 2.0, 1.0]
 
 
 def test_steps_below_one_rollout_are_refused_before_anything_is_trained(trained):

@@ -3,8 +3,8 @@
     x ≈ F⁻¹g by k steps of conjugate gradient,      θ ← θ + √(2δ / xᵀFx) x
 
 One line differs from `npg`: the system is not solved to convergence, so a step costs k Fisher-vector
-products however many parameters there are. There is no line search. Duan et al.'s code also looks at the
-step, and takes all of it or none: that is `tnpg-reject`, a preset of `trpo`.
+products however many parameters there are. There is no line search. Duan et al.'s code has λ = 1e-5, and
+takes the whole step or none: `tnpg-reject`, a preset of `trpo`, has that check.
 
 Duan et al. 2016, "Benchmarking deep reinforcement learning for continuous control", section 4.1.
 """

@@ -366,7 +366,7 @@ def prepare(
     environments = tuple(dict.fromkeys(snapshot.runs["environment"]))
     if constants is None:
         constants = constants_of(suite, environments)
-    runs = _with_diverged(snapshot.runs, constants)
+    runs = with_diverged(snapshot.runs, constants)
     return Study(
         suite=suite,
         identity=snapshot.identity,
@@ -398,7 +398,7 @@ def _check(runs: pd.DataFrame) -> None:
         )
 
 
-def _with_diverged(runs: pd.DataFrame, constants: Mapping[str, tuple[float, float]]) -> pd.DataFrame:
+def with_diverged(runs: pd.DataFrame, constants: Mapping[str, tuple[float, float]]) -> pd.DataFrame:
     """The runs with a column `sound_score` for what a diverged run scored before, and its score random.
 
     An unstable variant would be flattered by the score from before it blew up. Without constants nobody knows

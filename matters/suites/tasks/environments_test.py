@@ -11,7 +11,7 @@ import pytest
 from matters.suites.errors import InputError
 from matters.suites.tasks import environments
 from matters.suites.tasks.environments import bounded, check, make
-from matters.suites.tasks.yardsticks import ENVIRONMENTS, MUJOCO, Environment, normalised
+from matters.suites.tasks.yardsticks import ENVIRONMENTS, MUJOCO, Environment
 from testing.measure_random import main, random_return
 
 ROOT = Path(environments.__file__).parents[3]
@@ -84,19 +84,6 @@ def test_the_random_scores_of_one_seed_are_the_same_and_printed(capsys: pytest.C
     assert random_return("Reacher-v5", 3) == random_return("Reacher-v5", 3)
     main(["InvertedPendulum-v5", "--episodes", "5"])
     assert capsys.readouterr().out.startswith("InvertedPendulum-v5: Score(")
-
-
-def test_random_is_nought_and_the_reference_is_one() -> None:
-    row = MUJOCO["InvertedPendulum-v5"]
-    assert row.random is not None
-    middle = (row.random.value + 1000.0) / 2
-    assert normalised(row.id, [row.random.value, middle, 1000.0]) == pytest.approx([0.0, 0.5, 1.0])
-
-
-def test_nothing_is_normalised_without_constants() -> None:
-    for environment_id in ("probe/Copy-v0", "Pendulum-v1"):
-        with pytest.raises(InputError, match="no random score and no yardstick"):
-            normalised(environment_id, [1.0])
 
 
 def test_listed_environments_are_not_made_to_be_checked(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,10 +9,6 @@ without a yardstick can be run and shown, but not pooled with others.
 from dataclasses import dataclass
 from typing import Literal
 
-import numpy as np
-from numpy.typing import ArrayLike, NDArray
-
-from matters.suites.errors import InputError
 from matters.suites.tasks import lectures, probes
 
 Yardstick = Literal["on-policy-1M", "off-policy-1M"]
@@ -185,18 +181,3 @@ LECTURES: dict[str, Environment] = {
 """Two lecture problems with exact answers, `matters.suites.tasks.lectures`."""
 
 ENVIRONMENTS: dict[str, Environment] = MUJOCO | LECTURES | PROBES
-
-
-def normalised(
-    environment_id: str, returns: ArrayLike, yardstick: Yardstick = "on-policy-1M"
-) -> NDArray[np.float64]:
-    """(R - random) / (yardstick - random) of each return: 0 is random actions, 1 the yardstick.
-
-    Raises InputError for an environment without both constants.
-    """
-    environment = ENVIRONMENTS.get(environment_id)
-    known = None if environment is None else environment.yardstick(yardstick)
-    if environment is None or environment.random is None or known is None:
-        raise InputError(f"environment = {environment_id!r}: it has no random score and no yardstick")
-    low, high = environment.random.value, known.value
-    return (np.asarray(returns, dtype=np.float64) - low) / (high - low)
