@@ -4,7 +4,8 @@
 
 The step of `tnpg` solves this to second order. TRPO then backtracks along it, θ_old + κʲ Δ for j = 0, 1, …,
 to the first θ at which the surrogate has really improved and the KL is really at most δ; without one, the
-policy stays. These lines are all that it adds to `tnpg`.
+policy stays. These lines are all that it adds to `tnpg`. π_old is the policy that acted, in the constraint
+too: where that lags, the updates in between use up a part of δ, which the paper counts from the present θ.
 
 Schulman, Levine, Moritz, Jordan and Abbeel 2015, "Trust region policy optimization", equation 14 and
 appendix C.
