@@ -14,7 +14,7 @@ def scores_csv(runs: Sequence[Run]) -> bytes:
     """rliable's shape: one row per variant and seed, one column per environment, the run's raw score.
 
     The rows of one variant are its matrix [runs, tasks]. A cell is empty where the run is missing, failed or
-    without a score.
+    without a score. That of a diverged run is its last sound score: the manifest says which diverged.
     """
     environments = list(dict.fromkeys(run.environment for run in runs))
     rows: dict[tuple[str, int], dict[str, float]] = {}
