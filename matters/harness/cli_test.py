@@ -100,6 +100,18 @@ def test_status_lists_every_declared_run_with_its_state(matters):
     assert len({run["digest"] for run in runs}) == 4
 
 
+def test_ctrl_c_in_any_command_is_a_word_and_status_1(matters, monkeypatch):
+    def interrupt(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("matters.reports.report.write_report", interrupt)
+    goes_on = "the same command goes on from the last checkpoints: 4 of 4 runs done, 0 paused"
+    assert matters("run", "TINY", "--store", "STORE") == (1, "", f"matters: stopped; {goes_on}\n")
+    monkeypatch.setattr(Store, "open", interrupt)
+    for words in (("verify", "--store", "STORE"), ("run", "TINY", "--store", "STORE")):
+        assert matters(*words) == (1, "", "matters: stopped\n")
+
+
 def test_status_counts_by_cell(matters):
     code, out, _ = matters("status", "TINY", "--store", "STORE", "--seeds", "3")
     assert code == 0

@@ -1,6 +1,7 @@
 """`matters run`: train what the store lacks, then report."""
 
 import sys
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -35,7 +36,7 @@ from matters.harness.terminal.console import notes, print_json, warn
 from matters.suites.errors import InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from matters.harness.scheduling.fill_store import Outcome
     from matters.results.store import Store
@@ -162,21 +163,17 @@ def run_suite(
         room = lack_of_room(opened, cells)
         for remark in filter(None, (*declared.remarks(), seeds_before.remark(declared), room)):
             notes().print(remark)
-    try:
-        train = partial(
-            train_missing,
-            executor=executor,
-            retry_failed=retry_failed,
-            keep_state=keep_state,
-            canary=None if where.canary is None else executors.share(where.canary),
-        )
+    train = partial(
+        train_missing,
+        executor=executor,
+        retry_failed=retry_failed,
+        keep_state=keep_state,
+        canary=None if where.canary is None else executors.share(where.canary),
+    )
+    with _saying_what_is_kept(opened, cells):
         declared, outcome = train_suite.train_suite(
             opened, declared, crew, train=train, say=notes().print, allow_missing=allow_missing
         )
-    except KeyboardInterrupt:
-        kept = _what_is_kept(opened, cells)
-        warn(f"stopped; the same command goes on from the last checkpoints: {kept}")
-        raise typer.Exit(1) from None
 
     if outcome.trained:
         notes().print("writing the report")
@@ -186,7 +183,7 @@ def run_suite(
     from matters.reports.report import write_report
     from matters.results.snapshot import snapshot
 
-    with stages(notes()) as tell:
+    with _saying_what_is_kept(opened, cells), stages(notes()) as tell:
         taken = snapshot(opened, declared, partial(tell, "reading runs"))
         page = write_report(
             declared,
@@ -234,6 +231,17 @@ def _opened(store: Path, cells: "Sequence[Cell]") -> "Store":
 def _complete(store: "Store", cells: "Sequence[Cell]") -> bool:
     """Whether every run of the cells is done."""
     return all(store.status(spec.run_id).state == "done" for cell in cells for spec in cell.specs)
+
+
+@contextmanager
+def _saying_what_is_kept(store: "Store", cells: "Sequence[Cell]") -> "Iterator[None]":
+    """On Ctrl-C end with status 1 and a line on what the same command goes on from."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        kept = _what_is_kept(store, cells)
+        warn(f"stopped; the same command goes on from the last checkpoints: {kept}")
+        raise typer.Exit(1) from None
 
 
 def _what_is_kept(store: "Store", cells: "Sequence[Cell]") -> str:

@@ -176,6 +176,7 @@ def test_interrupted_by_hand_it_stops_in_one_line_and_says_how_to_go_on(start, s
     stopped = "matters: stopped; the same command goes on from the last checkpoints: "
     assert re.fullmatch(rf"{stopped}0 of 4 runs done, [12] paused at 0 to 0 %", err.splitlines()[-1])
     assert "Traceback" not in err
+    assert err.count("stopped") == 1, "workers end without a word"
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """`matters worker`: the program that trains, wherever an executor starts it. Not for people."""
 
+import signal
 from pathlib import Path
 from typing import Annotated
 
@@ -18,6 +19,8 @@ def worker(
     ] = None,
 ) -> None:
     """Train the runs of jobs, one line of JSON each, and say how they stand, one line of JSON each."""
+    # Before and after a training it ends as SIGTERM ends a process, without a word: its driver has one.
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
     from matters.harness.training import program
 
     if jobs is None:
