@@ -149,21 +149,23 @@ class Store:
         return record
 
     def provenance(self, run_id: str) -> dict[str, Any]:
-        """Where the run's results come from; empty while it has none."""
+        """Where the run's results come from; empty while it has none.
+
+        Raises InputError where the file does not match its SHA-256: a page says more than a score.
+        """
         try:
             fields = self.status_fields(run_id) or {}
             if fields.get("state") == "failed":
                 return dict(fields["provenance"])
             if fields.get("state") == "done":
-                return dict(json.loads((self.directory(run_id) / "provenance.json").read_bytes()))
+                path = self.directory(run_id) / "provenance.json"
+                return dict(json.loads(_intact(path, fields["files"])))
         except Damage:
             pass
-        except (OSError, ValueError) as error:
-            if isinstance(error, InputError):
-                raise
-            raise InputError(
-                f"run = {run_id!r}: provenance.json cannot be read; see matters verify"
-            ) from None
+        except InputError:
+            raise
+        except (OSError, ValueError, KeyError) as error:
+            raise InputError(f"run = {run_id!r}: cannot be read: {error}; see matters verify") from None
         return {}
 
     def failures(self, run_id: str) -> list[dict[str, Any]]:

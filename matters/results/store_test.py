@@ -368,6 +368,19 @@ def test_a_damaged_record_is_refused_with_a_pointer_to_verify(store: Store) -> N
             store.provenance(run_id) if name.startswith("prov") else store.record(run_id)
 
 
+@pytest.mark.parametrize("name", sorted(FINISHED - {"lock", "status.json"}))
+def test_what_is_read_of_a_finished_run_is_hashed_first(store: Store, name: str) -> None:
+    run_id = finished(store)
+    path = store.path / run_id / name
+    read = {"provenance.json": store.provenance, "spec.json": store.spec}.get(name, store.record)
+    for place in range(0, path.stat().st_size, 37):
+        whole = flip(path, place)
+        with pytest.raises(InputError, match=r"does not match its SHA-256|is damaged"):
+            read(run_id)
+        path.write_bytes(whole)
+    read(run_id)
+
+
 @pytest.mark.parametrize("name", sorted(FINISHED - {"lock"}))
 def test_a_damaged_run_is_trained_again_when_asked_and_what_it_was_is_kept(store: Store, name: str) -> None:
     run_id, other = finished(store), finished(store, 1)

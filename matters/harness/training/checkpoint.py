@@ -6,6 +6,7 @@ replay lies beside it, see `matters.harness.training.replay_file`.
 """
 
 import json
+import shutil
 from hashlib import sha256
 from pathlib import Path
 
@@ -147,6 +148,14 @@ def restore(training: Population, index: int, path: Path) -> Recorder:
     return recorder
 
 
+def discard(path: Path) -> None:
+    """Remove a checkpoint that is refused, whatever it is."""
+    if path.is_dir():
+        shutil.rmtree(path)
+    else:
+        path.unlink()
+
+
 def forget(path: Path) -> None:
     """Remove what lies beside a checkpoint that is not used: the run starts anew."""
     replay_file.discard(path)
@@ -160,7 +169,8 @@ def _sealed(arrays: dict[str, np.ndarray]) -> bytes:
 
 def _read(path: Path) -> dict[str, np.ndarray]:
     """The checkpoint's arrays, checked. Raises record_file.Damaged if they are not what was written."""
-    data = path.read_bytes()
+    with record_file.what_is_lost_is_damaged(path):
+        data = path.read_bytes()
     try:
         arrays = load(data)
         # Another format may be sealed in another way, or not at all; it is refused for its format.

@@ -1,5 +1,6 @@
 """The promises of an off-policy run, its replay included (P1 to P5)."""
 
+import errno
 import subprocess
 import sys
 from pathlib import Path
@@ -9,7 +10,7 @@ import pytest
 
 from matters.algorithms import ALGORITHMS, load
 from matters.algorithms.parts import population
-from matters.harness.training import loop, replay_file
+from matters.harness.training import checkpoint, loop, replay_file
 from matters.harness.training.environments import Environments
 from matters.harness.training.loop import train
 from matters.harness.training.population import begin
@@ -189,7 +190,7 @@ def test_p2_a_population_killed_again_and_again_by_the_kernel_ends_with_the_same
     path = tmp_path / "killed"
     Store.open(path, create=True)
     # In its warm-up, while the replay fills, and after it has wrapped; each time between two checkpoints.
-    for step, checkpoint in ((12, 10), (27, 20), (53, 50)):
+    for step, saved in ((12, 10), (27, 20), (53, 50)):
         killed = subprocess.run(
             [sys.executable, "-c", KILLED, str(path), str(step)],
             cwd=Path(__file__).parents[3],
@@ -197,7 +198,7 @@ def test_p2_a_population_killed_again_and_again_by_the_kernel_ends_with_the_same
             check=False,
         )
         assert killed.returncode == -9, killed.stderr.decode()
-        assert [Store.open(path).status(one.run_id).steps for one in specs] == [checkpoint, checkpoint]
+        assert [Store.open(path).status(one.run_id).steps for one in specs] == [saved, saved]
     assert digests(path, specs) == uninterrupted
 
 
@@ -248,6 +249,60 @@ def test_p8_a_checkpoint_that_a_disk_has_changed_is_found_and_the_run_trained_an
     assert min(told.steps for told in news if told.run_ids == (specs[0].run_id,)) == 40
     store = Store.open(path)
     assert {one.seed: store.status(one.run_id).digest for one in specs} == uninterrupted
+
+
+@pytest.mark.parametrize("harm", ["a bad sector", "a folder"])
+def test_p8_a_checkpoint_that_the_system_does_not_give_back_is_as_good_as_none(tmp_path, monkeypatch, harm):
+    specs = [spec("td3", "td3", seed) for seed in range(2)]
+    uninterrupted = digests(tmp_path / "whole", specs)
+    path, news = tmp_path / "harmed", []
+    Store.open(path, create=True)
+    with pytest.raises(Stopped):
+        train_population(path, specs, stop_at(40), checkpoint_seconds=0)
+    harmed = Store.open(path).directory(specs[1].run_id) / "checkpoint.safetensors"
+    if harm == "a folder":
+        harmed.unlink()
+        (harmed / "inside").mkdir(parents=True)
+        reason = "Is a directory"
+    else:
+        reason, read_bytes = "Input/output error", Path.read_bytes
+
+        def read(self):
+            if self == harmed:
+                raise OSError(errno.EIO, reason, str(self))
+            return read_bytes(self)
+
+        monkeypatch.setattr(Path, "read_bytes", read)
+    train_population(path, specs, news.append)
+    ((run_ids, message),) = {(told.run_ids, told.message) for told in news if told.message}
+    assert run_ids == (specs[1].run_id,)
+    assert (
+        message
+        == f"its checkpoint is damaged, checkpoint.safetensors: cannot be read: {reason}: it starts anew"
+    )
+    store = Store.open(path)
+    assert {one.seed: store.status(one.run_id).digest for one in specs} == uninterrupted
+
+
+def test_p8_a_checkpoint_that_may_not_be_read_now_is_kept_for_later(tmp_path, monkeypatch):
+    one = spec("td3", "td3", 0)
+    Store.open(tmp_path, create=True)
+    with pytest.raises(Stopped):
+        train_population(tmp_path, [one], stop_at(40), checkpoint_seconds=0)
+    kept = Store.open(tmp_path).directory(one.run_id) / "checkpoint.safetensors"
+
+    read_bytes = Path.read_bytes
+
+    def read(self):
+        if self == kept:
+            raise PermissionError(errno.EACCES, "Permission denied", str(self))
+        return read_bytes(self)
+
+    monkeypatch.setattr(Path, "read_bytes", read)
+    with pytest.raises(PermissionError):
+        train_population(tmp_path, [one], ignore)
+    monkeypatch.undo()
+    assert checkpoint.step_in(kept, one) == 40
 
 
 @pytest.mark.parametrize("part", [".rows", ".ends", ".tmp"])

@@ -5,6 +5,7 @@ and one that a disk has changed since is found before anything goes on from it. 
 hash of the whole file, which would have to be read anew for each checkpoint.
 """
 
+import errno
 import os
 import zlib
 from collections.abc import Iterator
@@ -22,6 +23,21 @@ CHUNK = 50_000
 
 class Damaged(OSError):
     """A file holds less than it should, or not what was written: the store's fault, no result of a run."""
+
+
+LOST = {errno.EIO, errno.EISDIR}
+"""What the system says of a file that will never be read again; other errors, as of rights, may pass."""
+
+
+@contextmanager
+def what_is_lost_is_damaged(path: Path) -> Iterator[None]:
+    """Take a file that a disk no longer gives back for a damaged one: raises Damaged."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in LOST:
+            raise
+        raise Damaged(f"{path.name}: cannot be read: {error.strerror}") from None
 
 
 def size(kind: np.dtype[Any]) -> int:
@@ -78,7 +94,8 @@ def read(path: Path, kind: np.dtype[Any], first: int, last: int) -> np.ndarray:
     if not number:
         return np.empty(0, dtype=kind)
     try:
-        found = np.fromfile(path, dtype=sealed, count=number, offset=first * sealed.itemsize)
+        with what_is_lost_is_damaged(path):
+            found = np.fromfile(path, dtype=sealed, count=number, offset=first * sealed.itemsize)
     except FileNotFoundError:
         raise Damaged(f"{path.name}: is missing") from None
     if len(found) < number:

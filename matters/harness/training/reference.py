@@ -1,7 +1,6 @@
 """Runs of reference implementations: the same spec, evaluation and record as ours; no checkpoints."""
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
 from typing import Any
 
 import gymnasium
@@ -17,7 +16,7 @@ from matters.harness.training.points import evaluator, record
 from matters.harness.training.population import streams
 from matters.harness.training.recorder import Recorder
 from matters.harness.training.simulator_warnings import heard
-from matters.harness.training.simulators import Broken
+from matters.harness.training.simulators import Broken, as_reward, blamed, refuse_other_shape
 from matters.harness.training.through_gymnasium import hear_anew
 from matters.suites.spec import RunSpec
 from matters.suites.tasks.environments import make
@@ -32,19 +31,24 @@ class RecordedEpisodes(gymnasium.Wrapper[Any, Any, Any, Any]):
         self.steps = 0
         self.length = 0
         self.total = 0.0
+        self._shape = environment.observation_space.shape
 
     def reset(self, **arguments: Any) -> tuple[Any, dict[str, Any]]:
         self.length, self.total = 0, 0.0
-        with _blamed():
-            return super().reset(**arguments)
+        with blamed():
+            observation, info = super().reset(**arguments)
+            refuse_other_shape(observation, self._shape)
+        return observation, info
 
     def step(self, action: Any) -> tuple[Any, Any, bool, bool, dict[str, Any]]:
         if not np.isfinite(action).all():
             # MuJoCo would put 0 in its place, and the idle actuator's return would look like a score.
             raise NotFinite("an action is not finite")
         before = heard()
-        with _blamed():
-            observation, reward, terminated, truncated, info = super().step(action)
+        with blamed():
+            observation, given, terminated, truncated, info = super().step(action)
+            refuse_other_shape(observation, self._shape)
+            reward = as_reward(given)
         if heard() != before:
             self.recorder.simulator_warnings += 1
             hear_anew(self.env)
@@ -52,19 +56,10 @@ class RecordedEpisodes(gymnasium.Wrapper[Any, Any, Any, Any]):
         observation = np.array(observation)
         self.steps += 1
         self.length += 1
-        self.total += float(reward)
+        self.total += reward
         if terminated or truncated:
             self.recorder.episode(self.steps, 0, self.total, self.length, bool(terminated))
         return observation, reward, terminated, truncated, info
-
-
-@contextmanager
-def _blamed() -> Iterator[None]:
-    """What an environment raises is its own."""
-    try:
-        yield
-    except Exception as error:
-        raise Broken from error
 
 
 def block_ends(spec: RunSpec) -> Iterator[int]:
@@ -105,7 +100,9 @@ def train(spec: RunSpec, recorder: Recorder, notify: Callable[[int], None]) -> d
             record(recorder, point, step, evaluated, 0)
         notify(step)
 
-    environment = RecordedEpisodes(make(spec.environment, spec.environment_settings), recorder)
+    with blamed():
+        bare = make(spec.environment, spec.environment_settings)
+    environment = RecordedEpisodes(bare, recorder)
     try:
         return algorithm.train(
             config,

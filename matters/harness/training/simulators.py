@@ -1,6 +1,7 @@
 """What the M simulations of one environment can do, whether they are native or go through Gymnasium."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, NamedTuple, Protocol
 
 import gymnasium
@@ -26,6 +27,29 @@ class Stepped(NamedTuple):
 
 class Broken(Exception):
     """What an environment raised, as its cause: an error of the system there is no trouble of the store."""
+
+
+@contextmanager
+def blamed() -> Iterator[None]:
+    """What an environment raises, even to leave the program, is its own: raises Broken."""
+    try:
+        yield
+    except (Exception, SystemExit) as error:
+        raise Broken(f"{type(error).__name__}: {error}") from error
+
+
+def as_reward(given: Any) -> float:
+    """The reward as a number. Raises ValueError for what NumPy would silently make one of."""
+    if given is None or isinstance(given, np.ndarray | list | tuple):
+        raise ValueError(f"reward = {given!r}: should be a number")
+    return float(given)
+
+
+def refuse_other_shape(observation: Any, expected: tuple[int, ...] | None) -> None:
+    """Raise ValueError for an observation of another shape: a single number would be spread over a row."""
+    found = np.shape(observation)
+    if found != expected:
+        raise ValueError(f"observation of shape {found}: its space says {expected}")
 
 
 class Simulators(Protocol):

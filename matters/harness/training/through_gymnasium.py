@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import is_dataclass
 from functools import cached_property
+from itertools import combinations
 from typing import Any
 
 import gymnasium
@@ -14,7 +15,13 @@ from numpy.typing import NDArray
 
 from matters.harness.training.native import mjdata
 from matters.harness.training.simulator_warnings import clear, heard, listen
-from matters.harness.training.simulators import Stepped, problem
+from matters.harness.training.simulators import (
+    Stepped,
+    as_reward,
+    blamed,
+    problem,
+    refuse_other_shape,
+)
 from matters.suites.tasks.environments import make
 
 PLAIN = (bool, int, float, str, type(None), np.bool_, np.integer, np.floating)
@@ -29,6 +36,7 @@ CONSTANT = {
     "mujoco_renderer",
     "observation_structure",
     "_saved_kwargs",
+    "_ezpickle_args",
     "_ezpickle_kwargs",
 }
 """Attributes of other types that Gymnasium's wrappers and MuJoCo tasks have and never change."""
@@ -44,7 +52,8 @@ class ThroughGymnasium:
     native = False
 
     def __init__(self, environment_id: str, count: int, settings: Mapping[str, Any] | None = None) -> None:
-        self.environments = [make(environment_id, settings) for _ in range(count)]
+        with blamed():
+            self.environments = [make(environment_id, settings) for _ in range(count)]
         listen()  # after they were made: one may bring a handler of its own
         self.problem = problem(self.environments[0])
         self._what = environment_id, settings
@@ -61,7 +70,7 @@ class ThroughGymnasium:
         """Begin episodes in some of them."""
         for place, index in enumerate(which):
             seed = None if seeds is None else int(seeds[place])
-            with self._blamed(index):
+            with self._held_against(index):
                 observation, _ = self.environments[index].reset(seed=seed)
                 self._see(index, observation)
         return self.observation
@@ -74,41 +83,40 @@ class ThroughGymnasium:
         for index in range(count) if which is None else which:
             if index in self.broken:
                 continue
-            with self._blamed(index, action[index]):
-                observation, given, terminated[index], truncated[index], _ = self.environments[index].step(
-                    action[index]
-                )
-                if isinstance(given, np.ndarray | list | tuple):
-                    raise ValueError(f"reward = {given!r}: should be a number")
-                reward[index] = given
+            with self._held_against(index):
+                observation, given, terminated[index], truncated[index], _ = self._step(index, action[index])
+                reward[index] = as_reward(given)
                 self._see(index, observation)
         return Stepped(self.observation, reward, terminated, truncated)
 
     @contextmanager
-    def _blamed(self, index: int, action: NDArray[np.float32] | None = None) -> Iterator[None]:
+    def _held_against(self, index: int) -> Iterator[None]:
         """What an environment raises, even to leave the program, concerns that one alone; so do warnings."""
         before = heard()
         try:
             yield
         except (Exception, SystemExit) as error:
-            if action is not None and not self._allows(action):
-                error.add_note(
-                    "its action was out of bounds, within which the trick action_clip keeps actions"
-                )
             self.broken[index] = error
         if heard() != before:
             self.warned[index] += 1
             hear_anew(self.environments[index])
+
+    def _step(self, index: int, action: NDArray[np.float32]) -> Any:
+        try:
+            return self.environments[index].step(action)
+        except Exception as error:
+            if not self._allows(action):
+                error.add_note(
+                    "its action was out of bounds, within which the trick action_clip keeps actions"
+                )
+            raise
 
     def _allows(self, action: NDArray[np.float32]) -> bool:
         low, high = np.array(self.problem.action_low), np.array(self.problem.action_high)
         return bool(((low <= action) & (action <= high)).all())
 
     def _see(self, index: int, observation: Any) -> None:
-        found, expected = np.shape(observation), self.observation.shape[1:]
-        if found != expected:
-            # NumPy would silently spread a single number over the row.
-            raise ValueError(f"observation of shape {found}: its space says {expected}")
+        refuse_other_shape(observation, self.observation.shape[1:])
         self.observation[index] = observation
 
     def keep(self, which: Sequence[int]) -> None:
@@ -130,44 +138,61 @@ class ThroughGymnasium:
 def resumable(environment: gymnasium.Env[Any, Any]) -> bool:
     """Whether `saved` holds all that the environment's future depends on, as far as its attributes tell.
 
-    An environment that keeps anything else in its attributes starts anew after an interruption. Attributes
-    do not tell all: a tuple may hold a list, and two names may mean one array. See `goes_on_the_same`.
+    An environment that keeps anything else in its attributes, or one array under two names, starts anew after
+    an interruption. Attributes do not tell all: its module may remember something. See `goes_on_the_same`.
     """
-    return all(
+    attributes = [(name, value) for layer in _layers(environment) for name, value in vars(layer).items()]
+    return not _overlap([value for _, value in attributes if isinstance(value, np.ndarray)]) and all(
         isinstance(value, SAVED)
         or name in CONSTANT
-        or isinstance(value, gymnasium.Space | tuple | mujoco.MjModel)
+        or isinstance(value, gymnasium.Space | mujoco.MjModel)
+        or _never_changes(value)
         or (is_dataclass(value) and vars(type(value))["__dataclass_params__"].frozen)
-        for layer in _layers(environment)
-        for name, value in vars(layer).items()
+        for name, value in attributes
     )
+
+
+def _never_changes(value: Any) -> bool:
+    """Whether it is a plain value, or a tuple of such; a tuple with a list in it may change."""
+    return isinstance(value, PLAIN) or (isinstance(value, tuple) and all(map(_never_changes, value)))
+
+
+def _overlap(arrays: Sequence[NDArray[Any]]) -> bool:
+    """Whether what is written to one of them may be read from another; `restore` would part them."""
+    return any(np.may_share_memory(one, other) for one, other in combinations(arrays, 2))
 
 
 def goes_on_the_same(environment_id: str, settings: Mapping[str, Any] | None) -> bool:
     """Try whether a second new environment, restored to where the first has come, goes on as the first does.
 
-    Both take the same random actions, new episodes included; each number has to be equal to the bit.
+    Nor may an episode that begins from a seed depend on those before: environments of evaluations are not
+    saved, and after an interruption they are new. Both take the same random actions, new episodes included;
+    each number has to be equal to the bit.
     """
     try:
-        first, second = make(environment_id, settings), make(environment_id, settings)
+        first, second, new = (make(environment_id, settings) for _ in range(3))
         actions = first.action_space
         actions.seed(0)
         first.reset(seed=1)
         _stretch(first, [actions.sample() for _ in range(TRIED_STEPS)])
         restore(second, saved(first))
         further = [actions.sample() for _ in range(TRIED_STEPS)]
-        return _stretch(first, further) == _stretch(second, further)
+        if _stretch(first, further) != _stretch(second, further):
+            return False
+        first.reset(seed=2)
+        new.reset(seed=2)
+        return _stretch(first, further) == _stretch(new, further)
     except (Exception, SystemExit):
         # What is wrong with it will be said when it is trained.
         return False
 
 
 def _stretch(environment: gymnasium.Env[Any, Any], actions: Sequence[Any]) -> list[tuple[bytes, ...]]:
-    """What the environment gives for these actions, as bytes."""
+    """What the environment gives for these actions, as bytes; in the middle of them an episode begins."""
     given = []
-    for action in actions:
+    for number, action in enumerate(actions):
         observation, reward, terminated, truncated, _ = environment.step(action)
-        if terminated or truncated:
+        if terminated or truncated or number == len(actions) // 2:
             observation, _ = environment.reset()
         given.append(
             tuple(np.asarray(part).tobytes() for part in (observation, reward, terminated, truncated))

@@ -59,51 +59,67 @@ class Remembering(gymnasium.Env):
     observation_space = Box(-np.inf, np.inf, (2,), np.float64)
     action_space = Box(-1.0, 1.0, (1,), np.float32)
 
+    episodes: list[int] = []  # noqa: RUF012  what it is here to show
+
     def __init__(self, how):
         self.how = how
-        self.number = 0
-        self.hidden = ([0],)
+        self.number = self.steps = 0
+        self.drawing = np.random.default_rng(0)
         self.one = np.zeros(1)
-        self.same = self.one if how == "one array under two names" else np.zeros(1)
+        if how == "a list in a tuple":
+            self.hidden = ([0],)
+        if how == "one array under two names":
+            self.same = self.one[:]
 
     def reset(self, *, seed=None, options=None):
         super().reset(seed=seed)
+        self.number = 0
+        self.episodes.append(1)
         return np.zeros(2), {}
 
     def step(self, action):
         self.number += 1
-        self.hidden[0][0] += 1
+        self.steps += 1
         self.one[0] += 1
+        if self.how == "a list in a tuple":
+            self.hidden[0][0] += 1
         paid = {
-            "a number": self.number,
-            "a list in a tuple": self.hidden[0][0],
-            "one array under two names": self.same[0],
-            "the program's generator": random.random(),
-            "its own generator": self.np_random.random(),
-        }[self.how]
+            "a number": lambda: self.number,
+            "a list in a tuple": lambda: self.hidden[0][0] > 1000,
+            "one array under two names": lambda: self.same[0] > 1000,
+            "the program's generator": random.random,
+            "its own generator": self.np_random.random,
+            "what its class remembers of episodes": lambda: len(self.episodes),
+            "all its steps, whose number no reset clears": lambda: self.steps,
+            "a generator that no reset seeds": self.drawing.random,
+        }[self.how]()
         return np.array([float(action[0]), 1.0]), float(paid), False, False, {}
 
 
 @pytest.fixture
 def remembering():
-    gymnasium.register("test/Remembering-v0", Remembering, max_episode_steps=9)
+    gymnasium.register("test/Remembering-v0", Remembering, max_episode_steps=900)
     yield
     gymnasium.registry.pop("test/Remembering-v0")
 
 
 @pytest.mark.usefixtures("remembering")
 @pytest.mark.parametrize(
-    ("how", "goes_on"),
+    ("how", "attributes_tell", "goes_on"),
     [
-        ("a number", True),
-        ("its own generator", True),
-        ("a list in a tuple", False),
-        ("one array under two names", False),
-        ("the program's generator", False),
+        ("a number", False, True),
+        ("its own generator", False, True),
+        # These two matter late, so that no trial of a few steps would find them.
+        ("a list in a tuple", True, False),
+        ("one array under two names", True, False),
+        ("the program's generator", False, False),
+        ("what its class remembers of episodes", False, False),
+        # Training would go on alike, but evaluations are played in new environments after an interruption.
+        ("all its steps, whose number no reset clears", False, False),
+        ("a generator that no reset seeds", False, False),
     ],
 )
-def test_only_an_environment_that_was_shown_to_go_on_is_resumable(how, goes_on):
+def test_only_an_environment_that_was_shown_to_go_on_is_resumable(how, attributes_tell, goes_on):
     simulators = ThroughGymnasium("test/Remembering-v0", 1, {"kwargs": {"how": how}})
-    # Attributes alone would have passed for all of them.
-    assert resumable(simulators.environments[0])
+    assert resumable(simulators.environments[0]) is not attributes_tell
     assert simulators.resumable is goes_on

@@ -18,7 +18,10 @@ from matters.harness.training import room
 from matters.harness.training.environments import Environments
 from matters.harness.training.evaluate import Evaluator
 from matters.harness.training.job import Progress
+from matters.harness.training.recorder import Recorder
+from matters.harness.training.reference import RecordedEpisodes
 from matters.harness.training.room import LEAST, NoRoom
+from matters.harness.training.simulators import Broken
 from matters.harness.training.worker import train_population
 from matters.results.lease import Lease
 from matters.results.store import Store
@@ -37,6 +40,8 @@ class Troubled(gymnasium.Env):
     def __init__(self, of: int = -1, step: int = 2, how: str = "raise") -> None:
         self.bad = type(self).made == of
         type(self).made += 1
+        if self.bad and how == "unmade":
+            raise FileNotFoundError("the simulator's mesh")
         self.at, self.how, self.count = step, how, 0
         self.actions: list[float] = []
 
@@ -55,8 +60,10 @@ class Troubled(gymnasium.Env):
                 raise FileNotFoundError("the simulator's mesh")
             if self.how == "leave":
                 sys.exit(3)
-            if self.how == "reward":
-                return seen, np.array([1.0]), False, False, {}
+            if self.how == "few":
+                return seen, 1.0, False, {}
+            if self.how in ("reward", "nothing"):
+                return seen, np.array([1.0]) if self.how == "reward" else None, False, False, {}
             return {"scalar": 1.0, "short": seen[:2]}[self.how], 1.0, False, False, {}
         return seen, 1.0, False, False, {}
 
@@ -74,16 +81,33 @@ def made(seeds: int, **kwargs: Any) -> Environments:
     return Environments(NAME, streams, 1, {"kwargs": kwargs})
 
 
-@pytest.mark.parametrize(
+WRONG = pytest.mark.parametrize(
     ("how", "says"),
     [
         ("raise", "the simulator is broken"),
         ("leave", "3"),
+        ("few", "not enough values to unpack"),
         ("reward", r"reward = array\(\[1\.\]\): should be a number"),
+        ("nothing", "reward = None: should be a number"),
         ("scalar", r"observation of shape \(\): its space says \(3,\)"),
         ("short", r"observation of shape \(2,\): its space says \(3,\)"),
     ],
 )
+
+
+@WRONG
+def test_a_reference_is_refused_what_our_rules_are(how: str, says: str) -> None:
+    # Stable-Baselines3 would spread a single number over the row of its buffer, and end with a score.
+    environment = RecordedEpisodes(gymnasium.make(NAME, of=0, how=how, disable_env_checker=True), Recorder())
+    environment.reset()
+    environment.step(np.zeros(1))
+    with pytest.raises(Broken) as found:
+        environment.step(np.zeros(1))
+    with pytest.raises(BaseException, match=says):
+        raise found.value.__cause__ or found.value
+
+
+@WRONG
 def test_what_one_environment_does_wrong_is_its_own_and_the_others_go_on(how: str, says: str) -> None:
     environments = made(3, of=1, how=how)
     environments.reset()
@@ -211,14 +235,22 @@ def test_p5_an_environment_that_raises_fails_its_seed_and_the_others_have_the_bi
 
 
 @pytest.mark.parametrize("algorithm", ["vpg", "sb3-ppo"])
-@pytest.mark.parametrize("of", [0, 1])  # the first that is made evaluates a reference, the next one trains it
+@pytest.mark.parametrize("of", [0, 2])  # two that are made evaluate a reference, the next one trains it
+@pytest.mark.parametrize(
+    ("how", "says"),
+    [
+        ("disk", "FileNotFoundError: the simulator's mesh"),
+        ("unmade", "FileNotFoundError: the simulator's mesh"),
+        ("leave", "SystemExit: 3"),
+    ],
+)
 def test_an_error_of_the_system_in_an_environment_is_the_runs_own_and_no_trouble_of_the_store(
-    tmp_path: Path, algorithm: str, of: int
+    tmp_path: Path, algorithm: str, of: int, how: str, says: str
 ) -> None:
-    (one,) = runs((0,), algorithm, of=of, step=8, how="disk")
+    (one,) = runs((0,), algorithm, of=of, step=8, how=how)
     found = trained(tmp_path, [one])[0]
     assert found.state == "failed"
-    assert str(found.error).startswith("FileNotFoundError: the simulator's mesh")
+    assert str(found.error).startswith(says)
 
 
 def test_a_store_without_room_at_the_finish_fails_no_run_and_the_same_command_goes_on(

@@ -102,7 +102,7 @@ def train_population(
             step = checkpoint.step_in(path, member.spec)
             if trouble := checkpoint.damage_beside(path) if step else checkpoint.refusal(path, member.spec):
                 emit(Progress((member.spec.run_id,), "running", 0, member.spec.steps, trouble))
-                path.unlink()
+                checkpoint.discard(path)
                 step = 0
             source = None
             if not step:

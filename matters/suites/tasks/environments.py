@@ -80,7 +80,7 @@ def objection(environment_id: str, settings: Mapping[str, Any] | None = None) ->
         return f"unknown environment{near}; one of your own is 'module:Name-v0', whose import registers it"
     try:
         env = make(environment_id, settings)
-    except Exception as error:  # whatever a third party's constructor raises
+    except (Exception, SystemExit) as error:  # whatever a third party's module or constructor raises
         return f"cannot be made: {type(error).__name__}: {error}"
     try:
         for kind, space in (("observations", env.observation_space), ("actions", env.action_space)):

@@ -119,6 +119,21 @@ def test_what_cannot_run_is_refused_with_the_reason(environment_id: str, message
     assert "\n" not in str(caught.value)
 
 
+def test_what_a_constructor_does_instead_of_making_an_environment_is_one_line(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for how in (SystemExit(3), RuntimeError("no display")):
+
+        def make(how: BaseException = how) -> None:
+            raise how
+
+        monkeypatch.setitem(
+            gymnasium.registry, "test/Unmade-v0", gymnasium.envs.registration.EnvSpec("test/Unmade-v0", make)
+        )
+        with pytest.raises(InputError, match=f"cannot be made: {type(how).__name__}: {how}"):
+            check("test/Unmade-v0")
+
+
 def run(code: str, directory: Path) -> subprocess.CompletedProcess[str]:
     # A process of its own: MuJoCo writes to the descriptor, and the log to the working directory.
     prelude = f"import sys; sys.path.insert(0, {str(ROOT)!r})\n"
