@@ -76,14 +76,16 @@ def rates(question: Question, gaps: Sequence[float], n: int, studies: int = STUD
     variances = np.square(question.deviations)[:, None]
     value = np.asarray(gaps)[:, None] + rng.normal(size=(places, studies)) * np.sqrt(2 * variances / n)
     x, y = variances * rng.chisquare(n - 1, size=(2, places, studies)) / (n - 1)
-    squared, freedom = (x + y) / n, (n - 1) * (x + y) ** 2 / (x**2 + y**2)
+    squared, freedom = (x + y) / n, (n - 1) * _ratio((x + y) ** 2, x**2 + y**2)
     apart, tost, gate = [], [], []
     for k in range(places):
         one = value[k], np.sqrt(squared[k]), freedom[k]
         p_value, inside = compare.tests(*one, question.margins[k])
         apart.append(p_value)
         tost.append(inside)
-        gate.append(compare.tests(*one, question.gates[k])[1])
+        # Where no run differs from another there is no doubt, and no room: no gate is closed there.
+        within = compare.tests(*one, question.gates[k])[1]
+        gate.append(np.where(squared[k] > 0, within, np.abs(value[k]) >= question.gates[k]))
     each_p, each_tost, each_gate = (np.stack(found, axis=-1) for found in (apart, tost, gate))
     early = np.array(False)
     if places == 1:
@@ -92,7 +94,7 @@ def rates(question: Question, gaps: Sequence[float], n: int, studies: int = STUD
         )
     else:
         error = np.sqrt(squared.sum(axis=0)) / places
-        satterthwaite = squared.sum(axis=0) ** 2 / (((x / n) ** 2 + (y / n) ** 2).sum(axis=0) / (n - 1))
+        satterthwaite = (n - 1) * _ratio(squared.sum(axis=0) ** 2, ((x / n) ** 2 + (y / n) ** 2).sum(axis=0))
         whole_p, whole_tost = compare.tests(value.mean(axis=0), error, satterthwaite, question.margin)
         differs = compare.holm_families(np.concatenate([whole_p[:, None], each_p], axis=-1)) <= compare.ALPHA
         outcome = verdicts.in_aggregate(
@@ -118,3 +120,8 @@ def _fewest(power: Callable[[int], float]) -> int | None:
         middle = (low + high) // 2
         low, high = (low, middle) if power(middle) >= TARGET else (middle, high)
     return high
+
+
+def _ratio(above: Array, below: Array) -> Array:
+    """The quotient, 1 where both are 0: degrees of freedom that no test looks at."""
+    return np.divide(above, below, out=np.ones_like(above), where=below > 0)

@@ -51,3 +51,14 @@ def test_seeds_that_are_enough_are_the_fewest_that_are():
         gaps = (0.1, 0.0)[power]
         assert rates(THREE, (gaps,) * 3, seeds)[power] >= 0.80
         assert rates(THREE, (gaps,) * 3, seeds - 3)[power] < 0.80
+
+
+@pytest.mark.filterwarnings("error")
+def test_an_environment_on_which_no_run_differs_closes_no_gate():
+    still, moving, dead = (
+        Question(spreads, (0.10,) * 2, (0.25,) * 2, 0.10) for spreads in ((0.0, 0.1), (0.1, 0.1), (0.0, 0.0))
+    )
+    assert rates(still, (0.0, 0.0), 20)[1] > rates(moving, (0.0, 0.0), 20)[1] > 0.5
+    assert rates(still, (0.3, 0.0), 20)[1] == 0.0, "beyond its gate"
+    assert rates(still, (0.3, 0.0), 20)[0] == 1.0
+    assert rates(dead, (0.0, 0.0), 20) == (0.0, 0.0), "without any spread no equivalence is shown"
