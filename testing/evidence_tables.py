@@ -24,6 +24,7 @@ def table(scores: pd.DataFrame) -> str:
     by_variant = scores.groupby("variant", sort=False)[environments]
     means, counts = by_variant.mean(), by_variant.count()
     lowest, highest = by_variant.min(), by_variant.max()
+    decimals = {where: 0 if scores[where].abs().max() >= 100 else 2 for where in environments}
     lines = [
         f"| variant | seeds | {' | '.join(environments)} |",
         f"|---|---|{'---|' * len(environments)}",
@@ -31,18 +32,18 @@ def table(scores: pd.DataFrame) -> str:
     for name in means.sort_values(environments[0], ascending=False).index:
         seeds = dict.fromkeys(int(counts.at[name, where]) for where in environments)
         cells = [
-            f"{_whole(means.at[name, where])} "
-            f"({_whole(lowest.at[name, where])} to {_whole(highest.at[name, where])})"
+            _shown(means.at[name, where], places)
+            + f" ({_shown(lowest.at[name, where], places)} to {_shown(highest.at[name, where], places)})"
             if counts.at[name, where]
             else "–"
-            for where in environments
+            for where, places in decimals.items()
         ]
         lines.append(f"| `{name}` | {', '.join(map(str, seeds))} | {' | '.join(cells)} |")
     return "\n".join(lines) + "\n"
 
 
-def _whole(value: float) -> str:
-    return f"{value:.0f}".replace("-", "−")
+def _shown(value: float, places: int) -> str:
+    return f"{value:.{places}f}".replace("-", "−")
 
 
 def written(text: str) -> str:

@@ -11,15 +11,15 @@ def test_a_table_has_each_variants_runs_and_their_mean_with_its_extremes() -> No
         {
             "variant": ["a", "a", "b", "b"],
             "seed": [0, 1, 0, 1],
-            "Hopper-v5": [-1.0, 3.0, 5.0, 7.4],
+            "Hopper-v5": [-1.0, 3.0, 500.0, 700.4],
             "Walker2d-v5": [None, 2.0, None, None],
         }
     )
     assert table(scores).splitlines() == [
         "| variant | seeds | Hopper-v5 | Walker2d-v5 |",
         "|---|---|---|---|",
-        "| `b` | 2, 0 | 6 (5 to 7) | – |",
-        "| `a` | 2, 1 | 1 (−1 to 3) | 2 (2 to 2) |",
+        "| `b` | 2, 0 | 600 (500 to 700) | – |",
+        "| `a` | 2, 1 | 1 (−1 to 3) | 2.00 (2.00 to 2.00) |",
     ]
 
 
