@@ -1,5 +1,6 @@
 """Small runs for the tests of this room."""
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,17 @@ from matters.results.store import Store
 from matters.suites.spec import Evaluation, RunSpec
 
 PROVENANCE = {"population": [0], "threads": 1}
+FINISHED = {
+    "spec.json",
+    "provenance.json",
+    "episodes.parquet",
+    "evaluations.parquet",
+    "updates.parquet",
+    "policy.safetensors",
+    "status.json",
+    "lock",
+}
+"""What the folder of a finished run holds."""
 
 
 def make_spec(seed: int = 0, **changes: Any) -> RunSpec:
@@ -64,6 +76,34 @@ def finished(store: Store, seed: int = 0, **changes: Any) -> str:
     with lease:
         lease.finish(make_record(seed, **changes), PROVENANCE)
     return spec.run_id
+
+
+def failed(store: Store, error: str, **options: Any) -> str:
+    """The id of a run that failed, put into the store."""
+    lease = store.lease(make_spec(), **options)
+    assert lease is not None
+    lease.checkpoint.write_bytes(b"poison")
+    lease.fail(error, 40, PROVENANCE)
+    return make_spec().run_id
+
+
+def same(one: Record, other: Record) -> bool:
+    """Whether two records agree in names, types, shapes and bits."""
+
+    def plain(record: Record) -> Any:
+        return [record.diverged_at] + [
+            {name: (a.dtype.str, a.shape, a.tobytes()) for name, a in getattr(record, table).items()}
+            for table in ("episodes", "evaluations", "updates", "policy")
+        ]
+
+    return bool(plain(one) == plain(other))
+
+
+def flip(path: Path, place: int) -> bytes:
+    """Flip a bit of a file; returns what it held."""
+    data = path.read_bytes()
+    path.write_bytes(data[:place] + bytes([data[place] ^ 1]) + data[place + 1 :])
+    return data
 
 
 @pytest.fixture

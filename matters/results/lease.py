@@ -35,6 +35,8 @@ from matters.suites.errors import InputError
 from matters.suites.spec import RunSpec
 
 TABLES = ("episodes", "evaluations", "updates")
+POLICY = "policy.safetensors"
+"""A run's final parameters."""
 POLICIES = "policies.safetensors"
 """The policies that a run kept during training."""
 STATE = ("state.safetensors", "state.rows", "state.ends")
@@ -149,7 +151,7 @@ class Lease:
         contents = {"provenance.json": files.json_bytes(provenance)}
         for table in TABLES:
             contents[f"{table}.parquet"] = table_bytes(getattr(record, table))
-        contents["policy.safetensors"] = _safetensors(record.policy)
+        contents[POLICY] = _safetensors(record.policy)
         if policies is not None:
             contents[POLICIES] = _safetensors(policies)
         score = primary_endpoint(record.evaluations)
@@ -216,7 +218,7 @@ class Lease:
         self.release()
 
     def release(self) -> None:
-        """Give the right back. An unfinished run is then missing, with its checkpoint."""
+        """Give the right back. An unfinished run is then paused at its checkpoint, or missing without one."""
         if self._descriptor is not None:
             self._holder.release()
             os.close(self._descriptor)

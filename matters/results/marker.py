@@ -67,7 +67,7 @@ def _made_again(path: Path) -> bool:
     if not known:
         return False
     fields = {"schema_version": max(known), "oldest_schema": min(known)}
-    files.write(path / "store.json", files.json_bytes(fields))
+    files.write(path / MARKER, files.json_bytes(fields))
     return True
 
 
@@ -81,5 +81,5 @@ def _refuse_to_create(path: Path, *, create: bool) -> None:
         raise InputError(f"store = {str(path)!r}: not a store of Matters (no store.json)")
     strangers = [entry for entry in path.iterdir() if not entry.match(files.TEMPORARY)]
     # Checked after the listing: another process may just have made the store, and runs in it.
-    if strangers and not (path / "store.json").exists():
+    if strangers and not (path / MARKER).exists():
         raise InputError(f"store = {str(path)!r}: not a store of Matters (no store.json), and not empty")

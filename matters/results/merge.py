@@ -32,8 +32,11 @@ def merge(source: Store, target: Store, progress: Progress = lambda *_: None) ->
     for store in (source, target):
         if store.former_names:
             raise InputError(f"store = {str(store.path)!r}: has runs of schema 1; first matters upgrade")
-    if source.without != target.without or source.thinned != target.thinned:
-        raise InputError(f"{source.path} and {target.path}: one leaves out files that the other has")
+    without, thinned = source.without ^ target.without, source.thinned ^ target.thinned
+    unlike = [f"only one leaves out {', '.join(sorted(without))}"] if without else []
+    unlike += [f"only one has {', '.join(sorted(thinned))} thinned"] if thinned else []
+    if unlike:
+        raise InputError(f"{source.path} and {target.path}: {', and '.join(unlike)}")
     run_ids = source.run_ids()
     ours, theirs = ({run_id: store.status(run_id) for run_id in run_ids} for store in (target, source))
     for run_id in run_ids:

@@ -32,10 +32,14 @@ def table_of(data: bytes) -> Columns:
         return _columns(file)
 
 
-def _columns(file: pyarrow.parquet.ParquetFile) -> Columns:
-    facts = file.metadata
+def refuse_large(facts: pyarrow.parquet.FileMetaData) -> None:
+    """Raise ValueError for a table that would take too much memory, by what its file says of it."""
     size = sum(facts.row_group(group).total_byte_size for group in range(facts.num_row_groups))
     if max(size, 8 * facts.num_rows * facts.num_columns) > MAX_TABLE_BYTES:
         raise ValueError(f"a table unpacks to more than {MAX_TABLE_BYTES >> 20} MiB")
+
+
+def _columns(file: pyarrow.parquet.ParquetFile) -> Columns:
+    refuse_large(file.metadata)
     table = file.read(use_threads=False)
     return {name: table.column(name).to_numpy().copy() for name in table.column_names}

@@ -31,7 +31,7 @@ import safetensors.numpy
 
 from matters.results import files, index, marker, spec_file, upgrade, verification
 from matters.results.heartbeat import held_elsewhere
-from matters.results.lease import TABLES, Lease, is_locked, lock
+from matters.results.lease import POLICY, TABLES, Lease, is_locked, lock
 from matters.results.parquet import table_of
 from matters.results.schema import (
     SCHEMA_VERSION,
@@ -51,8 +51,6 @@ from matters.results.thinning import RULES, THINNED_JSON
 from matters.results.verification import Fault
 from matters.suites.errors import InputError, nearest
 from matters.suites.spec import RunSpec
-
-POLICY = "policy.safetensors"
 
 
 @dataclass(frozen=True)
@@ -248,59 +246,6 @@ class Store:
                         (directory / name).unlink(missing_ok=True)
                 finally:
                     os.close(descriptor)
-
-    def begin_anew(self, run_id: str) -> str:
-        """Let a final run with damaged files be trained again; returns what was wrong, empty if nothing was.
-
-        What it was, including its digest, is kept as a failure. A run that a process holds is left alone.
-        """
-        faults = verification.faults(self, run_id)
-        directory = self.directory(run_id)
-        if not faults or (descriptor := lock(directory / "lock")) is None:
-            return ""
-        try:
-            wrong = "; ".join(f"{fault.file} {fault.message}" for fault in faults)
-            self._forget(directory, f"was damaged: {wrong}")
-        finally:
-            os.close(descriptor)
-        return wrong
-
-    def distrust(self, run_id: str, why: str) -> None:
-        """Let a run be trained again from its beginning, finished or not; one that a process holds is left.
-
-        What it was, including its digest, is kept as a failure, with the reason.
-        """
-        directory = self.directory(run_id)
-        if self.status(run_id).state in ("missing", "running"):
-            return
-        if (descriptor := lock(directory / "lock")) is None:
-            return
-        try:
-            for checkpoint in directory.glob("checkpoint.*"):
-                checkpoint.unlink()
-            self._forget(directory, why)
-        finally:
-            os.close(descriptor)
-
-    def _forget(self, directory: Path, why: str) -> None:
-        """With the lock held: keep what the run was as a failure, and put it back to its beginning."""
-        fields: dict[str, Any] = {}
-        with suppress(Damage):
-            fields = read_status(str(directory)) or {}
-        failure: dict[str, Any] = {
-            "schema_version": SCHEMA_VERSION,
-            "state": "failed",
-            "steps": 0,
-            "error": why,
-            "traceback": "",
-            "digest": fields.get("digest"),
-            "provenance": {},
-            "files": {},
-        }
-        files.write(directory / "status.json", files.sealed(failure))
-        keep_failure(directory)
-        begun = {"schema_version": SCHEMA_VERSION, "state": "running", "steps": 0}
-        files.write(directory / "status.json", files.sealed(begun))
 
     def resolve(self, prefix: str) -> str:
         """The one run whose id, or whose id of schema 1, begins with `prefix`.

@@ -6,13 +6,12 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from matters.results import files
+from matters.results.lease import POLICY
 from matters.results.schema import PARTS, Record, digest_1, digest_of, part_hashes, primary_endpoint
 from matters.results.status import Damage
 from matters.results.thinning import THINNED_JSON
 from matters.suites.errors import InputError
 from matters.suites.spec import RunSpec
-
-POLICY = "policy.safetensors"
 
 
 @dataclass(frozen=True)

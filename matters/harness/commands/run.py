@@ -255,8 +255,10 @@ def _what_is_kept(store: "Store", cells: "Sequence[Cell]") -> str:
 
 def begin_damaged_anew(store: "Store", cells: "Sequence[Cell]") -> None:
     """Rehash the final runs of the cells; damaged ones then count as missing, and a line says so for each."""
+    from matters.results.retraining import begin_anew
+
     for run_id in sorted({spec.run_id for cell in cells for spec in cell.specs}):
-        if store.status(run_id).state in ("done", "failed") and (wrong := store.begin_anew(run_id)):
+        if store.status(run_id).state in ("done", "failed") and (wrong := begin_anew(store, run_id)):
             notes().print(f"{run_id} is trained again: {wrong}")
 
 

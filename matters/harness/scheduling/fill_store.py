@@ -154,9 +154,11 @@ def _left(
 
 def _train_again(store: "Store", event: Distrusted, say: Callable[[str], object]) -> None:
     """Let the runs that a distrusted node had a hand in begin anew; what they were is kept as a failure."""
+    from matters.results.retraining import distrust
+
     runs = [spec.run_id for task in event.tasks for spec in task.specs]
     for run_id in runs:
-        store.distrust(run_id, f"node {event.node} had a hand in it, which was set aside: {event.reason}")
+        distrust(store, run_id, f"node {event.node} had a hand in it, which was set aside: {event.reason}")
     again = f"{len(runs)} runs that it had a hand in are trained again"
     say(f"node {event.node} is set aside: {event.reason or 'see above'}; {again}")
 

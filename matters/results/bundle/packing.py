@@ -17,12 +17,11 @@ from matters.results import files, verdicts_read
 from matters.results.bundle import manifest as form
 from matters.results.bundle import shards
 from matters.results.bundle.shapes import curves_csv, scores_csv
-from matters.results.lease import POLICIES
+from matters.results.lease import POLICIES, POLICY
 from matters.results.parquet import read_table, table_bytes, table_of
 from matters.results.schema import Columns
 from matters.results.store import Store
 from matters.results.thinning import MOST_ROWS, RULES, THINNED_JSON, thinned_json
-from matters.results.verification import POLICY
 from matters.suites.errors import InputError
 from matters.suites.suite import Suite
 

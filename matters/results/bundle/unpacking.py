@@ -20,7 +20,7 @@ from matters.results import files, verdicts_read
 from matters.results.bundle import manifest as form
 from matters.results.bundle import shards
 from matters.results.merge import take
-from matters.results.parquet import MAX_TABLE_BYTES
+from matters.results.parquet import refuse_large
 from matters.results.schema import SCHEMA_VERSION
 from matters.results.store import Store
 from matters.suites.errors import InputError
@@ -141,14 +141,9 @@ def _marker(manifest: form.Manifest, schema_version: int) -> dict[str, Any]:
 def _check_run(checked: Store, run: form.Run, path: Path) -> None:
     for table in sorted((checked.path / run.run_id).glob("*.parquet")):
         try:
-            facts = pyarrow.parquet.read_metadata(table)
-            size = sum(facts.row_group(k).total_byte_size for k in range(facts.num_row_groups))
+            refuse_large(pyarrow.parquet.read_metadata(table))
         except Exception as error:  # whatever a parser makes of damaged bytes
-            raise InputError(f"{path}: run {run.run_id}: {table.name}: {type(error).__name__}") from None
-        if max(size, 8 * facts.num_rows * facts.num_columns) > MAX_TABLE_BYTES:
-            raise InputError(
-                f"{path}: run {run.run_id}: {table.name} unpacks to more than {MAX_TABLE_BYTES >> 20} MiB"
-            )
+            raise InputError(f"{path}: run {run.run_id}: {table.name} cannot be read: {error}") from None
     faults = checked.verify([run.run_id])
     if faults:
         raise InputError(f"{path}: run {run.run_id}: {faults[0].file} {faults[0].message}")
