@@ -71,9 +71,9 @@ def load_suite(
     `seeds` ("10" is 0 to 9, "3:5" is 3 and 4), `steps` and `only` ("ppo*/Hopper*") narrow it as the options
     of `matters run` do. Raises InputError.
     """
-    from matters.harness.commands.options import choose
+    from matters.suites import loading
 
-    return choose(str(name_or_path), seeds, steps, only, smoke=False)
+    return loading.load_suite(str(name_or_path)).restricted(seeds, steps, only)
 
 
 def run(

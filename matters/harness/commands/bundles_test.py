@@ -102,7 +102,8 @@ def test_an_evidence_bundle_is_reported_verified_shown_and_reproduced_by_name(ma
     assert "matters report --evidence small" in (made / "index.html").read_text()
     some = matters("report", *of, "--seeds", "1", "--out", str(tmp_path / "some"))
     assert some[0] == 0
-    assert len(json.loads((tmp_path / "some" / "report.json").read_text())["runs"]) == 2
+    facts = json.loads((tmp_path / "some" / "report.json").read_text())
+    assert (len(facts["runs"]), facts["command"]) == (2, "matters report --evidence small --seeds 1")
     run_id = runs[0]["run_id"]
     shown = json.loads(matters("show", run_id, *of, "--json")[1])
     assert shown == json.loads(matters("show", run_id, "--store", "STORE", "--json")[1])

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from matters.harness.commands.narrowing import Narrowing, choose
 from matters.harness.commands.options import (
     DEFAULT_STORE,
     Json,
@@ -14,8 +15,6 @@ from matters.harness.commands.options import (
     Steps,
     StoreDirectory,
     SuiteName,
-    choose,
-    narrowing_words,
 )
 from matters.harness.terminal.console import notes, print_json
 from matters.suites.errors import InputError
@@ -69,7 +68,8 @@ def export(
     place = out if evidence is None else bundles.place(evidence)
     if place is None or (out is not None and evidence is not None):
         raise InputError("--out: say where the bundle goes, with --out or with --evidence, not with both")
-    declared = choose(suite, seeds, steps, only, smoke)
+    narrowing = Narrowing(seeds, steps, only, smoke)
+    declared = choose(suite, narrowing)
 
     from matters.harness.terminal.progress_bar import stages
     from matters.reports.study.own_best import resolved
@@ -85,7 +85,7 @@ def export(
             declared,
             toml_of(suite),
             place,
-            narrowed=narrowing_words(seeds, steps, only, smoke),
+            narrowed=narrowing.words,
             parameters=not (without_parameters or evidence),
             thinned=thinned or evidence is not None,
             progress=lambda done, of: tell("packing runs", done, of),

@@ -1,10 +1,9 @@
 """What several commands let a user choose, and the checks that come before anything is written."""
 
 import os
-import shlex
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -14,7 +13,7 @@ from matters.harness.terminal.console import notes
 from matters.suites.errors import InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
 
     import pandas as pd
 
@@ -81,28 +80,6 @@ Json = Annotated[bool, typer.Option("--json", help="Facts as JSON.")]
 DEFAULT_STORE = Path("runs")
 
 
-def choose(
-    suite: str,
-    seeds: str | None,
-    steps: int | None,
-    only: str | None,
-    smoke: bool,
-    looks: str | None = None,
-) -> "Suite":
-    """The suite as declared, or its smoke version, without what the user leaves out; with other looks.
-
-    Raises InputError for a suite or a choice that cannot be used.
-    """
-    from matters.suites.loading import load_suite
-    from matters.suites.seeds import parse_looks
-
-    declared = load_suite(suite)
-    declared = declared.smoke() if smoke else declared
-    if looks is not None:
-        declared = declared.until_decided(parse_looks(looks) if looks else None)
-    return declared.restricted(seeds, steps, only)
-
-
 def crew_of(asked: int | None, executor: Executor | None = None) -> int:
     """How many workers to use: by default one for each core of the executor, or of this machine."""
     if asked is None:
@@ -110,13 +87,6 @@ def crew_of(asked: int | None, executor: Executor | None = None) -> int:
     if asked < 1:
         raise InputError(f"--workers {asked}: at least 1 is needed")
     return asked
-
-
-def looked(until_decided: bool, looks: str | None) -> str | None:
-    """The looks as `choose` takes them: none, "" for the suite's own, or those given. Raises InputError."""
-    if looks is not None and not until_decided:
-        raise InputError(f"--looks {looks}: is of --until-decided, which is missing")
-    return (looks or "") if until_decided else None
 
 
 @contextmanager
@@ -146,47 +116,6 @@ def opened_if_there(store: Path) -> "Store | None":
         if place.is_file():
             raise InputError(f"store = {str(store)!r}: {place} is a file")
     return None
-
-
-def narrowed(words: "Sequence[str]") -> dict[str, Any]:
-    """The arguments of `choose` from which `narrowing_words` made these words. Raises InputError."""
-    left = list(words)
-    found: dict[str, Any] = {"seeds": None, "steps": None, "only": None, "smoke": False, "looks": None}
-    try:
-        while left:
-            name = left.pop(0).removeprefix("--")
-            if name == "until-decided":
-                found["looks"] = ""
-            else:
-                found[name] = True if name == "smoke" else left.pop(0)
-        found["steps"] = None if found["steps"] is None else int(found["steps"])
-    except (IndexError, ValueError):
-        raise InputError(f"narrowed: should be options of matters run, is {' '.join(words)}") from None
-    return found
-
-
-def reproducing_command(
-    suite: str,
-    seeds: str | None,
-    steps: int | None,
-    only: str | None,
-    smoke: bool,
-    looks: str | None = None,
-) -> str:
-    """What to type for the same runs and the same report, wherever the store is."""
-    return shlex.join(["matters", "run", suite, *narrowing_words(seeds, steps, only, smoke, looks)])
-
-
-def narrowing_words(
-    seeds: str | None, steps: int | None, only: str | None, smoke: bool, looks: str | None = None
-) -> list[str]:
-    """The command-line options that leave out what the user left out, and those for the looks."""
-    words = ["--smoke"] if smoke else []
-    for option, value in (("--seeds", seeds), ("--steps", steps), ("--only", only)):
-        if value is not None:
-            words += [option, str(value)]
-    words += [] if looks is None else ["--until-decided"]
-    return words + (["--looks", looks] if looks else [])
 
 
 def noted(store: Path, suite: "Suite | Joint", runs: "pd.DataFrame") -> list[str]:

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from matters.harness.commands.narrowing import Narrowing, choose
 from matters.harness.commands.options import (
     DEFAULT_STORE,
     Json,
@@ -15,7 +16,6 @@ from matters.harness.commands.options import (
     StoreDirectory,
     SuiteName,
     Workers,
-    choose,
     crew_of,
     opened_if_there,
 )
@@ -42,7 +42,7 @@ def plan(
 
     Training, memory and disk of what the store lacks, and how many seeds its first question needs.
     """
-    show_plan(choose(suite, seeds, steps, only, smoke), store, crew_of(workers), json=json)
+    show_plan(choose(suite, Narrowing(seeds, steps, only, smoke)), store, crew_of(workers), json=json)
 
 
 def show_plan(declared: "Suite", store: "Path", workers: int, *, json: bool) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from matters.harness.commands.narrowing import Narrowing, looked
 from matters.harness.commands.options import (
     DEFAULT_STORE,
     AllowMissing,
@@ -21,12 +22,8 @@ from matters.harness.commands.options import (
     StoreDirectory,
     SuiteNames,
     UntilDecided,
-    looked,
-    narrowed,
-    narrowing_words,
     noted,
     report_directory,
-    reproducing_command,
 )
 from matters.harness.terminal.console import notes, print_json
 from matters.suites.errors import InputError, nearest
@@ -93,12 +90,12 @@ def report(
     json: Json = False,
 ) -> None:
     """Write index.html, report.md, report.json, tables and figures."""
-    at = looked(until_decided, looks)
+    narrowing = Narrowing(seeds, steps, only, smoke, looked(until_decided, looks))
     if evidence is not None:
         _report_evidence(
             evidence,
             suites or [],
-            {"seeds": seeds, "steps": steps, "only": only, "smoke": smoke or None, "looks": at},
+            narrowing,
             questions=questions,
             out=out,
             allow_missing=allow_missing,
@@ -108,11 +105,8 @@ def report(
     if not suites and not imported:
         raise InputError("suite: missing; name a suite, or results with --imported")
     asked = None if questions is None else _questions(questions)
-    narrowing = {"--seeds": seeds, "--steps": steps, "--only": only, "--smoke": smoke or None}
-    narrowing["--until-decided"] = at
-    given = [name for name, value in narrowing.items() if value is not None]
-    if not suites and given:
-        raise InputError(f"{given[0]}: is of a suite's runs; imported results are reported whole")
+    if not suites and narrowing.words:
+        raise InputError(f"{narrowing.words[0]}: is of a suite's runs; imported results are reported whole")
     of_imported = {
         "--compare": compare,
         "--reference": reference,
@@ -124,15 +118,14 @@ def report(
             raise InputError(f"{name}: is of imported results alone; a suite declares its own")
     if margin is not None and not 0 < margin <= 1:
         raise InputError(f"--margin {margin}: should be above 0 and at most 1, as a share of the yardstick")
-    declared = _declared(suites, seeds, steps, only, smoke, asked, at) if suites else None
+    declared = _declared(suites, narrowing, asked) if suites else None
 
     from matters.results.imported import runs as imported_runs
     from matters.results.store import Store
 
     opened = Store.open(store)
     names = list(dict.fromkeys(imported or ()))
-    command = _command(suites or [], seeds, steps, only, smoke, list(imported or ()), questions, at)
-    command += _said(of_imported)
+    command = _command(suites or [], narrowing, list(imported or ()), questions) + _said(of_imported)
 
     from matters.harness.terminal.progress_bar import stages
     from matters.reports.report import write_report
@@ -179,7 +172,7 @@ def report(
 def _report_evidence(
     name: str,
     suites: list[str],
-    asked: dict[str, Any],
+    narrowing: Narrowing,
     *,
     questions: str | None,
     out: Path | None,
@@ -193,26 +186,23 @@ def _report_evidence(
     from matters.results import evidence
     from matters.results.snapshot import snapshot
     from matters.suites.loading import loads, suite_names
-    from matters.suites.seeds import parse_looks
 
     answered = None if questions is None else _questions(questions)
     place = report_directory(Path("report") / Path(name).stem if out is None else out, Path(), name)
     with stages(notes()) as tell, evidence.opened(name, tell) as found:
         study = found.manifest.suite
         declared: Suite | Joint
-        choice = narrowed(study.narrowed) | {key: value for key, value in asked.items() if value is not None}
+        chosen = narrowing.over(Narrowing.parse(study.narrowed))
         if suites:
-            declared = _declared(suites, asked=answered, **choice)
+            declared = _declared(suites, chosen, answered)
         else:
-            whole = loads(study.toml, f"{name}: suite {study.name}")
-            whole = whole.smoke() if choice["smoke"] else whole
-            if choice["looks"] is not None:
-                whole = whole.until_decided(parse_looks(choice["looks"]) if choice["looks"] else None)
-            one = whole.restricted(choice["seeds"], choice["steps"], choice["only"])
+            one = chosen.of(loads(study.toml, f"{name}: suite {study.name}"))
             declared = one if answered is None else one.model_copy(update={"questions": answered})
-        command = f"matters report {shlex.join(suites)} --evidence {shlex.quote(name)}".replace("  ", " ")
         if not suites and answered is None and study.name in suite_names():
-            command = reproducing_command(study.name, **choice)
+            command = chosen.command(study.name)
+        else:
+            words = ["matters", "report", *suites, "--evidence", name, *narrowing.words]
+            command = shlex.join(words) + _said({"--questions": questions})
         declared = each_resolved(found.store, declared, allow_missing=allow_missing)
         taken = snapshot(found.store, declared, partial(tell, "reading runs"))
         page = write_report(
@@ -233,28 +223,15 @@ def _said(options: dict[str, Any]) -> str:
     return f" {shlex.join(words)}" if words else ""
 
 
-def _declared(
-    names: list[str],
-    seeds: str | None,
-    steps: int | None,
-    only: str | None,
-    smoke: bool,
-    asked: tuple[str, ...] | None,
-    looks: str | None,
-) -> "Suite | Joint":
-    """The suites as one, without what the user leaves out."""
+def _declared(names: list[str], narrowing: Narrowing, asked: tuple[str, ...] | None) -> "Suite | Joint":
+    """The suites as one, without what the user leaves out, with the questions that are asked."""
     from matters.suites.joint import join, narrowed
     from matters.suites.loading import load_suite
-    from matters.suites.seeds import parse_looks
 
-    loaded = [load_suite(name) for name in names]
-    if smoke:
-        loaded = [suite.smoke() for suite in loaded]
-    if looks is not None:
-        if len(loaded) > 1:
-            raise InputError("--until-decided: is of one suite")
-        loaded = [loaded[0].until_decided(parse_looks(looks) if looks else None)]
-    chosen = narrowed(loaded, seeds, steps, only)
+    if narrowing.looks is not None and len(names) > 1:
+        raise InputError(f"--until-decided: is of one suite, not of {len(names)}")
+    loaded = [narrowing.prepared(load_suite(name)) for name in names]
+    chosen = narrowed(loaded, narrowing.seeds, narrowing.steps, narrowing.only)
     if asked is not None:
         chosen = [suite.model_copy(update={"questions": asked}) for suite in chosen]
     return join(chosen)
@@ -270,22 +247,11 @@ def _questions(text: str) -> tuple[str, ...]:
     return found
 
 
-def _command(
-    suites: list[str],
-    seeds: str | None,
-    steps: int | None,
-    only: str | None,
-    smoke: bool,
-    imported: list[str],
-    questions: str | None,
-    looks: str | None,
-) -> str:
+def _command(suites: list[str], narrowing: Narrowing, imported: list[str], questions: str | None) -> str:
     """What to type for the same runs and the same report, wherever the store is: one line per command."""
-    runs = [reproducing_command(name, seeds, steps, only, smoke, looks) for name in suites]
+    runs = [narrowing.command(name) for name in suites]
     if len(suites) == 1 and not imported and questions is None:
         return runs[0]
-    words = ["matters", "report", *suites, *narrowing_words(seeds, steps, only, smoke, looks)]
-    for name in imported:
-        words += ["--imported", name]
-    words += [] if questions is None else ["--questions", questions]
-    return "\n".join([*runs, shlex.join(words)])
+    words = ["matters", "report", *suites, *narrowing.words]
+    options = _said({"--imported": imported, "--questions": questions})
+    return "\n".join([*runs, shlex.join(words) + options])

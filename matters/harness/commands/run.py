@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from matters.harness.commands.narrowing import Narrowing, choose, looked
 from matters.harness.commands.options import (
     DEFAULT_STORE,
     AllowMissing,
@@ -22,12 +23,9 @@ from matters.harness.commands.options import (
     SuiteName,
     UntilDecided,
     Workers,
-    choose,
     crew_of,
-    looked,
     noted,
     report_directory,
-    reproducing_command,
 )
 from matters.harness.scheduling import executors, train_suite
 from matters.harness.scheduling.executors import Place
@@ -99,8 +97,8 @@ def run(
     json: Json = False,
 ) -> None:
     """Train what the store lacks, then report."""
-    at = looked(until_decided, looks)
-    declared = choose(suite, seeds, steps, only, smoke, at)
+    narrowing = Narrowing(seeds, steps, only, smoke, looked(until_decided, looks))
+    declared = choose(suite, narrowing)
     if dry_run:
         from matters.harness.commands.plan import show_plan
 
@@ -117,7 +115,7 @@ def run(
         keep_state=keep_state,
         repair=repair,
         json=json,
-        command=reproducing_command(suite, seeds, steps, only, smoke, at),
+        command=narrowing.command(suite),
     )
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from matters.harness.commands.narrowing import Narrowing, choose
 from matters.harness.commands.options import (
     DEFAULT_STORE,
     Json,
@@ -20,7 +21,6 @@ from matters.harness.commands.options import (
     Steps,
     StoreDirectory,
     SuiteName,
-    choose,
     opened_if_there,
 )
 from matters.harness.terminal.console import LONGEST, notes, print_json, print_table
@@ -62,7 +62,7 @@ def status(
     """Show done / running / paused / failed / missing, by cell. A store that does not exist lacks all."""
     if watch and (json or alert is not None):
         raise InputError(f"{'--json' if json else '--alert'}: is of one look; without --watch")
-    declared = choose(suite, seeds, steps, only, smoke)
+    declared = choose(suite, Narrowing(seeds, steps, only, smoke))
     if watch:
         _watch(declared, store)
         return

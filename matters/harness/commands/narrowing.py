@@ -1,0 +1,102 @@
+"""Which part of a suite is meant: the options that narrow it, as a value, as words, and back from words."""
+
+import shlex
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Self
+
+from matters.suites.errors import InputError, shown
+
+if TYPE_CHECKING:
+    from matters.suites.suite import Suite
+
+VALUED = {"--seeds": "seeds", "--steps": "steps", "--only": "only", "--looks": "looks"}
+"""The options that have a value, with their fields."""
+
+
+@dataclass(frozen=True)
+class Narrowing:
+    """What the user leaves out of a suite, and the looks that are asked for; nothing by default.
+
+    Attributes:
+        seeds: "10" for 0 to 9, "3:5" for 3 and 4.
+        steps: of each run, in place of the suite's.
+        only: globs of the cells that are meant.
+        smoke: whether the suite's smoke version is meant.
+        looks: None without --until-decided, "" for the suite's own looks, "5,10" for these.
+    """
+
+    seeds: str | None = None
+    steps: int | None = None
+    only: str | None = None
+    smoke: bool = False
+    looks: str | None = None
+
+    @classmethod
+    def parse(cls, words: Sequence[str]) -> Self:
+        """The one that has these `words`. Raises InputError for any others: they may come from anybody."""
+        left = list(words)
+        found: dict[str, Any] = {}
+        try:
+            while left:
+                option = left.pop(0)
+                if option == "--until-decided":
+                    found.setdefault("looks", "")
+                elif option == "--smoke":
+                    found["smoke"] = True
+                else:
+                    found[VALUED[option]] = left.pop(0)
+            if "steps" in found:
+                found["steps"] = int(found["steps"])
+        except (KeyError, IndexError, ValueError):
+            options = ", ".join((*VALUED, "--smoke", "--until-decided"))
+            raise InputError(
+                f"narrowed = {shown(' '.join(words))}: should be options of matters run, of {options}"
+            ) from None
+        return cls(**found)
+
+    @property
+    def words(self) -> list[str]:
+        """The options as they are typed."""
+        words = ["--smoke"] if self.smoke else []
+        for option, value in (("--seeds", self.seeds), ("--steps", self.steps), ("--only", self.only)):
+            words += [] if value is None else [option, str(value)]
+        words += [] if self.looks is None else ["--until-decided"]
+        return words + (["--looks", self.looks] if self.looks else [])
+
+    def command(self, suite: str) -> str:
+        """What to type for the same runs and the same report, wherever the store is."""
+        return shlex.join(["matters", "run", suite, *self.words])
+
+    def over(self, other: Self) -> Self:
+        """What this one says, and what the other says where this one says nothing."""
+        return replace(
+            other, **{name: it for name, it in vars(self).items() if it is not None and it is not False}
+        )
+
+    def of(self, suite: "Suite") -> "Suite":
+        """That part of a suite, or of its smoke version; with other looks. Raises InputError."""
+        return self.prepared(suite).restricted(self.seeds, self.steps, self.only)
+
+    def prepared(self, suite: "Suite") -> "Suite":
+        """The whole suite, or its smoke version, with other looks. Raises InputError."""
+        from matters.suites.seeds import parse_looks
+
+        suite = suite.smoke() if self.smoke else suite
+        if self.looks is None:
+            return suite
+        return suite.until_decided(parse_looks(self.looks) if self.looks else None)
+
+
+def choose(suite: str, narrowing: Narrowing) -> "Suite":
+    """That part of the suite of this name, or in this file. Raises InputError for what cannot be used."""
+    from matters.suites.loading import load_suite
+
+    return narrowing.of(load_suite(suite))
+
+
+def looked(until_decided: bool, looks: str | None) -> str | None:
+    """The looks as a Narrowing has them. Raises InputError for looks without --until-decided."""
+    if looks is not None and not until_decided:
+        raise InputError(f"--looks {looks}: is of --until-decided, which is missing")
+    return (looks or "") if until_decided else None

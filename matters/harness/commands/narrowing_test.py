@@ -1,0 +1,40 @@
+"""The part of a suite that is meant, in words and back."""
+
+import pytest
+
+from matters.harness.commands.narrowing import Narrowing
+from matters.suites.errors import InputError
+
+SAID = [
+    Narrowing(),
+    Narrowing(seeds="3:5", steps=4096, only="ppo*/Hopper*"),
+    Narrowing(smoke=True),
+    Narrowing(looks=""),
+    Narrowing(steps=1, looks="5,10"),
+]
+
+
+@pytest.mark.parametrize("narrowing", SAID)
+def test_what_is_typed_again_means_the_same_part(narrowing: Narrowing) -> None:
+    assert Narrowing.parse(narrowing.words) == narrowing
+
+
+def test_the_command_is_what_a_shell_takes() -> None:
+    assert Narrowing(only="ppo*").command("my suite.toml") == "matters run 'my suite.toml' --only 'ppo*'"
+
+
+def test_what_is_said_now_counts_before_what_was_said_and_silence_before_nothing() -> None:
+    then = Narrowing(seeds="10", steps=4096, smoke=True)
+    assert Narrowing(seeds="2", looks="").over(then) == Narrowing("2", 4096, smoke=True, looks="")
+    assert Narrowing(steps=0).over(then).steps == 0
+    assert Narrowing().over(then) == then
+
+
+BAD = [["--store", "x"], ["seeds", "3"], ["--seed", "3"], ["--seeds"], ["--steps", "many"], ["\x1b[2J"]]
+
+
+@pytest.mark.parametrize("words", BAD)
+def test_words_that_narrow_nothing_are_one_line(words: list[str]) -> None:
+    with pytest.raises(InputError, match=r"^narrowed = .*: should be options of matters run, of --") as said:
+        Narrowing.parse(words)
+    assert str(said.value).isprintable()
