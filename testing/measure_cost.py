@@ -11,10 +11,9 @@ import time
 
 import torch
 
-from matters.algorithms import load
+from matters.harness.speed.contestants import population
 from matters.harness.training.loop import train
-from matters.harness.training.population import Population, Updated, begin
-from matters.suites.spec import Evaluation, RunSpec
+from matters.harness.training.population import Population, Updated
 
 ENVIRONMENT, SEEDS, ROUNDS, STEPS = "HalfCheetah-v5", 10, 3, 2048
 """At least so many steps of each seed in a round: whole rollouts."""
@@ -32,25 +31,6 @@ PRESETS = {
 """The algorithm of each preset."""
 
 
-def begun(algorithm: str, preset: str) -> Population:
-    """Ten seeds at their beginning."""
-    rule = load(algorithm)
-    return begin(
-        [
-            RunSpec(
-                algorithm=algorithm,
-                algorithm_version=rule.VERSION,
-                environment=ENVIRONMENT,
-                config=rule.PRESETS[preset].model_dump(mode="json"),
-                seed=seed,
-                steps=10**6,
-                evaluation=Evaluation(),
-            )
-            for seed in range(SEEDS)
-        ]
-    )
-
-
 def seconds_per_step(training: Population, steps: int) -> float:
     """Processor time of a step of one seed, over at least so many steps of each."""
     until, start, before = training.step + steps, time.process_time(), training.step
@@ -63,7 +43,10 @@ def seconds_per_step(training: Population, steps: int) -> float:
 def main() -> None:
     """Measure in turn, and print the table."""
     torch.set_num_threads(1)
-    populations = {preset: begun(algorithm, preset) for preset, algorithm in PRESETS.items()}
+    populations = {
+        preset: population(algorithm, preset, ENVIRONMENT, SEEDS, steps=10**6)
+        for preset, algorithm in PRESETS.items()
+    }
     for training in populations.values():
         seconds_per_step(training, 1)
     found: dict[str, list[float]] = {preset: [] for preset in PRESETS}

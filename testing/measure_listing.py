@@ -10,7 +10,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from matters.results import files
+from matters.results import files, spec_file
 from matters.results.schema import SCHEMA_VERSION
 from matters.results.store import Store
 from matters.suites.spec import Evaluation, RunSpec
@@ -35,7 +35,7 @@ def fill(store: Store, runs: int) -> list[RunSpec]:
         )
         directory = store.path / spec.run_id
         directory.mkdir()
-        (directory / "spec.json").write_bytes(files.json_bytes(spec.model_dump(mode="json")))
+        (directory / "spec.json").write_bytes(spec_file.content(spec))
         status = {
             "schema_version": SCHEMA_VERSION,
             "state": "done",

@@ -14,12 +14,11 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from matters.algorithms import load
+from matters.harness.speed.contestants import population
 from matters.harness.speed.limit import mujoco_alone, record, step_again
 from matters.harness.training.environments import Environments
 from matters.harness.training.loop import train
-from matters.harness.training.population import Population, begin
-from matters.suites.spec import Evaluation, RunSpec
+from matters.harness.training.population import Population
 from matters.suites.tasks.native import TASKS
 
 ENVIRONMENTS = 10
@@ -43,20 +42,7 @@ class Measured:
 
 def trained(environment: str, steps: int) -> Population:
     """One seed of PPO with Stable-Baselines3's settings, trained for `steps` steps."""
-    rule = load("ppo")
-    training = begin(
-        [
-            RunSpec(
-                algorithm="ppo",
-                algorithm_version=rule.VERSION,
-                environment=environment,
-                config=rule.PRESETS["ppo-sb3"].model_dump(mode="json"),
-                seed=0,
-                steps=steps,
-                evaluation=Evaluation(),
-            )
-        ]
-    )
+    training = population("ppo", "ppo-sb3", environment, 1, steps)
     for _ in train(training):
         pass
     return training

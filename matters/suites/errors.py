@@ -35,6 +35,11 @@ def shown(value: object) -> str:
     return text if len(text) <= 80 else text[:77] + "..."
 
 
+def counted(number: int, noun: str) -> str:
+    """The number and its noun, as "1 run" and "2 runs"."""
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
 def dotted(*parts: str | int) -> str:
     """The dotted name of a field: ("suite", "seeds", 2) is "suite.seeds[2]"."""
     name = ""

@@ -13,7 +13,7 @@ import typer
 
 from matters.harness.commands.options import DEFAULT_STORE, Json, StoreDirectory
 from matters.harness.terminal.console import notes, print_json
-from matters.suites.errors import InputError, shown
+from matters.suites.errors import InputError, counted, shown
 
 if TYPE_CHECKING:
     from matters.results.imported.runs import ForeignRun
@@ -200,7 +200,7 @@ def import_(
     cells = len({(run.variant, run.environment) for run in found})
     there = f", {len(found) - len(new)} were there" if len(new) < len(found) else ""
     typer.echo(
-        f"{_counted(len(new), 'run')} imported in {_counted(cells, 'cell')}{there}: a foreign protocol, "
+        f"{counted(len(new), 'run')} imported in {counted(cells, 'cell')}{there}: a foreign protocol, "
         f"returns of {runs.RETURNS_OF[found[0].returns_of]}"
     )
     for note in _notes(found):
@@ -237,8 +237,8 @@ def import_bundle(path: Path, store: Path, *, json: bool) -> None:
         )
         return
     there = f", {len(found.already_there)} were there" if found.already_there else ""
-    lacks = f"; it lacks {missing} of {_counted(study.declared, 'declared run')}" if missing else ""
-    typer.echo(f"{_counted(len(found.added), 'run')} of suite {study.name} imported{there}{lacks}\n{command}")
+    lacks = f"; it lacks {missing} of {counted(study.declared, 'declared run')}" if missing else ""
+    typer.echo(f"{counted(len(found.added), 'run')} of suite {study.name} imported{there}{lacks}\n{command}")
 
 
 def _keep_suite(store: Path, name: str, toml: str) -> Path:
@@ -274,11 +274,4 @@ def _seeds(text: str) -> tuple[int, ...]:
 def _notes(found: "Sequence[ForeignRun]") -> list[str]:
     """Every note once, with the number of runs that it applies to."""
     counts = Counter(note for run in found for note in run.notes)
-    return [
-        f"{note} ({_counted(count, 'run')})" if len(found) > 1 else note for note, count in counts.items()
-    ]
-
-
-def _counted(number: int, noun: str) -> str:
-    """ "1 run", "2 runs"."""
-    return f"{number} {noun}{'' if number == 1 else 's'}"
+    return [f"{note} ({counted(count, 'run')})" if len(found) > 1 else note for note, count in counts.items()]

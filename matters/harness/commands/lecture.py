@@ -18,7 +18,7 @@ Out = Annotated[Path, typer.Option("--out", metavar="DIR", help="Where figures a
 def lecture(out: Out = Path("lecture"), json: Json = False) -> None:
     """Draw the classic lecture figures from exact numbers. SVG, PDF and CSV of each."""
     if out.exists() and not out.is_dir():
-        raise InputError(f"--out = {str(out)!r}: not a directory")
+        raise InputError(f"--out {out}: is not a directory")
     from matters.reports.lectures import figures
 
     found = []

@@ -25,6 +25,7 @@ def verify(
 ) -> None:
     """Rehash every file of every finished or imported run. What is not as it was written is named."""
     from matters.harness.terminal.progress_bar import stages
+    from matters.results.evidence import find
     from matters.results.imported import runs as imported_runs
     from matters.results.verification import Fault
 
@@ -32,8 +33,9 @@ def verify(
         try:
             opened_runs = stack.enter_context(opened(store, evidence))
         except InputError as damage:
-            if evidence is None or not _is_there(evidence):
+            if evidence is None:
                 raise
+            find(evidence)  # refuses a bundle that is not there; this one is, and is damaged
             problems, checked = [Fault("bundle", evidence, str(damage))], 0
         else:
             tell = stack.enter_context(stages(notes(), work="verify"))
@@ -53,11 +55,3 @@ def verify(
         typer.echo(f"{checked} runs checked, {len(problems)} problems")
     if problems:
         raise typer.Exit(1)
-
-
-def _is_there(evidence: str) -> bool:
-    """Whether the bundle exists, sound or not."""
-    from matters.results.evidence import find
-
-    find(evidence)
-    return True

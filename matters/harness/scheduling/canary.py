@@ -110,6 +110,6 @@ class Canary:
 
     def summary(self) -> str:
         """What it did, in a line."""
-        nodes = ", ".join(sorted(filter(None, self.nodes)))
+        nodes = ", ".join(sorted(filter(None, self.nodes))) or "none"
         found = f"{self.asked} runs repeated on another node, {self.agreed} alike"
         return f"canary: {found}; nodes compared: {nodes}"

@@ -69,6 +69,7 @@ def test_a_single_node_and_runs_of_other_bits_are_not_repeated():
     bird = canary(alone)
     list(drive(alone, [task(seed) for seed in SEEDS], job, 2, canary=bird))
     assert bird.asked == 0
+    assert bird.summary() == "canary: 0 runs repeated on another node, 0 alike; nodes compared: none"
     several = Fake(nodes=("a", "b"))
     bird = Canary(0.5, len(SEEDS), lambda _: None)
     list(drive(several, [task(seed) for seed in SEEDS], job, 2, canary=bird))

@@ -11,6 +11,7 @@ from matters.harness.scheduling.executors.interface import Distrusted, Executor,
 from matters.harness.scheduling.packing import Task, packed, plan
 from matters.harness.training.job import Job, Progress
 from matters.harness.training.program import libc
+from matters.suites.errors import counted
 
 if TYPE_CHECKING:
     from matters.algorithms.interface import Facts
@@ -218,7 +219,7 @@ def taken_over(
             lines[line] = lines.get(line, 0) + 1
     if say is not None:
         for line, runs in lines.items():
-            say(f"{line} ({runs} {'run' if runs == 1 else 'runs'})")
+            say(f"{line} ({counted(runs, 'run')})")
     return steps
 
 
@@ -232,8 +233,7 @@ def _say_size(cells: "Sequence[Cell]", pending: Mapping[str, int], say: Callable
         if runs and known.replay and not known.alone:
             sizes += [memory.state_bytes(cell.specs[0])] * runs
     if sizes:
-        count = f"{len(sizes)} final state{'' if len(sizes) == 1 else 's'}"
-        say(f"--keep-state: {count} will take {memory.shown(sum(sizes))}")
+        say(f"--keep-state: {counted(len(sizes), 'final state')} will take {memory.shown(sum(sizes))}")
 
 
 def _code(task: Task) -> str:

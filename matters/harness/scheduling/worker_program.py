@@ -21,4 +21,5 @@ def death(code: int) -> str:
     if code >= 0:
         return f"its worker ended with status {code}"
     cause = " (out of memory, or killed by hand)" if -code == signal.SIGKILL else ""
-    return f"its worker was ended by {signal.Signals(-code).name}{cause}"
+    names = {one.value: one.name for one in signal.Signals}  # most real-time ones have none
+    return f"its worker was ended by {names.get(-code, f'signal {-code}')}{cause}"

@@ -111,10 +111,10 @@ def speed(name: str, *, environment: str = ENVIRONMENT, seeds: int = SEEDS, roun
     model = library.build(library.PRESETS[reference], make(environment), seed=0)
     steps = OFF_POLICY_STEPS if facts.replay else ON_POLICY_STEPS
     many = f"{preset}, {NUMBERS.get(seeds, seeds)} seeds"
-    together = _population(name, preset, environment, seeds)
+    together = population(name, preset, environment, seeds)
     contestants: dict[str, Callable[[], int]] = {
         reference: _reference_round(model, steps),
-        f"{preset}, one seed": _own_round(_population(name, preset, environment, 1), steps),
+        f"{preset}, one seed": _own_round(population(name, preset, environment, 1), steps),
         many: _own_round(together, steps),
         f"{environment} alone": _alone_round(environment),
     }
@@ -188,7 +188,10 @@ def _reference_round(model: Any, steps: int) -> Callable[[], int]:
     return run
 
 
-def _population(algorithm: str, preset: str, environment: str, seeds: int) -> Population:
+def population(
+    algorithm: str, preset: str, environment: str, seeds: int, steps: int = RUN_STEPS
+) -> Population:
+    """Seeds of a preset at the beginning of a run of so many steps."""
     rule = load(algorithm)
     return begin(
         [
@@ -198,7 +201,7 @@ def _population(algorithm: str, preset: str, environment: str, seeds: int) -> Po
                 environment=environment,
                 config=rule.PRESETS[preset].model_dump(mode="json"),
                 seed=seed,
-                steps=RUN_STEPS,
+                steps=steps,
                 evaluation=Evaluation(),
             )
             for seed in range(seeds)

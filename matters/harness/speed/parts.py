@@ -17,7 +17,7 @@ from matters.harness.training.recorder import Recorder
 CHECKPOINT_SECONDS = 30.0
 """Seconds between two checkpoints of a worker."""
 
-ACTING = ("observe", "act", "to_environment", "ended")
+ACTING = ("observe", "act", "to_environment")
 """What a rule is asked in each step."""
 
 

@@ -14,7 +14,7 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from matters.suites.errors import InputError
+from matters.suites.errors import InputError, counted
 from matters.suites.spec import MAX_SEED
 
 Array = npt.NDArray[Any]
@@ -154,8 +154,3 @@ def _check_single(curve: Curve, kept: slice) -> None:
             f"{place(curve, row)}a second return at step {curve.steps[row]:.0f}{before}; should be one: "
             "average episodes beforehand, give each run its seed, or say --returns training"
         )
-
-
-def counted(number: int, noun: str) -> str:
-    """The number and its noun, as "1 run" and "2 runs"."""
-    return f"{number} {noun}{'' if number == 1 else 's'}"

@@ -10,12 +10,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from matters.results.imported import naming, sources
-from matters.results.imported.curve import Curve, Names, clean, counted
+from matters.results.imported.curve import Curve, Names, clean
 from matters.results.imported.naming import printable
 from matters.results.imported.readers import Lacking, Said, curves
 from matters.results.imported.runs import ForeignRun
 from matters.results.imported.sources import Unit
-from matters.suites.errors import InputError
+from matters.suites.errors import InputError, counted
 
 OPTIONS = {"variant": "--variant", "environment": "--env", "seed": "--seeds"}
 OPTION_FIELDS = {"variant": "variant", "environment": "environment", "seed": "seeds"}
