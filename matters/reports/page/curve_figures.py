@@ -6,7 +6,7 @@ scales of an environment are the same in all parts.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
@@ -17,6 +17,7 @@ from matters.reports.page.style import crowds, end_at, small_multiples, style
 from matters.reports.statistics.intervals import MINIMUM_FOR_CLAIM, MINIMUM_FOR_INTERVAL
 from matters.reports.study.curves import DIAGNOSTICS, Array, Curve, Trace
 from matters.reports.study.study import AGGREGATE, Study
+from matters.reports.study.view import fallen
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -51,13 +52,15 @@ def _learning_curves(
     curves: Sequence[tuple[str, str, Curve]],
 ) -> Drawing:
     places = list(dict.fromkeys(environment for _, environment, _ in curves))
+    out = {environment: _out_of_view(every, environment) for environment in places}
 
     def draw(ax: Axes, environment: str) -> None:
         for variant, where, curve in curves:
             if where == environment:
                 _curve(ax, study.variants.index(variant), curve, variant)
-        if len(curves) < len(every):
-            reach(ax, (line for _, where, curve in every if where == environment for line in _lines(curve)))
+        if len(curves) < len(every) or out[environment]:
+            seen = [one for one in every if one[1] == environment and one[0] not in out[environment]]
+            reach(ax, (line for _, _, curve in seen for line in _lines(curve)))
         drawn = [curve for _, where, curve in every if where == environment]
         tops = [float(line.max()) for curve in drawn for line in (curve.centre, *curve.runs)]
         end_at(ax, study.ceiling(environment), tops, "y")
@@ -77,9 +80,30 @@ def _learning_curves(
         title=f"Learning curves{title}",
         caption=f"Mean return of the {study.returns_of} over training. Bands: 95 % intervals, pointwise over "
         "whole runs (Student’s of a mean, bootstrap of an IQM; none under "
-        f"{MINIMUM_FOR_INTERVAL} runs).{thin}",
+        f"{MINIMUM_FOR_INTERVAL} runs).{thin}{below_the_panels(out)}",
         variants=[name for name in study.variants if any(name == variant for variant, _, _ in curves)],
     )
+
+
+def _out_of_view(curves: Sequence[tuple[str, str, Curve]], environment: str) -> dict[str, float]:
+    """The variants that fall far below the others on an environment, and how far."""
+    lowest, top = {}, -np.inf
+    for variant, where, curve in curves:
+        if where == environment:
+            drawn = np.concatenate(_lines(curve))
+            lowest[variant], top = float(drawn.min()), max(top, float(drawn.max()))
+    return {variant: lowest[variant] for variant in fallen(lowest, top)}
+
+
+def below_the_panels(out: Mapping[str, Mapping[str, float]]) -> str:
+    """A sentence on who leaves the panel of which place, and how low they come; empty if nobody does."""
+    where = {place: "in aggregate" if place == AGGREGATE else f"on {place}" for place in out}
+    each = [
+        f"`{variant}` {where[place]} (down to {number(value, place)})"
+        for place, variants in out.items()
+        for variant, value in variants.items()
+    ]
+    return f" Out of view, far below the others: {', '.join(each)}." if each else ""
 
 
 def _few(curve: Curve) -> bool:

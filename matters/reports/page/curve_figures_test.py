@@ -9,6 +9,7 @@ from matters.reports.page import curve_figures, forests
 from matters.reports.page import style as style_module
 from matters.reports.page.style import MOST_LINES, crowds, style
 from matters.reports.study import curves
+from matters.reports.study.aggregate_scores import aggregate_scores
 from matters.reports.study.study import prepare
 from testing.planted import CONSTANTS, Plant, planted, planted_suite
 
@@ -71,6 +72,26 @@ def test_the_parts_of_a_figure_have_all_variants_once_and_the_same_scale(monkeyp
     assert one[1] + other[1] == found.variants
     assert one[2] == other[2]
     assert one[2][1] > max(curve.high.max() for _, _, curve in every)
+
+
+def test_a_variant_that_comes_apart_leaves_the_panels_to_the_others_and_is_named() -> None:
+    cells = {(f"v{k}", HOPPER): Plant(0.1 + 0.3 * k, 0.1, 5) for k in range(3)}
+    found = prepare(
+        planted_suite([*[v for v, _ in cells], "apart"], [HOPPER]),
+        planted({**cells, ("apart", HOPPER): Plant(-300.0, 200.0, 5)}),
+        constants={HOPPER: CONSTANTS[HOPPER]},
+    )
+    curve_of = {v: curves.learning_curve(found, v, HOPPER) for v in found.variants}
+    (curve,) = curve_figures.learning_curves(found, [(v, HOPPER, one) for v, one in curve_of.items()])
+    scores, _ = aggregate_scores(found)
+    runs, whole = forests.run_scores(found), forests.aggregates(found, scores)
+    assert "Out of view, far below the others: `apart` on Hopper-v5 (down to −" in curve.caption
+    assert "Out of view, far below the others: `apart` on Hopper-v5 (down to −" in runs.caption
+    assert "An arrow leads out of view, far from the others: `apart` (IQM −" in whole.caption
+    profile = curves.performance_profile(found, "v0")
+    assert -1.0 < profile.steps[0] <= 0.0, "thresholds among the scores of the others"
+    alone = study(3)
+    assert "ut of view" not in forests.run_scores(alone).caption
 
 
 def test_diagnostics_of_all_parts_are_logarithmic_if_those_of_one_need_it(monkeypatch):

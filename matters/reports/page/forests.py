@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from matters.reports.page.curve_figures import below_the_panels
 from matters.reports.page.formatting import number, signed
 from matters.reports.page.section import Drawing
 from matters.reports.page.strips import strips
@@ -31,11 +32,13 @@ from matters.reports.statistics.intervals import (
 from matters.reports.study.aggregate_scores import AggregateScore
 from matters.reports.study.pairwise import Comparison
 from matters.reports.study.study import AGGREGATE, Study
+from matters.reports.study.view import fallen
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 ROW = 0.5  # inches per row
+GAP = "optimality gap"
 
 
 @dataclass(frozen=True)
@@ -165,23 +168,33 @@ def run_scores(study: Study) -> Drawing:
         return f"Run scores on {environment}, means: {', '.join(means) or 'none'}."
 
     rows = rows_for(study.variants)
+    out = {place: _fallen_runs(study, place) for place in study.environments}
     return small_multiples(
         "run-scores",
         study.environments,
-        lambda ax, environment: _strip(ax, study, environment, rows),
+        lambda ax, environment: _strip(ax, study, environment, rows, out[environment]),
         words,
         height=rows.height(len(study.variants)),
         left=rows.left,
         title="Every run’s score",
         caption="Dots are runs. The marker is the mean, the bar its 95 % interval (Student’s): hollow and "
         "thin under ten seeds (indicative), none under five. A dotted line is the task’s ceiling; there "
-        "intervals end.",
+        f"intervals end.{below_the_panels(out)}",
     )
 
 
-def _strip(ax: Axes, study: Study, environment: str, rows: Rows) -> None:
+def _fallen_runs(study: Study, environment: str) -> dict[str, float]:
+    """The variants of which a run falls far below the others’, and how far."""
+    scored = [cell for name in study.variants if (cell := study.cell(name, environment)).n]
+    lowest = {cell.variant: float(cell.scores.min()) for cell in scored}
+    top = max((float(cell.scores.max()) for cell in scored), default=0.0)
+    return {name: lowest[name] for name in fallen(lowest, top)}
+
+
+def _strip(ax: Axes, study: Study, environment: str, rows: Rows, out: Collection[str]) -> None:
     samples = [study.cell(variant, environment).scores for variant in study.variants]
     strips(ax, samples, below=rows.below, size=rows.dot)
+    seen: list[float] = []
     for k, variant in enumerate(study.variants):
         cell = study.cell(variant, environment)
         interval = mean_interval(cell.scores) if cell.n >= MINIMUM_FOR_INTERVAL else None
@@ -191,9 +204,35 @@ def _strip(ax: Axes, study: Study, environment: str, rows: Rows) -> None:
             words += f" ({cell.gaps})"
         _text(ax, k, variant, words, rows)
         _row(ax, k, rows, value, interval, claim=cell.n >= MINIMUM_FOR_CLAIM)
+        if variant in out:
+            _beyond(ax, k, rows)
+        else:
+            seen += [*map(float, cell.scores), *([interval.low, interval.high] if interval else ())]
+    if out:
+        _in_view(ax, seen)
     _rows_done(ax, len(study.variants), rows, environment, "return")
     every = [float(score) for name in study.variants for score in study.cell(name, environment).scores]
     end_at(ax, study.ceiling(environment), every, "x")
+
+
+def _in_view(ax: Axes, values: Sequence[float]) -> None:
+    """End a horizontal axis where these end."""
+    low, high = min(values), max(values)
+    beside = 0.05 * (high - low) or 1.0
+    ax.set_xlim(low - beside, high + beside)
+
+
+def _beyond(ax: Axes, k: int, rows: Rows, side: float = 0.0) -> None:
+    """An arrow at the end of a row, 0 the left and 1 the right one, for what lies beyond it."""
+    ax.plot(
+        side,
+        -k - rows.below,
+        ">" if side else "<",
+        color=style(k).colour,
+        markersize=rows.dot + 2,
+        transform=ax.get_yaxis_transform(),
+        clip_on=False,
+    )
 
 
 def _text(ax: Axes, k: int, label: str, words: str, rows: Rows) -> None:
@@ -254,12 +293,33 @@ def aggregates(study: Study, scores: Sequence[AggregateScore]) -> Drawing:
                 rows[study.variants.index(score.variant)] = np.array([score.value])
         return rows
 
+    def values(score: AggregateScore) -> list[float]:
+        """All that a row of its panel shows."""
+        bounds = [bound for one in (score.interval, score.plain) if one for bound in (one.low, one.high)]
+        runs = dots(score.metric)[study.variants.index(score.variant)]
+        return [score.value, *bounds, *map(float, runs)]
+
+    def out_of_view(metric: str) -> dict[str, float]:
+        # A gap grows with what a policy lacks: who falls lies on the right.
+        sign = -1.0 if metric == GAP else 1.0
+        every = {s.variant: [sign * value for value in values(s)] for s in scores if s.metric == metric}
+        lowest = {variant: min(row) for variant, row in every.items()}
+        top = max((max(row) for row in every.values()), default=0.0)
+        return {variant: sign * lowest[variant] for variant in fallen(lowest, top)}
+
+    out = {metric: out_of_view(metric) for metric in metrics}
+
     def draw(ax: Axes, metric: str) -> None:
         strips(ax, dots(metric), below=rows.below, size=rows.dot)
+        seen: list[float] = []
         for score in scores:
             if score.metric != metric:
                 continue
             k = study.variants.index(score.variant)
+            if score.variant in out[metric]:
+                _beyond(ax, k, rows, side=1.0 if metric == GAP else 0.0)
+            else:
+                seen += values(score)
             _text(ax, k, score.variant, "" if rows.many else _score_words(score), rows)
             _row(
                 ax,
@@ -270,13 +330,21 @@ def aggregates(study: Study, scores: Sequence[AggregateScore]) -> Drawing:
                 claim=score.claim,
                 plain=score.plain,
             )
-        better = "lower is better" if metric == "optimality gap" else "higher is better"
+        if out[metric]:
+            _in_view(ax, seen)
+        better = "lower is better" if metric == GAP else "higher is better"
         _rows_done(ax, len(study.variants), rows, metric, f"normalised score, {better}")
 
     def words(metric: str) -> str:
         each = [f"{s.variant} {_score_words(s)}" for s in scores if s.metric == metric]
         return f"{metric}: {'; '.join(each)}."
 
+    gone = [
+        f"`{name}` ({metric} {number(value, AGGREGATE)})"
+        for metric in metrics
+        for name, value in out[metric].items()
+    ]
+    left = f" An arrow leads out of view, far from the others: {', '.join(gone)}." if gone else ""
     return small_multiples(
         "aggregates",
         metrics,
@@ -288,7 +356,7 @@ def aggregates(study: Study, scores: Sequence[AggregateScore]) -> Drawing:
         caption="Coloured bars: 95 % intervals, Satterthwaite’s of the mean, stratified bootstrap with "
         "expanded percentiles of the others. Grey bars below: rliable’s "
         "plain percentile interval, for comparison with the literature; it covers too little with few seeds. "
-        "Dots in the IQM panel are single runs. Hollow: indicative, under ten seeds.",
+        f"Dots in the IQM panel are single runs. Hollow: indicative, under ten seeds.{left}",
     )
 
 

@@ -11,6 +11,7 @@ from scipy import special
 from matters.reports.statistics import aggregates
 from matters.reports.statistics.intervals import MINIMUM_FOR_INTERVAL, bootstrap_curve, contrasts, iqm_tail
 from matters.reports.study.study import Study
+from matters.reports.study.view import fallen
 
 Array = NDArray[np.float64]
 
@@ -100,14 +101,21 @@ def aggregate_curve(study: Study, variant: str) -> Curve | None:
 def performance_profile(study: Study, variant: str) -> Curve | None:
     """Share of runs that score more than tau, environments weighing the same, over all scores at hand.
 
-    `steps` are the thresholds. None where the variant's aggregate is blocked. The band is pointwise;
-    a resampled run brings its whole staircase.
+    `steps` are the thresholds, from the lowest score of those who have not fallen far below the others to the
+    highest. None where the variant's aggregate is blocked. The band is pointwise; a resampled run brings its
+    whole staircase.
     """
     if study.blocked(variant):
         return None
-    every = [study.aggregate_samples(name) for name in study.variants if not study.blocked(name)]
-    pooled = np.concatenate([scores for samples in every for scores in samples])
-    tau = np.linspace(min(0.0, float(pooled.min())), max(1.0, float(pooled.max())), PROFILE_POINTS)
+    every = {
+        name: np.concatenate(study.aggregate_samples(name))
+        for name in study.variants
+        if not study.blocked(name)
+    }
+    lowest = {name: float(scores.min()) for name, scores in every.items()}
+    top = max(float(scores.max()) for scores in every.values())
+    foot = min(lowest[name] for name in lowest.keys() - set(fallen(lowest, top)))
+    tau = np.linspace(min(0.0, foot), max(1.0, top), PROFILE_POINTS)
     stairs = [(scores[:, None] > tau).astype(float) for scores in study.aggregate_samples(variant)]
     low = high = None
     if min(len(stair) for stair in stairs) >= MINIMUM_FOR_INTERVAL:
