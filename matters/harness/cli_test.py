@@ -149,7 +149,7 @@ UNUSABLE = [
         bad(*RUN, "--sedes", "3", says="--sedes"),
         bad("run", "quickstrat", says="did you mean 'quickstart'"),
         bad("run", "nothing.toml", says="nothing.toml"),
-        bad("list", "algorithm", says="'algorithms'"),
+        bad("list", "algorithm", says="did you mean 'algorithms'?"),
         # values on the command line
         bad(*RUN, "--seeds", "0", says="seeds"),
         bad(*RUN, "--seeds", "-2", says="seeds"),

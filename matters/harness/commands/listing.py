@@ -1,7 +1,6 @@
 """`matters list`: algorithms, suites, tricks and runs."""
 
 from collections.abc import Callable
-from enum import StrEnum
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -10,7 +9,7 @@ import typer
 
 from matters.harness.commands.options import DEFAULT_STORE, Json, StoreDirectory
 from matters.harness.terminal.console import LONGEST, print_json, print_table, warn
-from matters.suites.errors import InputError, on_one_line
+from matters.suites.errors import InputError, nearest, on_one_line
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -19,23 +18,12 @@ if TYPE_CHECKING:
     from matters.results.store import Store
 
 
-class What(StrEnum):
-    """What can be listed."""
-
-    algorithms = "algorithms"
-    suites = "suites"
-    tricks = "tricks"
-    runs = "runs"
-    failures = "failures"
-    imported = "imported"
-
-
 def list_(
     what: Annotated[
-        What,
+        str,
         typer.Argument(
             metavar="WHAT",
-            help="What to list.",
+            help="algorithms, suites, tricks, runs, failures or imported.",
             show_default=False,
         ),
     ],
@@ -43,14 +31,16 @@ def list_(
     json: Json = False,
 ) -> None:
     """List algorithms, suites, tricks, or what a store has: runs, failed ones, imported ones."""
-    find: dict[What, Callable[[], list[dict[str, Any]]]] = {
-        What.algorithms: _algorithms,
-        What.suites: _suites,
-        What.tricks: _tricks,
-        What.runs: partial(_runs, store),
-        What.failures: partial(_failures, store),
-        What.imported: partial(_imported, store),
+    find: dict[str, Callable[[], list[dict[str, Any]]]] = {
+        "algorithms": _algorithms,
+        "suites": _suites,
+        "tricks": _tricks,
+        "runs": partial(_runs, store),
+        "failures": partial(_failures, store),
+        "imported": partial(_imported, store),
     }
+    if what not in find:
+        raise InputError(f"list {what}: unknown{nearest(what, find)}")
     found = find[what]()
     if json:
         print_json(found)
