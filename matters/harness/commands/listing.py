@@ -50,7 +50,7 @@ def list_(
             [[_cell(value) for value in row.values()] for row in found],
         )
     else:
-        typer.echo(f"no {what.value}")
+        typer.echo(f"no {what}")
 
 
 def _cell(value: Any) -> Any:
