@@ -5,9 +5,12 @@ last part may be a file or a folder. A folder with what a training writes (evalu
 a progress table) is one run, read from the best of these; any other file is read by itself.
 """
 
+import gzip
+import io
 import re
 import zlib
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -19,6 +22,9 @@ from matters.suites.spec import MAX_SEED
 
 MAX_BYTES = 256 * 2**20
 """The most bytes of one file, unpacked. A monitor of ten million episodes has half of that."""
+
+CHUNK = 2**18
+"""Bytes that are unpacked at a time."""
 
 FIELDS = {"variant": r"[^/]+", "environment": r"[^/]+", "seed": r"[0-9]+"}
 """What may stand in a pattern, and what it matches."""
@@ -158,17 +164,22 @@ def read_bytes(path: Path) -> bytes:
 
 
 def unpacked(data: bytes) -> bytes:
-    """What a gzip file holds, any other file as it is. A file that unpacks to too much is refused."""
+    """What a gzip file holds, any other file as it is. A file that unpacks to too much is refused.
+
+    One that ends early is read as far as it goes; one that was opened again to append has several members.
+    """
     if not data.startswith(b"\x1f\x8b"):
         return data
-    unpack = zlib.decompressobj(wbits=31)
+    found = bytearray()
     try:
-        found = unpack.decompress(data, MAX_BYTES + 1)
-    except zlib.error:
+        with gzip.GzipFile(fileobj=io.BytesIO(data)) as file, suppress(EOFError):
+            while part := file.read1(CHUNK):
+                found += part
+                if len(found) > MAX_BYTES:
+                    raise InputError(f"unpacks to more than {MAX_BYTES >> 20} MiB")
+    except (OSError, zlib.error):
         raise InputError("is damaged: not a whole gzip file") from None
-    if len(found) > MAX_BYTES:
-        raise InputError(f"unpacks to more than {MAX_BYTES >> 20} MiB")
-    return found
+    return bytes(found)
 
 
 def _matching(pattern: str | None) -> list[tuple[Path, Names]]:

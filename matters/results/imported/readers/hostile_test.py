@@ -85,7 +85,7 @@ def test_a_hostile_file_is_one_line_and_runs_nothing(tmp_path: Path, kind: str) 
 
 
 @pytest.mark.parametrize("kind", ["gzip", "npz"])
-def test_a_file_that_unpacks_to_much_takes_no_memory_for_it(
+def test_a_file_that_unpacks_to_too_much_takes_no_memory_for_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
 ) -> None:
     monkeypatch.setattr(sources, "MAX_BYTES", 2**20)
@@ -153,3 +153,11 @@ def test_a_gzip_file_that_ends_early_is_read_as_far_as_it_goes(tmp_path: Path) -
     assert 100 < len(run.steps) < 5000
     with pytest.raises(InputError, match="not a whole gzip file"):
         read([put(tmp_path, "b.csv.gz", whole[:20] + b"damage" + whole[26:])], SAID)
+
+
+def test_a_gzip_file_that_was_opened_again_to_append_is_read_whole(tmp_path: Path) -> None:
+    first, second = gzip.compress(b"step,return\n1,2\n"), gzip.compress(b"3,4\n")
+    (run,) = read([put(tmp_path, "a.csv.gz", first + second)], SAID)
+    assert (run.steps, run.returns) == ((1, 3), (2.0, 4.0))
+    with pytest.raises(InputError, match="not a whole gzip file"):
+        read([put(tmp_path, "b.csv.gz", first + b"damage")], SAID)
