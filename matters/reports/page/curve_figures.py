@@ -87,12 +87,10 @@ def _learning_curves(
 
 def _out_of_view(curves: Sequence[tuple[str, str, Curve]], environment: str) -> dict[str, float]:
     """The variants that fall far below the others on an environment, and how far."""
-    lowest, top = {}, -np.inf
-    for variant, where, curve in curves:
-        if where == environment:
-            drawn = np.concatenate(_lines(curve))
-            lowest[variant], top = float(drawn.min()), max(top, float(drawn.max()))
-    return {variant: lowest[variant] for variant in fallen(lowest, top)}
+    drawn = {
+        variant: np.concatenate(_lines(curve)) for variant, where, curve in curves if where == environment
+    }
+    return {variant: float(drawn[variant].min()) for variant in fallen(drawn)}
 
 
 def below_the_panels(out: Mapping[str, Mapping[str, float]]) -> str:

@@ -185,10 +185,8 @@ def run_scores(study: Study) -> Drawing:
 
 def _fallen_runs(study: Study, environment: str) -> dict[str, float]:
     """The variants of which a run falls far below the others’, and how far."""
-    scored = [cell for name in study.variants if (cell := study.cell(name, environment)).n]
-    lowest = {cell.variant: float(cell.scores.min()) for cell in scored}
-    top = max((float(cell.scores.max()) for cell in scored), default=0.0)
-    return {name: lowest[name] for name in fallen(lowest, top)}
+    scores = {name: study.cell(name, environment).scores for name in study.variants}
+    return {name: float(scores[name].min()) for name in fallen(scores)}
 
 
 def _strip(ax: Axes, study: Study, environment: str, rows: Rows, out: Collection[str]) -> None:
@@ -303,9 +301,7 @@ def aggregates(study: Study, scores: Sequence[AggregateScore]) -> Drawing:
         # A gap grows with what a policy lacks: who falls lies on the right.
         sign = -1.0 if metric == GAP else 1.0
         every = {s.variant: [sign * value for value in values(s)] for s in scores if s.metric == metric}
-        lowest = {variant: min(row) for variant, row in every.items()}
-        top = max((max(row) for row in every.values()), default=0.0)
-        return {variant: sign * lowest[variant] for variant in fallen(lowest, top)}
+        return {variant: sign * min(every[variant]) for variant in fallen(every)}
 
     out = {metric: out_of_view(metric) for metric in metrics}
 

@@ -112,10 +112,8 @@ def performance_profile(study: Study, variant: str) -> Curve | None:
         for name in study.variants
         if not study.blocked(name)
     }
-    lowest = {name: float(scores.min()) for name, scores in every.items()}
-    top = max(float(scores.max()) for scores in every.values())
-    foot = min(lowest[name] for name in lowest.keys() - set(fallen(lowest, top)))
-    tau = np.linspace(min(0.0, foot), max(1.0, top), PROFILE_POINTS)
+    seen = np.concatenate([every[name] for name in every.keys() - set(fallen(every))])
+    tau = np.linspace(min(0.0, float(seen.min())), max(1.0, float(seen.max())), PROFILE_POINTS)
     stairs = [(scores[:, None] > tau).astype(float) for scores in study.aggregate_samples(variant)]
     low = high = None
     if min(len(stair) for stair in stairs) >= MINIMUM_FOR_INTERVAL:

@@ -5,21 +5,22 @@ with room for it would show nothing else, so its panel is drawn for the others, 
 it and how far.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 FAR = 10.0
 """How many times as long the axis would have to be."""
 
 
-def fallen(lowest: Mapping[str, float], top: float) -> tuple[str, ...]:
-    """The names that fall far below the others, the lowest first: fewer than half of all, or none.
+def fallen(rows: Mapping[str, Iterable[float]]) -> tuple[str, ...]:
+    """The names whose values fall far below the others', the lowest first: fewer than half of all, or none.
 
-    `lowest` has the smallest value of each name, `top` is the largest of all. They have fallen who lie below
-    a gap that makes the way down from `top` more than FAR times as long; of several the uppermost counts.
+    They have fallen who lie below a gap that makes the axis, from the largest value of the others down, more
+    than FAR times as long; of several gaps the uppermost counts.
     """
-    names = sorted(lowest, key=lowest.__getitem__)
+    ends = {name: (min(values), max(values)) for name, row in rows.items() if (values := list(row))}
+    names = sorted(ends, key=lambda name: ends[name][0])
     for count in range((len(names) - 1) // 2, 0, -1):
-        last, first = lowest[names[count - 1]], lowest[names[count]]
-        if 0 < FAR * (top - first) < top - last:
+        top = max(ends[name][1] for name in names[count:])
+        if 0 < FAR * (top - ends[names[count]][0]) < top - ends[names[count - 1]][0]:
             return tuple(names[:count])
     return ()
