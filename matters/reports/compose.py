@@ -6,12 +6,14 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from matters.reports.page import (
+    aggregate_tables,
     curve_figures,
+    curve_tables,
     forests,
-    more_tables,
     rank_figures,
+    run_tables,
+    score_tables,
     sensitivity_figures,
-    tables,
     tuning_tables,
     variant_tables,
 )
@@ -20,7 +22,7 @@ from matters.reports.page.formatting import plural, thousands
 from matters.reports.page.protocol import protocol
 from matters.reports.page.section import Drawing, Facts, Part, Section, Table, Text
 from matters.reports.questions import both_answers, imported, imported_pairs, looks
-from matters.reports.statistics.intervals import MINIMUM_FOR_CLAIM
+from matters.reports.statistics.intervals import MINIMUM_FOR_CLAIM, MINIMUM_FOR_INTERVAL
 from matters.reports.study import areas_under_curves, curves, own_best, rank_intervals, sensitivity
 from matters.reports.study.aggregate_scores import aggregate_scores
 from matters.reports.study.all_pairs import all_pairs
@@ -126,7 +128,7 @@ def compose(
     drawn_map = effect_map(effects, study.variants)
     mapped = replace(drawn_map, folded=True) if drawn_map else None
     soon = arrivals(study)
-    arrived = [more_tables.arrival_table(soon)] if soon else []
+    arrived = [curve_tables.arrival_table(soon)] if soon else []
     now("the pages")
     facts = protocol(study)
     tuned = _tuned(study, sections)
@@ -145,16 +147,16 @@ def compose(
             "Scores per environment",
             (
                 run_scores,
-                tables.cells(study),
-                *([more_tables.pairs_table(effects)] if effects else []),
-                tables.tail_table(run_tails(study)),
+                score_tables.cells(study),
+                *([score_tables.pairs_table(effects)] if effects else []),
+                score_tables.tail_table(run_tails(study)),
             ),
             "Scores",
         ),
         Part(
             "curves",
             "Learning curves",
-            (*drawn_curves, tables.area_table(under), *arrived) if drawn_curves else (),
+            (*drawn_curves, curve_tables.area_table(under), *arrived) if drawn_curves else (),
             "Learning curves",
         ),
         Part(
@@ -163,9 +165,9 @@ def compose(
             (
                 *map(Text, _aggregate_notes(study, blocked)),
                 *drawn_scores,
-                tables.aggregate_table(scores),
+                aggregate_tables.aggregate_table(scores),
                 *drawn_ranks,
-                tables.rank_table(ranked),
+                aggregate_tables.rank_table(ranked),
                 *profiles,
                 *([mapped] if mapped else []),
             ),
@@ -179,7 +181,7 @@ def compose(
             headings=True,
             fold=" · ".join(one.title for one in diagnostics),
         ),
-        Part("incomplete", "Failed, diverged and missing runs", (tables.incomplete(study),)),
+        Part("incomplete", "Failed, diverged and missing runs", (run_tables.incomplete(study),)),
         Part(
             "variants",
             "What the variants are",
@@ -189,18 +191,18 @@ def compose(
         Part(
             "protocol",
             "Protocol",
-            (Facts(facts), tables.constants(study)),
+            (Facts(facts), score_tables.constants(study)),
             "Protocol",
             fold="How runs were trained, evaluated, normalised and judged",
         ),
         Part(
             "provenance",
             "Provenance",
-            (tables.provenance(study),),
+            (run_tables.provenance(study),),
             "Provenance",
             fold="Versions, processors, times",
         ),
-        Part("runs", "Runs", (tables.run_list(study),), "Runs"),
+        Part("runs", "Runs", (run_tables.run_list(study),), "Runs"),
     )
     return Content(
         title=study.suite.title,
@@ -276,29 +278,56 @@ def _summary(study: Study) -> str:
         (
             plural(len(study.variants), "variant"),
             plural(len(study.environments), "environment"),
-            plural(study.runs["seed"].nunique(), "seed"),
+            _seeds(study),
             f"{'up to ' if study.foreign else ''}{thousands(study.suite.steps)} steps a run",
             f"{declared} imported runs" if study.foreign else f"{done} of {declared} runs done",
         )
     )
 
 
+def _seeds(study: Study) -> str:
+    """How many seeds were declared: of every cell, or from the smallest to the largest."""
+    counts = [cell.declared for cell in study.cells.values()]
+    few, many = min(counts), max(counts)
+    return plural(many, "seed") if few == many else f"{few} to {many} seeds"
+
+
+def _few_seeds(study: Study) -> list[str]:
+    """Which cells carry no claim for want of seeds; the others are spoken of as they deserve."""
+    declared = [cell for cell in study.cells.values() if cell.declared]
+    few = [cell for cell in declared if cell.n < MINIMUM_FOR_CLAIM]
+    if not few:
+        return []
+    smallest = min(cell.n for cell in few)
+    if len(few) == len(declared):
+        return [
+            f"Few seeds: the smallest cell has {plural(smallest, 'scored run')}, and a claim needs "
+            f"{MINIMUM_FOR_CLAIM}. Runs are drawn as points, intervals are indicative and need "
+            f"{MINIMUM_FOR_INTERVAL}, and the answers are indications."
+        ]
+    places: dict[str, list[str]] = {}
+    for cell in few:
+        places.setdefault(cell.variant, []).append(f"{cell.environment}: {cell.n}")
+    each = [f"`{name}` ({', '.join(where)})" for name, where in places.items()]
+    more = f" and {len(each) - MOST_NOTES} more variants" if len(each) > MOST_NOTES else ""
+    return [
+        f"Few seeds in {len(few)} of {len(declared)} cells: a claim needs {MINIMUM_FOR_CLAIM} scored runs, "
+        f"an interval {MINIMUM_FOR_INTERVAL}, and there are fewer of {', '.join(each[:MOST_NOTES])}{more}. "
+        "What is said of these is an indication."
+    ]
+
+
 def _notices(study: Study) -> tuple[str, ...]:
     notices = _foreign_notices(study) if study.foreign else []
-    smallest = study.seeds(study.variants, study.environments)
-    if smallest < MINIMUM_FOR_CLAIM:
-        notices.append(
-            f"Few seeds: the smallest cell has {plural(smallest, 'scored run')}, and a claim needs "
-            f"{MINIMUM_FOR_CLAIM}. "
-            "Runs are drawn as points, intervals are indicative, and the answers are indications."
-        )
+    notices += _few_seeds(study)
     gaps = [f"`{c.variant}` on {c.environment} ({c.gaps})" for c in study.cells.values() if c.gaps]
     if gaps:
         use = (
             "`--allow-missing` was given: aggregates use the runs that have a score; a diverged one has the "
             "random policy’s."
             if study.allow_missing
-            else "They block their aggregates; `--allow-missing` computes these from the other runs."
+            else "They block their aggregates; `--allow-missing` computes these from the runs that have a "
+            "score, a diverged one with the random policy’s."
         )
         notices.append(f"Not every run is whole: {', '.join(gaps)}. {use}")
     if study.left_out:
@@ -307,9 +336,9 @@ def _notices(study: Study) -> tuple[str, ...]:
         )
     if doubles := study.doubles():
         notices.append(f"The same runs stand under two names, by their digests: {', '.join(doubles)}.")
-    if warned := tables.simulator_warnings(study):
+    if warned := run_tables.simulator_warnings(study):
         notices.append(f"MuJoCo warned, as it does of an unstable simulation: {', '.join(warned)}.")
-    prints = tables.fingerprints(study)
+    prints = run_tables.fingerprints(study)
     if len(prints) > 1:
         each = ", ".join(f"`{name[:12]}` ({plural(count, 'run')})" for name, count in prints.items())
         notices.append(
@@ -324,7 +353,10 @@ def _unasked(study: Study, sections: Sequence[Section]) -> list[str]:
     names = [f"`{name}`" for name in study.variants if name not in about]
     if not sections or not names:
         return []
-    return [f"No question is about {', '.join(names)}: `compare` or `baseline` in the suite asks about any."]
+    return [
+        f"No question of this suite is about {', '.join(names)}. With a pair in `compare`, or a `baseline`, "
+        "the question `comparison` is."
+    ]
 
 
 def _foreign_notices(study: Study) -> list[str]:

@@ -32,6 +32,7 @@ NOT_THE_PAGE: dict[str, str] = {
     "matters.results.files": "how bytes get to the disk",
     "matters.results.fingerprint": "how code is named",
     "matters.results.lease": "who trains a run",
+    "matters.results.numerics": "what a processor computes with, which training notes",
     "matters.results.provenance": "what training notes; a page shows what was noted",
 }
 """Modules that a report loads and that decide no byte of its page, each with the reason."""

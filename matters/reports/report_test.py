@@ -392,7 +392,7 @@ def test_an_output_that_is_a_file_is_one_line_and_stays_as_it_was(tmp_path):
 def test_the_table_of_questions_is_the_folder_and_what_suites_accept():
     from matters.reports import questions
     from matters.reports.questions import QUESTIONS, imported, imported_pairs
-    from matters.suites.suite import QUESTIONS as ACCEPTED
+    from matters.suites.fields import QUESTIONS as ACCEPTED
 
     names = [f"{info.name}" for info in pkgutil.walk_packages(questions.__path__, f"{questions.__name__}.")]
     modules = [import_module(name) for name in names if not name.endswith(("_test", "conftest"))]

@@ -14,6 +14,14 @@ class Grid(Protocol):
     """What `Suite` is for the modules that it calls: so they need not import it."""
 
     @property
+    def name(self) -> str:
+        """Of the suite."""
+
+    @property
+    def title(self) -> str:
+        """Of the suite."""
+
+    @property
     def variants(self) -> Mapping[str, Variant]:
         """By name."""
 
@@ -44,6 +52,14 @@ class Grid(Protocol):
     @property
     def at_best(self) -> Mapping[str, str]:
         """By tuned variant, the variant at its own best."""
+
+    @property
+    def looks(self) -> tuple[int, ...]:
+        """Numbers of seeds at which its first question may be decided."""
+
+    @property
+    def only(self) -> tuple[str, ...]:
+        """Globs on its cells; empty for all."""
 
     @property
     def scale(self) -> Yardstick:

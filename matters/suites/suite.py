@@ -1,111 +1,24 @@
 """A suite: the declared grid of cells, its protocol and the questions that it answers."""
 
-from fnmatch import fnmatchcase
-from typing import Annotated, Any, Self
+from typing import Any, Self
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    ValidationError,
-    ValidationInfo,
-    model_validator,
-)
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from matters import algorithms
-from matters.suites import candidates, fit
+from matters.suites import candidates, fit, narrowing
 from matters.suites.baselines import baselines, departures
 from matters.suites.design import Design
-from matters.suites.errors import InputError, dotted, from_validation, nearest, shown
-from matters.suites.seeds import MOST_SEEDS, parse_seeds
-from matters.suites.spec import MAX_SEED, Cell, Evaluation, RunSpec
+from matters.suites.errors import dotted, from_validation, nearest
+from matters.suites.fields import Looks, Margin, Pair, Questions, Runnables, Seeds, Steps, Text
+from matters.suites.narrowing import matches
+from matters.suites.spec import Cell, Evaluation, RunSpec
 from matters.suites.sweep import Sweep
-from matters.suites.tasks import environments
 from matters.suites.tasks.settings import Own
 from matters.suites.tasks.yardsticks import Yardstick
 from matters.suites.tuning import Tuning
-from matters.suites.variant import Name, Variant, facts, shortened
-
-QUESTIONS = (
-    "actor-critic-ladder",
-    "code-level-tricks",
-    "comparison",
-    "natural-ladder",
-    "natural-square",
-    "published",
-    "reproduction",
-    "seeds",
-    "trick-factorial",
-    "trust-region",
-)
-"""The questions that a report can answer, by name."""
-
-SMOKE_SEEDS, SMOKE_STEPS, SMOKE_EVALUATION = 2, 4096, Evaluation(points=2, episodes=1)
-"""The most that a suite's smoke version has: two updates of most algorithms, in seconds per cell."""
-
-SMOKE_STEPS_OFF_POLICY = 512
-"""The steps instead, where a variant is off-policy: one gradient step per step after the warm-up, which is
-half."""
-
-MINIMUM_OF_A_LOOK = 5
-"""In seeds: with fewer there is no interval, and nothing to decide by."""
+from matters.suites.variant import Name, Variant, facts
 
 DEFAULT_LOOKS = (10, 20)
-
-
-def _counted(value: Any) -> Any:
-    """An int n as the seeds 0 to n - 1; anything else as it is."""
-    if isinstance(value, bool) or not isinstance(value, int):
-        return value
-    if value <= 0:
-        raise ValueError("should be greater than 0")
-    if value > MOST_SEEDS:
-        raise ValueError(f"should be at most {MOST_SEEDS}")
-    return tuple(range(value))
-
-
-def _some(values: tuple[Any, ...]) -> tuple[Any, ...]:
-    if not values:
-        raise ValueError("should not be empty")
-    return values
-
-
-def _distinct(values: tuple[Any, ...]) -> tuple[Any, ...]:
-    known = set()
-    for value in values:
-        if value in known:
-            raise ValueError(f"{shown(value)} appears twice")
-        known.add(value)
-    return values
-
-
-def _printable(text: str) -> str:
-    if not " ".join(text.split()).isprintable():
-        raise ValueError("has a character that controls a terminal")
-    return text
-
-
-def _runnable(environment: str, info: ValidationInfo) -> str:
-    own = info.data.get("own", {}).get(environment)
-    if reason := environments.objection(*((own.id, own.settings) if own else (environment,))):
-        raise ValueError(reason)
-    return environment
-
-
-def _answerable(question: str) -> str:
-    if question not in QUESTIONS:
-        raise ValueError(f"unknown question{nearest(question, QUESTIONS)}")
-    return question
-
-
-Seed = Annotated[int, Field(strict=True, ge=0, le=MAX_SEED)]
-Margin = Annotated[float, Field(strict=True, gt=0, allow_inf_nan=False)]
-Text = Annotated[str, Field(strict=True, min_length=1, max_length=10_000), AfterValidator(_printable)]
-Runnable = Annotated[str, Field(strict=True), AfterValidator(_runnable)]
-Pair = Annotated[tuple[Name, Name], Field(strict=False)]
-Answerable = Annotated[str, Field(strict=True), AfterValidator(_answerable)]
 
 
 class Suite(BaseModel):
@@ -116,13 +29,11 @@ class Suite(BaseModel):
     name: Name
     title: Text
     own: dict[str, Own] = Field({}, description="environments that are more than an id, by name")
-    environments: Annotated[tuple[Runnable, ...], AfterValidator(_some), AfterValidator(_distinct)]
-    seeds: Annotated[
-        tuple[Seed, ...], BeforeValidator(_counted), AfterValidator(_some), AfterValidator(_distinct)
-    ]
-    steps: Annotated[int, Field(strict=True, gt=0, le=MAX_SEED)]
+    environments: Runnables
+    seeds: Seeds
+    steps: Steps
     evaluation: Evaluation = Evaluation()
-    questions: Annotated[tuple[Answerable, ...], AfterValidator(_distinct)]
+    questions: Questions
     margin: Margin = Field(0.10, description="δ of a verdict on one environment, in normalised score")
     aggregate_margin: Margin = Field(
         0.10, description="δ of a verdict over environments, in normalised score"
@@ -146,9 +57,7 @@ class Suite(BaseModel):
     at_best: dict[Name, Name] = Field(
         {}, description="by tuned variant, the variant at its own best; not declared, but chosen"
     )
-    looks: tuple[Annotated[int, Field(strict=True, ge=MINIMUM_OF_A_LOOK)], ...] = Field(
-        (), description="numbers of seeds at which the first question may be decided"
-    )
+    looks: Looks = Field((), description="numbers of seeds at which the first question may be decided")
     findings: dict[Name, Text] = Field(
         {}, description="what others found about a variant, in words, by variant"
     )
@@ -164,7 +73,7 @@ class Suite(BaseModel):
     def _globs_are_of_cells(self) -> Self:
         cells = [(name, environment) for name in self.variants for environment in self.environments]
         for index, glob in enumerate(self.only):
-            if not any(_matches(glob, *cell) for cell in cells):
+            if not any(matches([glob], *cell) for cell in cells):
                 near = nearest(glob, map("/".join, cells))
                 raise ValueError(f"only[{index}] = {glob!r}: no such cell{near}")
         return self
@@ -258,7 +167,7 @@ class Suite(BaseModel):
             (name, environment)
             for name in self.variants
             for environment in self.environments
-            if not self.only or any(_matches(pattern, name, environment) for pattern in self.only)
+            if not self.only or matches(self.only, name, environment)
         ]
 
     def made(self, environment: str) -> tuple[str, dict[str, Any]]:
@@ -318,34 +227,14 @@ class Suite(BaseModel):
             return self
         chosen = looks or DEFAULT_LOOKS
         try:
-            every = self._with_all_seeds()
+            every = narrowing.with_all_seeds(self)
             return Suite(**{**dict(self), "seeds": chosen[-1], "looks": chosen, "variants": every})
         except ValidationError as error:
             raise from_validation(error, Suite) from None
 
     def smoke(self) -> "Suite":
-        """The same cells in seconds each: to see whether all of it runs, and nothing about its results.
-
-        Two seeds, 4096 steps, two evaluations of one episode; a longer rollout is cut to those steps. Where a
-        variant is off-policy, 512 steps, and a longer warm-up is cut to half of them. A tuning has one seed.
-        The name differs too, so that its report does not take the place of the suite's own.
-        """
-        off_policy = any(facts(variant).replay for variant in self.variants.values())
-        most = SMOKE_STEPS_OFF_POLICY if off_policy else SMOKE_STEPS
-        steps = max(SMOKE_EVALUATION.points, min(self.steps, most))
-        return Suite(
-            **{
-                **dict(self),
-                "name": f"{self.name}-smoke",
-                "title": f"{self.title} (smoke version, no finding)",
-                "seeds": self.seeds[:SMOKE_SEEDS],
-                "looks": (),
-                "steps": steps,
-                "evaluation": SMOKE_EVALUATION,
-                "tuning": self.tuning and self.tuning.model_copy(update={"seeds": self.tuning.seeds[:1]}),
-                "variants": {name: shortened(it, steps) for name, it in self._with_all_seeds().items()},
-            }
-        )
+        """The same cells in seconds each: to see whether all of it runs, and nothing about its results."""
+        return Suite(**{**dict(self), **narrowing.smoke(self)})
 
     def restricted(
         self, seeds: str | None = None, steps: int | None = None, only: str | None = None
@@ -356,37 +245,8 @@ class Suite(BaseModel):
         separated by commas; one without a slash is for variants. Raises InputError, also for a glob that
         matches no cell.
         """
-        changes: dict[str, Any] = {}
-        if seeds is not None:
-            if self.looks:
-                raise InputError(f"seeds = {seeds!r}: the suite's looks, {list(self.looks)}, say how many")
-            changes["seeds"] = parse_seeds(seeds)
-            changes["variants"] = self._with_all_seeds()
-        if steps is not None:
-            changes["steps"] = steps
-        if only is not None:
-            changes["only"] = self._globs(only)
+        changes = narrowing.restricted(self, seeds, steps, only)
         try:
             return Suite(**{**dict(self), **changes})
         except ValidationError as error:
             raise from_validation(error, Suite) from None
-
-    def _with_all_seeds(self) -> dict[str, Variant]:
-        return {name: chosen.model_copy(update={"seeds": None}) for name, chosen in self.variants.items()}
-
-    def _globs(self, only: str) -> tuple[str, ...]:
-        cells = [(cell.variant, cell.environment) for cell in self.cells()]
-        globs = tuple(part.strip() for part in only.split(","))
-        for glob in globs:
-            if not any(_matches(glob, *cell) for cell in cells):
-                raise InputError(f"only = {glob!r}: no such cell{nearest(glob, map('/'.join, cells))}")
-        # A suite that is already restricted stays so: its cells are those that both allow.
-        return (
-            tuple(f"{v}/{e}" for v, e in cells if any(_matches(g, v, e) for g in globs))
-            if self.only
-            else globs
-        )
-
-
-def _matches(glob: str, name: str, environment: str) -> bool:
-    return fnmatchcase(f"{name}/{environment}" if "/" in glob else name, glob)

@@ -238,7 +238,7 @@ def _declared(names: list[str], narrowing: Narrowing, asked: tuple[str, ...] | N
 
 
 def _questions(text: str) -> tuple[str, ...]:
-    from matters.suites.suite import QUESTIONS
+    from matters.suites.fields import QUESTIONS
 
     found = tuple(dict.fromkeys(part.strip() for part in text.split(",")))
     for question in found:

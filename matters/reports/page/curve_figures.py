@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
-from matters.reports.page.formatting import number
+from matters.reports.page.formatting import number, percent
 from matters.reports.page.section import Drawing
 from matters.reports.page.style import crowds, end_at, small_multiples, style
 from matters.reports.statistics.intervals import MINIMUM_FOR_CLAIM, MINIMUM_FOR_INTERVAL
@@ -215,8 +215,11 @@ def _profiles(study: Study, ending: str, part: str, found: Sequence[tuple[str, C
         ax.spines["left"].set_visible(False)
 
     def words(_: str) -> str:
-        shares = [(variant, np.interp(0.5, curve.steps, curve.centre)) for variant, curve in found]
-        return f"Runs above 0.5: {', '.join(f'{variant} {share:.0%}' for variant, share in shares)}."
+        # A share is of the runs above one of the thresholds: between two of them it is not known.
+        thresholds = found[0][1].steps
+        k = int(np.abs(thresholds - 0.5).argmin())
+        shares = [f"{variant} {percent(float(curve.centre[k]))}" for variant, curve in found]
+        return f"Runs above {number(float(thresholds[k]), AGGREGATE)}: {', '.join(shares)}."
 
     return small_multiples(
         f"performance-profiles{ending}",

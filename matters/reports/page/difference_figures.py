@@ -49,6 +49,6 @@ def differences(question: str, found: Sequence[Comparison], curves: Sequence[Dif
         title="The difference over training",
         caption=f"`{x}` minus `{y}`, mean return over training, against zero and the margin. The band holds "
         "the whole curve with 95 % confidence (max-t over whole runs): look for zero anywhere in it. The "
-        "verdict is on the end alone.",
+        "verdict is on the primary endpoint alone, the mean of the last evaluations.",
         data=f"{question}-over-training",
     )

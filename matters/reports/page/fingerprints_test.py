@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from matters.reports.page.tables import FINGERPRINT, fingerprints
+from matters.reports.page.run_tables import FINGERPRINT, fingerprints
 from matters.reports.study.study import prepare
 from testing.planted import CONSTANTS, Plant, planted, planted_suite
 

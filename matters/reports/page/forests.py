@@ -87,7 +87,10 @@ def forest(question: str, found: Sequence[Comparison]) -> Drawing:
     hollow = " Hollow and thin: an indication." if any(not one.claim for one in found) else ""
 
     def words(pair: tuple[str, str]) -> str:
-        each = [f"{one.where}: {_difference_words(one)}, {one.reason or one.word}." for one in blocks[pair]]
+        each = [
+            f"{one.where}: {', '.join(dict.fromkeys((_difference_words(one), one.reason or one.word)))}."
+            for one in blocks[pair]
+        ]
         return f"Differences {pair[0]} minus {pair[1]} in normalised score. {' '.join(each)}"
 
     return small_multiples(
@@ -130,11 +133,12 @@ def _forest(ax: Axes, pair: tuple[str, str], block: Sequence[Comparison]) -> Non
             ha="right",
             color=SOFT,
         )
-        if one.found is None or one.found.margin is None or not one.scale:
+        if one.found is None or not one.scale:
             continue
         d, scale, weight = one.found, one.scale, 1.0 if one.claim else 0.6
-        margin = one.found.margin / scale
-        ax.fill_between([-margin, margin], y - 0.22, y + 0.16, color=MARGIN_SHADE, linewidth=0, zorder=0)
+        if d.margin is not None:
+            margin = d.margin / scale
+            ax.fill_between([-margin, margin], y - 0.22, y + 0.16, color=MARGIN_SHADE, linewidth=0, zorder=0)
         for bounds, width in ((d.interval95, 1.4 * weight), (d.interval90, 4.2 * weight)):
             if bounds is None:
                 continue
@@ -352,7 +356,8 @@ def aggregates(study: Study, scores: Sequence[AggregateScore]) -> Drawing:
         caption="Coloured bars: 95 % intervals, Satterthwaite’s of the mean, stratified bootstrap with "
         "expanded percentiles of the others. Grey bars below: rliable’s "
         "plain percentile interval, for comparison with the literature; it covers too little with few seeds. "
-        f"Dots in the IQM panel are single runs. Hollow: indicative, under ten seeds.{left}",
+        "Dots in the IQM panel are single runs. Hollow: indicative, under ten seeds or with runs left out."
+        f"{left}",
     )
 
 

@@ -54,8 +54,13 @@ def p_text(value: float | None) -> str:
 
 
 def percent(share: float | None, decimals: int = 0) -> str:
-    """`42 %`."""
-    return DASH if share is None else f"{100 * share:.{decimals}f} %"
+    """`42 %`; 0 and 100 only where it is exactly that, else `under 1 %` and `over 99 %`."""
+    if share is None:
+        return DASH
+    text, step = f"{100 * share:.{decimals}f}", 10.0**-decimals
+    if share > 0 and float(text) == 0:
+        return f"under {step:g} %"
+    return f"over {100 - step:g} %" if share < 1 and float(text) == 100 else f"{text} %"
 
 
 def plural(count: int, word: str) -> str:

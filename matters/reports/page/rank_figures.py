@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from matters.reports.page.section import Drawing
+from matters.reports.page.sentences import listed
 from matters.reports.page.style import small_multiples, style
 from matters.reports.study.rank_intervals import Ranks
 
@@ -30,8 +31,19 @@ def rank_drawing(ranks: Ranks, variants: tuple[str, ...]) -> Drawing:
         left=min(2.4, 0.3 + 0.08 * max(map(len, ranks.variants))),
         title="Ranks",
         caption="From which to which rank each variant may come: simultaneous 95 % intervals from tests of "
-        "all "
-        "pairs with Holm’s correction. The dot is its place by the mean; rank 1 is the best.",
+        "all pairs with Holm’s correction. The dot is its place by the mean; rank 1 is the best."
+        f"{unranked(ranks)}",
+    )
+
+
+def unranked(ranks: Ranks) -> str:
+    """Which variants have no rank, with a space before; empty if all have one."""
+    if not ranks.left_out:
+        return ""
+    names = listed([f"`{name}`" for name in ranks.left_out])
+    return (
+        f" Without {names}, for want of an aggregate with an interval: a rank is among the others, and none "
+        "of these is said to be worse."
     )
 
 

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
+from matters.reports.page.aggregate_tables import rank_table
 from matters.reports.page.rank_figures import rank_drawing
-from matters.reports.page.tables import rank_table
 from matters.reports.study.rank_intervals import Ranks
 
 

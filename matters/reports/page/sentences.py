@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from matters.reports.page.formatting import interval_text, number, percent, signed, thousands
 from matters.reports.statistics.comparisons import Plan
 from matters.reports.statistics.intervals import MINIMUM_FOR_CLAIM, MINIMUM_FOR_INTERVAL, Interval
-from matters.reports.statistics.power import Need
+from matters.reports.statistics.power import FEWEST
 from matters.reports.study.pairwise import Comparison
 from matters.reports.study.study import AGGREGATE, Study
 
@@ -54,22 +54,26 @@ def plan_text(plan: Plan | None, unit: str) -> str:
     return f"{'About ' if text[0].isdigit() else ''}{text[0].upper()}{text[1:]}."
 
 
-def need_text(need: Need | None) -> str:
+def need_text(one: Comparison) -> str:
     """How many seeds the rules of the headline ask for, in words; empty where nothing was tested."""
+    need = one.need
     if need is None:
         return ""
 
-    def about(seeds: int | None) -> str:
-        return f"more than {MOST_SEEDS}" if seeds is None else f"about {seeds}"
+    def enough(seeds: int | None) -> str:
+        few = "already with" if seeds == FEWEST else "with about"
+        return f"in 80 % with more than {MOST_SEEDS}" if seeds is None else f"in 80 % {few} {seeds}"
 
     def share(value: float) -> str:
-        return "under 1 %" if value < 0.01 else percent(value)
+        # Of some thousand simulated studies, all of them is not always.
+        return percent(min(max(value, 1e-6), 1 - 1e-6))
 
+    learnt = " that have learnt enough" if one.early else ""
     return (
-        "With spreads like these two alike variants are called *equivalent* in "
-        f"{share(need.equivalent_now)} of studies with {need.seeds} seeds, and in 80 % with "
-        f"{about(need.equivalent)}; a difference as large as the margin is found in "
-        f"{share(need.different_now)}, and in 80 % with {about(need.different)}."
+        f"With spreads like those of `{one.x}` and `{one.y}`, two alike variants{learnt} are called "
+        f"*equivalent* in {share(need.equivalent_now)} of studies with {need.seeds} seeds, and "
+        f"{enough(need.equivalent)}; a difference as large as the margin is found in "
+        f"{share(need.different_now)}, and {enough(need.different)}."
     )
 
 
@@ -83,8 +87,10 @@ def sentence(one: Comparison) -> str:
     text = f"{place_text(one.where)}, {_finding(one)}"
     if one.rising and one.word in ("equivalent", "both"):
         text += " Still rising."
-    if one.found is not None and not one.claim and one.gaps and one.seeds >= MINIMUM_FOR_CLAIM:
-        text += f" No claim, for runs are not whole: {one.gaps}."
+    if one.found is not None and not one.claim and one.gaps:
+        # Under ten seeds there is no claim anyway.
+        no_claim = "No claim, for runs" if one.seeds >= MINIMUM_FOR_CLAIM else "Runs"
+        text += f" {no_claim} are not whole: {one.gaps}."
     return " ".join([text, *one.notes]) if one.found is not None else text
 
 
@@ -116,7 +122,7 @@ def _finding(one: Comparison) -> str:
     if one.reason == "too early":
         return f"it is too early to tell: {after(one)} {_unlearnt(one)}{_not_seen(one)}."
     if one.reason == "mixed":
-        return f"no one answer: {_signs(one)}; their mean hides it ({apart}, 95 % interval {wide})."
+        return f"no one answer: {signs_text(one)}; their mean hides it ({apart}, 95 % interval {wide})."
     against = f", margin {margin}" if margin else ""
     text = f"the runs do not decide between `{one.x}` and `{one.y}` ({apart}, 95 % interval {wide}{against})."
     return f"{text} {plan_text(one.plan, 'per variant')}".rstrip()
@@ -126,27 +132,41 @@ def _untested(one: Comparison) -> str:
     pair = f"`{one.x}` and `{one.y}`"
     if one.reason == "blocked":
         return f"no verdict on `{one.x}` against `{one.y}`: {'; '.join(one.notes)}."
-    if one.reason == "no effect possible" and one.notes:
-        return f"no effect is possible between {pair}: {' '.join(one.notes)}"
     if one.reason == "no effect possible":
-        return f"{pair} are the same runs, with equal episodes and parameters: no effect is possible."
+        return f"{no_effect(one)}."
+    notes = "".join(f" {note}" for note in one.notes)
     if one.reason == "no room":
         return (
             f"there is no room for a difference: every run of {pair} has the same score or is at the ceiling."
+            f"{notes}"
         )
     if one.reason == "too early":
-        return f"it is too early to tell: {after(one)} {_unlearnt(one)}."
+        return f"it is too early to tell: {after(one)} {_unlearnt(one)}.{notes}"
     return (
         f"too few seeds to compare `{one.x}` with `{one.y}` "
-        f"({seeds_text(one)}; an interval needs {MINIMUM_FOR_INTERVAL}, a claim {MINIMUM_FOR_CLAIM})."
+        f"({seeds_text(one)}; an interval needs {MINIMUM_FOR_INTERVAL}, a claim {MINIMUM_FOR_CLAIM}).{notes}"
     )
 
 
+def no_effect(one: Comparison) -> str:
+    """Why nothing is tested where what tells a pair apart did not act, without the full stop.
+
+    That it did not act is a fact of these runs; that it cannot matter is not said.
+    """
+    pair = f"`{one.x}` and `{one.y}`"
+    if not one.notes:
+        return (
+            f"{pair} are the same runs, with equal episodes and parameters: what tells them apart did nothing"
+        )
+    why = " ".join(one.notes).removesuffix(".")
+    return f"nothing is tested between {pair}, for what tells them apart hardly acted: {why}"
+
+
 def _unlearnt(one: Comparison) -> str:
-    where = "" if one.where != AGGREGATE else ", on some environment,"
+    where = f" on {listed(one.unlearnt)}" if one.where == AGGREGATE else ""
     return (
-        f"neither `{one.x}` nor `{one.y}` has{where} made a tenth of the way from random actions to the "
-        "yardstick"
+        f"neither `{one.x}` nor `{one.y}` has made a tenth of the way from random actions to the yardstick"
+        f"{where}"
     )
 
 
@@ -154,10 +174,12 @@ def _not_seen(one: Comparison) -> str:
     if one.found is None or one.found.interval95 is None:
         return ""
     reach = max(abs(one.found.interval95.low), abs(one.found.interval95.high))
-    return f"; no difference larger than ±{number(reach, one.where)} was seen"
+    unit = " in normalised score" if one.where == AGGREGATE else ""
+    return f"; no difference larger than ±{number(reach, one.where)}{unit} was seen"
 
 
-def _signs(one: Comparison) -> str:
+def signs_text(one: Comparison) -> str:
+    """Who scores more where, of the environments on which a pair is different."""
     up = [where for where, sign in one.against if sign > 0]
     down = [where for where, sign in one.against if sign < 0]
     parts = [f"`{one.x}` scores more on {listed(up)}"] if up else []
@@ -174,10 +196,10 @@ def _others(one: Comparison) -> str:
 
 
 def progress_text(study: Study, where: str, variants: Sequence[str]) -> str:
-    """`Hopper-v5 is at 13 % of the yardstick and still rising`."""
+    """`Hopper-v5 (at most 13 %, still rising)`: how much of the way to the yardstick the better one made."""
     cells = [study.cell(variant, where).scores for variant in variants]
     best = max(
         (float(study.normalised(where, scores).mean()) for scores in cells if len(scores)), default=0.0
     )
-    rising = " and still rising" if study.rising(where, variants) else ""
-    return f"{where} is at {percent(max(0.0, best))} of the yardstick{rising}"
+    made = f"at most {percent(best)}" if best > 0 else "no better than random actions"
+    return f"{where} ({made}{', still rising' if study.rising(where, variants) else ''})"

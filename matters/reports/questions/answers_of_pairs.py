@@ -2,29 +2,29 @@
 
 from collections.abc import Mapping, Sequence
 
-from matters.reports.questions.differing_settings import Contrast
 from matters.reports.questions.pairwise_section import Answer, short_answer
 from matters.reports.statistics import verdicts as rules
-from matters.reports.study.pairwise import Comparison
+from matters.reports.statistics.intervals import MINIMUM_FOR_CLAIM
+from matters.reports.study.pairwise import Comparison, headline
 from matters.reports.study.study import Study
 
 MOST_ANSWERS = 6
 """With more pairs than this, their answers are one sentence."""
 
+UNSEEN = "no difference beyond the margin seen"
+"""What is said for *equivalent* under ten seeds, with which nothing is answered with "no"."""
+
 
 def each_answered(
-    study: Study, chosen: Sequence[Contrast], found: Sequence[Comparison], answers: Mapping[str, str]
+    study: Study, pairs: Sequence[tuple[str, str]], found: Sequence[Comparison], answers: Mapping[str, str]
 ) -> Answer:
     """The short answer about every pair, one after the other."""
     if not found:
         text = "Nothing to compare: no pair that this question is about has runs of both variants."
         return Answer(text, "undecided", "blocked", False)
-    each = [
-        short_answer(study, [it for it in found if (it.x, it.y) == (one.x, one.y)], answers) for one in chosen
-    ]
-    text = (
-        " ".join(one.text for one in each) if len(each) <= MOST_ANSWERS else _grouped(chosen, each, answers)
-    )
+    of = [[it for it in found if (it.x, it.y) == pair] for pair in pairs]
+    each = [short_answer(study, own, answers) for own in of]
+    text = " ".join(one.text for one in each) if len(each) <= MOST_ANSWERS else _grouped(of, each)
     order: tuple[rules.Word, ...] = ("different", "both", "undecided", "equivalent")
     word = next(word for word in order if any(one.word == word for one in each))
     reasons = [one.reason for one in each if one.word == word]
@@ -32,14 +32,26 @@ def each_answered(
     return Answer(text, word, reasons[0], claim)
 
 
-def _grouped(chosen: Sequence[Contrast], each: Sequence[Answer], answers: Mapping[str, str]) -> str:
+def _grouped(of: Sequence[Sequence[Comparison]], each: Sequence[Answer]) -> str:
     """Many answers in one sentence: which pairs have which, by their first side if they share the second."""
     groups: dict[str, list[str]] = {}
-    others = {pair.y for pair in chosen}
-    for pair, one in zip(chosen, each, strict=True):
-        name = f"`{pair.x}`" if len(others) == 1 else f"`{pair.x}` − `{pair.y}`"
-        groups.setdefault(one.reason or one.word, []).append(name)
-    against = f" against `{others.pop()}`, by the variant named first" if len(others) == 1 else ""
-    order = sorted(groups, key=[*answers, *rules.REASONS].index)
+    heads = [headline(own)[0] for own in of]
+    others = {head.y for head in heads}
+    shared = others.pop() if len(others) == 1 else None
+    for head, one in zip(heads, each, strict=True):
+        few = one.word == "equivalent" and head.seeds < MINIMUM_FOR_CLAIM
+        groups.setdefault(UNSEEN if few else one.reason or one.word, []).append(_named(head, one, shared))
+    against = "" if shared is None else f" against `{shared}`, by the variant named first"
+    order = sorted(groups, key=[*rules.WORDS, UNSEEN, *rules.REASONS].index)
     parts = [f"{kind}: {', '.join(groups[kind])}" for kind in order]
     return f"Of {len(each)} pairs{against}: {'; '.join(parts)}."
+
+
+def _named(head: Comparison, one: Answer, shared: str | None) -> str:
+    """A pair, or its first side if all pairs share the second; with who is ahead where they are different."""
+    if one.word not in ("different", "both") or head.found is None:
+        return f"`{head.x}`" if shared else f"`{head.x}` − `{head.y}`"
+    more = head.found.estimate.value >= 0
+    if shared:
+        return f"`{head.x}` ({'more' if more else 'less'})"
+    return f"`{head.x}` over `{head.y}`" if more else f"`{head.y}` over `{head.x}`"

@@ -21,6 +21,7 @@ from matters.reports.questions.differing_settings import (
     cast,
     notices,
     settings_table,
+    undeclared,
 )
 from matters.reports.questions.pairwise_section import Answer, comparison_table, details_table, short_answer
 from matters.reports.questions.section_of_pairs import section_of_pairs
@@ -28,6 +29,7 @@ from matters.reports.statistics import comparisons as compare
 from matters.reports.statistics.intervals import MINIMUM_FOR_INTERVAL
 from matters.reports.study.pairwise import Comparison, compare_pairs
 from matters.reports.study.study import Study
+from matters.suites.settings import difference_text
 
 QUESTION = "code-level-tricks"
 TITLE = "Do PPO’s code-level tricks matter?"
@@ -48,6 +50,12 @@ ANSWERS = {
     "equivalent": "No: `{x}` and `{y}` are equivalent within the margin.",
     "both": "A little: `{ahead}` scores {size} than `{behind}`, less than the margin.",
 }
+NEUTRAL = {
+    "different": "`{ahead}` scores {size} than `{behind}`.",
+    "equivalent": "`{x}` and `{y}` are equivalent within the margin.",
+    "both": "`{ahead}` scores {size} than `{behind}`, less than the margin.",
+}
+"""Where the pair at hand tells something else than what the question asks."""
 PPO = Role("ppo", "ppo", ("tricks.", "objective"))
 PPO_M = Role("ppo-m", "ppo", ("tricks.", "objective"))
 NO_CLIP = Role("ppo-noclip", "ppo", ("tricks.", "objective"))
@@ -77,14 +85,9 @@ def _contrast(x: str, y: str, tells: str, *may_differ: set[str]) -> Contrast:
     return Contrast(x, y, tells, frozenset[str]().union(*may_differ))
 
 
-CONTRASTS = (
+OF_TRICKS = (
     _contrast("ppo", "ppo-m", "the tricks, with PPO’s step", OF_PPO, {"value_coefficient"}),
     _contrast("trpo-tricks", "trpo-plain", "the tricks, with TRPO’s step", OF_PPO),
-    _contrast(
-        "ppo", "trpo-tricks", "PPO’s step against TRPO’s, with the tricks", OF_THE_STEP, AS_EACH_HAS_IT
-    ),
-    _contrast("ppo-m", "trpo-plain", "PPO’s step against TRPO’s, without the tricks", OF_THE_STEP),
-    _contrast("ppo", "ppo-noclip", "clipping, with the tricks", {"objective"}),
     _contrast(
         "ppo-released",
         "ppo-m-released",
@@ -100,6 +103,14 @@ CONTRASTS = (
         RELEASED_TRICKS,
         {"kl", "tricks.kl_final", "gae_lambda", "value_learning_rate"},
     ),
+)
+"""What the question is about; the first of these at hand gives its answer."""
+OF_STEPS = (
+    _contrast(
+        "ppo", "trpo-tricks", "PPO’s step against TRPO’s, with the tricks", OF_THE_STEP, AS_EACH_HAS_IT
+    ),
+    _contrast("ppo-m", "trpo-plain", "PPO’s step against TRPO’s, without the tricks", OF_THE_STEP),
+    _contrast("ppo", "ppo-noclip", "clipping, with the tricks", {"objective"}),
     _contrast(
         "ppo-released",
         "trpo+-released",
@@ -119,6 +130,8 @@ CONTRASTS = (
         {"tricks.anneal_lr", "tricks.gradient_clip", "tricks.gradient_clip_of"},
     ),
 )
+"""What the tricks’ worth is held against."""
+CONTRASTS = (*OF_TRICKS, *OF_STEPS)
 SQUARES = (
     ("at equal settings", ("ppo", "ppo-m", "trpo-plain", "trpo-tricks")),
     ("as released", ("ppo-released", "ppo-m-released", "trpo-released", "trpo+-released")),
@@ -142,7 +155,7 @@ def compared(study: Study) -> list[Comparison]:
 
 
 def answer(study: Study) -> Section:
-    """Compare the pairs at hand; the first of them gives the short answer."""
+    """Compare the pairs at hand; the first of them, about the tricks if any is, gives the short answer."""
     at_hand, chosen = cast(study, ROLES), contrasts(study)
     found = compared(study)
     tables = [comparison_table(QUESTION, found), settings_table(QUESTION, study, chosen)] if found else []
@@ -157,7 +170,7 @@ def answer(study: Study) -> Section:
     return section_of_pairs(
         study,
         QUESTION,
-        _answer(study, found),
+        _answer(study, chosen, found),
         found,
         title=TITLE,
         needs=NEEDS,
@@ -165,17 +178,28 @@ def answer(study: Study) -> Section:
         method=METHOD,
         tested="each pair in aggregate and on each environment",
         tables=tables,
-        lacks=(*notices(study, chosen), *_lacks(at_hand)),
+        lacks=(*notices(study, chosen), *(() if study.foreign else _lacks(at_hand))),
         variants=paired,
     )
 
 
-def _answer(study: Study, found: list[Comparison]) -> Answer:
+def _answer(study: Study, chosen: Sequence[Contrast], found: Sequence[Comparison]) -> Answer:
+    """About the tricks, yes or no only where a pair differs in them alone."""
     if not found:
         text = "Nothing to compare: no pair of variants that this question knows."
         return Answer(text, "undecided", "blocked", False)
-    first = [one for one in found if (one.x, one.y) == (found[0].x, found[0].y)]
-    return short_answer(study, first, ANSWERS)
+    first = chosen[0]
+    own = [one for one in found if (one.x, one.y) == (first.x, first.y)]
+    if first.tells not in [one.tells for one in OF_TRICKS]:
+        given = short_answer(study, own, NEUTRAL)
+        lead = f"No two variants here differ in the tricks alone. Of {first.tells}:"
+        return replace(given, text=f"{lead} {given.text}")
+    if study.foreign:  # names are all that is known of them
+        return short_answer(study, own, NEUTRAL)
+    if also := undeclared(study, first):
+        given = short_answer(study, own, NEUTRAL)
+        return replace(given, text=f"{given.text} Beside the tricks they differ in {difference_text(also)}.")
+    return short_answer(study, own, ANSWERS)
 
 
 def _lacks(at_hand: Mapping[str, str]) -> tuple[str, ...]:

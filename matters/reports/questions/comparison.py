@@ -8,14 +8,14 @@ from collections.abc import Sequence
 
 from matters.reports.page.formatting import signed
 from matters.reports.page.section import Section, Table
-from matters.reports.page.sentences import listed, place_text
+from matters.reports.page.sentences import listed
 from matters.reports.questions import pairwise_section
 from matters.reports.questions.answers_of_pairs import each_answered
 from matters.reports.questions.differing_settings import Contrast, differing, settings_table
 from matters.reports.questions.pairwise_section import comparison_table, details_table
 from matters.reports.questions.section_of_pairs import section_of_pairs
 from matters.reports.study.pairwise import Comparison, compare_pairs, headline
-from matters.reports.study.study import Study
+from matters.reports.study.study import AGGREGATE, Study
 
 QUESTION = "comparison"
 TITLE = "Do the variants that are compared differ?"
@@ -55,7 +55,7 @@ def answer(study: Study) -> Section:
     """Compare every pair, and answer for each of them."""
     chosen = contrasts(study)
     found = compared(study)
-    given = each_answered(study, chosen, found, ANSWERS)
+    given = each_answered(study, [(one.x, one.y) for one in chosen], found, ANSWERS)
     tables: tuple[Table, ...] = (
         (
             comparison_table(QUESTION, found),
@@ -93,7 +93,8 @@ def findings_table(study: Study, chosen: Sequence[Contrast], found: Sequence[Com
         first = headline([it for it in found if (it.x, it.y) == (one.x, one.y)])[0]
         here: str = first.reason or first.word
         if first.found is not None:
-            here += f" ({signed(first.found.estimate.value, first.where)} {place_text(first.where).lower()})"
+            where = "in aggregate" if first.where == AGGREGATE else f"on {first.where}"
+            here += f" ({signed(first.found.estimate.value, first.where)} {where})"
         rows.append((f"`{one.x}` − `{one.y}`", one.tells, here, theirs))
         data.append({"x": one.x, "y": one.y, "tells": one.tells, "here": first.word, "theirs": theirs})
     return Table(

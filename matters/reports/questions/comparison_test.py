@@ -24,9 +24,9 @@ def _undrawn(monkeypatch):
     monkeypatch.setattr("matters.reports.page.difference_figures.differences", lambda *_: None)
 
 
-def answered(declared, means):
+def answered(declared, means, n=10):
     cells = {
-        (name, place): Plant(mean, 0.05) for name, mean in means.items() for place in declared.environments
+        (name, place): Plant(mean, 0.05, n) for name, mean in means.items() for place in declared.environments
     }
     constants = {name: CONSTANTS[name] for name in declared.environments}
     return questions.answer("comparison", prepare(declared, planted(cells), constants=constants))
@@ -106,7 +106,7 @@ def test_the_answers_of_many_pairs_are_one_sentence_by_verdict():
     found = answered(many(7), {"ppo": 0.9, "v1": 0.3, **{f"v{k}": 0.9 for k in range(2, 8)}})
     same = ", ".join(f"`v{k}`" for k in range(2, 8))
     assert found.answer == (
-        f"Of 7 pairs against `ppo`, by the variant named first: different: `v1`; equivalent: {same}."
+        f"Of 7 pairs against `ppo`, by the variant named first: different: `v1` (less); equivalent: {same}."
     )
 
 
@@ -117,7 +117,13 @@ def test_many_pairs_that_share_no_side_are_named_whole():
         declared.model_copy(update={"baseline": None, "compare": chain}),
         {"v1": 0.9, **{f"v{k}": 0.3 for k in range(2, 9)}},
     )
-    assert found.answer.startswith("Of 7 pairs: different: `v1` − `v2`; equivalent: `v2` − `v3`, ")
+    assert found.answer.startswith("Of 7 pairs: different: `v1` over `v2`; equivalent: `v2` − `v3`, ")
+
+
+def test_under_ten_seeds_no_answer_of_many_pairs_says_equivalent():
+    found = answered(many(7), {"ppo": 0.9, **{f"v{k}": 0.9 for k in range(1, 8)}}, n=5)
+    assert "equivalent" not in found.answer
+    assert "no difference beyond the margin seen: `v1`, " in found.answer
 
 
 def test_what_others_found_stands_beside_what_was_found_here():

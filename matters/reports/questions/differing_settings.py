@@ -110,8 +110,13 @@ def undeclared(study: Study, one: Contrast) -> dict[str, tuple[object, object]]:
 
 def notices(study: Study, contrasts: Sequence[Contrast]) -> tuple[str, ...]:
     """A sentence on each contrast that compares more than it says."""
+    if study.foreign and contrasts:
+        return (
+            "Imported variants are taken for what their names say: their settings are not known, so neither "
+            "is what else differs between two of them.",
+        )
     return tuple(
-        f"`{one.x}` against `{one.y}` ({one.tells}) also differs in {difference_text(also)}."
+        f"`{one.x}` against `{one.y}` ({one.tells}): they also differ in {difference_text(also)}."
         for one in contrasts
         if (also := undeclared(study, one))
     )
@@ -126,7 +131,8 @@ def settings_table(
         found, also = differing(study, one.x, one.y), undeclared(study, one)
         said = difference_text({name: pair for name, pair in found.items() if name not in also})
         text = "; also ".join(part for part in (said, difference_text(also)) if part)
-        rows.append((f"`{one.x}` {link} `{one.y}`", one.tells, text or DASH))
+        unknown = "not known of imported runs" if study.foreign else DASH
+        rows.append((f"`{one.x}` {link} `{one.y}`", one.tells, text or unknown))
         data.append(
             {
                 "question": question,

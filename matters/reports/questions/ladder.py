@@ -158,7 +158,10 @@ def climb(study: Study, ladder: Ladder) -> Section:
         method=METHOD + ladder.source,
         tested="each step in aggregate and on each environment, and no pair that is not a step",
         shown=verdicts(first),
-        lacks=() if study.foreign else (*notices(study, chosen), *_lacks(ladder, at_hand, rungs, parts)),
+        lacks=(
+            *notices(study, chosen),
+            *(() if study.foreign else _lacks(ladder, at_hand, rungs, parts)),
+        ),
         tables=_tables(study, ladder, chosen, found),
         more=verdicts([one for one in found if one not in first]),
         variants=tuple(dict.fromkeys(name for one in chosen for name in (one.x, one.y))),
@@ -194,8 +197,9 @@ def _answer(found: Sequence[Comparison]) -> Answer:
     first = [one for one in found if _is_headline(one, found)]
     judged = [one for one in first if one.found is not None]
     if not judged:
+        # Of several reasons the last, so that no badge says of all rungs that they cannot differ.
         reasons = [one.reason for one in first]
-        reason: Reason = next(reason for reason in verdict_rules.REASONS if reason in reasons)
+        reason: Reason = next(reason for reason in reversed(verdict_rules.REASONS) if reason in reasons)
         return Answer(_no_answer(reason, first), "undecided", reason, False)
     parts = []
     for where in dict.fromkeys(one.where for one in judged):
@@ -211,19 +215,27 @@ def _answer(found: Sequence[Comparison]) -> Answer:
 
 
 def _no_answer(reason: Reason, first: Sequence[Comparison]) -> str:
-    if reason == "blocked":
-        return f"No answer: {'; '.join(dict.fromkeys(note for one in first for note in one.notes))}."
+    if len({one.reason for one in first}) > 1:
+        kinds: dict[str, list[str]] = {}
+        for one in first:
+            kinds.setdefault(one.reason, []).append(f"`{one.x}` against `{one.y}`")
+        parts = [f"{kind}: {', '.join(pairs)}" for kind, pairs in kinds.items()]
+        text = "; ".join(parts)
+        return f"No rung is judged. {text[0].upper()}{text[1:]}."
     notes = list(dict.fromkeys(note for one in first for note in one.notes))
+    if reason == "blocked":
+        return f"No answer: {'; '.join(notes)}."
     if reason == "no effect possible" and notes:
-        return f"No effect is possible: {' '.join(notes)}"
+        return f"No rung is judged, for what it adds hardly acted: {' '.join(notes)}"
+    unlearnt = listed(list(dict.fromkeys(where for one in first for where in one.unlearnt)))
     return {
         "too few seeds": "Too few seeds to compare any two rungs: no interval is given.",
         "no room": "Cannot be told: every run of every rung has the same score or is at its task’s ceiling.",
-        "no effect possible": "No effect is possible: the rungs are the same runs, with equal episodes and "
-        "parameters.",
-    }.get(
-        reason, "Too early to tell: no rung has made a tenth of the way from random actions to the yardstick."
-    )
+        "no effect possible": "The rungs are the same runs, with equal episodes and parameters: what they "
+        "add did nothing.",
+        "too early": "Too early to tell: no rung has made a tenth of the way from random actions to the "
+        f"yardstick on {unlearnt}.",
+    }[reason]
 
 
 def _short(judged: Sequence[Comparison], lost: Sequence[Comparison]) -> str:
@@ -253,8 +265,9 @@ def _short(judged: Sequence[Comparison], lost: Sequence[Comparison]) -> str:
         each = [says.format(x=f"`{one.x}`", y=f"`{one.y}`") for one in judged if which == _kind(one)]
         parts += [listed(each)] if each else []
     for one in lost:
-        says = "no effect is possible of" if one.reason == "no effect possible" else "no verdict on"
-        parts.append(f"{says} `{one.x}` against `{one.y}`")
+        pair = f"`{one.x}` against `{one.y}`"
+        idle = one.reason == "no effect possible"
+        parts.append(f"{pair} is not tested, for nothing acted" if idle else f"no verdict on {pair}")
     return "; ".join(parts)
 
 

@@ -207,5 +207,32 @@ def test_a_rung_may_have_other_settings_and_what_they_add_is_said():
     means = {"tnpg": 0.5, "trpo": 0.5}
     found = answered("natural-ladder", means, places=(HOPPER,), declared=suite(tomllib.loads(text)))
     first, *_ = found.lacks
-    assert first.endswith("also differs in kl 0.01 → 0.05.")
+    assert first.endswith("they also differ in kl 0.01 → 0.05.")
     assert found.tables[1].rows[0][2].endswith("; also kl 0.05 → 0.01")
+
+
+def test_one_idle_rung_does_not_say_of_the_others_that_they_cannot_differ():
+    cells = {
+        (name, HOPPER): Plant(mean, 0.05, 3)
+        for name, mean in {"tnpg": 0.5, "trpo": 0.5, "ppo-m": 0.7}.items()
+    }
+    prepared = prepare(
+        planted_suite(["tnpg", "trpo", "ppo-m"], [HOPPER]), planted(cells), constants=CONSTANTS
+    )
+    object.__setattr__(prepared.cells["trpo", HOPPER], "outcomes", prepared.cells["tnpg", HOPPER].outcomes)
+    found = questions.answer("natural-ladder", prepared)
+    assert found.reason == "too few seeds"
+    assert found.answer == (
+        "No rung is judged. No effect possible: `trpo` against `tnpg`; too few seeds: `ppo-m` against `trpo`."
+    )
+
+
+def test_imported_rungs_are_said_to_be_known_by_their_names_alone():
+    cells = {(name, HOPPER): Plant(mean, 0.05) for name, mean in {"td3": 0.5, "sac": 0.7}.items()}
+    chosen = planted_suite(["td3", "sac"], [HOPPER])
+    chosen.evaluation, chosen.apart, chosen.pooled = None, lambda *_: None, ""
+    found = questions.answer("actor-critic-ladder", prepare(chosen, planted(cells), constants=CONSTANTS))
+    assert found.lacks == (
+        "Imported variants are taken for what their names say: their settings are not known, so neither "
+        "is what else differs between two of them.",
+    )

@@ -109,7 +109,7 @@ def answer(study: Study) -> Section:
     at_hand = corners(study)
     chosen = _contrasts(at_hand)
     found = compared(study)
-    given = each_answered(study, chosen, found, ANSWERS)
+    given = each_answered(study, [(one.x, one.y) for one in chosen], found, ANSWERS)
     names = tuple(at_hand.values())
     lost = [
         f"{direction} with {length}" for direction, length in _every() if (direction, length) not in at_hand

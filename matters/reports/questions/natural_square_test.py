@@ -102,7 +102,7 @@ def test_a_rung_whose_search_hardly_ever_acted_has_no_verdict_but_no_effect_poss
     section = questions.answer("natural-ladder", found)
     assert (section.word, section.reason, section.claim) == ("undecided", "no effect possible", False)
     assert section.answer.startswith(
-        "No effect is possible: `trpo` changed or refused the full step in 1.7 %"
+        "No rung is judged, for what it adds hardly acted: `trpo` changed or refused the full step in 1.7 %"
     )
     assert all(v.badge == "no effect possible" for v in (*section.verdicts, *section.more))
     shares = {row["variant"]: row["full_step_not_taken"] for row in section.tables[-1].data}

@@ -6,12 +6,15 @@ from dataclasses import dataclass
 from matters.reports.page.formatting import DASH, ends, interval_text, number, p_text, signed
 from matters.reports.page.section import Drawing, Table, Verdict
 from matters.reports.page.sentences import (
+    after,
     listed,
     need_text,
+    no_effect,
     plan_text,
     progress_text,
     seeds_text,
     sentence,
+    signs_text,
 )
 from matters.reports.statistics.intervals import MINIMUM_FOR_CLAIM
 from matters.reports.statistics.verdicts import Reason, Word
@@ -78,11 +81,12 @@ def tests(found: Sequence[Comparison]) -> int:
 def family(found: Sequence[Comparison], what: str) -> str:
     """The families of tests of a question about pairs."""
     count = tests(found)
+    if not count:
+        return "No difference was tested."
     tested = "The one difference test" if count == 1 else f"All {count} difference tests"
     return (
         f"{tested} of this question: {what}; an environment without room is not tested. Equivalence has "
-        "Holm’s "
-        "correction over the environments of a pair. Other questions on the same page are families of "
+        "Holm’s correction over the environments of a pair. Other questions on the same page are families of "
         "their own."
     )
 
@@ -110,7 +114,7 @@ def figures(
 
 def needed(found: Sequence[Comparison]) -> str:
     """How many seeds the headline of the first pair needs, in words."""
-    return next((need_text(one.need) for one in found if one.need is not None), "")
+    return next((need_text(one) for one in found if one.need is not None), "")
 
 
 def margins(study: Study) -> str:
@@ -133,8 +137,12 @@ def short_answer(study: Study, found: Sequence[Comparison], templates: Mapping[s
     first, *rest = headline(found)
     if rest:
         each = [one for one in (first, *rest) if one.where != AGGREGATE]
-        parts = [f"{one.reason or one.word} on {one.where}" for one in each]
-        text = f"No answer in aggregate for `{first.x}` against `{first.y}`; taken alone: {', '.join(parts)}."
+        parts = [f"{outcome(one)} on {one.where}" for one in each]
+        why = f" ({'; '.join(first.notes)})" if first.where == AGGREGATE and first.notes else ""
+        text = (
+            f"No answer in aggregate for `{first.x}` against `{first.y}`{why}; each environment by itself: "
+        )
+        text += f"{', '.join(parts)}."
         return Answer(text, "undecided", first.reason or "not decided", False)
     if first.word == "undecided":
         return Answer(_undecided(study, first, found), first.word, first.reason, False)
@@ -143,7 +151,12 @@ def short_answer(study: Study, found: Sequence[Comparison], templates: Mapping[s
     ahead, behind = (first.x, first.y) if value >= 0 else (first.y, first.x)
     unit = " in normalised score" if where == AGGREGATE else f" on {where}"
     text = templates[first.word].format(
-        x=first.x, y=first.y, ahead=ahead, behind=behind, size=f"{number(abs(value), where)} more{unit}"
+        x=first.x,
+        y=first.y,
+        ahead=ahead,
+        behind=behind,
+        size=f"{number(abs(value), where)} more{unit}",
+        reach=f"{number(first.found.achieved_margin, where)}{unit}",
     )
     if first.word == "equivalent" and first.seeds < MINIMUM_FOR_CLAIM:
         text = f"{_largest(first)} was seen between `{first.x}` and `{first.y}` ({seeds_text(first)} seeds)."
@@ -157,28 +170,38 @@ def short_answer(study: Study, found: Sequence[Comparison], templates: Mapping[s
     return Answer(text + _stuck(found), first.word, "", first.claim)
 
 
+def outcome(one: Comparison) -> str:
+    """Its word, or its reason; for a difference also who is ahead."""
+    if one.found is None or one.word not in ("different", "both"):
+        return one.reason or one.word
+    return f"{one.word} ({signed(one.found.estimate.value, one.where)})"
+
+
 def _undecided(study: Study, first: Comparison, found: Sequence[Comparison]) -> str:
     pair, where = (first.x, first.y), first.where
-    if first.reason == "no effect possible" and first.notes:
-        return f"No effect is possible: {' '.join(first.notes)}"
     if first.reason == "no effect possible":
-        names = f"`{first.x}` and `{first.y}`"
-        return f"No effect is possible: {names} are the same runs, with equal episodes and parameters."
+        text = no_effect(first)
+        return f"{text[0].upper()}{text[1:]}."
     if first.reason == "no room":
-        return "Cannot be told: every run has the same score or is at its task’s ceiling, with both variants."
+        return (
+            f"Cannot be told: every run of `{first.x}` and `{first.y}` has the same score or is at its "
+            "task’s ceiling."
+        )
     if first.reason == "too few seeds":
         return f"Too few seeds to compare `{first.x}` with `{first.y}`: no interval is given."
     if first.reason == "blocked":
         return f"No answer: {'; '.join(first.notes)}."
     if first.reason == "mixed":
-        signs = [f"{name} ({'+' if sign > 0 else '−'})" for name, sign in first.against]
-        return f"It depends on the environment: `{first.x}` minus `{first.y}` differs on {listed(signs)}."
+        alone = len({sign for _, sign in first.against}) == 1
+        mean = ", and the mean over environments is within the margin" if alone else ""
+        return f"It depends on the environment: {signs_text(first)}{mean}."
     if first.reason == "too early":
-        early = [one.where for one in found if one.early and one.where != AGGREGATE]
-        places = [progress_text(study, name, pair) for name in early]
+        places = [progress_text(study, name, pair) for name in first.unlearnt]
         seen = "" if first.found is None else f" {_largest(first)} was seen."
-        steps = f" After {first.steps:,} steps {listed(places)}.".replace(",", "\u202f", 1) if places else ""
-        return f"Too early to tell.{steps}{_stuck(found)}{seen}"
+        return (
+            f"Too early to tell `{first.x}` from `{first.y}`: {after(first)} neither has made a tenth of the "
+            f"way from random actions to the yardstick on {listed(places)}.{_stuck(found)}{seen}"
+        )
     assert first.found is not None
     value = signed(first.found.estimate.value, where)
     unit = " in normalised score" if where == AGGREGATE else f" on {where}"
@@ -199,7 +222,7 @@ def _stuck(found: Sequence[Comparison]) -> str:
     names = [one.where for one in found if one.reason == "no room" and one.where != AGGREGATE]
     if not names or all(one.reason == "no room" for one in found):
         return ""
-    return f" No room on {listed(names)}: every run is at the ceiling."
+    return f" No room on {listed(names)}: every run has the same score or is at the ceiling."
 
 
 def comparison_table(question: str, found: Sequence[Comparison]) -> Table:

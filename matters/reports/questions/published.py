@@ -114,13 +114,14 @@ def _answer(found: list[Group]) -> str:
     theirs = [one for group in found for one in group.theirs]
     cells = sum(len(group.ours) for group in found)
     same = sum(one.environment == group.environment for group in found for one in group.theirs)
+    others = len(theirs) - same
     versions = sorted({f"v{_version(one.environment)}" for one in theirs})
     numbers, beside_ = plural(len(theirs), "published number"), plural(cells, "cell")
     stand = "stands" if len(theirs) == 1 else "stand"
     text = f"{numbers} {stand} beside {beside_} of ours, and none is tested against them: "
     if same:
-        differ = "differs" if same == 1 else "differ"
-        text += f"{plural(same, 'number')} of our version of the environment {differ} in protocol too."
+        rest = f", {others} of other versions" if others else ""
+        text += f"{same} of our version of the environment{rest}; the table says how each protocol differs."
     else:
         text += f"all are of other versions of the environments ({', '.join(versions)})."
     return text

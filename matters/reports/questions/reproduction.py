@@ -4,14 +4,13 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from matters import algorithms
-from matters.reports.page.formatting import number, percent, thousands
+from matters.reports.page.formatting import percent, thousands
 from matters.reports.page.section import Section, Table, Verdict
 from matters.reports.questions import pairwise_section
+from matters.reports.questions.answers_of_pairs import each_answered
 from matters.reports.questions.pairwise_section import (
-    Answer,
     comparison_table,
     details_table,
-    short_answer,
     verdicts,
 )
 from matters.reports.questions.section_of_pairs import section_of_pairs
@@ -36,13 +35,14 @@ ESTIMAND = (
 METHOD = pairwise_section.METHOD + (
     "A reproduction is held to a tenth of what a reference gains over random actions at this budget, a "
     "constant "
-    "that is frozen from other seeds; the achieved margin is the smallest that would have passed. The A/A "
-    "control "
-    "judges random halves of the reference’s own runs in the same way (Colas et al. 2018)."
+    "that is frozen from other seeds; the achieved margin is the smallest that holds the 90 % interval. "
+    "The A/A control judges random halves of the reference’s own runs by the same rules and margins (Colas "
+    "et al. 2018)."
 )
 ANSWERS = {
     "different": "No: `{ahead}` scores {size} than `{behind}`.",
-    "equivalent": "Yes: `{x}` and `{y}` are equivalent within the margin.",
+    "equivalent": "Yes: `{x}` and `{y}` are equivalent within the margin, by the 90 % interval at most "
+    "{reach} apart.",
     "both": "Within the margin, though not exactly: `{ahead}` scores {size} than `{behind}`.",
 }
 SHARE = 0.10  # of what the reference gained
@@ -87,16 +87,20 @@ def compared(study: Study) -> list[Comparison]:
 
 
 def answer(study: Study) -> Section:
-    """Compare every pair; the short answer is about the first, in aggregate."""
+    """Compare every pair, and answer for each of them: one that is reproduced does not speak for another."""
     at_hand = pairs(study)
     found = compared(study)
+    given = each_answered(study, at_hand, found, ANSWERS)
+    if not at_hand:
+        given = replace(given, text="Nothing to compare: no variant `X-sb3` together with its `sb3-X`.")
     references = dict.fromkeys(reference for _, reference in at_hand)
-    controls = [it for name in references if (it := split_control(study, QUESTION, name)) is not None]
+    own = margin(study)
+    controls = [it for name in references if (it := split_control(study, QUESTION, name, own)) is not None]
     tables = [comparison_table(QUESTION, found), details_table(QUESTION, found)] if found else []
     return section_of_pairs(
         study,
         QUESTION,
-        _answer(study, found),
+        given,
         found,
         title=TITLE,
         needs=NEEDS,
@@ -112,20 +116,6 @@ def answer(study: Study) -> Section:
         "times as wide.",
         tables=(*tables, *([_control_table(controls)] if controls else [])),
     )
-
-
-def _answer(study: Study, found: list[Comparison]) -> Answer:
-    if not found:
-        text = "Nothing to compare: no variant `X-sb3` together with its `sb3-X`."
-        return Answer(text, "undecided", "blocked", False)
-    first = [one for one in found if (one.x, one.y) == (found[0].x, found[0].y)]
-    given = short_answer(study, first, ANSWERS)
-    aggregate = next((one for one in first if one.where == AGGREGATE), first[0])
-    if aggregate.found is None or aggregate.reason == "too early" or aggregate.found.achieved_margin is None:
-        return given
-    achieved = number(aggregate.found.achieved_margin, aggregate.where)
-    unit = "in normalised score" if aggregate.where == AGGREGATE else f"in return on {aggregate.where}"
-    return replace(given, text=f"{given.text} A margin of ±{achieved} {unit} would have passed.")
 
 
 def _lacks(study: Study) -> tuple[str, ...]:

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from matters.reports import questions
+from matters.reports.study import aa_control
 from matters.reports.study.aa_control import split_control
 from matters.reports.study.study import AGGREGATE, prepare
 from testing.planted import CONSTANTS, Plant, planted, planted_suite
@@ -19,7 +20,8 @@ def study(plant, places=(HOPPER,), **options):
 
 
 def control(plant, places=(HOPPER,), **options):
-    return split_control(study(plant, places, **options), "reproduction", "sb3-ppo")
+    prepared = study(plant, places, **options)
+    return split_control(prepared, "reproduction", "sb3-ppo", prepared.margin)
 
 
 def test_a_reference_is_called_different_from_itself_at_most_once_in_twenty():
@@ -35,6 +37,21 @@ def test_narrow_runs_are_equivalent_to_themselves_and_wide_ones_are_not_shown_to
     assert control(Plant(0.5, 1.0, 20)).equivalent[HOPPER] < 0.05
 
 
+def test_the_control_is_held_to_the_margin_of_its_question():
+    """A margin of a tenth of what is gained in a few steps is narrower than one of the yardstick."""
+    prepared = study(Plant(0.5, 0.05, 20), (HOPPER, WALKER))
+    ours, half = (
+        split_control(prepared, "reproduction", "sb3-ppo", own)
+        for own in (prepared.margin, lambda place: prepared.margin(place) / 10)
+    )
+    assert ours.equivalent[HOPPER] > 0.9 > 0.1 > half.equivalent[HOPPER]
+    assert ours.different == half.different
+    assert half.equivalent[AGGREGATE] <= ours.equivalent[AGGREGATE]
+    assert split_control(prepared, "reproduction", "sb3-ppo", lambda _: None).equivalent == dict.fromkeys(
+        (AGGREGATE, HOPPER, WALKER)
+    )
+
+
 def test_runs_that_never_differ_are_never_different_and_show_no_equivalence():
     found = control(Plant(0.5, 0.0, 10))
     assert (found.anywhere, found.equivalent[HOPPER]) == (0, 0)
@@ -43,11 +60,12 @@ def test_runs_that_never_differ_are_never_different_and_show_no_equivalence():
 def test_halves_are_disjoint_and_odd_numbers_leave_one_run_out(monkeypatch):
     seen = []
 
-    def judged(_, environments, halves):
+    def tested(study, environments, halves, margin):
         seen.append(halves[environments[0]])
-        return np.ones(len(halves[environments[0]][0])), None
+        return real(study, environments, halves, margin)
 
-    monkeypatch.setattr("matters.reports.study.aa_control._judged", judged)
+    real = aa_control._tests
+    monkeypatch.setattr(aa_control, "_tests", tested)
     assert control(Plant(0.5, 0.2, 11)).n == 5
     one, two = seen[0]
     assert one.shape == two.shape == (2_000, 5)

@@ -52,7 +52,8 @@ def test_opposite_effects_are_mixed_and_no_answer_says_equivalent():
     }  # fmt: skip
     section = questions.answer("code-level-tricks", opposite)
     assert section.answer == (
-        "It depends on the environment: `ppo` minus `ppo-m` differs on Hopper-v5 (+) and Walker2d-v5 (−)."
+        "It depends on the environment: `ppo` scores more on Hopper-v5 and `ppo-m` scores more on "
+        "Walker2d-v5."
     )
     assert (section.word, section.reason, section.claim) == ("undecided", "mixed", False)
     assert "their mean hides it" in section.verdicts[0].statement
@@ -169,7 +170,8 @@ def test_before_anything_is_learnt_it_is_too_early_for_equivalence(n):
     assert words(prepared)[HOPPER] == ("undecided", "too early")
     section = questions.answer("code-level-tricks", prepared)
     assert section.answer.startswith(
-        "Too early to tell. After 50\u202f000 steps Hopper-v5 is at 8 % of the yardstick"
+        "Too early to tell `ppo` from `ppo-m`: after 50\u202f000 steps neither has made a tenth of the way "
+        "from random actions to the yardstick on Hopper-v5 (at most 8 %"
     )
     assert "No room on InvertedPendulum-v5" in section.answer
     assert "No difference larger than ±" in section.answer

@@ -7,7 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from matters.reports.statistics import comparisons as compare
+from matters.reports.statistics import verdicts
 from matters.reports.statistics.intervals import MINIMUM_FOR_INTERVAL, contrasts
+from matters.reports.study.pairwise import Margin, pooled_margin
 from matters.reports.study.study import AGGREGATE, Study
 
 Array = NDArray[np.float64]
@@ -19,9 +21,9 @@ SPLITS = 2_000
 class Control:
     """One variant split into two halves of `n` runs, many times.
 
-    `different` and `equivalent` are shares of the splits by place; a difference is counted after Holm's
-    correction over the places, as a verdict would be. `anywhere` is the share called different in any
-    place. Without a margin there is no share of equivalence.
+    `different` and `equivalent` are shares of the splits by place, each judged as a verdict would be: with
+    Holm's correction over the places, and, in aggregate, with the gate on every environment. `anywhere` is
+    the share called different in any place. Without a margin there is no share of equivalence.
     """
 
     variant: str
@@ -32,10 +34,13 @@ class Control:
     anywhere: float
 
 
-def split_control(study: Study, question: str, variant: str, splits: int = SPLITS) -> Control | None:
+def split_control(
+    study: Study, question: str, variant: str, margin: Margin, splits: int = SPLITS
+) -> Control | None:
     """The control over the environments where both halves have at least five runs; None if there is none.
 
-    With ten runs or more in all comparable environments the aggregate is a place too.
+    `margin` is the question's, so that the reference is held to what it is a reference for. With ten runs or
+    more in all comparable environments the aggregate is a place too.
     """
     halves: dict[str, tuple[Array, Array]] = {}
     for environment in study.environments:
@@ -48,36 +53,96 @@ def split_control(study: Study, question: str, variant: str, splits: int = SPLIT
         halves[environment] = mixed[:, :half], mixed[:, half : 2 * half]
     if not halves:
         return None
-    places = {name: _judged(study, [name], halves) for name in halves}
-    if len(study.comparable) > 1 and not study.blocked(variant) and set(study.comparable) <= set(halves):
-        places = {AGGREGATE: _judged(study, study.comparable, halves), **places}
-    family = np.stack([p_values for p_values, _ in places.values()], axis=1)
-    called = compare.holm_families(family) <= compare.ALPHA  # [splits, places]
+    each = {name: _tests(study, [name], halves, _normalised(study, margin, name)) for name in halves}
+    every = study.comparable
+    whole = None
+    if len(every) > 1 and not study.blocked(variant) and set(every) <= set(halves):
+        whole = _tests(study, every, halves, pooled_margin(study, margin, every))
+    tested = [*([] if whole is None else [whole]), *each.values()]
+    called = compare.holm_families(np.stack([one.p_value for one in tested], axis=1)) <= compare.ALPHA
+    places = [*([] if whole is None else [AGGREGATE]), *each]
     return Control(
         variant=variant,
         n=min(one.shape[1] for one, _ in halves.values()),
         splits=splits,
         different={place: float(called[:, k].mean()) for k, place in enumerate(places)},
-        equivalent={
-            place: None if same is None else float(same.mean()) for place, (_, same) in places.items()
-        },
+        equivalent=_equivalent(study, variant, whole, each, called),
         anywhere=float(called.any(axis=1).mean()),
     )
 
 
-def _judged(
-    study: Study, environments: Sequence[str], halves: Mapping[str, tuple[Array, Array]]
-) -> tuple[Array, NDArray[np.bool_] | None]:
-    """p-values of no difference, and whether equivalence was shown, for every split."""
+@dataclass(frozen=True)
+class _Tests:
+    """Of every split: the difference, and the p-values of no difference, of the margin and of the gate.
+
+    Without a margin the last two are None.
+    """
+
+    value: Array
+    p_value: Array
+    tost: Array | None
+    gate: Array | None
+
+
+def _normalised(study: Study, margin: Margin, environment: str) -> float | None:
+    """A question's margin on an environment in normalised score."""
+    own, scale = margin(environment), study.scale(environment)
+    return None if own is None or scale is None else own / scale
+
+
+def _tests(
+    study: Study, environments: Sequence[str], halves: Mapping[str, tuple[Array, Array]], margin: float | None
+) -> _Tests:
     scales = [study.scale(name) or 1.0 for name in environments]
-    units = [study.margin(name) for name in environments]
     share = 1 / len(environments)
     samples = [
         halves[name][k] / scale for k in (0, 1) for name, scale in zip(environments, scales, strict=True)
     ]
     weights = [share] * len(environments) + [-share] * len(environments)
-    known = all(study.scale(name) is not None for name in environments)
-    own = (units[0] or 0.0) / scales[0]
-    margin = study.suite.aggregate_margin if len(environments) > 1 else own
-    p_values, tost = compare.tests(*contrasts(samples, weights), margin if known else None)
-    return p_values, tost <= compare.ALPHA if known else None
+    found = contrasts(samples, weights)
+    p_values, tost = compare.tests(*found, margin)
+    if margin is None:
+        return _Tests(found[0], p_values, None, None)
+    gate = compare.tests(*found, margin * study.suite.gate / study.suite.margin)[1]
+    return _Tests(found[0], p_values, tost, gate)
+
+
+def _equivalent(
+    study: Study,
+    variant: str,
+    whole: _Tests | None,
+    each: Mapping[str, _Tests],
+    called: NDArray[np.bool_],
+) -> dict[str, float | None]:
+    """By place, how often two halves are called equivalent, by the rules of the verdicts."""
+    known = {name: one.tost for name, one in each.items() if one.tost is not None}
+    adjusted = compare.holm_families(np.stack(list(known.values()), axis=1)) if known else np.empty((0, 0))
+    differs = called if whole is None else called[:, 1:]
+    early = {name: study.early(name, [variant]) for name in each}
+    shares: dict[str, float | None] = {}
+    if whole is not None:
+        shares[AGGREGATE] = None
+        places = [k for k, name in enumerate(each) if name in study.comparable]
+        over = [one for name, one in each.items() if name in study.comparable]
+        gates = [one.gate for one in over if one.gate is not None]
+        if whole.tost is not None and len(gates) == len(over):
+            outcome = verdicts.in_aggregate(
+                called[:, 0],
+                whole.tost <= compare.ALPHA,
+                differs[:, places],
+                np.sign(np.stack([one.value for one in over], axis=1)),
+                np.stack(gates, axis=1) <= compare.ALPHA,
+                any(early.values()),
+            )
+            shares[AGGREGATE] = _share(outcome)
+    for k, name in enumerate(each):
+        if name not in known:
+            shares[name] = None
+            continue
+        same = adjusted[:, list(known).index(name)] <= compare.ALPHA
+        shares[name] = _share(verdicts.on_environment(differs[:, k], same, early[name]))
+    return shares
+
+
+def _share(outcome: NDArray[np.str_]) -> float:
+    return float(np.isin(outcome, ("equivalent", "both")).mean())

@@ -17,7 +17,8 @@ class Effect:
     """How one variant scores beside another, `x` minus `y`: in raw return, or in normalised score over all.
 
     `difference` is of the means with its unadjusted 95 % interval, `chance` the probability that a run of x
-    scores more than one of y, and `effect_size` Hedges' g, on single environments only.
+    scores more than one of y, and `effect_size` Hedges' g, on single environments only. Where both are the
+    same runs there are no intervals.
     """
 
     x: str
@@ -26,7 +27,7 @@ class Effect:
     difference: float
     interval: Interval | None
     chance: float
-    chance_interval: Interval
+    chance_interval: Interval | None
     effect_size: float | None
     n: int
 
@@ -34,21 +35,24 @@ class Effect:
 def all_pairs(study: Study) -> list[Effect]:
     """Every pair once, in the order of the variants, in aggregate and on every environment.
 
-    Cells of fewer than five runs are left out, and in aggregate variants whose aggregate is blocked.
+    Cells of fewer than five runs are left out, and in aggregate variants whose aggregate is blocked. Two
+    variants of the same runs are no two samples: their difference is 0, without an interval.
     """
     found = []
     for k, x in enumerate(study.variants):
         for y in study.variants[k + 1 :]:
             if len(study.comparable) > 1 and not study.blocked(x) and not study.blocked(y):
                 samples = [study.aggregate_samples(name) for name in (x, y)]
-                found += _effect(x, y, AGGREGATE, *samples)
+                same = all(study.same_runs(where, x, y) for where in study.comparable)
+                found += _effect(x, y, AGGREGATE, *samples, same=same)
             for where in study.environments:
                 if study.apart(where, x, y) is None:
-                    found += _effect(x, y, where, *([study.cell(name, where).scores] for name in (x, y)))
+                    cells = [[study.cell(name, where).scores] for name in (x, y)]
+                    found += _effect(x, y, where, *cells, same=study.same_runs(where, x, y))
     return found
 
 
-def _effect(x: str, y: str, where: str, left: list[Array], right: list[Array]) -> list[Effect]:
+def _effect(x: str, y: str, where: str, left: list[Array], right: list[Array], *, same: bool) -> list[Effect]:
     n = min(len(sample) for sample in (*left, *right))
     if n < MINIMUM_FOR_INTERVAL:
         return []
@@ -56,4 +60,6 @@ def _effect(x: str, y: str, where: str, left: list[Array], right: list[Array]) -
     estimate = contrast([*left, *right], [share] * len(left) + [-share] * len(left))
     chance, around = improvement(left, right)
     size = hedges_g(left[0], right[0]) if len(left) == 1 else None
+    if same:
+        return [Effect(x, y, where, 0.0, None, 0.5, None, 0.0 if size is not None else None, n)]
     return [Effect(x, y, where, estimate.value, estimate.interval(0.95), chance, around, size, n)]

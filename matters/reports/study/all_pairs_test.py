@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from matters.reports.page.effect_map import effect_map
-from matters.reports.page.more_tables import pairs_table
+from matters.reports.page.score_tables import pairs_table
 from matters.reports.statistics.comparisons import hedges_g
 from matters.reports.study.all_pairs import all_pairs
 from matters.reports.study.study import AGGREGATE, prepare
@@ -35,6 +35,17 @@ def test_every_pair_stands_once_in_aggregate_and_on_every_environment():
     assert first.effect_size is None
     # ten of ten against ten of ten leave 0.800 to 1 (Newcombe's method 5)
     assert (hopper.chance_interval.low, hopper.chance_interval.high) == pytest.approx((0.800, 1), abs=1e-3)
+
+
+def test_two_names_of_the_same_runs_are_no_two_samples():
+    found = study({"a": 0.9, "b": 0.9})
+    for place in (HOPPER, WALKER):
+        object.__setattr__(found.cells["b", place], "outcomes", found.cells["a", place].outcomes)
+    effects = all_pairs(found)
+    assert {(one.difference, one.interval, one.chance, one.chance_interval) for one in effects} == {
+        (0.0, None, 0.5, None)
+    }
+    assert {row[4:6] for row in pairs_table(effects).rows} == {("–", "0.50")}
 
 
 def test_the_table_holds_no_verdict_and_no_p_value():

@@ -8,15 +8,11 @@ import numpy as np
 from matters.reports.statistics import comparisons as compare
 from matters.reports.statistics import power, verdicts
 from matters.reports.statistics.aggregates import iqm
-from matters.reports.statistics.intervals import (
-    Array,
-    Interval,
-    bootstrap,
-    iqm_difference_tail,
-)
+from matters.reports.statistics.intervals import Interval, bootstrap, iqm_difference_tail
 from matters.reports.statistics.looks import Levels
 from matters.reports.statistics.verdicts import Reason, Word
-from matters.reports.study.study import AGGREGATE, LEARNT, Look, Study
+from matters.reports.study.caveats import SETTLED, diverged, remarks, skewed
+from matters.reports.study.study import AGGREGATE, Look, Study
 
 FIXED = Levels(compare.ALPHA, compare.ALPHA)
 """The levels where the number of seeds was fixed beforehand."""
@@ -27,9 +23,6 @@ Margin = Callable[[str], float | None]
 Idle = Callable[[str, str, str], str | None]
 """For a pair and an environment: why what tells the two apart cannot have had an effect there, or None."""
 
-UNEQUAL = 3.0  # times: above it the error rates of a comparison of few, skewed runs are no longer known
-SETTLED = 20  # from this many runs on, a difference of such cells may be claimed
-
 
 @dataclass(frozen=True)
 class Comparison:
@@ -37,10 +30,10 @@ class Comparison:
 
     `over` are the environments that it is about. `improvement` is P(improvement) with its interval; `iqm` the
     difference of the IQMs of normalised scores, in aggregate only. `against` are the environments, with the
-    sign of their difference, on which the pair is different; `early`, whether neither has learnt a tenth of
-    the yardstick; `rising`, whether one still gains. `gaps` says which runs are not whole. `levels` are those
-    of the look at which it is the headline; `need`, how many seeds the rules ask for, is known for what
-    gives an answer.
+    sign of their difference, on which the pair is different; `unlearnt` those where neither has learnt a
+    tenth of the yardstick; `rising`, whether one still gains. `gaps` says which runs are not whole. `levels`
+    are those of the look at which it is the headline; `need`, how many seeds the rules ask for, is known for
+    what gives an answer.
     """
 
     x: str
@@ -62,7 +55,7 @@ class Comparison:
     iqm: tuple[float, Interval | None] | None = None
     effect_size: float | None = None
     plan: compare.Plan | None = None
-    early: bool = False
+    unlearnt: tuple[str, ...] = ()
     rising: bool = False
     against: tuple[tuple[str, int], ...] = ()
     steps: int = 0
@@ -79,6 +72,11 @@ class Comparison:
     def seeds(self) -> int:
         """The smaller of the two numbers of seeds."""
         return min(self.n_x, self.n_y)
+
+    @property
+    def early(self) -> bool:
+        """Whether nothing has been learnt yet, on some environment."""
+        return bool(self.unlearnt)
 
 
 def compare_pairs(
@@ -193,7 +191,7 @@ def _compared(
         scale=scale,
         gaps=_gaps(study, x, y, (where,)),
         gate=None if delta is None else delta * study.suite.gate / study.suite.margin,
-        early=study.early(where, (x, y)),
+        unlearnt=(where,) if study.early(where, (x, y)) else (),
         rising=study.rising(where, (x, y)),
         steps=study.steps_taken(where, (x, y)),
     )
@@ -203,13 +201,15 @@ def _compared(
         return replace(blank, reason="no effect possible")
     if left.n and right.n and (why := idle(x, y, where)):
         return replace(blank, reason="no effect possible", notes=(why,))
+    lost = diverged(study, x, y, where)
     if study.no_room(where, left.scores, right.scores):
-        return replace(blank, reason="no room")
+        # Equal scores before anything is learnt are no ceiling: there is room, and nothing to test yet.
+        return replace(blank, reason="too early" if blank.early else "no room", notes=lost)
     rng = study.generator(question, x, y, where, "permutation")
     found = compare.difference([left.scores], [right.scores], delta, rng)
     if found is None:
-        return replace(blank, reason="too early" if blank.early and left.n and right.n else "too few seeds")
-    notes = (*skewed(study, x, y, where), *_diverged(study, x, y, where))
+        early = blank.early and left.n and right.n
+        return replace(blank, reason="too early" if early else "too few seeds", notes=lost)
     return replace(
         blank,
         found=found,
@@ -217,7 +217,7 @@ def _compared(
         effect_size=compare.hedges_g(left.scores, right.scores),
         claim=study.claim([x, y], (where,))
         and not (skewed(study, x, y, where) and min(left.n, right.n) < SETTLED),
-        notes=notes,
+        notes=(*skewed(study, x, y, where), *lost),
     )
 
 
@@ -236,7 +236,7 @@ def _pooled(
         scale=1.0,
         gaps=_gaps(study, x, y, study.comparable),
         gate=study.suite.gate,
-        early=any(one.early for one in pooled if one.where in over),
+        unlearnt=tuple(one.where for one in pooled if one.where in over and one.early),
         rising=any(one.rising for one in pooled if one.where in over),
         steps=max((one.steps for one in pooled), default=0),
     )
@@ -247,14 +247,7 @@ def _pooled(
         why = tuple(dict.fromkeys(note for one in pooled for note in one.notes)) if same else ()
         return replace(blank, reason="no effect possible" if same else "no room", notes=why)
     left, right = (study.aggregate_samples(variant, over) for variant in (x, y))
-    delta: float = study.suite.aggregate_margin
-    if margin != study.margin:
-        shares = [(margin(name), study.scale(name)) for name in over]
-        known = [m / s for m, s in shares if m is not None and s is not None]
-        if len(known) < len(over):
-            return replace(blank, found=compare.difference(left, right, None), reason="not decided")
-        delta = sum(known) / len(known)
-    found = compare.difference(left, right, delta)
+    found = compare.difference(left, right, pooled_margin(study, margin, over))
     if found is None:
         return replace(blank, reason="too early" if blank.early else "too few seeds")
     middle = len(left)
@@ -263,7 +256,7 @@ def _pooled(
         [*left, *right], lambda s: iqm(s[:middle]) - iqm(s[middle:]), rng, tail=iqm_difference_tail
     )
     few = min(len(sample) for sample in (*left, *right)) < SETTLED
-    notes = [note for name in over for note in (*skewed(study, x, y, name), *_diverged(study, x, y, name))]
+    notes = [note for name in over for note in (*skewed(study, x, y, name), *diverged(study, x, y, name))]
     return replace(
         blank,
         found=found,
@@ -272,6 +265,18 @@ def _pooled(
         claim=study.claim([x, y], over) and not (few and any(skewed(study, x, y, name) for name in over)),
         notes=tuple(notes),
     )
+
+
+def pooled_margin(study: Study, margin: Margin, over: Sequence[str]) -> float | None:
+    """The margin of a mean over environments, in normalised score: the suite's, or the mean of a question's.
+
+    None where the question has none on some environment.
+    """
+    if margin == study.margin:
+        return float(study.suite.aggregate_margin)
+    shares = [(margin(name), study.scale(name)) for name in over]
+    known = [m / s for m, s in shares if m is not None and s is not None]
+    return sum(known) / len(known) if known and len(known) == len(over) else None
 
 
 def _gaps(study: Study, x: str, y: str, places: Sequence[str]) -> str:
@@ -346,85 +351,3 @@ def _judged_aggregate(one: Comparison, places: Sequence[Comparison], family: int
         notes.append(f"The interquartile means say otherwise: their difference is {one.iqm[0]:+.3f}.")
     plan = compare.plan(found, family) if reason == "not decided" else None
     return replace(one, word=word, reason=reason, against=against, notes=tuple(notes), plan=plan)
-
-
-def skewed(study: Study, x: str, y: str, where: str) -> tuple[str, ...]:
-    """Why the error rates of a comparison are worse than they should be, in sentences.
-
-    Welch's test keeps its level for means of normal runs, and of skewed ones with equal spreads; where
-    spreads differ by more than three times, or a mean rests on rare collapses, it does not
-    (docs/coverage.md).
-    """
-    notes = []
-    cells = {name: study.cell(name, where).scores for name in (x, y)}
-    low, high = sorted((float(scores.std(ddof=1)), name) for name, scores in cells.items())
-    if high[0] > UNEQUAL * low[0] > 0:
-        notes.append(
-            f"On {where} the runs of `{high[1]}` spread {high[0] / low[0]:.0f} times as wide as those of "
-            f"`{low[1]}`: error rates are not what they should be, and nothing is claimed under {SETTLED} "
-            "runs."
-        )
-    for name, scores in cells.items():
-        if lost := collapses(study, where, scores):
-            notes.append(
-                f"{lost} of {len(scores)} runs of `{name}` on {where} "
-                f"{'has' if lost == 1 else 'have'} less than half of what its median run gained: the mean "
-                "rests on rare collapses, which so many runs can miss or catch by chance."
-            )
-    return tuple(notes)
-
-
-def collapses(study: Study, where: str, scores: Array) -> int:
-    """How many runs gained less than half of what the median run gained, and lie far from the others.
-
-    Far is below the lower quartile by more than one and a half interquartile ranges (Tukey's fence), so
-    that a wide cell has no collapses, nor one where many runs are low. Before anything is learnt nothing can
-    collapse.
-    """
-    if where not in study.constants:
-        return 0
-    gained = study.normalised(where, scores)
-    low, middle, high = np.quantile(gained, [0.25, 0.5, 0.75])
-    far = gained < min(middle / 2, low - 1.5 * (high - low))
-    return int(far.sum()) if middle >= LEARNT else 0
-
-
-def _diverged(study: Study, x: str, y: str, where: str) -> tuple[str, ...]:
-    counts = [(name, study.cell(name, where)) for name in (x, y)]
-    return tuple(
-        f"{cell.diverged} of {cell.declared} runs of `{name}` on {where} diverged and "
-        f"{'counts' if cell.diverged == 1 else 'count'} with "
-        + ("the random policy’s score." if where in study.constants else "the last score before.")
-        for name, cell in counts
-        if cell.diverged
-    )
-
-
-def remarks(
-    found: compare.Difference, adjusted_p: float | None, family: int, levels: Levels | None = None
-) -> list[str]:
-    """What a reader should know of a difference beside its verdict, in sentences."""
-    notes = []
-    if found.interval95 is None:
-        notes.append("No run differs from the mean of its cell, so there is no interval.")
-    if levels is not None:
-        if levels.different < found.p_value <= compare.ALPHA:
-            notes.append(
-                f"The 95 % interval excludes 0, but p = {found.p_value:.4f} is above this look’s level of "
-                f"{levels.different:.4f}."
-            )
-        if found.tost_p is not None and levels.equivalent < found.tost_p <= compare.ALPHA:
-            notes.append(
-                f"The 90 % interval lies inside the margin, but p = {found.tost_p:.4f} is above this look’s "
-                f"level of {levels.equivalent:.4f}."
-            )
-    elif found.p_value <= compare.ALPHA and adjusted_p is not None and adjusted_p > compare.ALPHA:
-        notes.append(
-            "The 95 % interval excludes 0, but the difference does not survive Holm’s correction over "
-            f"{family} tests."
-        )
-    if found.permutation_p is not None and (
-        (found.permutation_p <= compare.ALPHA) != (found.p_value <= compare.ALPHA)
-    ):
-        notes.append(f"A permutation test disagrees with Welch’s (p = {found.permutation_p:.3f}).")
-    return notes

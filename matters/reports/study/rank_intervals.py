@@ -26,7 +26,8 @@ class Ranks:
     """`low[v]` to `high[v]` are the ranks that variant v may have, 1 the best: simultaneous 95 % intervals.
 
     `means[v]` is its mean normalised score. `shares[v, k]` is how often it ranks k-th by the IQM over
-    bootstrap resamples: a description of these runs.
+    bootstrap resamples: a description of these runs. `left_out` are the variants that have no rank, for want
+    of an aggregate with an interval: a rank is among the others.
     """
 
     variants: tuple[str, ...]
@@ -34,6 +35,7 @@ class Ranks:
     low: NDArray[np.int_]
     high: NDArray[np.int_]
     shares: Array
+    left_out: tuple[str, ...] = ()
 
     @property
     def expected(self) -> Array:
@@ -86,4 +88,5 @@ def rank_intervals(study: Study) -> Ranks | None:
             better[winner, loser] = True
     low, high = rank_bounds(better)
     means = np.array([float(aggregates.mean(samples[name])) for name in variants])
-    return Ranks(tuple(variants), means, low, high, shares_of_ranks(np.stack(scores)))
+    left_out = tuple(name for name in study.variants if name not in variants)
+    return Ranks(tuple(variants), means, low, high, shares_of_ranks(np.stack(scores)), left_out)

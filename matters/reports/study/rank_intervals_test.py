@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from matters.reports.page.aggregate_tables import rank_table
 from matters.reports.study.rank_intervals import (
     rank_bounds,
     rank_intervals,
@@ -89,3 +90,15 @@ def test_ranks_need_two_whole_variants_with_five_runs():
     assert rank_intervals(gap) is None
     known = {("a", "Unknown-v0"): Plant(0.5, 0.1), ("b", "Unknown-v0"): Plant(0.6, 0.1)}
     assert rank_intervals(study(known)) is None
+
+
+def test_a_variant_without_a_rank_is_said_to_have_none():
+    cells = {
+        ("a", HOPPER): Plant(0.1, 0.1),
+        ("b", HOPPER): Plant(0.2, 0.1),
+        ("best", HOPPER): Plant(0.9, 0.1, 2),
+    }
+    ranks = rank_intervals(study(cells))
+    assert ranks.left_out == ("best",)
+    assert "Without `best`, for want of an aggregate with an interval" in rank_table(ranks).caption
+    assert "Without" not in rank_table(rank_intervals(study({key: Plant(0.5, 0.1) for key in cells}))).caption

@@ -11,7 +11,7 @@ import numpy as np
 from scipy import stats
 
 from matters.reports.statistics.intervals import MINIMUM_FOR_INTERVAL, Array, Interval
-from matters.reports.study.pairwise import collapses
+from matters.reports.study.caveats import collapses
 from matters.reports.study.study import Study
 
 
@@ -21,7 +21,8 @@ class Tail:
 
     `lower_half` is the mean of the worse half of the runs. Nine runs of ten score more than `bound`, with 95
     % confidence, and lie within `within`, if runs are normal; None under five runs or without spread.
-    `collapsed` runs lie far below the others; `share` is the exact interval of their share.
+    `collapsed` runs lie far below the others; `share` is the exact interval of their share. Both are None
+    where nothing that was learnt could be lost.
     """
 
     variant: str
@@ -30,8 +31,8 @@ class Tail:
     lower_half: float
     bound: float | None
     within: Interval | None
-    collapsed: int
-    share: Interval
+    collapsed: int | None
+    share: Interval | None
 
 
 def tolerance_factor(n: int, content: float = 0.90, confidence: float = 0.95) -> float:
@@ -83,5 +84,5 @@ def _tail(study: Study, variant: str, environment: str, scores: Array) -> Tail:
         bound=mean - tolerance_factor(n) * spread if spread > 0 else None,
         within=Interval(mean - reach, mean + reach, 0.90) if spread > 0 else None,
         collapsed=lost,
-        share=clopper_pearson(lost, n),
+        share=None if lost is None else clopper_pearson(lost, n),
     )

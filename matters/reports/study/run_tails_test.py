@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from scipy.stats import norm
 
+from matters.reports.page.score_tables import tail_table
 from matters.reports.study.run_tails import clopper_pearson, run_tails, tolerance_factor, two_sided_factor
 from matters.reports.study.study import prepare
 from testing.planted import CONSTANTS, Plant, planted, planted_suite
@@ -54,6 +55,15 @@ def test_the_tail_of_planted_cells():
     )
     assert found[1].within is None
     assert found[0].lower_half < 20 + 2980 * 0.5
+
+
+def test_what_has_learnt_nothing_has_no_share_of_collapses_not_even_none_of_ten():
+    cells = {("a", HOPPER): Plant(0.05, 0.01), ("a", "Unknown-v0"): Plant(0.5, 0.1)}
+    found = run_tails(
+        prepare(planted_suite("a", [HOPPER, "Unknown-v0"]), planted(cells), constants=CONSTANTS)
+    )
+    assert [(one.collapsed, one.share) for one in found] == [(None, None)] * 2
+    assert [row[5:7] for row in tail_table(found).rows] == [("–", "–")] * 2
 
 
 def test_about_nineteen_in_twenty_bounds_leave_nine_of_ten_runs_above():

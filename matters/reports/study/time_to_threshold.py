@@ -20,7 +20,7 @@ WINDOW = 3  # evaluation points whose mean has to be there, so that one lucky po
 class Arrival:
     """How the `n` runs of one cell, each of `steps` steps, arrive at a threshold in raw return.
 
-    `median` is that of all runs, None where fewer than half arrived; `restricted` is the mean in which those
+    `median` is that of all runs, None where at most half arrived; `restricted` is the mean in which those
     that did not count with their steps, with its `interval`, None under five runs.
     """
 

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from matters.reports.page.more_tables import arrival_table
+from matters.reports.page.curve_tables import arrival_table
 from matters.reports.study.study import prepare
 from matters.reports.study.time_to_threshold import arrivals, first_arrival
 from testing.planted import Plant, planted, planted_suite

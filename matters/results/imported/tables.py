@@ -37,6 +37,8 @@ class ForeignSuite:
     evaluation: None = None
     tuning: None = None
     sweep: None = None
+    design: None = None
+    comparisons: tuple[tuple[str, str], ...] = ()  # what `compare` of a suite declares; here it is `pairs`
     pairs: tuple[tuple[str, str], ...] = ()
     asked_margin: bool = False
     pooled: str = ""

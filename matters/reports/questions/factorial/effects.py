@@ -13,7 +13,7 @@ from matters.reports.statistics import comparisons as compare
 from matters.reports.statistics import verdicts
 from matters.reports.statistics.intervals import MINIMUM_FOR_CLAIM, MINIMUM_FOR_INTERVAL
 from matters.reports.statistics.verdicts import Reason, Word
-from matters.reports.study.pairwise import remarks
+from matters.reports.study.caveats import remarks
 from matters.reports.study.study import AGGREGATE, Study
 
 FREEDOM = 2 * (MINIMUM_FOR_INTERVAL - 1)
@@ -24,7 +24,8 @@ FREEDOM = 2 * (MINIMUM_FOR_INTERVAL - 1)
 class Effect:
     """One effect on one environment (raw return) or averaged over environments (normalised score).
 
-    `value` is the point estimate, None where a cell has no run; `runs` is the number in the smallest cell.
+    `value` is the point estimate, None where a cell has no run; `runs` is the number in the smallest cell;
+    `unlearnt` are the environments on which no cell has learnt a tenth of the yardstick.
     """
 
     term: Term
@@ -39,10 +40,15 @@ class Effect:
     claim: bool
     scale: float | None
     gate: float | None
-    early: bool
+    unlearnt: tuple[str, ...]
     plan: compare.Plan | None
     notes: tuple[str, ...]
     gaps: str
+
+    @property
+    def early(self) -> bool:
+        """Whether nothing has been learnt yet, on some environment."""
+        return bool(self.unlearnt)
 
     @property
     def order(self) -> int:
@@ -68,7 +74,9 @@ def live(study: Study, design: Design) -> tuple[str, ...]:
 
 def _no_room(study: Study, design: Design, where: str) -> bool:
     cells = [study.cell(variant, where).scores for variant in design.variants]
-    return all(map(len, cells)) and study.no_room(where, cells[0], np.concatenate(cells[1:]))
+    # Equal scores before anything is learnt are no ceiling.
+    early = study.early(where, design.variants)
+    return all(map(len, cells)) and not early and study.no_room(where, cells[0], np.concatenate(cells[1:]))
 
 
 def estimate(study: Study, question: str, design: Design) -> list[Effect]:
@@ -126,7 +134,7 @@ def _effect(
         claim=False,
         scale=1.0 if where == AGGREGATE else study.scale(where),
         gate=study.suite.gate if where == AGGREGATE else None,
-        early=any(study.early(name, used) for name in over),
+        unlearnt=tuple(name for name in over if study.early(name, used)),
         plan=None,
         notes=(),
         gaps=_several([f"{c.variant}, {c.environment}: {c.gaps}" for c in cells if c.gaps]),
@@ -236,8 +244,10 @@ def _finding(one: Effect, conditional: tuple[float, float] | None) -> str:
         return f"{same}: {what}, 90 % interval {narrow}, inside the margin of {margin}."
     about = one.name if main else f"an interaction {one.name}"
     if one.reason == "too early":
+        place = f" on {_several(list(one.unlearnt))}" if where == AGGREGATE else ""
         return (
-            f"it is too early to tell of {about}: nothing has been learnt yet ({what}, 95 % interval {wide})."
+            f"it is too early to tell of {about}: no cell has made a tenth of the way from random actions to "
+            f"the yardstick{place} ({what}, 95 % interval {wide})."
         )
     if one.reason == "mixed":
         return (

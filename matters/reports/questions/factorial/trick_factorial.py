@@ -126,7 +126,8 @@ def _answer(found: Sequence[Effect]) -> Answer:
 
 NO_ANSWER = {
     "too few seeds": "Too few seeds for intervals: the table has the effects that were seen.",
-    "too early": "Too early to tell: nothing has been learnt yet, and there are too few seeds for intervals.",
+    "too early": "Too early to tell: no cell has made a tenth of the way from random actions to the "
+    "yardstick, and there are too few seeds for intervals.",
     "no room": "Cannot be told: every run has the same score or is at its task’s ceiling.",
     "blocked": "No effect can be estimated: cells of the design have no scored run.",
 }
@@ -152,13 +153,16 @@ def _short(mains: Sequence[Effect], pairs: Sequence[Effect]) -> str:
         change = "changes" if len(changed) == 1 else "change"
         parts.append(f"{listed(changed, size=True)} {change} the {score}")
     if changed := by["both"]:
-        change = "does" if len(changed) == 1 else "do"
-        parts.append(f"{listed(changed, size=True)} {change} so by less than the margin")
+        change = "changes" if len(changed) == 1 else "change"
+        parts.append(f"{listed(changed, size=True)} {change} the {score} by less than the margin")
     if same := by["equivalent"]:
         parts.append(f"{listed(same)} {'is' if len(same) == 1 else 'are'} equivalent to off")
-    for reason, says in (("too early", "too early to tell"), ("mixed", "mixed over environments")):
+    for reason, says in (
+        ("too early", "it is too early to tell of"),
+        ("mixed", "environments contradict each other on"),
+    ):
         if some := [one for one in by["undecided"] if one.reason == reason]:
-            parts.append(f"{listed(some)} {'is' if len(some) == 1 else 'are'} {says}")
+            parts.append(f"{says} {listed(some)}")
     if open_ := [one for one in by["undecided"] if one.reason not in ("too early", "mixed")]:
         parts.append(f"{listed(open_)} {'is' if len(open_) == 1 else 'are'} not decided")
     if joint := [one for one in pairs if one.word in ("different", "both")]:

@@ -149,6 +149,9 @@ def _answer(study: Study, plans: Sequence[Plan]) -> tuple[str, str]:
     )
     if not enough:
         text += f" About {needed} would do both in 80 %."
+    text += (
+        " That is of one comparison by itself; several at once, or a gate on every environment, ask for more."
+    )
     if not plan.claim:
         text = f"Indication: {text}"
     return text, "enough seeds" if enough else "too few seeds"

@@ -6,7 +6,7 @@ other things than the bound. Nothing is tested here; every share and mean has it
 
 from collections.abc import Mapping, Sequence
 
-from matters.reports.page.formatting import DASH, interval_text, number, plural
+from matters.reports.page.formatting import DASH, interval_text, number, percent, plural
 from matters.reports.page.section import Drawing, Section, Table, Verdict
 from matters.reports.questions.trust_region.bounds import Array, Bound, Quantity, bounds
 from matters.reports.questions.trust_region.updates import (
@@ -111,7 +111,7 @@ def _text(one: Finding) -> str:
 def _short(found: Sequence[Finding]) -> str:
     """The variants to which the same happened with the same bound."""
     shares = sorted(one.share[0] or 0.0 for one in found)
-    low, high = percent(shares[0]), percent(shares[-1])
+    low, high = share_text(shares[0]), share_text(shares[-1])
     seen = "" if high == "0 %" else f" ({low if low == high else f'{low} to {high}'} of updates)"
     return f"{_text(found[0])} by {', '.join(f'`{one.variant}`' for one in found)}{seen}"
 
@@ -150,12 +150,12 @@ def _sentence(one: Finding) -> str:
     what = QUANTITIES[one.bound.quantity]
     if interval is None:
         few = f"{plural(one.seeds, 'seed')} in the smallest cell are too few for an interval"
-        return f"{name}: {what} was beyond it in {percent(value)} of updates; {few}. {size}"
+        return f"{name}: {what} was beyond it in {share_text(value)} of updates; {few}. {size}"
     sure = f"95 % interval {100 * interval.low:.1f} to {100 * interval.high:.1f} %"
     if value == 0:
         runs = plural(one.runs, "run")
         return f"{name}: {what} was beyond it in no update of {runs} (share of updates: {sure}). {size}"
-    return f"{name}: {what} was beyond it in {percent(value)} of updates ({sure}{_range(one)}). {size}"
+    return f"{name}: {what} was beyond it in {share_text(value)} of updates ({sure}{_range(one)}). {size}"
 
 
 def _range(one: Finding) -> str:
@@ -163,7 +163,7 @@ def _range(one: Finding) -> str:
     assert one.bound is not None
     means = sorted((float(cell.beyond[one.bound].mean()), cell.environment) for cell in one.cells)
     (low, first), (high, last) = means[0], means[-1]
-    return f"; from {percent(low)} on {first} to {percent(high)} on {last}" if low < high else ""
+    return f"; from {share_text(low)} on {first} to {share_text(high)} on {last}" if low < high else ""
 
 
 def _estimate(samples: Sequence[Array]) -> str:
@@ -173,13 +173,9 @@ def _estimate(samples: Sequence[Array]) -> str:
     return number(value) if interval is None else f"{number(value)} ({interval_text(interval)})"
 
 
-def percent(value: float | None) -> str:
-    """A share as a percentage with one decimal; 0 and 100 only where it is exactly that."""
-    if value is None:
-        return DASH
-    if value in (0.0, 1.0):
-        return f"{100 * value:.0f} %"
-    return "under 0.1 %" if value < 0.0005 else "over 99.9 %" if value > 0.9995 else f"{100 * value:.1f} %"
+def share_text(value: float | None) -> str:
+    """A share as a percentage with one decimal; 0 and 100 without, where it is exactly that."""
+    return percent(value, 0 if value in (0.0, 1.0) else 1)
 
 
 def _lacks(study: Study, judged: Sequence[Finding], free: Sequence[Finding]) -> tuple[str, ...]:
@@ -243,7 +239,7 @@ def _beyond(cell: Updates, bound: Bound | None) -> Shown:
 
 def _row(cell: Updates, bound: Bound | None) -> tuple[str, ...]:
     value, interval = _beyond(cell, bound)
-    beyond = percent(value)
+    beyond = share_text(value)
     if interval is not None:
         beyond += f" ({100 * interval.low:.1f} to {100 * interval.high:.1f})"
     counts = sorted({int(count) for count in cell.counts})

@@ -13,7 +13,7 @@ from matters import algorithms
 from matters.algorithms.parts.natural_gradient import NaturalConfig, NaturalTricks, step_kl
 from matters.reports import questions
 from matters.reports.questions.trust_region.bounds import Bound, bounds
-from matters.reports.questions.trust_region.trust_region import percent
+from matters.reports.questions.trust_region.trust_region import share_text
 from matters.reports.questions.trust_region.updates import average, measure, share
 from matters.reports.study.study import prepare
 from matters.suites.loading import load_suite, suite, suite_names
@@ -292,7 +292,7 @@ def test_an_average_over_environments_weighs_each_the_same_and_refuses_what_is_n
     ],
 )
 def test_a_percentage_is_0_or_100_only_where_it_is(value, text):
-    assert percent(value) == text
+    assert share_text(value) == text
 
 
 def test_the_shipped_suites_that_ask_have_bounded_variants_and_unbounded_ones():

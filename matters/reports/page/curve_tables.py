@@ -1,55 +1,47 @@
-"""Tables that a page folds away: every pair's effects, and how soon runs arrive."""
+"""Tables of whole trainings: areas under curves, and how soon runs arrive."""
 
 from collections.abc import Sequence
 
-from matters.reports.page.formatting import DASH, ends, interval_text, number, percent, signed, thousands
+from matters.reports.page.formatting import DASH, ends, interval_text, number, percent, thousands
 from matters.reports.page.section import Table
 from matters.reports.statistics.intervals import Interval
-from matters.reports.study.all_pairs import Effect
-from matters.reports.study.study import AGGREGATE
+from matters.reports.study.areas_under_curves import Area
 from matters.reports.study.time_to_threshold import Arrival
 
 
-def pairs_table(found: Sequence[Effect]) -> Table:
-    """Every variant beside every other: effects, no verdicts."""
-    columns = ("pair", "where", "n", "difference", "95 % interval", "P(improvement)", "Hedges’ g")
+def area_table(found: Sequence[Area]) -> Table:
+    """One row per place and variant."""
+    columns = ("where", "variant", "area", "95 % interval", "n")
     return Table(
-        name="all-pairs",
-        caption="Every variant minus every other, in raw return per environment and in normalised score in "
-        "aggregate: Welch’s intervals, each by itself and without correction, Newcombe’s of P(improvement), "
-        "and the difference in standard deviations (Hedges 1981). Effects only: what is compared by a "
-        "question has its verdict there.",
+        name="area-under-curve",
+        key="areas",
+        caption="Area under each run’s evaluation curve divided by its span: the mean return over training, "
+        "a secondary endpoint. In raw return per environment (mean, Student’s interval), as IQM of "
+        "normalised scores in aggregate (bootstrap).",
         columns=columns,
         rows=tuple(
             (
-                f"`{one.x}` − `{one.y}`",
                 one.where,
-                str(one.n),
-                signed(one.difference, one.where),
+                f"`{one.variant}`",
+                number(one.value, one.where),
                 interval_text(one.interval, one.where),
-                f"{one.chance:.2f} ({one.chance_interval.low:.2f} to {one.chance_interval.high:.2f})",
-                DASH if one.effect_size is None else signed(one.effect_size, AGGREGATE),
+                str(one.n),
             )
             for one in found
         ),
         data=tuple(
             {
-                "x": one.x,
-                "y": one.y,
                 "where": one.where,
+                "variant": one.variant,
+                "area": one.value,
+                "low": one.interval.low if one.interval else None,
+                "high": one.interval.high if one.interval else None,
                 "n": one.n,
-                "difference": one.difference,
-                "low": ends(one.interval)[0],
-                "high": ends(one.interval)[1],
-                "improvement": one.chance,
-                "improvement_low": one.chance_interval.low,
-                "improvement_high": one.chance_interval.high,
-                "effect_size": one.effect_size,
             }
             for one in found
         ),
         numeric=frozenset(columns[2:]),
-        fold=f"All pairs of variants: {len(found)} effects, no verdicts",
+        fold="Areas under the curves",
     )
 
 
@@ -62,8 +54,8 @@ def arrival_table(found: Sequence[Arrival]) -> Table:
         name="time-to-threshold",
         caption="Environment steps until the mean of three evaluations in a row is at a share of the "
         "yardstick. A run that does not arrive counts with all the steps it was given (restricted mean), and "
-        "the median is given where half of the runs arrive: a mean of those that did would flatter whoever "
-        "rarely does. Thresholds that no run reaches are left out.",
+        "the median is given where more than half of the runs arrive: a mean of those that did would flatter "
+        "whoever rarely does. Thresholds that no run reaches are left out.",
         columns=columns,
         rows=tuple(
             (

@@ -2,7 +2,7 @@ from types import SimpleNamespace
 
 import pandas as pd
 
-from matters.reports.page import tables
+from matters.reports.page import run_tables
 
 
 def test_where_a_simulator_warned_is_said_by_cell_and_nothing_where_nobody_counted() -> None:
@@ -12,6 +12,6 @@ def test_where_a_simulator_warned_is_said_by_cell_and_nothing_where_nobody_count
     )
     counted = pd.DataFrame({"run_id": ["r0", "r1", "r2", "r3"], "simulator_warnings": [3, 1, 0, None]})
     study = SimpleNamespace(runs=runs, provenance=counted)
-    assert tables.simulator_warnings(study) == ["`ppo` on Ant-v5 (4 steps of 2 runs)"]
+    assert run_tables.simulator_warnings(study) == ["`ppo` on Ant-v5 (4 steps of 2 runs)"]
     study.provenance = counted[["run_id"]]
-    assert tables.simulator_warnings(study) == []
+    assert run_tables.simulator_warnings(study) == []
