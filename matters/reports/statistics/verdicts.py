@@ -20,9 +20,10 @@ REASONS: tuple[Reason, ...] = (
 """Why nothing is decided; the first that applies is given.
 
 *Blocked*: runs or constants are missing. *No effect possible*: both sides are the same runs, with equal
-episodes and parameters. *No room*: every run is at the task's ceiling. *Too early*: no side has made a tenth
-of the way from random actions to the yardstick. *Mixed*: environments contradict each other. *Too few seeds*:
-under five.
+episodes and parameters, or what tells them apart hardly acted. *No room*: every run is at the task's ceiling,
+or all have one score. *Too early*: no side has made a tenth of the way from random actions to the yardstick;
+one score of all runs is that, too, as long as it is as low. *Mixed*: environments contradict each other. *Too
+few seeds*: under five.
 *Not decided*: the runs leave both answers open.
 """
 
