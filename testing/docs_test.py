@@ -9,8 +9,8 @@ import pytest
 
 from matters.algorithms import ALGORITHMS
 from matters.harness.cli import call
+from matters.suites.fields import QUESTIONS
 from matters.suites.loading import loads, suite_names
-from matters.suites.suite import QUESTIONS
 from testing.follow_pages import BLOCK, DOCS, PAGES, commands
 
 

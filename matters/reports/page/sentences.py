@@ -88,8 +88,8 @@ def sentence(one: Comparison) -> str:
     if one.rising and one.word in ("equivalent", "both"):
         text += " Still rising."
     if one.found is not None and not one.claim and one.gaps:
-        # Under ten seeds there is no claim anyway.
-        no_claim = "No claim, for runs" if one.seeds >= MINIMUM_FOR_CLAIM else "Runs"
+        # Under ten seeds there is no claim anyway, and a diverged run, which has a score, keeps none away.
+        no_claim = "No claim, for runs" if one.lost and one.seeds >= MINIMUM_FOR_CLAIM else "Runs"
         text += f" {no_claim} are not whole: {one.gaps}."
     return " ".join([text, *one.notes]) if one.found is not None else text
 

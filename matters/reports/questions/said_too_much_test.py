@@ -90,6 +90,9 @@ def test_runs_that_are_missing_are_named_under_ten_seeds_too():
     assert "Runs are not whole: ppo, Hopper-v5: 2 missing." in text
     text = sentence(compared(study({HOPPER: (Plant(0.9, 0.1, 10, failed=1), Plant(0.4, 0.1))}), HOPPER))
     assert "No claim, for runs are not whole: ppo, Hopper-v5: 1 failed." in text
+    text = sentence(compared(study({HOPPER: (Plant(0.9, 0.1, diverged=1), Plant(0.4, 0.1))}), HOPPER))
+    assert "Runs are not whole: ppo, Hopper-v5: 1 diverged." in text
+    assert "No claim" not in text
 
 
 @pytest.mark.usefixtures("undrawn")

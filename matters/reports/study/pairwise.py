@@ -31,9 +31,9 @@ class Comparison:
     `over` are the environments that it is about. `improvement` is P(improvement) with its interval; `iqm` the
     difference of the IQMs of normalised scores, in aggregate only. `against` are the environments, with the
     sign of their difference, on which the pair is different; `unlearnt` those where neither has learnt a
-    tenth of the yardstick; `rising`, whether one still gains. `gaps` says which runs are not whole. `levels`
-    are those of the look at which it is the headline; `need`, how many seeds the rules ask for, is known for
-    what gives an answer.
+    tenth of the yardstick; `rising`, whether one still gains. `gaps` says which runs are not whole, and
+    `lost` counts those without a score. `levels` are those of the look at which it is the headline; `need`,
+    how many seeds the rules ask for, is known for what gives an answer.
     """
 
     x: str
@@ -55,6 +55,7 @@ class Comparison:
     iqm: tuple[float, Interval | None] | None = None
     effect_size: float | None = None
     plan: compare.Plan | None = None
+    lost: int = 0
     unlearnt: tuple[str, ...] = ()
     rising: bool = False
     against: tuple[tuple[str, int], ...] = ()
@@ -190,6 +191,7 @@ def _compared(
         n_y=right.n,
         scale=scale,
         gaps=_gaps(study, x, y, (where,)),
+        lost=left.without_score + right.without_score,
         gate=None if delta is None else delta * study.suite.gate / study.suite.margin,
         unlearnt=(where,) if study.early(where, (x, y)) else (),
         rising=study.rising(where, (x, y)),
@@ -235,6 +237,7 @@ def _pooled(
         n_y=study.seeds([y], every),
         scale=1.0,
         gaps=_gaps(study, x, y, study.comparable),
+        lost=sum(study.cell(name, where).without_score for name in (x, y) for where in every),
         gate=study.suite.gate,
         unlearnt=tuple(one.where for one in pooled if one.where in over and one.early),
         rising=any(one.rising for one in pooled if one.where in over),

@@ -84,4 +84,7 @@ def remark(suite: Any) -> str:
 
 
 def _share(value: float) -> str:
-    return "under 1 %" if value < 0.01 else f"{100 * value:.0f} %"
+    """Of some thousand simulated studies: all of them is not always."""
+    if value < 0.01:
+        return "under 1 %"
+    return "over 99 %" if value > 0.99 else f"{100 * value:.0f} %"

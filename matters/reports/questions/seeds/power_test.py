@@ -127,7 +127,7 @@ def rows(section, where=HOPPER, variant="a"):
 def test_narrow_runs_are_enough_seeds_and_wide_ones_too_few_with_the_number_that_would_do(asked):
     enough = asked(cells(0.1))
     assert (enough.word, enough.claim) == ("enough seeds", True)
-    assert enough.answer.startswith("10 seeds a variant are enough on Hopper-v5")
+    assert enough.answer.startswith("10 seeds per variant are enough on Hopper-v5")
     few = asked(cells(0.5))
     assert few.word == "too few seeds"
     # The larger of the two plans: to show equivalence within half a standard deviation.
@@ -152,7 +152,7 @@ def test_the_aggregate_comes_first_and_needs_fewer_seeds_than_one_environment(as
     assert [verdict.where for verdict in section.verdicts] == [AGGREGATE, HOPPER, WALKER]
     both, alone = rows(section, AGGREGATE)[10], rows(section, HOPPER)[10]
     assert both["half_width"] == pytest.approx(alone["half_width"] / np.sqrt(2), rel=0.1)
-    assert section.answer.startswith("10 seeds a variant are too few in aggregate")
+    assert section.answer.startswith("10 seeds per variant are too few in aggregate")
 
 
 def test_the_number_at_hand_is_a_row_of_its_own(asked):

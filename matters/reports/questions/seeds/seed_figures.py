@@ -51,8 +51,8 @@ def seed_curves(study: Study, plan: Plan) -> Drawing:
         height=2.6,
         left=LEFT,
         title="What N seeds would show",
-        caption=f"{place_text(plan.where)}, each number against the seeds a variant, drawn from the runs at "
-        f"hand. Dotted: the {plan.n} seeds at hand, and the level to look for (80 % power, 5 % false "
+        caption=f"{place_text(plan.where)}, each number against the seeds per variant, drawn from the runs "
+        f"at hand. Dotted: the {plan.n} seeds at hand, and the level to look for (80 % power, 5 % false "
         "positives).",
         variants=list(plan.outlooks[plan.n]),
     )
@@ -96,5 +96,5 @@ def _draw(ax: Axes, study: Study, plan: Plan, title: str, pick: Pick | None, lev
     share = pick is not PANELS[0][1]
     ax.set_ylim(0, 1.02 if level == 0.8 else None)
     ax.set_title(title)
-    ax.set_xlabel(f"seeds a variant; vertical: {'share of draws' if share else plan.unit}")
+    ax.set_xlabel(f"seeds per variant; vertical: {'share of draws' if share else plan.unit}")
     ax.spines["left"].set_visible(False)

@@ -30,7 +30,7 @@ NEEDS = (
     "know the spread of the runs well."
 )
 ESTIMAND = (
-    "What a comparison with N runs a variant would show if all runs came from the distribution of those at "
+    "What a comparison with N runs per variant would show if all runs came from the distribution of those at "
     "hand: half the width of the 95 % interval of a difference; how often a difference as large as the "
     "margin would be found, and two variants without a difference shown to be equivalent; how often two "
     "variants come out the other way round than over all runs; how often two groups of runs of one variant "
@@ -136,13 +136,13 @@ def _answer(study: Study, plans: Sequence[Plan]) -> tuple[str, str]:
     if found is None or same is None:
         reach = number(plan.mean(plan.n, "half_width"))
         text = (
-            f"{place_text(plan.where)}, {plural(plan.n, 'seed')} a variant give intervals of ±{reach}; "
+            f"{place_text(plan.where)}, {plural(plan.n, 'seed')} per variant give intervals of ±{reach}; "
             "without normalising constants there is no margin to plan by."
         )
         return text, "undecided"
     needed = max(plan.needed(plan.spread.deviation))
     enough = min(found, same) >= compare.POWER
-    lead = f"{plan.n} seeds a variant are {'enough' if enough else 'too few'}"
+    lead = f"{plan.n} seeds per variant are {'enough' if enough else 'too few'}"
     text = (
         f"{lead} {_where(plan.where)}: they find a difference as large as the margin in {percent(found)} of "
         f"cases and show equivalence where there is no difference in {percent(same)}."
@@ -164,7 +164,7 @@ def _where(where: str) -> str:
 def _verdict(plan: Plan) -> Verdict:
     n, where = plan.n, plan.where
     reach = number(plan.mean(n, "half_width"), AGGREGATE if plan.margin is not None else "")
-    text = f"{place_text(where)}, {plural(n, 'seed')} a variant give intervals of ±{reach} in {plan.unit}"
+    text = f"{place_text(where)}, {plural(n, 'seed')} per variant give intervals of ±{reach} in {plan.unit}"
     word = "undecided"
     found, same = plan.mean(n, "found"), plan.mean(n, "equivalent")
     if plan.margin is not None and found is not None and same is not None:
@@ -244,9 +244,9 @@ def _table(plans: Sequence[Plan]) -> Table:
             ]
     return Table(
         name=QUESTION,
-        caption="What N seeds a variant would show, the mean over variants; the CSV file has each variant. "
+        caption="What N seeds per variant would show, the mean over variants; the CSV file has each variant. "
         "Finds the margin: how often a true difference as large as the margin is called different, and "
-        f"planned the same by formula. Shares of {thousands(DRAWS)} draws a variant: one of 5 % has a "
+        f"planned the same by formula. Shares of {thousands(DRAWS)} draws per variant: one of 5 % has a "
         "Monte-Carlo error of 0.5 %.",
         columns=columns,
         rows=tuple(rows),
