@@ -41,8 +41,8 @@ METHOD = pairwise_section.METHOD + (
 )
 ANSWERS = {
     "different": "No: `{ahead}` scores {size} than `{behind}`.",
-    "equivalent": "Yes: `{x}` and `{y}` are equivalent within the margin: by the 90 % interval they are at "
-    "most {reach} apart.",
+    "equivalent": "Yes: `{x}` and `{y}` are equivalent within the margin, apart by at most {reach} (90 % "
+    "interval).",
     "both": "Within the margin, though not exactly: `{ahead}` scores {size} than `{behind}`.",
 }
 SHARE = 0.10  # of what the reference gained
