@@ -4,6 +4,8 @@ Every session installs with pip and the exact versions of constraints.txt, becau
 of a run are promised for those only.
 """
 
+import os
+import re
 import shutil
 from pathlib import Path
 
@@ -84,6 +86,28 @@ def wheel(session: nox.Session) -> None:
     session.run("python", str(checks))
     session.run("python", "-m", "matters", "--version")
     session.run("python", "-m", "matters", "run", "quickstart", "--smoke", "--store", str(place / "runs"))
+
+
+@nox.session(default=False, python="3.11")
+def image(session: nox.Session) -> None:
+    """What the Containerfile says, without a container: wheels are kept, and installed without a registry."""
+    place = Path(session.create_tmp()).resolve() / "matters"
+    shutil.rmtree(place, ignore_errors=True)
+    session.run("git", "clone", "--quiet", ".", str(place), external=True)
+    recipe = Path("Containerfile").read_text()
+    (keep,) = re.findall(r"^#     (.+)$", recipe, re.MULTILINE)
+    check, install = re.findall(r"^RUN (.+)$", recipe, re.MULTILINE)
+    session.chdir(place)
+    session.run("bash", "-c", keep, external=True)
+    # Nor may this machine's own settings of pip help.
+    session.env.update(PIP_CONFIG_FILE=os.devnull, PIP_FIND_LINKS="", **ONE_THREAD)
+    for line in (check, install):
+        session.run("bash", "-c", line, external=True)
+    with next(place.glob("wheels/hatchling-*.whl")).open("ab") as changed:
+        changed.write(b" ")
+    session.run("bash", "-c", check, external=True, success_codes=[1])
+    session.chdir(place.parent)
+    session.run("matters", "--version")
 
 
 @nox.session(default=False)
