@@ -131,7 +131,9 @@ def _identity(suite: Suite | Joint, runs: list[dict[str, Any]], tuning: pd.DataF
     declared = [one.model_dump(mode="json", exclude={"variants"}, exclude_defaults=True) for one in suites]
     states = [[run[key] for key in (*KEYS, "state", "digest")] for run in runs]
     tried = [list(row) for row in zip(tuning["run_id"], tuning["state"], tuning["digest"], strict=True)]
-    text = json.dumps([declared, states, *([tried] if tried else [])])
+    # A page says of what a run failed, which may have been something else the time before.
+    errors = {run["run_id"]: run["error"] for run in runs if run["error"]}
+    text = json.dumps([declared, states, *([tried] if tried else []), *([errors] if errors else [])])
     return hashlib.sha256(text.encode()).hexdigest()
 
 

@@ -207,7 +207,12 @@ def test_the_identity_changes_with_the_results_and_with_the_suite(store: Store) 
     assert lease is not None
     assert snapshot(store, SUITE).identity == after  # in training is missing
     lease.fail("no", 1, PROVENANCE)
-    assert snapshot(store, SUITE).identity not in {*seen, after}
+    failed = snapshot(store, SUITE).identity
+    assert failed not in {*seen, after}
+    lease = store.lease(SUITE.cells()[1].specs[0], retry_failed=True)
+    assert lease is not None
+    lease.fail("no, for another reason, which the page says", 1, PROVENANCE)
+    assert snapshot(store, SUITE).identity not in {*seen, after, failed}
 
 
 class MoreTricks(ppo.Tricks):
