@@ -9,8 +9,8 @@ from matters.reports.page.curve_figures import LEFT, over_training
 from matters.reports.page.formatting import number, signed
 from matters.reports.page.section import Drawing
 from matters.reports.page.style import COLOURS, MARGIN_SHADE, SOFT, small_multiples
+from matters.reports.study.compared_pair import Comparison
 from matters.reports.study.difference_curves import DifferenceCurve
-from matters.reports.study.pairwise import Comparison
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

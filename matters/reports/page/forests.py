@@ -30,7 +30,7 @@ from matters.reports.statistics.intervals import (
     mean_interval,
 )
 from matters.reports.study.aggregate_scores import AggregateScore
-from matters.reports.study.pairwise import Comparison
+from matters.reports.study.compared_pair import Comparison
 from matters.reports.study.study import AGGREGATE, Study
 from matters.reports.study.view import fallen
 

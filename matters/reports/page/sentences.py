@@ -6,7 +6,7 @@ from matters.reports.page.formatting import interval_text, number, percent, sign
 from matters.reports.statistics.comparisons import Plan
 from matters.reports.statistics.intervals import MINIMUM_FOR_CLAIM, MINIMUM_FOR_INTERVAL, Interval
 from matters.reports.statistics.power import FEWEST
-from matters.reports.study.pairwise import Comparison
+from matters.reports.study.compared_pair import Comparison
 from matters.reports.study.study import AGGREGATE, Study
 
 MOST_SEEDS = 200  # a plan for more is no plan
@@ -31,8 +31,8 @@ def listed(parts: Sequence[str]) -> str:
 
 
 def seeds_text(one: Comparison) -> str:
-    """The number of seeds in the smaller and the larger of the two cells."""
-    return str(one.n_x) if one.n_x == one.n_y else f"{min(one.n_x, one.n_y)} and {max(one.n_x, one.n_y)}"
+    """The number of seeds of both cells, or that of the first and that of the second."""
+    return str(one.n_x) if one.n_x == one.n_y else f"{one.n_x} and {one.n_y}"
 
 
 def plan_text(plan: Plan | None, unit: str) -> str:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from matters.reports.page.section import Section
-    from matters.reports.study.pairwise import Comparison
+    from matters.reports.study.compared_pair import Comparison
     from matters.reports.study.study import Study
 
 QUESTIONS: dict[str, str] = {

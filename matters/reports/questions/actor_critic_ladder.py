@@ -8,7 +8,7 @@ from matters.reports.page.section import Section
 from matters.reports.questions import ladder
 from matters.reports.questions.differing_settings import Contrast, Role
 from matters.reports.questions.ladder import Ladder, Rung, Step
-from matters.reports.study.pairwise import Comparison
+from matters.reports.study.compared_pair import Comparison
 from matters.reports.study.study import Study
 
 QUESTION = "actor-critic-ladder"

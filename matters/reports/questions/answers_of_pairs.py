@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from matters.reports.questions.pairwise_section import Answer, short_answer
 from matters.reports.statistics import verdicts as rules
 from matters.reports.statistics.intervals import MINIMUM_FOR_CLAIM
-from matters.reports.study.pairwise import Comparison, headline
+from matters.reports.study.compared_pair import Comparison, headline
 from matters.reports.study.study import Study
 
 MOST_ANSWERS = 6

@@ -27,7 +27,8 @@ from matters.reports.questions.pairwise_section import Answer, comparison_table,
 from matters.reports.questions.section_of_pairs import section_of_pairs
 from matters.reports.statistics import comparisons as compare
 from matters.reports.statistics.intervals import MINIMUM_FOR_INTERVAL
-from matters.reports.study.pairwise import Comparison, compare_pairs
+from matters.reports.study.compared_pair import Comparison
+from matters.reports.study.pairwise import compare_pairs
 from matters.reports.study.study import Study
 from matters.suites.settings import difference_text
 

@@ -14,7 +14,8 @@ from matters.reports.questions.answers_of_pairs import each_answered
 from matters.reports.questions.differing_settings import Contrast, differing, settings_table
 from matters.reports.questions.pairwise_section import comparison_table, details_table
 from matters.reports.questions.section_of_pairs import section_of_pairs
-from matters.reports.study.pairwise import Comparison, compare_pairs, headline
+from matters.reports.study.compared_pair import Comparison, headline
+from matters.reports.study.pairwise import compare_pairs
 from matters.reports.study.study import AGGREGATE, Study
 
 QUESTION = "comparison"

@@ -18,7 +18,8 @@ from matters.reports.questions.pairwise_section import (
     short_answer,
     verdicts,
 )
-from matters.reports.study.pairwise import Comparison, compare_pairs
+from matters.reports.study.compared_pair import Comparison
+from matters.reports.study.pairwise import compare_pairs
 from matters.reports.study.study import AGGREGATE, Study
 
 QUESTION = "imported-comparison"

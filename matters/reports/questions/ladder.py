@@ -21,7 +21,8 @@ from matters.reports.questions.section_of_pairs import section_of_pairs
 from matters.reports.statistics import verdicts as verdict_rules
 from matters.reports.statistics.intervals import MINIMUM_FOR_CLAIM
 from matters.reports.statistics.verdicts import Reason, Word
-from matters.reports.study.pairwise import Comparison, compare_pairs, headline
+from matters.reports.study.compared_pair import Comparison, headline
+from matters.reports.study.pairwise import compare_pairs
 from matters.reports.study.study import Study
 
 ESTIMAND = (

@@ -15,7 +15,7 @@ from matters.reports.page.formatting import interval_text, p_text, signed
 from matters.reports.page.section import Table
 from matters.reports.statistics.intervals import Interval
 from matters.reports.statistics.looks import levels
-from matters.reports.study.pairwise import headline
+from matters.reports.study.compared_pair import headline
 from matters.reports.study.study import Look, Study
 from matters.suites.errors import InputError
 

@@ -11,7 +11,7 @@ from matters.reports.questions import ladder
 from matters.reports.questions.differing_settings import OF_PPO, OF_THE_STEP, Contrast, Role
 from matters.reports.questions.ladder import Ladder, Rung
 from matters.reports.questions.natural_mechanisms import mechanism_table, unsolved_notices, why_idle
-from matters.reports.study.pairwise import Comparison
+from matters.reports.study.compared_pair import Comparison
 from matters.reports.study.study import Study
 
 QUESTION = "natural-ladder"

@@ -17,7 +17,8 @@ from matters.reports.questions.differing_settings import Contrast, notices, sett
 from matters.reports.questions.natural_mechanisms import mechanism_table, unsolved_notices
 from matters.reports.questions.pairwise_section import comparison_table, details_table
 from matters.reports.questions.section_of_pairs import section_of_pairs
-from matters.reports.study.pairwise import Comparison, compare_pairs
+from matters.reports.study.compared_pair import Comparison
+from matters.reports.study.pairwise import compare_pairs
 from matters.reports.study.study import Study
 from matters.suites.variant import Variant
 

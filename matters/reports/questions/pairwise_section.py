@@ -18,8 +18,8 @@ from matters.reports.page.sentences import (
 )
 from matters.reports.statistics.intervals import MINIMUM_FOR_CLAIM
 from matters.reports.statistics.verdicts import Reason, Word
+from matters.reports.study.compared_pair import Comparison, headline
 from matters.reports.study.difference_curves import difference_curve, difference_rows
-from matters.reports.study.pairwise import Comparison, headline
 from matters.reports.study.study import AGGREGATE, Study
 
 METHOD = (

@@ -16,7 +16,8 @@ from matters.reports.questions.pairwise_section import (
 from matters.reports.questions.section_of_pairs import section_of_pairs
 from matters.reports.statistics.intervals import MINIMUM_FOR_INTERVAL
 from matters.reports.study.aa_control import Control, split_control
-from matters.reports.study.pairwise import Comparison, Margin, compare_pairs
+from matters.reports.study.compared_pair import Comparison
+from matters.reports.study.pairwise import Margin, compare_pairs
 from matters.reports.study.study import AGGREGATE, Study
 from matters.suites.twins import differences, twin_of
 from matters.suites.variant import Variant

@@ -63,6 +63,11 @@ def test_a_cell_without_spread_beside_one_with_some_claims_nothing_under_twenty_
     assert "every run of `ppo` has the same score, and those of `ppo-m` differ" in sentence(one)
 
 
+def test_unequal_numbers_of_seeds_stand_in_the_order_of_the_pair():
+    one = compared(study({HOPPER: (Plant(0.6, 0.1, 4), Plant(0.6, 0.1, 2))}), HOPPER)
+    assert "compare `ppo` with `ppo-m` (4 and 2; " in sentence(one)
+
+
 @pytest.mark.usefixtures("undrawn")
 def test_a_million_steps_have_their_spaces_and_no_better_than_random_is_no_percentage():
     prepared = study({HOPPER: alike(-0.3)})

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from matters.reports.page.section import Section, Table, Verdict
 from matters.reports.questions.pairwise_section import Answer, family, figures, margins, needed, verdicts
-from matters.reports.study.pairwise import Comparison
+from matters.reports.study.compared_pair import Comparison
 from matters.reports.study.study import Study
 
 

@@ -3,6 +3,7 @@
 The design is the one that the suite declares: all combinations of some tricks, or one trick at a time.
 """
 
+from collections import Counter
 from collections.abc import Sequence
 
 from matters.reports.page.formatting import plural, signed
@@ -224,13 +225,17 @@ def _summary(rest: Sequence[Effect], all_: int, what: str) -> Verdict:
     if len(same) == len(rest):
         text += ", and each is equivalent to none within the margin."
     else:
-        known = f"{len(same)} equivalent to none within the margin, " if same else ""
-        text += f": {known}{len(rest) - len(same)} not decided."
+        open_ = Counter(one.reason for one in rest if one not in same)
+        parts = [f"{len(same)} equivalent to none within the margin"] if same else []
+        parts += [f"{count} {reason}" for reason, count in open_.items()]
+        text += f": {', '.join(parts)}."
     if not all(one.claim for one in rest):
         text = f"Exploratory: {text[0].lower()}{text[1:]}" if rest[0].order > 2 else text
     if len(same) == len(rest):
         return Verdict(text, "equivalent", all(one.claim for one in rest), where, what, "")
-    return Verdict(text, "undecided", False, where, what, "", "not decided")
+    reasons = {one.reason for one in rest if one not in same}
+    reason = reasons.pop() if len(reasons) == 1 else "not decided"
+    return Verdict(text, "undecided", False, where, what, "", reason)
 
 
 def _caveats(study: Study, design: Design, found: Sequence[Effect]) -> tuple[str, ...]:
