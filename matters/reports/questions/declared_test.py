@@ -96,7 +96,8 @@ def test_a_suite_that_compares_more_than_it_says_is_told_so():
     )
     chosen = module.contrasts(study(suite))
     assert notices(study(suite), chosen) == (
-        "`ppo` against `plain` (the tricks, with PPO’s step) also differs in learning_rate 0.0003 → 0.0001.",
+        "`ppo` against `plain` (the tricks, with PPO’s step): they also differ in learning_rate "
+        "0.0003 → 0.0001.",
     )
     table = settings_table("code-level-tricks", study(suite), chosen)
     assert table.rows[0][2].endswith("; also learning_rate 0.0003 → 0.0001")
