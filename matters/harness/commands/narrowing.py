@@ -64,6 +64,16 @@ class Narrowing:
         words += [] if self.looks is None else ["--until-decided"]
         return words + (["--looks", self.looks] if self.looks else [])
 
+    @property
+    def notices(self) -> list[str]:
+        """What a page of that part opens with: a reader should know that the suite declares more."""
+        words = replace(self, smoke=False, looks=None).words
+        return (
+            [f"Not all that the suite declares: this page has what `{shlex.join(words)}` leaves of it."]
+            if words
+            else []
+        )
+
     def command(self, suite: str) -> str:
         """What to type for the same runs and the same report, wherever the store is."""
         return shlex.join(["matters", "run", suite, *self.words])

@@ -30,6 +30,13 @@ def test_what_is_said_now_counts_before_what_was_said_and_silence_before_nothing
     assert Narrowing().over(then) == then
 
 
+def test_a_page_of_a_part_says_so_and_the_smoke_version_is_a_suite_of_its_own() -> None:
+    (said,) = Narrowing(only="ppo*", smoke=True).notices
+    assert "Not all that the suite declares" in said
+    assert "`--only 'ppo*'`" in said
+    assert Narrowing(smoke=True, looks="5,10").notices == []
+
+
 BAD = [["--store", "x"], ["seeds", "3"], ["--seed", "3"], ["--seeds"], ["--steps", "many"], ["\x1b[2J"]]
 
 

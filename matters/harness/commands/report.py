@@ -160,7 +160,7 @@ def report(
             allow_missing=allow_missing,
             command=command,
             imported=beside,
-            remarks=() if declared is None else noted(store, declared, taken.runs),
+            remarks=() if declared is None else (*narrowing.notices, *noted(store, declared, taken.runs)),
             progress=tell,
         )
     if json:
@@ -206,7 +206,13 @@ def _report_evidence(
         declared = each_resolved(found.store, declared, allow_missing=allow_missing)
         taken = snapshot(found.store, declared, partial(tell, "reading runs"))
         page = write_report(
-            declared, taken, place, allow_missing=allow_missing, command=command, progress=tell
+            declared,
+            taken,
+            place,
+            allow_missing=allow_missing,
+            command=command,
+            remarks=chosen.notices,
+            progress=tell,
         )
     if json:
         print_json({"suite": declared.name, "snapshot": taken.identity, "report": str(page)})

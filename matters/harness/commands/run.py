@@ -116,6 +116,7 @@ def run(
         repair=repair,
         json=json,
         command=narrowing.command(suite),
+        notices=narrowing.notices,
     )
 
 
@@ -132,12 +133,14 @@ def run_suite(
     repair: bool = False,
     json: bool,
     command: str,
+    notices: "Sequence[str]" = (),
 ) -> None:
     """Train what the store lacks of a suite, write its report, and say what came of it.
 
     A suite with looks is trained look by look, until the headline of its first question is decided.
-    `command` is what to type to do the same again. Exits with 1 if runs failed or are missing. Raises
-    InputError for an option that cannot be used, before anything is written.
+    `command` is what to type to do the same again, `notices` is what the page opens with. Exits with 1 if
+    runs failed or are missing. Raises InputError for an option that cannot be used, before anything is
+    written.
     """
     executor = executors.load(where, notes().print)  # refused, if at all, before anything is written
     crew = crew_of(workers, executor)
@@ -189,7 +192,7 @@ def run_suite(
             place,
             allow_missing=allow_missing,
             command=command,
-            remarks=noted(store, declared, taken.runs),
+            remarks=(*notices, *noted(store, declared, taken.runs)),
             progress=tell,
         )
     runs = taken.runs[taken.runs["seed"].isin(train_suite.reached(declared, taken.runs))]

@@ -12,6 +12,7 @@ from matters.reports.page.section import Drawing, Section, Table
 from matters.reports.page.style import renamed
 from matters.reports.study.own_best import equal_settings, own_best
 from matters.reports.study.study import Study
+from matters.suites.tuning import AT_BEST
 
 ASKED_TWICE = (
     "comparison",
@@ -31,10 +32,13 @@ def answers(question: str, study: Study) -> list[Section]:
     """The answer to a question, or its two answers."""
     if study.suite.tuning is None or question not in ASKED_TWICE:
         return [questions.answer(question, study)]
-    return [
-        _marked(questions.answer(question, equal_settings(study)), EQUAL, ""),
-        _marked(questions.answer(question, own_best(study)), BEST, ENDING),
-    ]
+    equal, best = equal_settings(study), own_best(study)
+    tuned = questions.answer(question, best)
+    untuned = [name for name in equal.variants if not {name, name + AT_BEST} & set(best.variants)]
+    if untuned and not tuned.verdicts:
+        names = ", ".join(f"`{name}`" for name in untuned)
+        tuned = replace(tuned, answer=f"No answer yet: the tuning has chosen nothing for {names}.")
+    return [_marked(questions.answer(question, equal), EQUAL, ""), _marked(tuned, BEST, ENDING)]
 
 
 def _marked(section: Section, at: str, ending: str) -> Section:
