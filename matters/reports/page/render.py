@@ -22,10 +22,11 @@ _PERCENT = re.compile(r"(?<=\d) %")
 
 def html(text: str) -> Markup:
     """A text with `code` and *stress* as HTML, everything else escaped."""
-    safe = str(escape(text))
-    safe = _CODE.sub(r"<code>\1</code>", safe)
-    safe = _PERCENT.sub("\u00a0%", safe)  # no line ends between a number and its sign
-    return Markup(_STRONG.sub(r"<em>\1</em>", safe))
+    parts = _CODE.split(str(escape(text)))  # code is every second one, and has stars of its own
+    parts[1::2] = [f"<code>{code}</code>" for code in parts[1::2]]
+    # No line ends between a number and its sign.
+    parts[::2] = [_STRONG.sub(r"<em>\1</em>", _PERCENT.sub("\u00a0%", words)) for words in parts[::2]]
+    return Markup("".join(parts))
 
 
 def page(name: str, **content: Any) -> str:

@@ -29,6 +29,7 @@ TABLE = Table(
 
 def test_html_is_escaped_and_code_and_stress_are_marked():
     assert html("`a<b>` & *much*") == "<code>a&lt;b&gt;</code> &amp; <em>much</em>"
+    assert html("`a*,b*` and *c*") == "<code>a*,b*</code> and <em>c</em>"
 
 
 def test_latex_has_booktabs_and_no_bare_special_character():
