@@ -21,6 +21,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -128,9 +129,13 @@ def apart_on_ray(trouble: Study, folder: Path) -> Iterator[str]:
         ]
         start = blind(store.parent, sys.executable, *words)
         quiet = subprocess.DEVNULL
-        started = [subprocess.Popen(start, stdout=quiet, stderr=quiet) for _ in range(2)]
+        started: list[subprocess.Popen[bytes]] = []
         try:
-            wait_until(lambda: cores_of(cluster.address) == 2, "two nodes that do not see the store")
+            # One after the other: of two that begin in the same moment Ray may refuse one.
+            for nodes in (1, 2):
+                started.append(subprocess.Popen(start, stdout=quiet, stderr=quiet))
+                joined = partial(_has_cores, cluster.address, nodes)
+                wait_until(joined, f"node {nodes} of those that do not see the store")
             running = subprocess.Popen(
                 trouble.command(store, "--executor", "ray", "--address", cluster.address, "--workers", "2")
             )
@@ -159,6 +164,10 @@ def kill(process: "subprocess.Popen[bytes]") -> None:
         with suppress(ProcessLookupError):
             os.kill(each, signal.SIGKILL)
     process.wait()
+
+
+def _has_cores(address: str, cores: int) -> bool:
+    return cores_of(address) == cores
 
 
 def cores_of(address: str) -> int:
