@@ -47,9 +47,11 @@ def test_all_that_a_worker_loads_is_in_the_fingerprint_or_left_out_with_a_reason
     own = [
         "candidates",
         "design",
+        "fields",
         "fit",
         "grid",
         "loading",
+        "narrowing",
         "seeds",
         "settings",
         "suite",
