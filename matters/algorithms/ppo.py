@@ -25,7 +25,7 @@ from pydantic import Field, PositiveFloat, PositiveInt
 from torch import Tensor
 
 from matters.algorithms.interface import Bound, Metrics, Problem, Rollout, Twin, When
-from matters.algorithms.maths.advantages import standardised, standardised_in_groups
+from matters.algorithms.maths.advantages import deviation, standardised, standardised_in_groups
 from matters.algorithms.maths.kernels import exp
 from matters.algorithms.maths.moments import DIVERGING, include, standardise, start
 from matters.algorithms.maths.schedules import adapted_kl_coefficient, linear_decay
@@ -410,7 +410,7 @@ def in_units(state: State, config: Config, batch: Batch) -> Batch:
             raw = getattr(batch, part).unsqueeze(2).numpy()
             setattr(batch, part, torch.from_numpy(standardise(state.value_moments, raw)).squeeze(2))
     if config.tricks.value_clip_in_spreads:
-        batch.target_spread = batch.target.std(1, keepdim=True)
+        batch.target_spread = deviation(batch.target)
     return batch
 
 

@@ -49,7 +49,21 @@ def standardised(advantage: Float[Tensor, "S B"]) -> Float[Tensor, "S B"]:
     """
     if advantage.shape[1] < 2:
         return advantage
-    return (advantage - advantage.mean(1, keepdim=True)) / (advantage.std(1, keepdim=True) + 1e-8)
+    return (advantage - advantage.mean(1, keepdim=True)) / (deviation(advantage) + 1e-8)
+
+
+def deviation(samples: Float[Tensor, "S B"]) -> Float[Tensor, "S 1"]:
+    """The sample standard deviation (n − 1) of each row, the same whichever other rows there are."""
+    return _never_alone(samples).std(1, keepdim=True)[: len(samples)]
+
+
+def _never_alone(rows: Float[Tensor, "S B"]) -> Float[Tensor, "R B"]:
+    """The rows, a single one twice.
+
+    PyTorch computes the variance of one row in another way than that of each of several. The two differ
+    where a row hardly varies, as if all of a batch earned the same; divided by it, that is no small thing.
+    """
+    return rows if len(rows) > 1 else rows.repeat(2, 1)
 
 
 def standardised_in_groups(advantage: Float[Tensor, "S B"], *, size: int) -> Float[Tensor, "S B"]:
@@ -68,6 +82,7 @@ def standardised_in_groups(advantage: Float[Tensor, "S B"], *, size: int) -> Flo
 
 def explained_variance(value: Float[Tensor, "S B"], target: Float[Tensor, "S B"]) -> Float[Tensor, " S"]:
     """1 − Var[target − V] / Var[target] per seed; NaN where the target does not vary."""
-    variance = target.var(1, unbiased=False)
-    unexplained = (target - value).var(1, unbiased=False)
+    variance, unexplained = (
+        _never_alone(rows).var(1, unbiased=False)[: len(rows)] for rows in (target, target - value)
+    )
     return torch.where(variance > 0, 1 - unexplained / variance, torch.nan)

@@ -185,3 +185,19 @@ def test_groups_are_standardised_as_each_would_be_alone(samples: int, size: int)
     advantage = torch.randn(3, samples, generator=torch.Generator().manual_seed(0))
     alone = [standardised(group) for group in advantage.split(size, dim=1)]
     assert torch.allclose(standardised_in_groups(advantage, size=size), torch.cat(alone, dim=1))
+
+
+@pytest.mark.parametrize("noise", [0.0, 1e-7, 1.0])
+def test_a_seed_whose_batch_hardly_varies_is_standardised_alone_as_among_others(noise: float) -> None:
+    generator = torch.Generator().manual_seed(0)
+    alike = torch.randn(20, 1, generator=generator).expand(20, 32)
+    rows = alike + noise * torch.randn(20, 32, generator=generator)
+    whole, groups = standardised(rows), standardised_in_groups(rows, size=32)
+    explained = explained_variance(torch.zeros_like(rows), rows)
+    for k, row in enumerate(rows):
+        alone = row[None].clone()
+        assert torch.equal(standardised(alone)[0], whole[k])
+        assert torch.equal(standardised_in_groups(alone, size=32)[0], groups[k])
+        assert torch.equal(
+            explained_variance(torch.zeros_like(alone), alone).nan_to_num(), explained[k : k + 1].nan_to_num()
+        )
