@@ -226,15 +226,22 @@ def test_p2_rows_that_no_checkpoint_stands_for_are_never_read(tmp_path, monkeypa
     assert digests(path, [one], checkpoint_seconds=0) == uninterrupted
 
 
-@pytest.mark.parametrize("harm", ["a bit", "the end"])
-@pytest.mark.parametrize("part", ["safetensors", "rows", "ends", "policies"])
-def test_p8_a_checkpoint_that_a_disk_has_changed_is_found_and_the_run_trained_anew(tmp_path, part, harm):
+def stopped_pair(tmp_path):
+    """Two runs stopped at step 40: their specs, the digests of a calm training, and the store."""
     specs = [spec("td3", "td3", seed) for seed in range(2)]
     uninterrupted = digests(tmp_path / "whole", specs)
-    path, news = tmp_path / "harmed", []
+    path = tmp_path / "harmed"
     Store.open(path, create=True)
     with pytest.raises(Stopped):
         train_population(path, specs, stop_at(40), checkpoint_seconds=0)
+    return specs, uninterrupted, path
+
+
+@pytest.mark.parametrize("harm", ["a bit", "the end"])
+@pytest.mark.parametrize("part", ["safetensors", "rows", "ends", "policies"])
+def test_p8_a_checkpoint_that_a_disk_has_changed_is_found_and_the_run_trained_anew(tmp_path, part, harm):
+    specs, uninterrupted, path = stopped_pair(tmp_path)
+    news = []
     harmed = Store.open(path).directory(specs[1].run_id) / f"checkpoint.{part}"
     data = bytearray(harmed.read_bytes())
     data[len(data) // 2] ^= 16
@@ -253,12 +260,8 @@ def test_p8_a_checkpoint_that_a_disk_has_changed_is_found_and_the_run_trained_an
 
 @pytest.mark.parametrize("harm", ["a bad sector", "a folder"])
 def test_p8_a_checkpoint_that_the_system_does_not_give_back_is_as_good_as_none(tmp_path, monkeypatch, harm):
-    specs = [spec("td3", "td3", seed) for seed in range(2)]
-    uninterrupted = digests(tmp_path / "whole", specs)
-    path, news = tmp_path / "harmed", []
-    Store.open(path, create=True)
-    with pytest.raises(Stopped):
-        train_population(path, specs, stop_at(40), checkpoint_seconds=0)
+    specs, uninterrupted, path = stopped_pair(tmp_path)
+    news = []
     harmed = Store.open(path).directory(specs[1].run_id) / "checkpoint.safetensors"
     if harm == "a folder":
         harmed.unlink()
