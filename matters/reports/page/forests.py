@@ -295,10 +295,12 @@ def aggregates(study: Study, scores: Sequence[AggregateScore]) -> Drawing:
                 rows[study.variants.index(score.variant)] = np.array([score.value])
         return rows
 
+    dotted = {metric: dots(metric) for metric in metrics}
+
     def values(score: AggregateScore) -> list[float]:
         """All that a row of its panel shows."""
         bounds = [bound for one in (score.interval, score.plain) if one for bound in (one.low, one.high)]
-        runs = dots(score.metric)[study.variants.index(score.variant)]
+        runs = dotted[score.metric][study.variants.index(score.variant)]
         return [score.value, *bounds, *map(float, runs)]
 
     def out_of_view(metric: str) -> dict[str, float]:
@@ -310,7 +312,7 @@ def aggregates(study: Study, scores: Sequence[AggregateScore]) -> Drawing:
     out = {metric: out_of_view(metric) for metric in metrics}
 
     def draw(ax: Axes, metric: str) -> None:
-        strips(ax, dots(metric), below=rows.below, size=rows.dot)
+        strips(ax, dotted[metric], below=rows.below, size=rows.dot)
         seen: list[float] = []
         for score in scores:
             if score.metric != metric:
