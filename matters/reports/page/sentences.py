@@ -1,6 +1,6 @@
 """Verdicts as sentences: what every question says in the same words."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from matters.reports.page.formatting import interval_text, number, percent, signed, thousands
 from matters.reports.statistics.comparisons import Plan
@@ -82,8 +82,8 @@ def after(one: Comparison) -> str:
     return f"after {thousands(one.steps)} steps" if one.steps else "so far"
 
 
-def sentence(one: Comparison) -> str:
-    """The verdict in words."""
+def sentence(one: Comparison, said: Collection[str] = ()) -> str:
+    """The verdict in words, without those notes that were said already."""
     text = f"{place_text(one.where)}, {_finding(one)}"
     if one.rising and one.word in ("equivalent", "both"):
         text += " Still rising."
@@ -91,7 +91,8 @@ def sentence(one: Comparison) -> str:
         # Under ten seeds there is no claim anyway, and a diverged run, which has a score, keeps none away.
         no_claim = "No claim, for runs" if one.lost and one.seeds >= MINIMUM_FOR_CLAIM else "Runs"
         text += f" {no_claim} are not whole: {one.gaps}."
-    return " ".join([text, *one.notes]) if one.found is not None else text
+    notes = [note for note in one.notes if note not in said]
+    return " ".join([text, *notes]) if one.found is not None else text
 
 
 def _finding(one: Comparison) -> str:

@@ -190,10 +190,11 @@ def notices(study: Study, choices: Sequence[Choice]) -> tuple[str, ...]:
     ]
     if edges:
         found.append(f"At the edge of the grid, so that a better value may lie beyond: {', '.join(edges)}.")
-    blocked = [f"`{one.variant}` ({one.reason})" for one in choices if one.values is None]
-    if blocked:
+    if blocked := [one for one in choices if one.values is None]:
+        names = ", ".join(dict.fromkeys(f"`{one.variant}`" for one in blocked))
         found.append(
-            f"Not tuned, for want of runs of the tuning: {', '.join(blocked)}; no answer at its own best."
+            f"Not tuned, for want of runs of the tuning: {names}; no answer at their own best. The first that "
+            f"is wanting: {blocked[0].reason}."
         )
     suites = getattr(study.suite, "suites", (study.suite,))
     without = [

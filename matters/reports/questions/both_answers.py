@@ -37,7 +37,8 @@ def answers(question: str, study: Study) -> list[Section]:
     untuned = [name for name in equal.variants if not {name, name + AT_BEST} & set(best.variants)]
     if untuned and not tuned.verdicts:
         names = ", ".join(f"`{name}`" for name in untuned)
-        tuned = replace(tuned, answer=f"No answer yet: the tuning has chosen nothing for {names}.")
+        # What the question lacks of variants is the tuning's to bring.
+        tuned = replace(tuned, answer=f"No answer yet: the tuning has chosen nothing for {names}.", lacks=())
     return [_marked(questions.answer(question, equal), EQUAL, ""), _marked(tuned, BEST, ENDING)]
 
 

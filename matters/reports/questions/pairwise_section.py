@@ -18,6 +18,7 @@ from matters.reports.page.sentences import (
 )
 from matters.reports.statistics.intervals import MINIMUM_FOR_CLAIM
 from matters.reports.statistics.verdicts import Reason, Word
+from matters.reports.study.caveats import MEANINGS
 from matters.reports.study.compared_pair import Comparison, headline
 from matters.reports.study.difference_curves import difference_curve, difference_rows
 from matters.reports.study.study import AGGREGATE, Study
@@ -59,18 +60,23 @@ NOTHING: Reason = "blocked"
 def verdicts(found: Sequence[Comparison]) -> tuple[Verdict, ...]:
     """One sentence per comparison, the aggregate first, and those that could tell nothing last."""
     found = sorted(found, key=lambda one: one.reason in ("no room", "no effect possible"))
-    return tuple(
-        Verdict(
-            statement=sentence(one),
-            verdict=one.word,
-            claim=one.claim and one.word != "undecided",
-            where=one.where,
-            x=one.x,
-            y=one.y,
-            reason=one.reason,
+    shown: list[Verdict] = []
+    said: set[str] = set()
+    for one in found:
+        shown.append(
+            Verdict(
+                statement=sentence(one, said),
+                verdict=one.word,
+                claim=one.claim and one.word != "undecided",
+                where=one.where,
+                x=one.x,
+                y=one.y,
+                reason=one.reason,
+            )
         )
-        for one in found
-    )
+        if one.found is not None:
+            said.update(note for note in one.notes if note in MEANINGS)
+    return tuple(shown)
 
 
 def tests(found: Sequence[Comparison]) -> int:

@@ -9,6 +9,7 @@ from matters.reports.page import forests
 from matters.reports.page.curve_figures import profiles
 from matters.reports.page.formatting import percent
 from matters.reports.page.sentences import need_text, sentence
+from matters.reports.study.caveats import MEANINGS
 from matters.reports.study.curves import performance_profile
 from matters.reports.study.pairwise import compare_pairs
 from matters.reports.study.study import AGGREGATE, prepare
@@ -61,6 +62,20 @@ def test_a_cell_without_spread_beside_one_with_some_claims_nothing_under_twenty_
     one = compared(study({PENDULUM: (Plant(1.0, 0.0, n), Plant(0.92, 0.01, n))}), PENDULUM)
     assert (one.word, one.claim) == ("different", claim)
     assert "every run of `ppo` has the same score, and those of `ppo-m` differ" in sentence(one)
+
+
+@pytest.mark.usefixtures("undrawn")
+def test_what_a_caveat_means_is_said_once_in_a_section_and_its_fact_with_every_pair():
+    rare = Plant(0.9, 0.1, 20, diverged=1)
+    cells = {HOPPER: (rare, Plant(0.5, 0.1, 20)), PENDULUM: (rare, Plant(0.5, 0.01, 20))}
+    prepared = study(cells, allow_missing=True)
+    statements = [one.statement for one in questions.answer("code-level-tricks", prepared).verdicts]
+    assert len(statements) == 3
+    for where in (HOPPER, PENDULUM):
+        told = [text for text in statements if f"1 of 20 runs of `ppo` on {where} has less than half" in text]
+        assert len(told) == 2  # in aggregate and on the environment
+    for meaning in MEANINGS:
+        assert sum(text.count(meaning) for text in statements) == 1
 
 
 def test_unequal_numbers_of_seeds_stand_in_the_order_of_the_pair():

@@ -1,5 +1,7 @@
 """What a reader should know of a comparison beside its verdict, in sentences: spreads, collapses, gaps."""
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from matters.reports.statistics import comparisons as compare
@@ -10,15 +12,23 @@ from matters.reports.study.study import LEARNT, Study
 UNEQUAL = 3.0  # times: above it the error rates of a comparison of few, skewed runs are no longer known
 SETTLED = 20  # from this many runs on, a difference of such cells may be claimed
 
+UNEQUAL_MEANS = (
+    "With spreads so unequal a test can err more often than its 5 %, and nothing is claimed under "
+    f"{SETTLED} runs."
+)
+COLLAPSE_MEANS = "Where a mean rests on such rare collapses, so many runs can miss or catch one by chance."
+MEANINGS = (UNEQUAL_MEANS, COLLAPSE_MEANS)
+"""What such a fact does to a verdict: the same for every pair, so that a section says each only once."""
+
 
 def skewed(study: Study, x: str, y: str, where: str) -> tuple[str, ...]:
-    """Why the error rates of a comparison are worse than they should be, in sentences.
+    """Why the error rates of a comparison are worse than they should be: the facts, then what they mean.
 
     Welch's test keeps its level for means of normal runs, and of skewed ones with equal spreads; where
     spreads differ by more than three times, or a mean rests on rare collapses, it does not
     (docs/coverage.md). A cell without any spread is the extreme: what it may do besides was not seen.
     """
-    notes = []
+    facts, meanings = [], []
     cells = {name: study.cell(name, where).scores for name in (x, y)}
     (low, narrow), (high, wide) = sorted((_spread(scores), name) for name, scores in cells.items())
     if high > UNEQUAL * low:
@@ -27,18 +37,27 @@ def skewed(study: Study, x: str, y: str, where: str) -> tuple[str, ...]:
             if low
             else f"every run of `{narrow}` has the same score, and those of `{wide}` differ"
         )
-        notes.append(
-            f"On {where} {how}: with spreads so unequal a test can err more often than its 5 %, and nothing "
-            f"is claimed under {SETTLED} runs."
-        )
+        facts.append(f"On {where} {how}.")
+        meanings.append(UNEQUAL_MEANS)
     for name, scores in cells.items():
         if lost := collapses(study, where, scores):
-            notes.append(
+            facts.append(
                 f"{lost} of {len(scores)} runs of `{name}` on {where} "
-                f"{'has' if lost == 1 else 'have'} less than half of what its median run gained: the mean "
-                "rests on rare collapses, which so many runs can miss or catch by chance."
+                f"{'has' if lost == 1 else 'have'} less than half of what its median run gained."
             )
-    return tuple(notes)
+            meanings.append(COLLAPSE_MEANS)
+    return (*facts, *dict.fromkeys(meanings))
+
+
+def lopsided(study: Study, high: Sequence[str], low: Sequence[str], where: str) -> bool:
+    """Whether the two sides of a contrast of cells spread so unequally, or a cell collapses so rarely.
+
+    What `skewed` is for a pair. A side's variance is the mean of its cells': that of the mean over them is in
+    proportion to it.
+    """
+    sides = [[study.cell(name, where).scores for name in side] for side in (high, low)]
+    narrow, wide = sorted(float(np.mean([_spread(cell) ** 2 for cell in side])) for side in sides)
+    return wide > UNEQUAL**2 * narrow or any(collapses(study, where, cell) for side in sides for cell in side)
 
 
 def _spread(scores: Array) -> float:
@@ -50,10 +69,11 @@ def collapses(study: Study, where: str, scores: Array) -> int | None:
     """How many runs gained less than half of what the median run gained, and lie far from the others.
 
     Far is below the lower quartile by more than one and a half interquartile ranges (Tukey's fence), so
-    that a wide cell has no collapses, nor one where many runs are low. None where that means nothing: what
-    random actions score is not known, or the median run has learnt nothing that it could lose.
+    that a wide cell has no collapses, nor one where many runs are low. None where that means nothing: there
+    is no run, what random actions score is not known, or the median run has learnt nothing that it could
+    lose.
     """
-    if where not in study.constants:
+    if where not in study.constants or not len(scores):
         return None
     gained = study.normalised(where, scores)
     low, middle, high = np.quantile(gained, [0.25, 0.5, 0.75])

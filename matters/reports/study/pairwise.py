@@ -139,7 +139,7 @@ def _pooled(
         improvement=compare.improvement(left, right),
         iqm=(float(iqm(left) - iqm(right)), interval),
         claim=study.claim([x, y], over) and not (few and any(skewed(study, x, y, name) for name in over)),
-        notes=tuple(notes),
+        notes=tuple(dict.fromkeys(notes)),
     )
 
 

@@ -13,11 +13,16 @@ from matters.reports.statistics import comparisons as compare
 from matters.reports.statistics import verdicts
 from matters.reports.statistics.intervals import MINIMUM_FOR_CLAIM, MINIMUM_FOR_INTERVAL
 from matters.reports.statistics.verdicts import Reason, Word
-from matters.reports.study.caveats import remarks
+from matters.reports.study.caveats import SETTLED, lopsided, remarks
 from matters.reports.study.study import AGGREGATE, Study
 
 FREEDOM = 2 * (MINIMUM_FOR_INTERVAL - 1)
 """Pooled degrees of freedom that an interval needs: as many as two cells of five runs have."""
+
+SKEWED = (
+    f"Its sides spread unequally or a cell rests on rare collapses: nothing is claimed under {SETTLED} runs "
+    "a side."
+)
 
 
 @dataclass(frozen=True)
@@ -160,7 +165,15 @@ def _effect(
         return blank
     draw = study.generator(question, *term, where, "permutation")
     found = compare.difference(x, y, margin, draw, minimum=2)
-    return replace(blank, found=found, claim=len(term) < 3 and study.claim(used, over))
+    # A pair's rule (reports/study/caveats.py), for the runs that stand on each side of the contrast.
+    few = min(sum(map(len, side)) for side in (x, y)) < SETTLED * len(over)
+    skewed = few and found is not None and any(lopsided(study, high, low, name) for name in over)
+    return replace(
+        blank,
+        found=found,
+        claim=len(term) < 3 and study.claim(used, over) and not skewed,
+        notes=(SKEWED,) if skewed else (),
+    )
 
 
 def _several(texts: Sequence[str], most: int = 3) -> str:

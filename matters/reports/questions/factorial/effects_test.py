@@ -162,6 +162,18 @@ def test_few_seeds_make_an_indication_with_its_caveat(answered):
     assert not any(one.claim for one in (*section.verdicts, *section.more))
 
 
+@pytest.mark.parametrize(("n", "sd", "diverged"), [(10, 0.1, 1), (10, 0.01, 0), (20, 0.1, 1), (10, 0.1, 0)])
+def test_rare_collapses_and_unequal_spreads_keep_a_claim_from_few_runs_a_side(n, sd, diverged, answered):
+    """One trick alone, so that a side is one cell: what holds for a pair of variants holds for it."""
+    holes = {("none", HOPPER): Plant(0.5, sd, n, diverged=diverged)}
+    section = answered(study(lambda t: 0.9, "value_clip", n=n, sd=0.1, holes=holes))
+    (verdict,) = section.verdicts
+    assert verdict.verdict == "different"
+    assert verdict.claim == (n == 20 or (sd, diverged) == (0.1, 0))
+    assert ("nothing is claimed under 20 runs a side" in verdict.statement) != verdict.claim
+    assert any("1 of" in line and "rare collapses" in line for line in section.lacks) == bool(diverged)
+
+
 def test_too_few_degrees_of_freedom_give_effects_without_intervals(answered):
     section = answered(study(lambda t: 0.2 + 0.6 * t.value_clip, n=2))
     assert (section.reason, section.claim) == ("too few seeds", False)

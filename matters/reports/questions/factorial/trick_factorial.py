@@ -24,6 +24,7 @@ from matters.reports.questions.factorial.effects import (
 from matters.reports.questions.pairwise_section import Answer, margins
 from matters.reports.statistics import verdicts as rules
 from matters.reports.statistics.intervals import MINIMUM_FOR_CLAIM
+from matters.reports.study.caveats import COLLAPSE_MEANS, collapses
 from matters.reports.study.study import AGGREGATE, Study
 
 QUESTION = "trick-factorial"
@@ -254,6 +255,16 @@ def _caveats(study: Study, design: Design, found: Sequence[Effect]) -> tuple[str
         gaps = [f"`{cell.variant}` ({cell.gaps})" for cell in cells_ if cell.gaps]
         if gaps:
             lines.append(f"On {where} cells are not whole: {', '.join(gaps)}.")
+        lost = [
+            f"{few} of {cell.n} of `{cell.variant}`"
+            for cell in cells_
+            if (few := collapses(study, where, cell.scores))
+        ]
+        if lost:
+            lines.append(
+                f"On {where} runs gained less than half of what their cell’s median run did: "
+                f"{', '.join(lost)}. {COLLAPSE_MEANS}"
+            )
     outside = [f"`{name}`" for name in study.variants if name not in design.variants]
     if outside:
         lines.append(f"Not part of the design: {', '.join(outside)}.")
