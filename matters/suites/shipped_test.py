@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from matters import algorithms
+from matters.suites import twins
 from matters.suites.candidates import candidates
 from matters.suites.joint import join
 from matters.suites.loading import SHIPPED, load_suite, suite_names
@@ -285,6 +286,19 @@ def test_staleness_compares_each_lag_with_none_and_a_correction_with_what_it_cor
         assert found[f"decoupled-{lag}", f"ppo-{lag}"] == {"tricks.decoupled"}
         assert found[f"vtrace-{lag}", f"a2c-{lag}"] == {"algorithm", "ratio_clip", "trace_clip"}
     assert found["a3c", "a3c-synchronous"] == {"tricks.synchronous"}
+
+
+def test_the_reproduction_pairs_each_reference_with_its_twin_and_begins_with_ppos_whom_looks_decide() -> None:
+    chosen = load_suite("reproduction")
+    places = {
+        name: [place for variant, place in chosen.pairs() if variant == name] for name in chosen.variants
+    }
+    ours, references = list(chosen.variants)[::2], list(chosen.variants)[1::2]
+    assert ours[0] == "ppo-sb3"
+    assert chosen.looks == (10, 20)
+    for own, reference in zip(ours, references, strict=True):
+        assert twins.differences(chosen.variants[own], chosen.variants[reference]) == ()
+        assert places[own] == places[reference]
 
 
 def test_the_further_systems_are_presets_and_the_lagged_pair_differs_in_its_correction_alone() -> None:

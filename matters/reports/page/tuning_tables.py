@@ -193,8 +193,8 @@ def notices(study: Study, choices: Sequence[Choice]) -> tuple[str, ...]:
     if blocked := [one for one in choices if one.values is None]:
         names = ", ".join(dict.fromkeys(f"`{one.variant}`" for one in blocked))
         found.append(
-            f"Not tuned, for want of runs of the tuning: {names}; no answer at their own best. The first that "
-            f"is wanting: {blocked[0].reason}."
+            f"Not tuned, for want of runs of the tuning: {names}; no answer at their own best. The first "
+            f"that is wanting: {blocked[0].reason}."
         )
     suites = getattr(study.suite, "suites", (study.suite,))
     without = [
