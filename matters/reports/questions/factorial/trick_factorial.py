@@ -256,9 +256,9 @@ def _caveats(study: Study, design: Design, found: Sequence[Effect]) -> tuple[str
         if gaps:
             lines.append(f"On {where} cells are not whole: {', '.join(gaps)}.")
         lost = [
-            f"{few} of {cell.n} of `{cell.variant}`"
+            f"{rare} of {cell.n} of `{cell.variant}`"
             for cell in cells_
-            if (few := collapses(study, where, cell.scores))
+            if (rare := collapses(study, where, cell.scores))
         ]
         if lost:
             lines.append(
