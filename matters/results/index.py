@@ -1,6 +1,7 @@
 """An index of what the runs of a store are, so that nobody reads ten thousand specs to find one.
 
-    <store>/index.jsonl    a line per run: its id, its training's, algorithm, environment and seed, a checksum
+    <store>/index.jsonl    a line per run: its id, its training's, algorithm, environment, seed, the id of its
+                           settings, and a checksum
 
 A run's id is the hash of its spec, so a line is never out of date. What it lacks, or a disk has changed, is
 read from the directories again; the file may be deleted at any time.
@@ -16,18 +17,36 @@ from typing import NamedTuple
 from matters.results import spec_file
 from matters.results.status import Damage
 from matters.suites.errors import InputError
+from matters.suites.spec import RunSpec, canonical_json, identity
 
 NAME = "index.jsonl"
 
 
 class Entry(NamedTuple):
-    """What a run is, in short."""
+    """What a run is, in short.
+
+    `settings_id` names its algorithm with its settings: runs that have it in common are of one variant.
+    """
 
     run_id: str
     training_id: str
     algorithm: str
     environment: str
     seed: int
+    settings_id: str
+
+
+def entry_of(spec: RunSpec) -> Entry:
+    """What a run is, from its spec."""
+    settings = (spec.algorithm, spec.algorithm_version, spec.departures)
+    return Entry(
+        spec.run_id,
+        spec.training_id,
+        spec.algorithm,
+        spec.environment,
+        spec.seed,
+        identity(canonical_json(settings)),
+    )
 
 
 def entries(store: Path, run_ids: Iterable[str]) -> dict[str, Entry]:
@@ -44,8 +63,7 @@ def entries(store: Path, run_ids: Iterable[str]) -> dict[str, Entry]:
             with suppress(FileNotFoundError, Damage, InputError):
                 spec, named, _ = spec_file.read(f"{store}/{run_id}/spec.json")
                 if named == run_id == spec.run_id:
-                    what = spec.training_id, spec.algorithm, spec.environment, spec.seed
-                    entry = Entry(run_id, *what)
+                    entry = entry_of(spec)
                     new.append(entry)
         if entry is not None:
             found[run_id] = entry

@@ -6,16 +6,13 @@ import pytest
 
 from matters.results import index, spec_file
 from matters.results.conftest import finished, make_spec
-from matters.results.index import NAME, Entry, entries
+from matters.results.index import NAME, Entry, entries, entry_of
 from matters.results.store import Store
 
 
 def expected(seeds: range) -> dict[str, Entry]:
     specs = [make_spec(seed) for seed in seeds]
-    return {
-        one.run_id: Entry(one.run_id, one.training_id, one.algorithm, one.environment, one.seed)
-        for one in specs
-    }
+    return {one.run_id: entry_of(one) for one in specs}
 
 
 def test_an_index_has_what_the_specs_say_and_spares_reading_them(
@@ -31,6 +28,23 @@ def test_an_index_has_what_the_specs_say_and_spares_reading_them(
     assert entries(store.path, store.run_ids()) == expected(range(4))
     assert [Path(path).parent.name for path in read] == [make_spec(3).run_id]
     assert entries(store.path, [make_spec(1).run_id, "0" * 16]) == expected(range(1, 2))
+
+
+def test_runs_of_one_variant_have_their_settings_in_common_and_others_have_not() -> None:
+    one = make_spec(0)
+    same = {"seed": 1, "steps": one.steps + 1, "environment": "Another-v0"}
+    assert entry_of(one.model_copy(update=same)).settings_id == entry_of(one).settings_id
+    for other in ({"departures": {"gamma": 0.5}}, {"algorithm_version": 99}, {"algorithm": "other"}):
+        assert entry_of(one.model_copy(update=other)).settings_id != entry_of(one).settings_id
+
+
+def test_lines_of_an_index_without_the_settings_are_written_anew(store: Store) -> None:
+    run_id = finished(store, 0)
+    right = entries(store.path, [run_id])
+    path = store.path / NAME
+    path.write_bytes(index._line(right[run_id][:-1]))  # type: ignore[arg-type]
+    assert entries(store.path, [run_id]) == right
+    assert index._read(path) == right
 
 
 def test_whatever_a_disk_makes_of_the_index_what_it_says_is_right(store: Store) -> None:

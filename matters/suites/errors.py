@@ -69,6 +69,9 @@ def from_validation(error: ValidationError, model: type[BaseModel], prefix: str 
         )
     message = first["msg"].removeprefix("Input ")
     hint = ""
+    if kind == "int_type" and isinstance(value, float) and value.is_integer():
+        # TOML reads 2e5 and 10.0 as floats.
+        hint = f", such as {int(value)}, without a point or an exponent"
     if kind == "literal_error":
         # Pydantic lists what is valid; the nearest valid word is added.
         words = first["ctx"]["expected"].replace(" or ", ", ").replace("'", "").split(", ")

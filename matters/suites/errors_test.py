@@ -53,6 +53,11 @@ def test_fields_are_named_by_dots_and_indices() -> None:
         ({"rate": 0.0}, "config.rate = 0.0: should be greater than 0"),
         ({"rate": "fast"}, "config.rate = 'fast': should be a valid number"),
         ({"rate": 1.0, "sizes": [1, "x"]}, "config.sizes[1] = 'x': should be a valid integer"),
+        (
+            {"rate": 1.0, "sizes": [2e3]},
+            "config.sizes[0] = 2000.0: should be a valid integer, such as 2000, "
+            "without a point or an exponent",
+        ),
         # Without the tags "float" and "bool" that pydantic adds for the members of the union.
         (
             {"rate": 1.0, "inner": {"value_clip": "x"}},

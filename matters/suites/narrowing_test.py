@@ -11,13 +11,17 @@ from matters.suites.loading import load_suite, suite, toml_of
 from matters.suites.seeds import parse_seeds
 
 
-def test_seeds_are_a_number_or_a_range() -> None:
+def test_seeds_are_a_number_or_a_range_or_a_list() -> None:
     assert parse_seeds("10") == tuple(range(10))
     assert parse_seeds("3:5") == (3, 4)
+    assert parse_seeds("1,4, 6:8") == (1, 4, 6, 7)
+    assert parse_seeds("7,2") == (7, 2)
     assert small().restricted(seeds="2").seeds == (0, 1)
 
 
-@pytest.mark.parametrize("text", ["0", "-1", "5:3", "3:3", "", "a", "1.5", ":", "3:", "٣", "9" * 30])
+@pytest.mark.parametrize(
+    "text", ["0", "-1", "5:3", "3:3", "", "a", "1.5", ":", "3:", "٣", "9" * 30, "1,1", "2:4,3", "1,,2", ","]
+)
 def test_no_seeds_are_refused(text: str) -> None:
     with pytest.raises(InputError, match="seeds = "):
         parse_seeds(text)

@@ -45,10 +45,12 @@ def differences(
     return {name: pair for name, pair in pairs.items() if not _same(*pair)}
 
 
-def nearest_preset(variant: Variant) -> tuple[str, dict[str, tuple[Any, Any]]]:
+def nearest_preset(
+    variant: Variant, environments: Sequence[str] = ()
+) -> tuple[str, dict[str, tuple[Any, Any]]]:
     """The preset of its algorithm from which the variant differs least, and how: (preset's, variant's)."""
     presets = algorithms.load(variant.algorithm).PRESETS
-    apart = {name: differences(preset(variant.algorithm, name), variant) for name in presets}
+    apart = {name: differences(preset(variant.algorithm, name), variant, environments) for name in presets}
     return min(apart.items(), key=lambda item: len(item[1]))
 
 

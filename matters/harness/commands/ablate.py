@@ -44,7 +44,8 @@ Environments = Annotated[
     str, typer.Option("--env", metavar="E[,E2]", help="Environments.", show_default=False)
 ]
 HowManySeeds = Annotated[
-    str, typer.Option(metavar="N|A:B", help="The first N seeds, or those from A to before B.")
+    str,
+    typer.Option(metavar="N|A:B|A,B", help="The first N seeds, those from A to before B, or A and B."),
 ]
 HowManySteps = Annotated[int, typer.Option(metavar="N", help="Steps of each run.", show_default=False)]
 Preset = Annotated[

@@ -116,19 +116,44 @@ def _tricks() -> list[dict[str, Any]]:
 
 def _runs(store: Path) -> list[dict[str, Any]]:
     opened, run_ids, known = _opened(store)
+    presets: dict[tuple[str, str], dict[str, str | None]] = {}
     found = []
     for run_id in run_ids:
         status = opened.status(run_id)
+        entry = known.get(run_id)
+        variant = dict.fromkeys(("preset", "differs_in"))
+        if entry is not None:
+            one = entry.settings_id, entry.environment
+            variant = presets.get(one) or presets.setdefault(one, _preset(opened, run_id))
         found.append(
             {
                 "run_id": run_id,
                 **_what(opened, run_id, known),
+                **variant,
                 "state": status.state,
                 "steps": status.steps,
                 "score": status.score,
             }
         )
     return found
+
+
+def _preset(store: "Store", run_id: str) -> dict[str, str | None]:
+    """The preset that a run's settings are nearest to, and how they differ; nothing without its code."""
+    from pydantic import ValidationError
+
+    from matters.suites.settings import difference_text, nearest_preset
+    from matters.suites.variant import Variant, named
+
+    try:
+        spec = store.spec(run_id)
+        _, rule = named("algorithm", spec.algorithm)
+        config = rule.Config.model_validate(spec.config)
+        own = Variant(name="own", algorithm=spec.algorithm, config=config)
+    except (InputError, ValidationError):
+        return {"preset": None, "differs_in": None}
+    name, differing = nearest_preset(own, (spec.environment,))
+    return {"preset": name, "differs_in": difference_text(differing)}
 
 
 def _failures(store: Path) -> list[dict[str, Any]]:

@@ -33,7 +33,8 @@ SuiteName = Annotated[
 RunId = Annotated[str, typer.Argument(metavar="RUN_ID", help="A run's id, or the first digits of it.")]
 StoreDirectory = Annotated[Path, typer.Option("--store", metavar="DIR", help="Where runs are kept.")]
 Seeds = Annotated[
-    str | None, typer.Option(metavar="N|A:B", help="The first N seeds, or those from A to before B.")
+    str | None,
+    typer.Option(metavar="N|A:B|A,B", help="The first N seeds, those from A to before B, or A and B."),
 ]
 Steps = Annotated[int | None, typer.Option(metavar="N", help="Steps of each run, in place of the suite's.")]
 Only = Annotated[

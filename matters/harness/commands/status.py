@@ -93,6 +93,8 @@ def status(
         )
     else:
         print_table(("variant", "environment", *STATES), _rows(runs, states))
+        if opened is None:
+            typer.echo(f"there is no store at {str(store)!r} yet")
         for remark in (*declared.remarks(), *_failed(runs, states, failures), *_progress(ages)):
             typer.echo(remark)
         typer.echo(_total(runs, states))

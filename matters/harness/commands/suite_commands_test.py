@@ -109,6 +109,8 @@ def test_a_suite_that_is_narrowed_trains_only_that(matters, tmp_path):
     _, out, _ = matters("list", "runs", "--store", store, "--json")
     (run,) = json.loads(out)
     assert (run["algorithm"], run["seed"], run["steps"]) == ("ppo", 1, 64)
+    assert run["preset"] == "ppo"
+    assert run["differs_in"].startswith("horizon 2048 → 64; ")
 
 
 def test_a_smoke_run_has_runs_a_report_and_a_name_of_its_own(matters, tmp_path):
