@@ -251,12 +251,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--sample", type=int, default=0, help="so many calls of each way; all with 0")
     parser.add_argument("--no-page", action="store_true", help="write a page of two words")
+    parser.add_argument("--way", action="append", choices=[way.name for way in WAYS], help="only this one")
     asked = parser.parse_args()
     wrong = 0
     with tempfile.TemporaryDirectory() as name:
         page = {"index.html": b"a page", "tables/runs.csv": b"a table"} if asked.no_page else None
         bench = Bench(Path(name).resolve(), page)
         for offset, way in enumerate(WAYS):
+            if asked.way and way.name not in asked.way:
+                continue
             calls = bench.count(way.error)
             step = max(len(calls) // asked.sample, 1) if asked.sample else 1
             # Other calls for each way, where not all are tried.
