@@ -112,13 +112,14 @@ def _answer(found: list[Group]) -> str:
     if not found:
         return "Nothing to show: no published number is of an algorithm and a task of this suite."
     theirs = [one for group in found for one in group.theirs]
-    cells = sum(len(group.ours) for group in found)
+    scored = [cell.n > 0 for group in found for cell in group.ours]
     same = sum(one.environment == group.environment for group in found for one in group.theirs)
     others = len(theirs) - same
     versions = sorted({f"v{_version(one.environment)}" for one in theirs})
-    numbers, beside_ = plural(len(theirs), "published number"), plural(cells, "cell")
+    numbers, beside_ = plural(len(theirs), "published number"), plural(sum(scored), "cell")
     stand = "stands" if len(theirs) == 1 else "stand"
-    text = f"{numbers} {stand} beside {beside_} of ours, and none is tested against them: "
+    without = f" ({scored.count(False)} more without a scored run)" if not all(scored) else ""
+    text = f"{numbers} {stand} beside {beside_} of ours{without}, and none is tested against them: "
     if same:
         rest = f", {others} of other versions" if others else ""
         text += f"{same} of our version of the environment{rest}; the table says how each protocol differs."

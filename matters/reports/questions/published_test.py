@@ -64,6 +64,7 @@ def test_nothing_is_tested_and_the_page_says_so(shown):
         False,
     )
     assert "none is tested against them: all are of other versions of the environments" in section.answer
+    assert "stand beside 2 cells of ours (1 more without a scored run), and" in section.answer
     assert section.lacks == ("No published number of `tnpg` at hand for Hopper-v5.",)
     assert [drawing.name for drawing in section.drawings] == ["published-ppo", "published-trpo"]
 
