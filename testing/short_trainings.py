@@ -91,7 +91,29 @@ def rows(kind: str, environment: str, runs: pd.DataFrame, evaluations: pd.DataFr
 
 
 def _whole(value: float) -> str:
-    return f"{value:.0f}".replace("-", "−")
+    return f"{round(value)}".replace("-", "−")
+
+
+def alike(kind: str, evaluations: pd.DataFrame) -> list[tuple[str, ...]]:
+    """Groups of presets with the same scores at every evaluation: what tells them apart did not act."""
+    found: dict[tuple[float, ...], list[str]] = {}
+    for preset in presets(kind):
+        own = evaluations[evaluations["variant"] == preset].sort_values(["seed", "point"])
+        if len(own):
+            found.setdefault(tuple(own["score"]), []).append(preset)
+    return [tuple(names) for names in found.values() if len(names) > 1]
+
+
+def remarks(kind: str, runs: pd.DataFrame, evaluations: pd.DataFrame) -> list[str]:
+    """What is said below a table: how many runs failed or diverged, and which rows are the same."""
+    done = int(runs["state"].isin(["done", "failed"]).sum())
+    failed = int((runs["state"] == "failed").sum()) or "none"
+    diverged = int(runs["diverged_at"].notna().sum()) or "none"
+    same = (", ".join(f"`{name}`" for name in names) for names in alike(kind, evaluations))
+    return [
+        f"Of {done} runs {failed} failed, and {diverged} diverged to a value that is not finite.",
+        *(f"The same scores to the last digit: {names}." for names in same),
+    ]
 
 
 def page(store: Path) -> str:
@@ -106,7 +128,9 @@ def page(store: Path) -> str:
         "ranking. What it is for: to see that a preset learns, that none diverges whose source does not, and",
         "what a first run of yours may look like. A number is the mean return of three evaluation episodes",
         "of the deterministic policy, averaged over the seeds; at 0k the policy is untrained. What another",
-        "study had trained (docs/evidence.md) was evaluated again, not trained again.",
+        "study had trained (docs/evidence.md) was evaluated again, not trained again. Where presets have",
+        "the same scores, what tells them apart did not act: with TRPO's damping its line search takes the",
+        "first step, always or nearly so (docs/mechanisms.md), for which `natural-ladder` has another.",
         "",
         "Written by `python -m testing.short_trainings train --store runs`, then `… page --store runs`.",
     ]
@@ -120,6 +144,8 @@ def page(store: Path) -> str:
             text += ["", f"### {environment}, {kind}"]
             if len(missing) < len(presets(kind)):
                 text += ["", *rows(kind, environment, runs, evaluations)]
+                own, scores = (one[one["environment"] == environment] for one in (runs, evaluations))
+                text += ["", *remarks(kind, own, scores)]
             if missing:
                 text += ["", f"Not trained so far, or not with all seeds: {', '.join(missing)}."]
     return "\n".join(text) + "\n"
