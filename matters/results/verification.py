@@ -93,11 +93,15 @@ def _contradictions(store: Readable, run_id: str, fields: dict[str, Any]) -> lis
     try:
         if fields["state"] != "running" or (directory / "spec.json").exists():
             store.spec(run_id)
-        if fields["state"] != "done":
-            return []
-        record = store.record(run_id)
     except InputError as error:
         return [Fault(run_id, "spec.json", str(error))]
+    if fields["state"] != "done":
+        return []
+    try:
+        record = store.record(run_id)
+    except InputError as error:
+        # Every file has the SHA-256 that the status seals: it sealed what is no record.
+        return [Fault(run_id, "status.json", f"what it seals is no record: {error.__cause__ or error}")]
     if _digest(store, directory, record, fields) != fields["digest"]:
         return [Fault(run_id, "status.json", "its digest is not that of the record")]
     score, stated = primary_endpoint(record.evaluations), fields["score"]

@@ -109,6 +109,20 @@ def test_a_copy_that_leaves_out_the_parameters_is_still_verified(store: Store) -
         assert [fault.message for fault in copy.verify()] == ["its digest is not that of the record"]
 
 
+def test_a_sealed_table_that_cannot_be_parsed_is_no_fault_of_the_spec(store: Store) -> None:
+    run_id = finished(store)
+    path = store.path / run_id
+    (path / "updates.parquet").write_bytes(b"no table")
+    fields = json.loads((path / "status.json").read_bytes())
+    del fields["checksum"]
+    hashes = {**fields["files"], "updates.parquet": files.sha256(b"no table")}
+    (path / "status.json").write_bytes(files.sealed({**fields, "files": hashes}))
+    (fault,) = store.verify()
+    assert fault.file == "status.json"
+    assert fault.message.startswith("what it seals is no record: ")
+    assert "see matters verify" not in fault.message
+
+
 def test_verify_finds_a_flipped_byte_in_the_spec_of_an_unfinished_run(store: Store) -> None:
     with store.lease(make_spec()) as lease:  # type: ignore[union-attr]
         path = lease.directory / "spec.json"
