@@ -85,14 +85,14 @@ def _compared(
     if found is None:
         early = blank.early and left.n and right.n
         return replace(blank, reason="too early" if early else "too few seeds", notes=lost)
+    caveats = skewed(study, x, y, where)
     return replace(
         blank,
         found=found,
         improvement=compare.improvement([left.scores], [right.scores]),
         effect_size=compare.hedges_g(left.scores, right.scores),
-        claim=study.claim([x, y], (where,))
-        and not (skewed(study, x, y, where) and min(left.n, right.n) < SETTLED),
-        notes=(*skewed(study, x, y, where), *lost),
+        claim=study.claim([x, y], (where,)) and not (caveats and min(left.n, right.n) < SETTLED),
+        notes=(*caveats, *lost),
     )
 
 
@@ -132,13 +132,14 @@ def _pooled(
         [*left, *right], lambda s: iqm(s[:middle]) - iqm(s[middle:]), rng, tail=iqm_difference_tail
     )
     few = min(len(sample) for sample in (*left, *right)) < SETTLED
-    notes = [note for name in over for note in (*skewed(study, x, y, name), *diverged(study, x, y, name))]
+    caveats = {name: skewed(study, x, y, name) for name in over}
+    notes = [note for name in over for note in (*caveats[name], *diverged(study, x, y, name))]
     return replace(
         blank,
         found=found,
         improvement=compare.improvement(left, right),
         iqm=(float(iqm(left) - iqm(right)), interval),
-        claim=study.claim([x, y], over) and not (few and any(skewed(study, x, y, name) for name in over)),
+        claim=study.claim([x, y], over) and not (few and any(caveats.values())),
         notes=tuple(dict.fromkeys(notes)),
     )
 
