@@ -1,6 +1,7 @@
 """`matters list`: algorithms, suites, tricks and runs."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
     from matters.results.index import Entry
     from matters.results.store import Store
+    from matters.suites.spec import RunSpec
 
 
 def list_(
@@ -121,15 +123,15 @@ def _runs(store: Path) -> list[dict[str, Any]]:
     for run_id in run_ids:
         status = opened.status(run_id)
         entry = known.get(run_id)
-        variant = dict.fromkeys(("preset", "differs_in"))
-        if entry is not None:
-            one = entry.settings_id, entry.environment
-            variant = presets.get(one) or presets.setdefault(one, _preset(opened, run_id))
+        variant = (entry.settings_id, entry.environment) if entry else ("", "")
+        if entry and variant not in presets:
+            with suppress(InputError):  # a damaged spec, in place of which another run's may be read
+                presets[variant] = _preset(opened.spec(run_id))
         found.append(
             {
                 "run_id": run_id,
                 **_what(opened, run_id, known),
-                **variant,
+                **presets.get(variant, NO_PRESET),
                 "state": status.state,
                 "steps": status.steps,
                 "score": status.score,
@@ -138,7 +140,10 @@ def _runs(store: Path) -> list[dict[str, Any]]:
     return found
 
 
-def _preset(store: "Store", run_id: str) -> dict[str, str | None]:
+NO_PRESET = {"preset": None, "differs_in": None}
+
+
+def _preset(spec: "RunSpec") -> dict[str, str | None]:
     """The preset that a run's settings are nearest to, and how they differ; nothing without its code."""
     from pydantic import ValidationError
 
@@ -146,12 +151,11 @@ def _preset(store: "Store", run_id: str) -> dict[str, str | None]:
     from matters.suites.variant import Variant, named
 
     try:
-        spec = store.spec(run_id)
         _, rule = named("algorithm", spec.algorithm)
         config = rule.Config.model_validate(spec.config)
         own = Variant(name="own", algorithm=spec.algorithm, config=config)
     except (InputError, ValidationError):
-        return {"preset": None, "differs_in": None}
+        return {**NO_PRESET}
     name, differing = nearest_preset(own, (spec.environment,))
     return {"preset": name, "differs_in": difference_text(differing)}
 
