@@ -151,7 +151,8 @@ def scores(suite: "Suite", store: "Store") -> "pd.DataFrame":
     `normalised` is (score - random) / (yardstick - random) by the suite's yardstick, nan on an environment
     without both constants. A run that diverged counts with the random policy's score, where that is known.
     """
-    from matters.reports.study.study import constants_of, with_diverged
+    from matters.reports.study.cells import with_diverged
+    from matters.reports.study.normalising_constants import constants_of
 
     constants = constants_of(suite)
     table = with_diverged(runs(suite, store), constants)

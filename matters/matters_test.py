@@ -12,7 +12,7 @@ import pytest
 
 import matters
 from matters import __main__
-from matters.reports.study.study import constants_of
+from matters.reports.study.normalising_constants import constants_of
 from matters.suites.loading import loads
 from matters.suites.tasks.yardsticks import ENVIRONMENTS
 

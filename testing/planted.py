@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from matters import algorithms
-from matters.reports.study.study import known_constants
+from matters.reports.study.normalising_constants import known_constants
 from matters.results.snapshot import Snapshot, run_table
 from matters.suites.variant import variant as declared
 

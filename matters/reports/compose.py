@@ -1,6 +1,5 @@
 """What a report says, computed once: the page, the Markdown and the JSON are three views of it."""
 
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -18,20 +17,17 @@ from matters.reports.page import (
     variant_tables,
 )
 from matters.reports.page.effect_map import effect_map
-from matters.reports.page.formatting import plural, thousands
+from matters.reports.page.formatting import plural
+from matters.reports.page.notices import notices, summary, unasked
 from matters.reports.page.protocol import protocol
 from matters.reports.page.section import Drawing, Facts, Part, Section, Table, Text
 from matters.reports.questions import both_answers, imported, imported_pairs, looks
-from matters.reports.statistics.intervals import MINIMUM_FOR_CLAIM, MINIMUM_FOR_INTERVAL
 from matters.reports.study import areas_under_curves, curves, own_best, rank_intervals, sensitivity
 from matters.reports.study.aggregate_scores import aggregate_scores
 from matters.reports.study.all_pairs import all_pairs
 from matters.reports.study.run_tails import run_tails
 from matters.reports.study.study import AGGREGATE, Study
 from matters.reports.study.time_to_threshold import arrivals
-
-MOST_NOTES = 6
-"""How many notes on how files were read the page shows; the table of provenance has them all."""
 
 Progress = Callable[[str, int, int], None]
 """Called with what comes next, and how many of how many parts are done."""
@@ -111,22 +107,20 @@ def compose(
         if (curve := curves.performance_profile(study, variant)) is not None
     ]
     now("the figure of run scores")
-    run_scores = replace(forests.run_scores(study), data="runs")
+    run_scores = forests.run_scores(study)
     now("the figure of learning curves")
-    drawn_curves = [
-        replace(one, data="learning-curves") for one in curve_figures.learning_curves(study, found)
-    ]
+    drawn_curves = curve_figures.learning_curves(study, found)
     now("the figures of aggregates")
-    drawn_scores = [replace(forests.aggregates(study, scores), data="aggregates")] if scores else []
-    drawn_ranks = [replace(rank_figures.rank_drawing(ranked, study.variants), data="ranks")] if ranked else []
-    profiles = [replace(one, data="performance-profiles") for one in curve_figures.profiles(study, shares)]
+    drawn_scores = [forests.aggregates(study, scores)] if scores else []
+    drawn_ranks = [rank_figures.rank_drawing(ranked, study.variants)] if ranked else []
+    profiles = curve_figures.profiles(study, shares)
     now("the figures of diagnostics")
     diagnostics = curve_figures.diagnostics(study, traces)
     # If there are many, only the first is open.
     diagnostics = [replace(one, folded=k > 0 and len(diagnostics) > 3) for k, one in enumerate(diagnostics)]
     effects = [] if study.foreign else all_pairs(study)
     drawn_map = effect_map(effects, study.variants)
-    mapped = replace(drawn_map, folded=True) if drawn_map else None
+    mapped = [replace(drawn_map, folded=True)] if drawn_map else []
     soon = arrivals(study)
     arrived = [curve_tables.arrival_table(soon)] if soon else []
     now("the pages")
@@ -169,7 +163,7 @@ def compose(
                 *drawn_ranks,
                 aggregate_tables.rank_table(ranked),
                 *profiles,
-                *([mapped] if mapped else []),
+                *mapped,
             ),
             "Aggregates",
         ),
@@ -206,13 +200,13 @@ def compose(
     )
     return Content(
         title=study.suite.title,
-        summary=_summary(study),
+        summary=summary(study),
         notices=(
             *remarks,
             *([looks.notice(study)] if study.looks else []),
-            *_notices(study),
+            *notices(study),
             *tuned.notices,
-            *_unasked(study, sections),
+            *unasked(study, sections),
         ),
         sections=tuple(sections),
         parts=tuple(part for part in parts if part.blocks),
@@ -266,116 +260,6 @@ def _counter(progress: Progress, parts: int) -> Callable[[str], None]:
         done += 1
 
     return now
-
-
-def _totals(study: Study) -> tuple[int, int]:
-    return sum(cell.declared for cell in study.cells.values()), int((study.runs["state"] == "done").sum())
-
-
-def _summary(study: Study) -> str:
-    declared, done = _totals(study)
-    return " · ".join(
-        (
-            plural(len(study.variants), "variant"),
-            plural(len(study.environments), "environment"),
-            _seeds(study),
-            f"{'up to ' if study.foreign else ''}{thousands(study.suite.steps)} steps a run",
-            f"{declared} imported runs" if study.foreign else f"{done} of {declared} runs done",
-        )
-    )
-
-
-def _seeds(study: Study) -> str:
-    """How many seeds were declared: of every cell, or from the smallest to the largest."""
-    counts = [cell.declared for cell in study.cells.values()]
-    few, many = min(counts), max(counts)
-    return plural(many, "seed") if few == many else f"{few} to {many} seeds"
-
-
-def _few_seeds(study: Study) -> list[str]:
-    """Which cells carry no claim for want of seeds; the others are spoken of as they deserve."""
-    declared = [cell for cell in study.cells.values() if cell.declared]
-    few = [cell for cell in declared if cell.n < MINIMUM_FOR_CLAIM]
-    if not few:
-        return []
-    smallest = min(cell.n for cell in few)
-    if len(few) == len(declared):
-        return [
-            f"Few seeds: the smallest cell has {plural(smallest, 'scored run')}, and a claim needs "
-            f"{MINIMUM_FOR_CLAIM}. Runs are drawn as points, intervals are indicative and need "
-            f"{MINIMUM_FOR_INTERVAL}, and the answers are indications."
-        ]
-    places: dict[str, list[str]] = {}
-    for cell in few:
-        places.setdefault(cell.variant, []).append(f"{cell.environment}: {cell.n}")
-    each = [f"`{name}` ({', '.join(where)})" for name, where in places.items()]
-    more = f" and {len(each) - MOST_NOTES} more variants" if len(each) > MOST_NOTES else ""
-    return [
-        f"Few seeds in {len(few)} of {len(declared)} cells: a claim needs {MINIMUM_FOR_CLAIM} scored runs, "
-        f"an interval {MINIMUM_FOR_INTERVAL}, and there are fewer of {', '.join(each[:MOST_NOTES])}{more}. "
-        "What is said of these is an indication."
-    ]
-
-
-def _notices(study: Study) -> tuple[str, ...]:
-    notices = _foreign_notices(study) if study.foreign else []
-    notices += _few_seeds(study)
-    gaps = [f"`{c.variant}` on {c.environment} ({c.gaps})" for c in study.cells.values() if c.gaps]
-    if gaps:
-        use = (
-            "`--allow-missing` was given: aggregates use the runs that have a score; a diverged one has the "
-            "random policy’s."
-            if study.allow_missing
-            else "They block their aggregates; `--allow-missing` computes these from the runs that have a "
-            "score, a diverged one with the random policy’s."
-        )
-        notices.append(f"Not every run is whole: {', '.join(gaps)}. {use}")
-    if study.left_out:
-        notices.append(
-            f"Left out of aggregates, for want of normalising constants: {', '.join(study.left_out)}."
-        )
-    if doubles := study.doubles():
-        notices.append(f"The same runs stand under two names, by their digests: {', '.join(doubles)}.")
-    if warned := run_tables.simulator_warnings(study):
-        notices.append(f"MuJoCo warned, as it does of an unstable simulation: {', '.join(warned)}.")
-    prints = run_tables.fingerprints(study)
-    if len(prints) > 1:
-        each = ", ".join(f"`{name[:12]}` ({plural(count, 'run')})" for name, count in prints.items())
-        notices.append(
-            f"Runs of different training code are mixed: {each}. Differences may come from the code."
-        )
-    return tuple(notices)
-
-
-def _unasked(study: Study, sections: Sequence[Section]) -> list[str]:
-    """Which variants no question is about, if any question is asked."""
-    about = {name for one in sections for name in (study.variants if one.variants is None else one.variants)}
-    names = [f"`{name}`" for name in study.variants if name not in about]
-    if not sections or not names:
-        return []
-    return [
-        f"No question of this suite is about {', '.join(names)}. With a pair in `compare`, or a `baseline`, "
-        "the question `comparison` is."
-    ]
-
-
-def _foreign_notices(study: Study) -> list[str]:
-    notices = [
-        "Imported results of a foreign protocol: Matters has neither trained nor evaluated these runs. Their "
-        f"returns are of {study.returns_of}; nothing here is pooled with runs of ours."
-    ]
-    ends = sorted(int(steps) for steps in study.runs["steps"].unique())
-    if len(ends) > 1:
-        notices.append(
-            f"Runs end at different steps ({thousands(ends[0])} to {thousands(ends[-1])}): a score is of the "
-            "run’s own end, or of the first of the ends that differ by at most 2 %."
-        )
-    said = Counter(note for text in study.provenance["notes"] for note in text.split("; ") if note)
-    if said:
-        each = "; ".join(f"{note} ({plural(n, 'run')})" for note, n in said.most_common(MOST_NOTES))
-        more = f"; and {plural(len(said) - MOST_NOTES, 'other remark')}" if len(said) > MOST_NOTES else ""
-        notices.append(f"How the files were read: {each}{more}.")
-    return notices
 
 
 def _aggregate_notes(study: Study, blocked: dict[str, str]) -> tuple[str, ...]:

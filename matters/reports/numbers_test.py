@@ -51,7 +51,9 @@ def made(tmp_path_factory):
     cells["ppo-m", "Hopper-v5"] = Plant(0.45, 0.16, 10)
     snapshot = planted.planted(cells)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("matters.reports.study.study.known_constants", lambda names, _: CONSTANTS)
+        patch.setattr(
+            "matters.reports.study.normalising_constants.known_constants", lambda names, _: CONSTANTS
+        )
         write_report(suite, snapshot, out, command="x")
     tables = {
         path.stem: list(csv.DictReader(path.read_text().splitlines()))

@@ -28,10 +28,10 @@ SCRIPT = """
 import json
 import sys
 from pathlib import Path
-import matters.reports.study.study
+import matters.reports.study.normalising_constants
 from testing import planted
 from matters.reports.report import write_report
-matters.reports.study.study.known_constants = lambda names, _: planted.CONSTANTS
+matters.reports.study.normalising_constants.known_constants = lambda names, _: planted.CONSTANTS
 suite, snapshot = planted.quickstart()
 write_report(suite, snapshot, Path(sys.argv[1]), command="matters report planted")
 print(json.dumps([name for name in sys.modules if name.split(".")[0] == "matters"]))
@@ -42,7 +42,7 @@ print(json.dumps([name for name in sys.modules if name.split(".")[0] == "matters
 def constants():
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(
-            "matters.reports.study.study.known_constants",
+            "matters.reports.study.normalising_constants.known_constants",
             lambda names, _: {name: planted.CONSTANTS[name] for name in names if name in planted.CONSTANTS},
         )
         yield

@@ -82,6 +82,7 @@ def _learning_curves(
         "whole runs (Student’s of a mean, bootstrap of an IQM; none under "
         f"{MINIMUM_FOR_INTERVAL} runs).{thin}{below_the_panels(out)}",
         variants=[name for name in study.variants if any(name == variant for variant, _, _ in curves)],
+        data="learning-curves",
     )
 
 
@@ -232,6 +233,7 @@ def _profiles(study: Study, ending: str, part: str, found: Sequence[tuple[str, C
         caption="Share of runs that score more than a threshold, all environments weighing the same; higher "
         "is better. Bands: 95 %, pointwise, whole runs resampled.",
         variants=[variant for variant, _ in found],
+        data="performance-profiles",
     )
 
 

@@ -184,6 +184,7 @@ def run_scores(study: Study) -> Drawing:
         caption="Dots are runs. The marker is the mean, the bar its 95 % interval (Student’s): hollow and "
         "thin under ten seeds (indicative), none under five. A dotted line is the task’s ceiling; there "
         f"intervals end.{below_the_panels(out)}",
+        data="runs",
     )
 
 
@@ -360,6 +361,7 @@ def aggregates(study: Study, scores: Sequence[AggregateScore]) -> Drawing:
         "plain percentile interval, for comparison with the literature; it covers too little with few seeds. "
         "Dots in the IQM panel are single runs. Hollow: indicative, under ten seeds or with runs left out."
         f"{left}",
+        data="aggregates",
     )
 
 

@@ -33,6 +33,7 @@ def rank_drawing(ranks: Ranks, variants: tuple[str, ...]) -> Drawing:
         caption="From which to which rank each variant may come: simultaneous 95 % intervals from tests of "
         "all pairs with Holm’s correction. The dot is its place by the mean; rank 1 is the best."
         f"{unranked(ranks)}",
+        data="ranks",
     )
 
 

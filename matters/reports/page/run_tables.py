@@ -6,17 +6,15 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from matters.reports.page.formatting import DASH, number, plural, thousands
+from matters.reports.page.formatting import DASH, number, thousands
 from matters.reports.page.section import Table
 from matters.reports.study.study import Study
 from matters.suites.errors import on_one_line
 
 # Facts of a run that differ between any two runs, or say nothing about how its numbers came about.
 PERSONAL = ("run_id", "started", "finished", "wall_seconds", "core_seconds", "steps_per_second", "population")
-FINGERPRINT = "training_code"
 LONGEST = 300
 """Characters of an error that a table shows; its data have the whole line."""
-WARNINGS = "simulator_warnings"
 
 
 def run_list(study: Study) -> Table:
@@ -121,42 +119,6 @@ def provenance(study: Study) -> Table:
         rows=tuple(rows),
         data=tuple(data),
     )
-
-
-def simulator_warnings(study: Study) -> list[str]:
-    """Where MuJoCo warned, as of an unstable simulation: each cell with its steps and runs."""
-    if WARNINGS not in study.provenance.columns:
-        return []
-    counts = study.provenance.set_index("run_id")[WARNINGS].dropna().astype(int)
-    found = []
-    for (variant, environment), runs in study.runs.groupby(
-        ["variant", "environment"], sort=False, observed=True
-    ):
-        warned = counts[counts.index.isin(runs["run_id"])]
-        warned = warned[warned > 0]
-        if len(warned):
-            steps = plural(int(warned.sum()), "step")
-            found.append(f"`{variant}` on {environment} ({steps} of {plural(len(warned), 'run')})")
-    return found
-
-
-def fingerprints(study: Study) -> dict[str, int]:
-    """How many runs were trained by each version of the training code, where an algorithm has several.
-
-    Each algorithm has its own code that decides a run's bits: two algorithms differ in it anyway.
-    """
-    if FINGERPRINT not in study.provenance.columns:
-        return {}
-    variant = study.runs.set_index("run_id")["variant"]
-    names = study.provenance["run_id"].map(variant)
-    known = {name: getattr(one, "algorithm", name) for name, one in study.suite.variants.items()}
-    found: dict[str, int] = {}
-    for _, prints in study.provenance[FINGERPRINT].groupby(names.map(known).fillna(names)):
-        counts = prints.value_counts().sort_index()
-        if len(counts) > 1:
-            for name, count in counts.items():
-                found[str(name)] = found.get(str(name), 0) + int(count)
-    return found
 
 
 def present(value: Any) -> Any:

@@ -11,7 +11,8 @@ import numpy as np
 
 from matters.reports.page.formatting import DASH, number, percent
 from matters.reports.page.section import Table
-from matters.reports.study.study import Array, Study
+from matters.reports.statistics.intervals import Array
+from matters.reports.study.study import Study
 
 IDLE = 0.05
 """The share of updates under which a mechanism cannot have had an effect."""

@@ -11,7 +11,8 @@ from matters.reports.page.formatting import DASH, number, plural, short_steps, t
 from matters.reports.page.section import Section, Table
 from matters.reports.page.side_by_side import Mark
 from matters.reports.statistics.intervals import deviation
-from matters.reports.study.study import CellScores, Study
+from matters.reports.study.cells import CellScores
+from matters.reports.study.study import Study
 from matters.results.published import MEASURES, Entry, entries, task
 from matters.suites.twins import rules_by_name
 

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 from matters.reports import questions
-from matters.reports.compose import _notices, _summary
 from matters.reports.page import forests
 from matters.reports.page.curve_figures import profiles
 from matters.reports.page.formatting import percent
+from matters.reports.page.notices import notices, summary
 from matters.reports.page.sentences import need_text, sentence
 from matters.reports.study.caveats import MEANINGS
 from matters.reports.study.curves import performance_profile
@@ -199,19 +199,19 @@ def test_rounding_makes_no_share_none_or_all(share, decimals, text):
 
 def test_where_only_some_cells_have_few_seeds_the_notice_names_them_and_leaves_the_answers_alone():
     prepared = study({HOPPER: (Plant(0.6, 0.1), Plant(0.6, 0.1, 2, missing=3))})
-    (few,) = [line for line in _notices(prepared) if line.startswith("Few seeds")]
+    (few,) = [line for line in notices(prepared) if line.startswith("Few seeds")]
     assert few == (
         "Few seeds in 1 of 2 cells: a claim needs 10 scored runs, an interval 5, and there are fewer of "
         "`ppo-m` (Hopper-v5: 2). What is said of these is an indication."
     )
-    assert "5 to 10 seeds" in _summary(prepared)
-    assert "answers are indications" in _notices(study({HOPPER: alike(0.6, n=5)}))[0]
+    assert "5 to 10 seeds" in summary(prepared)
+    assert "answers are indications" in notices(study({HOPPER: alike(0.6, n=5)}))[0]
 
 
 def test_a_diverged_run_is_not_said_to_be_left_out_of_what_is_allowed():
     (gaps,) = [
         line
-        for line in _notices(study({HOPPER: (Plant(0.6, 0.1, diverged=1), Plant(0.6, 0.1))}))
+        for line in notices(study({HOPPER: (Plant(0.6, 0.1, diverged=1), Plant(0.6, 0.1))}))
         if "whole" in line
     ]
     assert gaps.endswith("from the runs that have a score, a diverged one with the random policy’s.")

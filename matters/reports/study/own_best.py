@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from matters.reports.study.study import Array, Study, constants_of
+from matters.reports.statistics.intervals import Array
+from matters.reports.study.normalising_constants import constants_of
+from matters.reports.study.study import Study
 
 if TYPE_CHECKING:
     import pandas as pd

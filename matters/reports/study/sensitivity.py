@@ -3,8 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from matters.reports.statistics.intervals import Array
 from matters.reports.study.own_best import Choice, Tried
-from matters.reports.study.study import Array, Study
+from matters.reports.study.study import Study
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""A snapshot prepared for questions: cells of scores, what they lack, and the scale on which they compare."""
+"""A snapshot prepared for questions: its cells of scores, and whether and on what scale they compare."""
 
 from __future__ import annotations
 
@@ -8,15 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
-from matters.reports.statistics.intervals import MINIMUM_FOR_CLAIM, generator
+from matters.reports.statistics.intervals import MINIMUM_FOR_CLAIM, Array, generator
+from matters.reports.study.cells import CellScores, cells_of, with_diverged
+from matters.reports.study.normalising_constants import constants_of, limits
 
 if TYPE_CHECKING:
     from matters.results.imported.runs import ForeignSet
     from matters.results.snapshot import Snapshot
-
-Array = NDArray[np.float64]
 
 DEFAULT_MARGIN = 0.10  # the share that the absolute margins of tasks with a ceiling stand for
 AT_CEILING = 0.025  # of the way from random actions to the ceiling: nearer than this there is no room
@@ -25,48 +24,6 @@ RISING = 0.10  # of all that was gained, gained over the last third of training:
 
 AGGREGATE = "aggregate"
 """The place of a number that is taken over all comparable environments together."""
-
-
-@dataclass(frozen=True)
-class CellScores:
-    """All declared runs of one variant on one environment.
-
-    `scores` are the finite primary endpoints of the runs that are done, by seed. A diverged run has the
-    random policy's score, where that is known, otherwise its last. `unscored` counts runs that are done but
-    have no score. `outcomes` are hashes of what each of the runs played and learnt, by seed.
-    """
-
-    variant: str
-    environment: str
-    seeds: tuple[int, ...]
-    scores: Array
-    declared: int
-    failed: int
-    diverged: int
-    missing: int
-    unscored: int
-    outcomes: tuple[str, ...] = ()
-
-    @property
-    def n(self) -> int:
-        """Runs that have a score."""
-        return len(self.scores)
-
-    @property
-    def gaps(self) -> str:
-        """What is wrong with the cell's runs, in words; empty if nothing is."""
-        parts = (
-            (self.failed, "failed"),
-            (self.diverged, "diverged"),
-            (self.missing, "missing"),
-            (self.unscored, "without a score"),
-        )
-        return ", ".join(f"{count} {word}" for count, word in parts if count)
-
-    @property
-    def without_score(self) -> int:
-        """Declared runs that no number of the report counts."""
-        return self.declared - self.n
 
 
 @dataclass(frozen=True)
@@ -139,7 +96,7 @@ class Study:
         }
         kept = set(of["runs"]["run_id"])
         provenance = self.provenance[self.provenance["run_id"].isin(kept)]
-        return replace(self, **of, provenance=provenance, cells=_cells(of["runs"]), looks=looks)
+        return replace(self, **of, provenance=provenance, cells=cells_of(of["runs"]), looks=looks)
 
     @property
     def foreign(self) -> bool:
@@ -183,7 +140,7 @@ class Study:
 
         A task's absolute margin stands for the default share, and grows or shrinks with the suite's share.
         """
-        own = _limits(environment)[1]
+        own = limits(environment)[1]
         scale = self.scale(environment)
         if own is not None and scale is not None:
             return float(own * self.suite.margin / DEFAULT_MARGIN)
@@ -207,7 +164,7 @@ class Study:
 
     def ceiling(self, environment: str) -> float | None:
         """The largest possible return, where there is one."""
-        return _limits(environment)[0]
+        return limits(environment)[0]
 
     def no_room(self, environment: str, x: Array, y: Array) -> bool:
         """Whether no difference could show: every run is at the ceiling, or all of them are equal."""
@@ -298,55 +255,9 @@ class Study:
         enough = self.seeds(variants, environments) >= MINIMUM_FOR_CLAIM
         return enough and not any(self.cell(v, e).without_score for v in variants for e in environments)
 
-    def doubles(self) -> list[str]:
-        """Where one digest appears twice on an environment, in words: the two runs are the same run."""
-        counts: dict[str, int] = {}
-        recorded = self.runs[self.runs["digest"].notna()]
-        for (environment, _), group in recorded.groupby(["environment", "digest"], sort=False):
-            first, *others = group.to_dict("records")
-            for other in others:
-                names = f"`{first['variant']}` and `{other['variant']}`"
-                if first["variant"] == other["variant"]:
-                    names = f"seeds {first['seed']} and {other['seed']} of `{first['variant']}`"
-                counts[f"{names} on {environment}"] = counts.get(f"{names} on {environment}", 0) + 1
-        return [f"{names} ({count})" for names, count in counts.items()]
-
     def generator(self, *labels: str) -> np.random.Generator:
         """The generator of one named draw."""
         return generator(self.identity, *labels)
-
-
-def known_constants(environments: Sequence[str], yardstick: str) -> dict[str, tuple[float, float]]:
-    """(random, yardstick) of those environments for which `matters.suites.tasks` has both."""
-    from matters.suites.tasks.yardsticks import ENVIRONMENTS
-
-    constants = {}
-    for name in environments:
-        known = ENVIRONMENTS.get(name)
-        score = None if known is None else known.yardstick(yardstick)
-        if known is not None and known.random is not None and score is not None:
-            constants[name] = (known.random.value, score.value)
-    return constants
-
-
-def constants_of(suite: Any, environments: Sequence[str] | None = None) -> dict[str, tuple[float, float]]:
-    """The constants of these environments, or of all of the suite: frozen ones, and those that it gives."""
-    names = suite.environments if environments is None else environments
-    return known_constants(names, suite.scale) | _given(suite)
-
-
-def _given(suite: Any) -> dict[str, tuple[float, float]]:
-    """(random, reference) of the suite's own environments that come with both."""
-    own = getattr(suite, "own", {})
-    return {name: made.constants for name, made in own.items() if made.constants is not None}
-
-
-def _limits(environment: str) -> tuple[float | None, float | None]:
-    """The ceiling of a task and its absolute margin."""
-    from matters.suites.tasks.yardsticks import ENVIRONMENTS
-
-    known = ENVIRONMENTS.get(environment)
-    return (None, None) if known is None else (known.ceiling, known.margin)
 
 
 def prepare(
@@ -373,7 +284,7 @@ def prepare(
         allow_missing=allow_missing,
         variants=tuple(dict.fromkeys(runs["variant"])),
         environments=environments,
-        cells=_cells(runs),
+        cells=cells_of(runs),
         constants=constants,
         runs=runs,
         evaluations=snapshot.evaluations,
@@ -396,43 +307,3 @@ def _check(runs: pd.DataFrame) -> None:
             f"runs: seed {one['seed']} of {one['variant']!r} on {one['environment']} is there twice{more}; "
             "a run counts once"
         )
-
-
-def with_diverged(runs: pd.DataFrame, constants: Mapping[str, tuple[float, float]]) -> pd.DataFrame:
-    """The runs with a column `sound_score` for what a diverged run scored before, and its score random.
-
-    An unstable variant would be flattered by the score from before it blew up. Without constants nobody knows
-    what random actions score, and the last score stands.
-    """
-    random = runs["environment"].map({name: pair[0] for name, pair in constants.items()}).astype(float)
-    diverged = (runs["state"] == "done") & runs["diverged_at"].notna()
-    score = runs["score"].astype(float)
-    return runs.assign(
-        sound_score=score.where(diverged), score=score.where(~diverged | random.isna(), random)
-    )
-
-
-def _cells(runs: pd.DataFrame) -> dict[tuple[str, str], CellScores]:
-    return {
-        (str(variant), str(environment)): _cell(str(variant), str(environment), group)
-        for (variant, environment), group in runs.groupby(["variant", "environment"], sort=False)
-    }
-
-
-def _cell(variant: str, environment: str, group: pd.DataFrame) -> CellScores:
-    group = group.sort_values("seed")
-    done = group[group["state"] == "done"]
-    scores = done["score"].astype(float).to_numpy()
-    finite = np.isfinite(scores)
-    return CellScores(
-        variant=variant,
-        environment=environment,
-        seeds=tuple(int(seed) for seed in done["seed"].to_numpy()[finite]),
-        scores=scores[finite],
-        declared=len(group),
-        failed=int((group["state"] == "failed").sum()),
-        diverged=int(done["diverged_at"].notna().sum()),
-        missing=int((~group["state"].isin(["done", "failed"])).sum()),
-        unscored=int((~finite).sum()),
-        outcomes=tuple(str(outcome) for outcome in done["outcome"].dropna()),
-    )
