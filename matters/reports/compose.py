@@ -8,9 +8,9 @@ from matters.reports.page import (
     aggregate_tables,
     curve_figures,
     curve_tables,
-    forests,
     rank_figures,
     run_tables,
+    score_figures,
     score_tables,
     sensitivity_figures,
     tuning_tables,
@@ -107,11 +107,11 @@ def compose(
         if (curve := curves.performance_profile(study, variant)) is not None
     ]
     now("the figure of run scores")
-    run_scores = forests.run_scores(study)
+    run_scores = score_figures.run_scores(study)
     now("the figure of learning curves")
     drawn_curves = curve_figures.learning_curves(study, found)
     now("the figures of aggregates")
-    drawn_scores = [forests.aggregates(study, scores)] if scores else []
+    drawn_scores = [score_figures.aggregates(study, scores)] if scores else []
     drawn_ranks = [rank_figures.rank_drawing(ranked, study.variants)] if ranked else []
     profiles = curve_figures.profiles(study, shares)
     now("the figures of diagnostics")

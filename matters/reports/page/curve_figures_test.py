@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from matters.reports.page import curve_figures, forests
+from matters.reports.page import curve_figures, score_figures
 from matters.reports.page import style as style_module
 from matters.reports.page.style import MOST_LINES, crowds, style
 from matters.reports.study import curves
@@ -84,14 +84,14 @@ def test_a_variant_that_comes_apart_leaves_the_panels_to_the_others_and_is_named
     curve_of = {v: curves.learning_curve(found, v, HOPPER) for v in found.variants}
     (curve,) = curve_figures.learning_curves(found, [(v, HOPPER, one) for v, one in curve_of.items()])
     scores, _ = aggregate_scores(found)
-    runs, whole = forests.run_scores(found), forests.aggregates(found, scores)
+    runs, whole = score_figures.run_scores(found), score_figures.aggregates(found, scores)
     assert "Out of view, far below the others: `apart` on Hopper-v5 (down to −" in curve.caption
     assert "Out of view, far below the others: `apart` on Hopper-v5 (down to −" in runs.caption
     assert "An arrow leads out of view, far from the others: `apart` (IQM −" in whole.caption
     profile = curves.performance_profile(found, "v0")
     assert -1.0 < profile.steps[0] <= 0.0, "thresholds among the scores of the others"
     alone = study(3)
-    assert "ut of view" not in forests.run_scores(alone).caption
+    assert "ut of view" not in score_figures.run_scores(alone).caption
 
 
 def test_diagnostics_of_all_parts_are_logarithmic_if_those_of_one_need_it(monkeypatch):
@@ -103,15 +103,6 @@ def test_diagnostics_of_all_parts_are_logarithmic_if_those_of_one_need_it(monkey
     assert one[3] == other[3] == "log"
     assert one[2] == other[2]
     assert one[2][0] < 0.01 < 1.0 < one[2][1]
-
-
-def test_a_panel_of_many_rows_is_lower_than_one_of_few_and_labels_have_room():
-    few, many = ([f"variant-{k}" for k in range(count)] for count in (MOST_LINES, 20))
-    assert forests.rows_for(many).height(20) < 6 < 1.3 * forests.rows_for(few).height(MOST_LINES)
-    assert not forests.rows_for(few).many
-    long = ["value_clip+reward_scaling+ortho"] * 16
-    assert forests.rows_for(long).left < style_module.PANEL_WIDTH / 2
-    assert forests.rows_for(many).left < forests.rows_for(long).left
 
 
 @pytest.mark.parametrize(("panels", "count"), [(1, 2), (1, 20), (2, 7), (3, 8), (3, 20)])

@@ -9,6 +9,7 @@ Adam), and of the released ones, each tuned by itself. The contrasts at hand are
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+from matters.reports.page.comparison_tables import comparison_table, details_table
 from matters.reports.page.formatting import ends, interval_text, number, signed
 from matters.reports.page.section import Section, Table
 from matters.reports.questions import pairwise_section
@@ -23,7 +24,7 @@ from matters.reports.questions.differing_settings import (
     settings_table,
     undeclared,
 )
-from matters.reports.questions.pairwise_section import Answer, comparison_table, details_table, short_answer
+from matters.reports.questions.pairwise_section import Answer, short_answer
 from matters.reports.questions.section_of_pairs import section_of_pairs
 from matters.reports.statistics import comparisons as compare
 from matters.reports.statistics.intervals import MINIMUM_FOR_INTERVAL

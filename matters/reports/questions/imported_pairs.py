@@ -7,17 +7,12 @@ number of steps, and the page says who chose the pairs, the margin and, across s
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 
+from matters.reports.page.comparison_tables import comparison_table
 from matters.reports.page.formatting import number, thousands
 from matters.reports.page.section import Section, Table, Verdict
 from matters.reports.page.sentences import listed
 from matters.reports.questions import pairwise_section
-from matters.reports.questions.pairwise_section import (
-    Answer,
-    comparison_table,
-    family,
-    short_answer,
-    verdicts,
-)
+from matters.reports.questions.pairwise_section import Answer, family, short_answer, verdicts
 from matters.reports.study.compared_pair import Comparison
 from matters.reports.study.pairwise import compare_pairs
 from matters.reports.study.study import AGGREGATE, Study

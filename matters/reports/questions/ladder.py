@@ -6,17 +6,13 @@ Only adjacent steps are tested: they are what the papers claim, and a small fami
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from matters.reports.page.comparison_tables import comparison_table, details_table
 from matters.reports.page.formatting import signed
 from matters.reports.page.section import Section, Table
 from matters.reports.page.sentences import listed, place_text
 from matters.reports.questions import pairwise_section
 from matters.reports.questions.differing_settings import Contrast, Role, cast, notices, settings_table
-from matters.reports.questions.pairwise_section import (
-    Answer,
-    comparison_table,
-    details_table,
-    verdicts,
-)
+from matters.reports.questions.pairwise_section import Answer, verdicts
 from matters.reports.questions.section_of_pairs import section_of_pairs
 from matters.reports.statistics import verdicts as verdict_rules
 from matters.reports.statistics.intervals import MINIMUM_FOR_CLAIM

@@ -10,12 +10,12 @@ Kakade (2002) multiplies by F⁻¹ and keeps a fixed α; Peters and Schaal (2008
 
 from collections.abc import Mapping
 
+from matters.reports.page.comparison_tables import comparison_table, details_table
 from matters.reports.page.section import Section
 from matters.reports.questions import pairwise_section
 from matters.reports.questions.answers_of_pairs import each_answered
 from matters.reports.questions.differing_settings import Contrast, notices, settings_table
 from matters.reports.questions.natural_mechanisms import mechanism_table, unsolved_notices
-from matters.reports.questions.pairwise_section import comparison_table, details_table
 from matters.reports.questions.section_of_pairs import section_of_pairs
 from matters.reports.study.compared_pair import Comparison
 from matters.reports.study.pairwise import compare_pairs

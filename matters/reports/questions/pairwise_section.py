@@ -1,10 +1,10 @@
-"""What questions about pairs share: their table, their verdicts, and the one-line answer."""
+"""What questions about pairs share: their verdicts, the words of their method, and the one-line answer."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from matters.reports.page.formatting import DASH, ends, interval_text, number, p_text, signed
-from matters.reports.page.section import Drawing, Table, Verdict
+from matters.reports.page.formatting import number, signed
+from matters.reports.page.section import Drawing, Verdict
 from matters.reports.page.sentences import (
     after,
     listed,
@@ -31,17 +31,6 @@ METHOD = (
     "aggregate the mean must be within its margin, every live environment within the gate, and none "
     "different. "
 )
-COLUMNS = (
-    "comparison",
-    "where",
-    "n",
-    "verdict",
-    "difference",
-    "95 % interval",
-    "margin ±",
-    "p (Holm)",
-    "P(improvement)",
-)
 
 
 @dataclass(frozen=True)
@@ -52,9 +41,6 @@ class Answer:
     word: Word
     reason: Reason
     claim: bool
-
-
-NOTHING: Reason = "blocked"
 
 
 def verdicts(found: Sequence[Comparison]) -> tuple[Verdict, ...]:
@@ -79,14 +65,9 @@ def verdicts(found: Sequence[Comparison]) -> tuple[Verdict, ...]:
     return tuple(shown)
 
 
-def tests(found: Sequence[Comparison]) -> int:
-    """How many difference tests were made: the size of Holm's family."""
-    return sum(one.found is not None for one in found)
-
-
 def family(found: Sequence[Comparison], what: str) -> str:
     """The families of tests of a question about pairs."""
-    count = tests(found)
+    count = sum(one.found is not None for one in found)
     if not count:
         return "No difference was tested."
     tested = "The one difference test" if count == 1 else f"All {count} difference tests"
@@ -229,149 +210,3 @@ def _stuck(found: Sequence[Comparison]) -> str:
     if not names or all(one.reason == "no room" for one in found):
         return ""
     return f" No room on {listed(names)}: every run has the same score or is at the ceiling."
-
-
-def comparison_table(question: str, found: Sequence[Comparison]) -> Table:
-    """All comparisons of a question: differences in raw return, in normalised score for the aggregate."""
-    pairs = list(dict.fromkeys(_pair(one) for one in found))
-    # One pair needs no column of its own.
-    first = 0 if len(pairs) > 1 else 1
-    of = f"{pairs[0]}, i" if first else "I"
-    return Table(
-        name=question,
-        caption=f"{of}n raw return per environment and in normalised score in aggregate. P(improvement) is "
-        "the "
-        "probability that a run of the first scores more than one of the second, with Newcombe’s interval. "
-        "The CSV file also has both p-values of equivalence and the numbers of the fold below.",
-        columns=COLUMNS[first:],
-        rows=tuple(_row(one)[first:] for one in found),
-        data=tuple(_data(question, one) for one in found),
-        numeric=frozenset(COLUMNS[4:]),
-    )
-
-
-def details_table(question: str, found: Sequence[Comparison]) -> Table:
-    """What the table of comparisons has no room for, folded."""
-    tested = [one for one in found if one.found is not None]
-    columns = (
-        "comparison",
-        "where",
-        "90 % interval",
-        "would have passed ±",
-        "p (TOST)",
-        "Hedges’ g",
-        "IQM difference",
-    )
-    return Table(
-        name=f"{question}-details",
-        caption="The 90 % interval is what two one-sided tests look at; the margin that would have passed is "
-        "the smallest that holds it. Hedges’ g is the difference in standard deviations. The difference of "
-        "the IQMs has a stratified bootstrap interval: no verdict rests on it.",
-        columns=columns,
-        rows=tuple(_details_row(one) for one in tested),
-        data=tuple(
-            {
-                key: value
-                for key, value in _data(question, one).items()
-                if key in ("x", "y", "where", "low_90", "high_90", "achieved_margin", "p_tost", "effect_size")
-                or key.startswith("iqm_")
-            }
-            for one in tested
-        ),
-        numeric=frozenset(columns[2:]),
-        fold="More numbers: 90 % intervals, effect sizes, differences of the IQM",
-    )
-
-
-def _details_row(one: Comparison) -> tuple[str, ...]:
-    d, where = one.found, one.where
-    assert d is not None
-    middle = DASH
-    if one.iqm is not None:
-        value, around = one.iqm
-        middle = f"{signed(value, where)} ({interval_text(around, where)})"
-    return (
-        _pair(one),
-        where,
-        interval_text(d.interval90, where),
-        number(d.achieved_margin, where),
-        p_text(d.tost_p),
-        DASH if one.effect_size is None else signed(one.effect_size, AGGREGATE),
-        middle,
-    )
-
-
-def _pair(one: Comparison) -> str:
-    return f"`{one.x}` − `{one.y}`"
-
-
-def _row(one: Comparison) -> tuple[str, ...]:
-    d, where = one.found, one.where
-    start = (_pair(one), where, seeds_text(one), one.reason or one.word)
-    if d is None:
-        return (*start, *[DASH] * 5)
-    chance = DASH
-    if one.improvement is not None:
-        value, interval = one.improvement
-        chance = f"{value:.2f} ({interval.low:.2f} to {interval.high:.2f})"
-    return (
-        *start,
-        signed(d.estimate.value, where),
-        interval_text(d.interval95, where),
-        number(d.margin, where),
-        p_text(one.adjusted_p),
-        chance,
-    )
-
-
-def _data(question: str, one: Comparison) -> dict[str, object]:
-    d, plan = one.found, one.plan
-    chance, spread = one.improvement or (None, None)
-    middle, around = one.iqm or (None, None)
-    low_95, high_95 = ends(d.interval95 if d else None)
-    low_90, high_90 = ends(d.interval90 if d else None)
-    return {
-        "question": question,
-        "x": one.x,
-        "y": one.y,
-        "where": one.where,
-        "unit": "normalised score" if one.where == AGGREGATE else "return",
-        "n_x": one.n_x,
-        "n_y": one.n_y,
-        "difference": d.estimate.value if d else None,
-        "standard_error": d.estimate.standard_error if d else None,
-        "degrees_of_freedom": d.estimate.degrees_of_freedom if d else None,
-        "low_95": low_95,
-        "high_95": high_95,
-        "low_90": low_90,
-        "high_90": high_90,
-        "margin": d.margin if d else None,
-        "gate": one.gate,
-        "achieved_margin": d.achieved_margin if d else None,
-        "p_welch": d.p_value if d else None,
-        "p_holm": one.adjusted_p,
-        "p_tost": d.tost_p if d else None,
-        "p_tost_holm": one.adjusted_tost,
-        "p_permutation": d.permutation_p if d else None,
-        "improvement": chance,
-        "improvement_low": ends(spread)[0],
-        "improvement_high": ends(spread)[1],
-        "iqm_difference": middle,
-        "iqm_low": ends(around)[0],
-        "iqm_high": ends(around)[1],
-        "effect_size": one.effect_size,
-        "seeds_needed": plan.margin or plan.effect if plan else None,
-        "seeds_for_effect": plan.effect if plan else None,
-        "seeds_for_margin": plan.margin if plan else None,
-        "seeds_equivalent": one.need.equivalent if one.need else None,
-        "seeds_different": one.need.different if one.need else None,
-        "power_equivalent": one.need.equivalent_now if one.need else None,
-        "power_different": one.need.different_now if one.need else None,
-        "over": " ".join(one.over),
-        "too_early": one.early,
-        "still_rising": one.rising,
-        "verdict": one.word,
-        "reason": one.reason,
-        "claim": one.claim and one.word != "undecided",
-        "notes": " ".join(one.notes),
-    }
