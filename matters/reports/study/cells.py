@@ -68,12 +68,13 @@ def with_diverged(runs: pd.DataFrame, constants: Mapping[str, tuple[float, float
 def cells_of(runs: pd.DataFrame) -> dict[tuple[str, str], CellScores]:
     """Every cell of a table of runs, by variant and environment, in the order of the table."""
     return {
-        (str(variant), str(environment)): _cell(str(variant), str(environment), group)
+        (str(variant), str(environment)): cell_of(str(variant), str(environment), group)
         for (variant, environment), group in runs.groupby(["variant", "environment"], sort=False)
     }
 
 
-def _cell(variant: str, environment: str, group: pd.DataFrame) -> CellScores:
+def cell_of(variant: str, environment: str, group: pd.DataFrame) -> CellScores:
+    """The cell of these runs, which are all of one variant on one environment."""
     group = group.sort_values("seed")
     done = group[group["state"] == "done"]
     scores = done["score"].astype(float).to_numpy()

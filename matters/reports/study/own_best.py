@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from matters.reports.statistics.intervals import Array
+from matters.reports.study.cells import cell_of, with_diverged
 from matters.reports.study.normalising_constants import constants_of
 from matters.reports.study.study import Study
 
@@ -66,29 +67,21 @@ class Choice:
 def tried(table: pd.DataFrame, constants: Constants) -> list[Tried]:
     """Every point on every environment, in the order of the table. A diverged run has the random score."""
     found = []
-    for (variant, candidate, environment), group in table.groupby(
+    # A tuning's table does not say what its runs played: nobody asks whether two of them are the same.
+    runs = with_diverged(table, constants).assign(outcome=None)
+    for (variant, candidate, environment), group in runs.groupby(
         ["variant", "candidate", "environment"], sort=False
     ):
-        place = str(environment)
-        scores = group["score"].astype(float)
-        diverged = (group["state"] == "done") & group["diverged_at"].notna()
-        if place in constants:
-            scores = scores.where(~diverged, constants[place][0])
-        known = scores[(group["state"] == "done") & np.isfinite(scores)]
-        counts = {
-            "failed": int((group["state"] == "failed").sum()),
-            "diverged": int(diverged.sum()),
-            "missing": int((~group["state"].isin(["done", "failed"])).sum()),
-        }
+        cell = cell_of(str(candidate), str(environment), group)
         found.append(
             Tried(
                 variant=str(variant),
-                candidate=str(candidate),
+                candidate=cell.variant,
                 values=json.loads(group["values"].iloc[0]),
-                environment=place,
-                scores=known.to_numpy(),
-                declared=len(group),
-                gaps=", ".join(f"{count} {word}" for word, count in counts.items() if count),
+                environment=cell.environment,
+                scores=cell.scores,
+                declared=cell.declared,
+                gaps=cell.gaps,
                 steps=int(group["steps"].sum()),
                 core_seconds=float(group["core_seconds"].sum()),
             )

@@ -92,6 +92,8 @@ def test_a_run_without_a_score_forbids_a_choice_unless_missing_runs_are_allowed(
     (one,) = choices(declared(), runs, CONSTANTS)
     assert one.values is None
     assert one.reason == "`ppo@learning_rate=0.0001` on Hopper-v5: 1 failed"
+    (unscored,) = choices(declared(), runs.assign(state="done"), CONSTANTS)
+    assert unscored.reason == "`ppo@learning_rate=0.0001` on Hopper-v5: 1 without a score"
     (one,) = choices(declared(), runs, CONSTANTS, allow_missing=True)
     assert one.values == {"learning_rate": 3e-4}
     lost = runs.assign(state=["missing"] * 2 + ["done"] * 10, score=[np.nan] * 2 + [900.0] * 10)
