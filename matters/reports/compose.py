@@ -263,7 +263,14 @@ def _counter(progress: Progress, parts: int) -> Callable[[str], None]:
 
 
 def _aggregate_notes(study: Study, blocked: dict[str, str]) -> tuple[str, ...]:
-    notes = [f"No aggregate for `{variant}`: {reason}." for variant, reason in blocked.items()]
+    why: dict[str, list[str]] = {}
+    for variant, reason in blocked.items():
+        why.setdefault(reason.removeprefix(f"`{variant}` "), []).append(variant)
+    notes = []
+    for reason, names in why.items():
+        own = len(names) == 1 or blocked[names[0]] == reason
+        each = ", ".join(f"`{name}`" for name in names)
+        notes.append(f"No aggregate for {each}: {blocked[names[0]] if own else f'each {reason}'}.")
     if study.left_out and study.comparable:
         notes.append(f"Over {', '.join(study.comparable)}; left out: {', '.join(study.left_out)}.")
     if study.allow_missing:

@@ -20,7 +20,8 @@ def number(value: float | None, where: str = "", like: float = 0.0) -> str:
     elif size == 0:
         decimals = 0
     else:
-        decimals = min(6, max(0, 2 - math.floor(math.log10(size) + 1e-9)))
+        # By the size that three digits leave: 0.09996 is 0.100.
+        decimals = min(6, max(0, 2 - math.floor(math.log10(float(f"{size:.3g}")) + 1e-9)))
     text = f"{value:.{decimals}f}"
     if float(text) != 0:
         return text.replace("-", "−")

@@ -40,8 +40,7 @@ def notices(study: Study) -> tuple[str, ...]:
     """What every reader must know of the runs: which are few, not whole, left out, doubled or mixed."""
     said = _foreign_notices(study) if study.foreign else []
     said += _few_seeds(study)
-    gaps = [f"`{c.variant}` on {c.environment} ({c.gaps})" for c in study.cells.values() if c.gaps]
-    if gaps:
+    if gaps := _gaps(study):
         use = (
             "`--allow-missing` was given: aggregates use the runs that have a score; a diverged one has the "
             "random policy’s."
@@ -58,17 +57,37 @@ def notices(study: Study) -> tuple[str, ...]:
         said.append(f"The same runs stand under two names, by their digests: {', '.join(twice)}.")
     if warned := simulator_warnings(study):
         said.append(f"MuJoCo warned, as it does of an unstable simulation: {', '.join(warned)}.")
-    prints = fingerprints(study)
-    if len(prints) > 1:
-        each = ", ".join(f"`{name[:12]}` ({plural(count, 'run')})" for name, count in prints.items())
-        said.append(f"Runs of different training code are mixed: {each}. Differences may come from the code.")
+    if prints := fingerprints(study):
+        each = [
+            f"of {algorithm} "
+            + ", ".join(f"`{name[:12]}` ({plural(count, 'run')})" for name, count in counts.items())
+            for algorithm, counts in prints.items()
+        ]
+        said.append(
+            f"Runs of different training code are mixed: {'; '.join(each)}. Differences may come from the code."
+        )
     return tuple(said)
 
 
+def _gaps(study: Study) -> list[str]:
+    """The cells that are not whole, those together that lack the same on one environment."""
+    together: dict[tuple[str, str], list[str]] = {}
+    for cell in study.cells.values():
+        if cell.gaps:
+            together.setdefault((cell.environment, cell.gaps), []).append(f"`{cell.variant}`")
+    return [
+        f"{', '.join(names)} on {where} ({gaps}{' each' if len(names) > 1 else ''})"
+        for (where, gaps), names in together.items()
+    ]
+
+
 def _few_seeds(study: Study) -> list[str]:
-    """Which cells carry no claim for want of seeds; the others are spoken of as they deserve."""
+    """Which cells carry no claim for want of seeds; the others are spoken of as they deserve.
+
+    Of a cell without any scored run nothing is said; that it has none is told with the gaps.
+    """
     declared = [cell for cell in study.cells.values() if cell.declared]
-    few = [cell for cell in declared if cell.n < MINIMUM_FOR_CLAIM]
+    few = [cell for cell in declared if 0 < cell.n < MINIMUM_FOR_CLAIM]
     if not few:
         return []
     smallest = min(cell.n for cell in few)
@@ -140,8 +159,8 @@ def simulator_warnings(study: Study) -> list[str]:
     return found
 
 
-def fingerprints(study: Study) -> dict[str, int]:
-    """How many runs were trained by each version of the training code, where an algorithm has several.
+def fingerprints(study: Study) -> dict[str, dict[str, int]]:
+    """How many runs were trained by each version of the training code, for each algorithm that has several.
 
     Each algorithm has its own code that decides a run's bits: two algorithms differ in it anyway.
     """
@@ -150,13 +169,13 @@ def fingerprints(study: Study) -> dict[str, int]:
     variant = study.runs.set_index("run_id")["variant"]
     names = study.provenance["run_id"].map(variant)
     known = {name: getattr(one, "algorithm", name) for name, one in study.suite.variants.items()}
-    found: dict[str, int] = {}
-    for _, prints in study.provenance[FINGERPRINT].groupby(names.map(known).fillna(names)):
-        counts = prints.value_counts().sort_index()
-        if len(counts) > 1:
-            for name, count in counts.items():
-                found[str(name)] = found.get(str(name), 0) + int(count)
-    return found
+    grouped = study.provenance[FINGERPRINT].groupby(names.map(known).fillna(names))
+    found = {str(algorithm): prints.value_counts().sort_index() for algorithm, prints in grouped}
+    return {
+        algorithm: {str(name): int(count) for name, count in counts.items()}
+        for algorithm, counts in found.items()
+        if len(counts) > 1
+    }
 
 
 def unasked(study: Study, sections: Sequence[Section]) -> list[str]:

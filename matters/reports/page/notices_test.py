@@ -67,7 +67,15 @@ def test_two_algorithms_have_code_of_their_own_and_are_not_mixed():
 
 def test_one_algorithm_of_two_versions_is_mixed():
     found = fingerprints(of_code(lambda name, k: f"{name} {k % 2}" if name == "ppo-sb3" else name))
-    assert found == {"ppo-sb3 0": 6, "ppo-sb3 1": 5}
+    assert found == {"ppo": {"ppo-sb3 0": 6, "ppo-sb3 1": 5}}
+
+
+def test_the_notice_of_mixed_code_says_of_which_algorithm_it_is():
+    found = notices(of_code(lambda name, k: f"{name} {k % 2}" if name == "ppo-sb3" else name))
+    assert (
+        "Runs of different training code are mixed: of ppo `ppo-sb3 0` (6 runs), `ppo-sb3 1` (5 runs). "
+        "Differences may come from the code."
+    ) in found
 
 
 def test_where_a_simulator_warned_is_said_by_cell_and_nothing_where_nobody_counted():

@@ -60,8 +60,8 @@ def _steps(study: Study) -> str:
     """The steps that were asked for, and those taken where a last update took more."""
     done = study.runs[study.runs["state"] == "done"]["steps"]
     text = f"{thousands(study.suite.steps)} environment steps a run"
-    taken = sorted({int(steps) for steps in done} - {int(study.suite.steps)})
-    if not taken:
+    taken = sorted({int(steps) for steps in done})
+    if taken in ([], [int(study.suite.steps)]):
         return text
     most = thousands(taken[-1])
     return (

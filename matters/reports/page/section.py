@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 
 MOST_VERDICTS = 9  # that a page opens with
 # Words of answers that claim nothing anyway, so that the page need not say so.
-SILENT = ("undecided", "blocked", "too few seeds", "no test")
+SILENT = ("undecided", "blocked", "too few seeds", "no test", "control")
 
 
 @dataclass(frozen=True)
@@ -111,6 +111,11 @@ class Verdict:
         """What the page writes in the badge."""
         return self.reason or self.verdict
 
+    @property
+    def indication(self) -> bool:
+        """Whether it says something that the seeds do not support."""
+        return not self.claim and self.verdict not in SILENT
+
 
 @dataclass(frozen=True)
 class Section:
@@ -151,10 +156,12 @@ class Section:
 
     @property
     def opening(self) -> tuple[Verdict, ...]:
-        """The verdicts that the page opens with: if very many, those in aggregate, where there are any."""
+        """The verdicts that the page opens with: if very many, those in aggregate, where any can be given."""
         if len(self.verdicts) <= MOST_VERDICTS:
             return self.verdicts
-        aggregate = tuple(one for one in self.verdicts if one.where == "aggregate")
+        aggregate = tuple(
+            one for one in self.verdicts if one.where == "aggregate" and one.reason != "blocked"
+        )
         return aggregate or self.verdicts[:MOST_VERDICTS]
 
     @property

@@ -62,7 +62,7 @@ def chosen(study: Study, choices: Sequence[Choice], points: Sequence[Tried]) -> 
                 f"no choice: {one.reason}" if one.values is None else values_text(one.values),
                 number(facts["mean"], AGGREGATE if scaled else ""),
                 plural(facts["points"], "point"),
-                str(facts["runs"]),
+                _count(sum(len(it.scores) for it in own), facts["runs"]),
                 thousands(facts["steps"]),
                 f"{facts['core_hours']:.3g}",
             )
@@ -104,7 +104,7 @@ def tried(points: Sequence[Tried], choices: Sequence[Choice]) -> Table:
                 "core_seconds": None if one.core_seconds != one.core_seconds else one.core_seconds,
             }
         )
-        count = str(n) if n == one.declared else f"{n} of {one.declared}"
+        count = _count(n, one.declared)
         rows.append(
             (
                 f"`{one.variant}`",
@@ -118,12 +118,17 @@ def tried(points: Sequence[Tried], choices: Sequence[Choice]) -> Table:
         )
     return Table(
         name="tuning-points",
-        caption="Every point that was tried: primary endpoint in raw return.",
+        caption="Every point of each grid: primary endpoint in raw return; n counts the runs with a score.",
         columns=columns,
         rows=tuple(rows),
         data=tuple(data),
         numeric=frozenset(columns[3:6]),
     )
+
+
+def _count(scored: int, declared: int) -> str:
+    """How many runs have a score, of how many if not all have."""
+    return str(declared) if scored == declared else f"{scored} of {declared}"
 
 
 def runs(study: Study) -> Table:

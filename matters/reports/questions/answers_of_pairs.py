@@ -1,12 +1,14 @@
 """The short answer of a question about several pairs: one for each, or all in one sentence."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
+from matters.reports.page.formatting import interval_text, number, signed
+from matters.reports.page.sentences import turned
 from matters.reports.questions.pairwise_section import Answer, short_answer
 from matters.reports.statistics import verdicts as rules
 from matters.reports.statistics.intervals import MINIMUM_FOR_CLAIM
 from matters.reports.study.compared_pair import Comparison, headline
-from matters.reports.study.study import Study
+from matters.reports.study.study import AGGREGATE, Study
 
 MOST_ANSWERS = 6
 """With more pairs than this, their answers are one sentence."""
@@ -44,14 +46,36 @@ def _grouped(of: Sequence[Sequence[Comparison]], each: Sequence[Answer]) -> str:
     against = "" if shared is None else f" against `{shared}`, by the variant named first"
     order = sorted(groups, key=[*rules.WORDS, UNSEEN, *rules.REASONS].index)
     parts = [f"{kind}: {', '.join(groups[kind])}" for kind in order]
-    return f"Of {len(each)} pairs{against}: {'; '.join(parts)}."
+    text = f"Of {len(each)} pairs{against}: {'; '.join(parts)}."
+    sized = {head.where for head, one in zip(heads, each, strict=True) if _sized(head, one)}
+    return f"{text} Differences are in {_unit(sized)}, with 95 % intervals." if sized else text
 
 
 def _named(head: Comparison, one: Answer, shared: str | None) -> str:
-    """A pair, or its first side if all pairs share the second; with who is ahead where they are different."""
-    if one.word not in ("different", "both") or head.found is None:
+    """A pair, or its first side if all pairs share the second; where they differ, also by how much.
+
+    The difference of a first side alone has a sign; that of a pair counts from the one behind.
+    """
+    if not _sized(head, one):
         return f"`{head.x}`" if shared else f"`{head.x}` − `{head.y}`"
-    more = head.found.estimate.value >= 0
+    assert head.found is not None
+    value, interval, where = head.found.estimate.value, head.found.interval95, head.where
     if shared:
-        return f"`{head.x}` ({'more' if more else 'less'})"
-    return f"`{head.x}` over `{head.y}`" if more else f"`{head.y}` over `{head.x}`"
+        sure = f", {interval_text(interval, where)}" if interval else ""
+        return f"`{head.x}` ({signed(value, where)}{sure})"
+    ahead, behind = (head.x, head.y) if value >= 0 else (head.y, head.x)
+    sure = f" ({interval_text(turned(interval, value), where)})" if interval else ""
+    return f"`{ahead}` over `{behind}` by {number(abs(value), where)}{sure}"
+
+
+def _sized(head: Comparison, one: Answer) -> bool:
+    """Whether a pair differs, so that the answer says by how much."""
+    return one.word in ("different", "both") and head.found is not None
+
+
+def _unit(places: Collection[str]) -> str:
+    """What differences in these places are measured in."""
+    if len(places) == 1:
+        (place,) = places
+        return "normalised score" if place == AGGREGATE else f"return on {place}"
+    return "normalised score in aggregate, else in return"

@@ -39,7 +39,10 @@ def answers(question: str, study: Study) -> list[Section]:
         names = ", ".join(f"`{name}`" for name in untuned)
         # What the question lacks of variants is the tuning's to bring.
         tuned = replace(tuned, answer=f"No answer yet: the tuning has chosen nothing for {names}.", lacks=())
-    return [_marked(questions.answer(question, equal), EQUAL, ""), _marked(tuned, BEST, ENDING)]
+    first = questions.answer(question, equal)
+    if tuned.method == first.method:
+        tuned = replace(tuned, method="Verdicts are found as at equal settings.")
+    return [_marked(first, EQUAL, ""), _marked(tuned, BEST, ENDING)]
 
 
 def _marked(section: Section, at: str, ending: str) -> Section:

@@ -221,30 +221,30 @@ def _lacks(at_hand: Mapping[str, str]) -> tuple[str, ...]:
 def _attribution_table(study: Study, how: str, square: Sequence[str], *, first: bool) -> Table:
     columns = (
         "environment",
+        "n",
         "AAI",
-        "AAI 95 %",
         "AAI if none",
         "ACLI",
-        "ACLI 95 %",
         "ACLI if none",
         "algorithm",
         "tricks",
         "interaction",
     )
+    ppo, ppo_m, trpo, trpo_tricks = square
     rows, data = [], []
     for name in study.environments:
         cells = [study.cell(variant, name).scores for variant in square]
         if min(len(cell) for cell in cells) < MINIMUM_FOR_INTERVAL:
             continue
         a = compare.attribution(*cells)
+        sizes = sorted({len(cell) for cell in cells})
         rows.append(
             (
                 name,
-                number(a.aai),
-                interval_text(a.aai_interval),
+                str(sizes[0]) if len(sizes) == 1 else f"{sizes[0]} to {sizes[-1]}",
+                f"{number(a.aai)} ({interval_text(a.aai_interval)})",
                 number(a.aai_null),
-                number(a.acli),
-                interval_text(a.acli_interval),
+                f"{number(a.acli)} ({interval_text(a.acli_interval)})",
                 number(a.acli_null),
                 f"{signed(a.algorithm.value)} ({interval_text(a.algorithm.interval())})",
                 f"{signed(a.code.value)} ({interval_text(a.code.interval())})",
@@ -269,9 +269,12 @@ def _attribution_table(study: Study, how: str, square: Sequence[str], *, first: 
         )
     return Table(
         name="attribution" if first else f"attribution-{how.replace(' ', '-')}",
-        caption=f"Engstrom’s AAI and ACLI {how} ({', '.join(f'`{name}`' for name in square)}), in raw "
-        "return, with their expectation if there were no effect (a "
-        "maximum of absolute differences is above zero), beside signed main effects and interaction.",
+        caption=f"Engstrom’s measures {how}, in raw return with 95 % intervals: AAI is the larger of "
+        f"|`{ppo}` − `{trpo_tricks}`| and |`{ppo_m}` − `{trpo}`|, ACLI of |`{ppo}` − `{ppo_m}`| and "
+        f"|`{trpo_tricks}` − `{trpo}`|; *if none* is what each would be on average if there were no effect, "
+        "for a maximum of absolute differences is above zero. Signed: algorithm is PPO minus TRPO and tricks "
+        "is with minus without, each averaged over the other; interaction is what the tricks add to PPO "
+        "minus what they add to TRPO.",
         columns=columns,
         rows=tuple(rows),
         data=tuple(data),

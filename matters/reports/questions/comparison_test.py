@@ -42,7 +42,7 @@ def test_the_example_of_the_readme_answers_its_own_title():
     found = answered(declared, {"ppo": 0.9, "no-value-clip": 0.3})
     assert declared.title == "Does clipping the value loss matter?"
     assert found.title == "Does `tricks.value_clip` matter?"
-    assert found.answer.startswith("`ppo` scores 0.600 more in normalised score than `no-value-clip`.")
+    assert found.answer.startswith("`ppo` scores 0.600 more in normalised score than `no-value-clip` (95 % ")
     assert (found.word, found.claim) == ("different", True)
     assert found.tables[1].rows == (
         ("`ppo` − `no-value-clip`", "`tricks.value_clip`", "tricks.value_clip on → off"),
@@ -106,7 +106,8 @@ def test_the_answers_of_many_pairs_are_one_sentence_by_verdict():
     found = answered(many(7), {"ppo": 0.9, "v1": 0.3, **{f"v{k}": 0.9 for k in range(2, 8)}})
     same = ", ".join(f"`v{k}`" for k in range(2, 8))
     assert found.answer == (
-        f"Of 7 pairs against `ppo`, by the variant named first: different: `v1` (less); equivalent: {same}."
+        f"Of 7 pairs against `ppo`, by the variant named first: different: `v1` (−0.600, −0.632 to "
+        f"−0.568); equivalent: {same}. Differences are in normalised score, with 95 % intervals."
     )
 
 
@@ -117,7 +118,9 @@ def test_many_pairs_that_share_no_side_are_named_whole():
         declared.model_copy(update={"baseline": None, "compare": chain}),
         {"v1": 0.9, **{f"v{k}": 0.3 for k in range(2, 9)}},
     )
-    assert found.answer.startswith("Of 7 pairs: different: `v1` over `v2`; equivalent: `v2` − `v3`, ")
+    assert found.answer.startswith("Of 7 pairs: different: `v1` over `v2` by 0.600 (")
+    assert "); equivalent: `v2` − `v3`, " in found.answer
+    assert found.answer.endswith(" Differences are in normalised score, with 95 % intervals.")
 
 
 def test_under_ten_seeds_no_answer_of_many_pairs_says_equivalent():

@@ -3,11 +3,12 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from matters.reports.page.formatting import number, signed
+from matters.reports.page.formatting import interval_text, number, signed
 from matters.reports.page.section import Drawing, Verdict
 from matters.reports.page.sentences import (
     after,
     listed,
+    measured,
     need_text,
     no_effect,
     plan_text,
@@ -44,8 +45,8 @@ class Answer:
 
 
 def verdicts(found: Sequence[Comparison]) -> tuple[Verdict, ...]:
-    """One sentence per comparison, the aggregate first, and those that could tell nothing last."""
-    found = sorted(found, key=lambda one: one.reason in ("no room", "no effect possible"))
+    """One sentence per comparison, the aggregate first, and those in which nothing was tested last."""
+    found = sorted(found, key=lambda one: one.found is None)
     shown: list[Verdict] = []
     said: set[str] = set()
     for one in found:
@@ -100,8 +101,11 @@ def figures(
 
 
 def needed(found: Sequence[Comparison]) -> str:
-    """How many seeds the headline of the first pair needs, in words."""
-    return next((need_text(one) for one in found if one.need is not None), "")
+    """How many seeds the headline of the first pair needs, in words, and that of others more are asked."""
+    text = next((need_text(one) for one in found if one.need is not None), "")
+    several = len({(one.x, one.y) for one in found if one.found is not None}) > 1
+    more = " That is of this pair by itself: Holm’s correction over all pairs asks for more."
+    return text + more if text and several else text
 
 
 def margins(study: Study) -> str:
@@ -145,11 +149,13 @@ def short_answer(study: Study, found: Sequence[Comparison], templates: Mapping[s
         size=f"{number(abs(value), where)} more{unit}",
         reach=f"{number(first.found.achieved_margin, where)}{unit}",
     )
+    if "{reach}" not in templates[first.word]:
+        text = f"{text.removesuffix('.')} ({measured(first)})."
     if first.word == "equivalent" and first.seeds < MINIMUM_FOR_CLAIM:
         text = f"{_largest(first)} was seen between `{first.x}` and `{first.y}` ({seeds_text(first)} seeds)."
     if first.word == "different" and first.seeds < MINIMUM_FOR_CLAIM and text.startswith("No: "):
         # A difference over few seeds is no answer either: the text says what was seen.
-        text = f"{text.removeprefix('No: ').removesuffix('.')}, with {seeds_text(first)} seeds."
+        text = text.removeprefix("No: ")
     if first.word == "different" and first.early:
         text += " So far: little has been learnt yet."
     if first.rising:
@@ -158,10 +164,12 @@ def short_answer(study: Study, found: Sequence[Comparison], templates: Mapping[s
 
 
 def outcome(one: Comparison) -> str:
-    """Its word, or its reason; for a difference also who is ahead."""
+    """Its word, or its reason; for a difference also who is ahead, and by how much."""
     if one.found is None or one.word not in ("different", "both"):
         return one.reason or one.word
-    return f"{one.word} ({signed(one.found.estimate.value, one.where)})"
+    interval, where = one.found.interval95, one.where
+    sure = f", 95 % interval {interval_text(interval, where)}" if interval else ""
+    return f"{one.word} ({signed(one.found.estimate.value, where)}{sure})"
 
 
 def _undecided(study: Study, first: Comparison, found: Sequence[Comparison]) -> str:
@@ -192,7 +200,7 @@ def _undecided(study: Study, first: Comparison, found: Sequence[Comparison]) -> 
     assert first.found is not None
     value = signed(first.found.estimate.value, where)
     unit = " in normalised score" if where == AGGREGATE else f" on {where}"
-    text = f"Not decided: `{first.x}` minus `{first.y}` is {value}{unit} ({seeds_text(first)} seeds)."
+    text = f"Not decided: `{first.x}` minus `{first.y}` is {value}{unit} ({measured(first)})."
     return f"{text} {plan_text(first.plan, 'per variant')}".rstrip() + _stuck(found)
 
 

@@ -1,12 +1,15 @@
 """Planted answers: each verdict comes out, in words."""
 
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from matters.reports import questions
+from matters.reports.page.formatting import interval_text
 from matters.reports.page.sentences import sentence
+from matters.reports.study.caveats import remarks
 from matters.reports.study.pairwise import compare_pairs
 from matters.reports.study.study import AGGREGATE, prepare
 from testing.planted import CONSTANTS, Plant, planted, planted_suite
@@ -177,7 +180,10 @@ def test_reproduction_compares_every_pair_at_hand_and_names_the_odd_ones():
         "Yes: `ppo-sb3` and `sb3-ppo` are equivalent within the margin, apart by at most 46.2 on Hopper-v5"
     )
     # One that is reproduced does not speak for another.
-    assert "No: `a2c-sb3` scores 2086 more on Hopper-v5 than `sb3-a2c`." in found.answer
+    said = (
+        "No: `a2c-sb3` scores 2086 more on Hopper-v5 than `sb3-a2c` (95 % interval 2030 to 2142, 10 seeds)."
+    )
+    assert said in found.answer
     assert found.word == "different"
 
 
@@ -185,7 +191,8 @@ def test_few_seeds_that_differ_are_no_no():
     few = {("ppo-sb3", HOPPER): Plant(0.4, 0.1, 5), ("sb3-ppo", HOPPER): Plant(0.9, 0.1, 5)}
     found = section("reproduction", few)
     assert found.word == "different"
-    assert found.answer.startswith("`sb3-ppo` scores 1490 more on Hopper-v5 than `ppo-sb3`, with 5 seeds.")
+    assert found.answer.startswith("`sb3-ppo` scores 1490 more on Hopper-v5 than `ppo-sb3` (95 % interval ")
+    assert ", 5 seeds)." in found.answer
     many = {key: Plant(plant.mean, plant.sd, 10) for key, plant in few.items()}
     assert section("reproduction", many).answer.startswith("No: `sb3-ppo` scores 1490 more on Hopper-v5")
 
@@ -209,6 +216,24 @@ def test_code_level_tricks_shows_aai_and_acli_where_all_four_are_at_hand():
     assert not any("AAI" in line for line in found.lacks)
 
 
+def test_the_table_of_aai_says_how_many_runs_it_is_of_and_which_way_each_sign_points():
+    means = {"ppo": 0.8, "ppo-m": 0.5, "trpo-plain": 0.4, "trpo-tricks": 0.6}
+    table = section(
+        "code-level-tricks", {(name, HOPPER): Plant(mean, 0.05) for name, mean in means.items()}
+    ).tables[2]
+    shown = dict(zip(table.columns, table.rows[0], strict=True))
+    row = table.data[0]
+    scale = CONSTANTS[HOPPER][1] - CONSTANTS[HOPPER][0]
+    assert shown["n"] == "10"
+    assert shown["AAI"] == f"{row['aai']:.0f} ({row['aai_low']:.0f} to {row['aai_high']:.0f})"
+    # PPO minus TRPO, with minus without, and what the tricks add to PPO minus what they add to TRPO.
+    assert row["algorithm"] == pytest.approx(scale * (0.2 + 0.1) / 2)
+    assert row["tricks"] == pytest.approx(scale * (0.3 + 0.2) / 2)
+    assert row["interaction"] == pytest.approx(scale * (0.3 - 0.2))
+    for words in ("algorithm is PPO minus TRPO", "is with minus without", "|`ppo` − `trpo-tricks`|"):
+        assert words in table.caption
+
+
 # `published` compares nothing; its own test is in published_test.py.
 @pytest.mark.parametrize(
     "question", [name for name in questions.QUESTIONS if name not in ("published", "trust-region")]
@@ -227,3 +252,55 @@ def test_no_number_of_seeds_or_spread_makes_a_sentence_with_nan(n, sd):
         assert "nan" not in sentence(one).lower()
         assert "inf" not in sentence(one).lower()
     assert np.isfinite(study(cells).cell("ppo", HOPPER).scores).all()
+
+
+def test_an_answer_says_how_sure_it_is_and_of_how_many_seeds():
+    found = section("code-level-tricks", pair(Plant(0.4, 0.1), Plant(0.9, 0.1)))
+    assert "`ppo-m` scores 1490 more on Hopper-v5 than `ppo` (95 % interval 1210 to 1770, 10 seeds)." in (
+        found.answer
+    )
+    same = section("code-level-tricks", pair(Plant(0.5, 0.1), Plant(0.5, 0.1)))
+    assert "are equivalent within the margin (90 % interval −231 to 231, 10 seeds)." in same.answer
+    open_ = section("code-level-tricks", pair(Plant(0.70, 0.5), Plant(0.50, 0.5)))
+    assert "is +596 on Hopper-v5 (95 % interval −804 to 1996, 10 seeds)." in open_.answer
+
+
+def test_too_early_to_tell_shows_the_difference_that_its_notes_speak_of():
+    one = compared(pair(Plant(0.02, 0.01), Plant(0.021, 0.01)))
+    assert one.reason == "too early"
+    shown = interval_text(one.found.interval95, HOPPER)
+    assert sentence(one).endswith(f" was seen (`ppo` minus `ppo-m` is −2.98, 95 % interval {shown}).")
+
+
+def test_where_a_permutation_test_disagrees_both_p_values_are_given():
+    difference = compared(pair(Plant(0.9, 0.1), Plant(0.4, 0.1))).found
+    apart = replace(difference, p_value=0.163, permutation_p=0.0476)
+    assert remarks(apart, 1.0, 21) == [
+        "A permutation test of this difference alone has p = 0.048, where Welch’s, as little corrected, has "
+        "p = 0.163: the two disagree."
+    ]
+    (text,) = remarks(replace(difference, p_value=0.163, permutation_p=1e-4), 1.0, 21)
+    assert "has p < 0.001, where" in text
+    assert remarks(replace(difference, p_value=0.01, permutation_p=0.02), 0.01, 1) == []
+
+
+def test_verdicts_of_what_was_tested_come_before_those_of_what_could_not_be():
+    cells = {
+        (name, place): Plant(mean, 0.1, *runs)
+        for place, runs in ((WALKER, (0, 0, 10)), (HOPPER, (10,)))
+        for name, mean in (("ppo", 0.9), ("ppo-m", 0.4))
+    }
+    found = section("code-level-tricks", cells, allow_missing=True)
+    assert [(one.where, one.badge) for one in found.verdicts] == [
+        (HOPPER, "different"), (AGGREGATE, "blocked"), (WALKER, "too few seeds"),
+    ]  # fmt: skip
+
+
+def test_the_seeds_that_one_pair_needs_are_not_said_to_be_enough_for_several():
+    alone = section("code-level-tricks", pair(Plant(0.6, 0.1), Plant(0.6, 0.1)))
+    assert "two alike variants are called" in alone.power
+    assert "this pair by itself" not in alone.power
+    third = pair(Plant(0.6, 0.1), Plant(0.6, 0.1)) | {("ppo-noclip", HOPPER): Plant(0.6, 0.1)}
+    assert section("code-level-tricks", third).power.endswith(
+        "That is of this pair by itself: Holm’s correction over all pairs asks for more."
+    )

@@ -100,7 +100,7 @@ def answer(study: Study) -> Section:
                 f"published-{algorithm}",
                 f"{algorithm.upper()}, ours and published",
                 [(g.environment, _marks(study, g)) for g in found if g.algorithm == algorithm],
-                caption=_caption(algorithm),
+                caption=_caption(algorithm, first=k == 0),
                 folded=k > 0,
             )
             for k, algorithm in enumerate(dict.fromkeys(group.algorithm for group in found))
@@ -199,7 +199,10 @@ def _words(entry: Entry) -> str:
     return value
 
 
-def _caption(algorithm: str) -> str:
+def _caption(algorithm: str, *, first: bool) -> str:
+    """What a figure shows; how marks and bars are to be read is said under the first."""
+    if not first:
+        return f"Returns of `{algorithm}` as they were published, below ours: as the first of these figures."
     return (
         f"Returns of `{algorithm}` as they were published, each on its own version of the environment, below "
         "ours. Coloured: ours, mean and standard deviation (sd) over seeds, small marks are runs. Grey: "

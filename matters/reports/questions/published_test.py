@@ -69,6 +69,14 @@ def test_nothing_is_tested_and_the_page_says_so(shown):
     assert [drawing.name for drawing in section.drawings] == ["published-ppo", "published-trpo"]
 
 
+def test_how_marks_and_bars_are_read_is_said_under_the_first_figure_alone(shown, monkeypatch):
+    monkeypatch.setattr(published.side_by_side, "drawing", lambda name, *_, caption, **__: (name, caption))
+    captions = dict(published.answer(shown).drawings)
+    told = [name for name, text in captions.items() if "Bars of different kinds cannot be compared." in text]
+    assert told == ["published-ppo"]
+    assert captions["published-trpo"].startswith("Returns of `trpo` as they were published, below ours")
+
+
 def test_the_table_has_every_number_with_its_source_and_what_differs(shown):
     (table,) = published.answer(shown).tables
     ours = [row for row in table.data if row["ours"]]

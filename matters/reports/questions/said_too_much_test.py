@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from matters.reports import questions
+from matters.reports.compose import _aggregate_notes
 from matters.reports.page import forests
 from matters.reports.page.curve_figures import profiles
 from matters.reports.page.formatting import percent
@@ -78,6 +79,18 @@ def test_what_a_caveat_means_is_said_once_in_a_section_and_its_fact_with_every_p
         assert sum(text.count(meaning) for text in statements) == 1
 
 
+def test_variants_without_an_aggregate_for_one_reason_are_named_together():
+    each = [Plant(0.5, 0.1, 0, missing=10)] * 2
+    lost = study({HOPPER: alike(0.5), WALKER: each}, allow_missing=True)
+    blocked = {name: lost.blocked(name) for name in lost.variants}
+    assert _aggregate_notes(lost, blocked)[0] == (
+        "No aggregate for `ppo`, `ppo-m`: each has no scored run on Walker2d-v5."
+    )
+    assert _aggregate_notes(lost, {"ppo": blocked["ppo"]})[0] == (
+        "No aggregate for `ppo`: `ppo` has no scored run on Walker2d-v5."
+    )
+
+
 def test_unequal_numbers_of_seeds_stand_in_the_order_of_the_pair():
     one = compared(study({HOPPER: (Plant(0.6, 0.1, 4), Plant(0.6, 0.1, 2))}), HOPPER)
     assert "compare `ppo` with `ppo-m` (4 and 2; " in sentence(one)
@@ -120,7 +133,7 @@ def test_where_the_aggregate_is_blocked_the_answer_says_why_and_who_is_ahead_whe
     cells = {HOPPER: (Plant(0.9, 0.05, failed=1), Plant(0.4, 0.05)), WALKER: alike(0.6)}
     said = questions.answer("code-level-tricks", study(cells)).answer
     assert said.startswith("No answer in aggregate for `ppo` against `ppo-m` (`ppo` is incomplete")
-    assert "different (+1490) on Hopper-v5" in said
+    assert "different (+1490, 95 % interval 1350 to 1630) on Hopper-v5" in said
 
 
 @pytest.mark.usefixtures("undrawn")
@@ -130,7 +143,7 @@ def test_a_question_about_tricks_is_not_answered_by_clipping():
     )
     assert found.answer == (
         "No two variants here differ in the tricks alone. Of clipping, with the tricks: `ppo` scores 1490 "
-        "more on Hopper-v5 than `ppo-noclip`."
+        "more on Hopper-v5 than `ppo-noclip` (95 % interval 1350 to 1630, 10 seeds)."
     )
 
 
@@ -206,6 +219,15 @@ def test_where_only_some_cells_have_few_seeds_the_notice_names_them_and_leaves_t
     )
     assert "5 to 10 seeds" in summary(prepared)
     assert "answers are indications" in notices(study({HOPPER: alike(0.6, n=5)}))[0]
+
+
+def test_cells_without_a_run_are_named_once_and_together_on_each_environment():
+    none = [Plant(0.5, 0.1, 0, missing=20)] * 2
+    said = notices(study({HOPPER: alike(0.6, n=20), WALKER: none}, allow_missing=True))
+    assert len(said) == 1
+    assert said[0].startswith("Not every run is whole: `ppo`, `ppo-m` on Walker2d-v5 (20 missing each). ")
+    apart = notices(study({HOPPER: (Plant(0.6, 0.1, 9, failed=1), Plant(0.6, 0.1, 8, missing=2))}))
+    assert "whole: `ppo` on Hopper-v5 (1 failed), `ppo-m` on Hopper-v5 (2 missing). " in apart[1]
 
 
 def test_a_diverged_run_is_not_said_to_be_left_out_of_what_is_allowed():

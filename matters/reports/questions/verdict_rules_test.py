@@ -3,12 +3,15 @@
 Each environment's runs are placed in normalised score, so that the truth is known exactly.
 """
 
+import re
+
 import numpy as np
 import pandas as pd
 import pytest
 
 from matters.reports import questions
 from matters.reports.page.sentences import sentence
+from matters.reports.statistics.comparisons import seeds_for_difference
 from matters.reports.study.pairwise import compare_pairs
 from matters.reports.study.study import AGGREGATE, prepare
 from matters.suites.tasks.yardsticks import MUJOCO, Environment
@@ -91,7 +94,7 @@ def test_environments_at_their_ceiling_are_not_tested_and_dilute_nothing():
     one = next(one for one in found if one.where == HOPPER)
     assert one.adjusted_p == one.found.p_value
     answer = questions.answer("code-level-tricks", study(cells)).answer
-    assert answer.startswith("Yes: `ppo` scores 1490 more on Hopper-v5 than `ppo-m`.")
+    assert answer.startswith("Yes: `ppo` scores 1490 more on Hopper-v5 than `ppo-m` (95 % interval ")
     assert "No room on InvertedPendulum-v5" in answer
 
 
@@ -275,7 +278,7 @@ def test_no_answer_says_no_under_ten_seeds():
     assert few.answer.startswith("No difference larger than ±")
     assert "(5 seeds)" in few.answer
     enough = questions.answer("code-level-tricks", study({HOPPER: alike(0.6, 0.03, 10)}))
-    assert enough.answer.startswith("No: `ppo` and `ppo-m` are equivalent within the margin.")
+    assert enough.answer.startswith("No: `ppo` and `ppo-m` are equivalent within the margin (90 % ")
 
 
 def test_two_names_of_the_same_runs_allow_no_effect():
@@ -296,7 +299,7 @@ def test_where_the_interquartile_means_point_the_other_way_the_sentence_says_so(
         object.__setattr__(cell, "scores", scores)
     one = compare_pairs(prepared, "q", [("ppo", "ppo-m")])[0]
     assert one.found.estimate.value < 0 < one.iqm[0]
-    assert "The interquartile means say otherwise" in sentence(one)
+    assert re.search(r"means say otherwise: their difference is 0\.\d{3} the other way\.", sentence(one))
     assert one.iqm[1].low < one.iqm[0] < one.iqm[1].high
 
 
@@ -327,3 +330,24 @@ def test_scores_of_all_verdicts_are_finite():
         for one in compare_pairs(study(cells), "q", [("ppo", "ppo-m")]):
             assert (one.word == "undecided") == bool(one.reason)
             assert "nan" not in sentence(one)
+
+
+# A4
+def test_seeds_for_the_margin_in_aggregate_know_of_the_family_of_all_pairs():
+    """A difference as large as the margin takes more seeds than a larger one, whatever the family."""
+    cells = {
+        (name, place): Plant(mean, 0.35)
+        for place in (HOPPER, WALKER)
+        for name, mean in (("ppo", 0.62), ("ppo-m", 0.5), ("a", 0.5), ("b", 0.5))
+    }
+    names = tuple(dict.fromkeys(name for name, _ in cells))
+    prepared = prepare(planted_suite(names, [HOPPER, WALKER]), planted(cells), constants=KNOWN)
+    pairs = [("ppo", "ppo-m"), ("ppo-m", "a"), ("a", "b")]
+    first, *rest = compare_pairs(prepared, "q", pairs)
+    family = 1 + sum(one.found is not None for one in rest)
+    assert (first.where, first.reason, family) == (AGGREGATE, "not decided", 9)
+    alone = compare_pairs(prepared, "q", pairs[:1])[0]
+    assert first.plan.margin > alone.plan.margin
+    assert first.plan.margin >= seeds_for_difference(first.found.deviation, 0.10, 0.05 / family)
+    assert first.found.estimate.value > first.margin
+    assert first.plan.effect < first.plan.margin

@@ -1,5 +1,6 @@
 """What a reader should know of a comparison beside its verdict, in sentences: spreads, collapses, gaps."""
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -19,6 +20,11 @@ UNEQUAL_MEANS = (
 COLLAPSE_MEANS = "Where a mean rests on such rare collapses, so many runs can miss or catch one by chance."
 MEANINGS = (UNEQUAL_MEANS, COLLAPSE_MEANS)
 """What such a fact does to a verdict: the same for every pair, so that a section says each only once."""
+SIDES_MEAN = (
+    "With sides so unequal, or on such collapses, a test can err more often than its 5 %, and nothing is "
+    f"claimed under {SETTLED} runs a side."
+)
+"""As `MEANINGS`, for the two sides of a contrast of cells."""
 
 
 def skewed(study: Study, x: str, y: str, where: str) -> tuple[str, ...]:
@@ -49,15 +55,26 @@ def skewed(study: Study, x: str, y: str, where: str) -> tuple[str, ...]:
     return (*facts, *dict.fromkeys(meanings))
 
 
-def lopsided(study: Study, high: Sequence[str], low: Sequence[str], where: str) -> bool:
-    """Whether the two sides of a contrast of cells spread so unequally, or a cell collapses so rarely.
+def lopsided(study: Study, high: Sequence[str], low: Sequence[str], where: str) -> tuple[str, ...]:
+    """In what the two sides of a contrast of cells are too unequal, or rest on rare collapses: the facts.
 
-    What `skewed` is for a pair. A side's variance is the mean of its cells': that of the mean over them is in
-    proportion to it.
+    What `skewed` is for a pair; what it means for a test is `SIDES_MEAN`. A side's variance is the mean of
+    its cells': that of the mean over them is in proportion to it.
     """
     sides = [[study.cell(name, where).scores for name in side] for side in (high, low)]
-    narrow, wide = sorted(float(np.mean([_spread(cell) ** 2 for cell in side])) for side in sides)
-    return wide > UNEQUAL**2 * narrow or any(collapses(study, where, cell) for side in sides for cell in side)
+    narrow, wide = sorted(
+        math.sqrt(math.fsum(_spread(cell) ** 2 for cell in side) / len(side)) for side in sides
+    )
+    facts = []
+    if wide > UNEQUAL * narrow:
+        facts.append(
+            f"On {where} one of its sides spreads {wide / narrow:.0f} times as wide as the other."
+            if narrow
+            else f"On {where} the runs of each cell of one of its sides have the same score."
+        )
+    if any(collapses(study, where, cell) for side in sides for cell in side):
+        facts.append(f"On {where} it rests on a cell with rare collapses.")
+    return tuple(facts)
 
 
 def _spread(scores: Array) -> float:
@@ -119,5 +136,12 @@ def remarks(
     if found.permutation_p is not None and (
         (found.permutation_p <= compare.ALPHA) != (found.p_value <= compare.ALPHA)
     ):
-        notes.append(f"A permutation test disagrees with Welch’s (p = {found.permutation_p:.3f}).")
+        notes.append(
+            f"A permutation test of this difference alone has {_p(found.permutation_p)}, where Welch’s, as "
+            f"little corrected, has {_p(found.p_value)}: the two disagree."
+        )
     return notes
+
+
+def _p(value: float) -> str:
+    return "p < 0.001" if value < 0.001 else f"p = {value:.3f}"

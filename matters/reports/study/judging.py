@@ -82,8 +82,7 @@ def _judged_place(study: Study, one: Comparison, family: int) -> Comparison:
             if one.where not in study.constants
             else "No frozen reference at this budget, so no margin: equivalence cannot be assessed."
         )
-    plan = compare.plan(found, family) if reason == "not decided" else None
-    return replace(one, word=word, reason=reason, notes=tuple(notes), plan=plan)
+    return replace(one, word=word, reason=reason, notes=tuple(notes), plan=_plan(one, reason, family))
 
 
 def _judged_aggregate(one: Comparison, places: Sequence[Comparison], family: int) -> Comparison:
@@ -111,9 +110,18 @@ def _judged_aggregate(one: Comparison, places: Sequence[Comparison], family: int
             f"{', '.join(beyond)}."
         )
     if one.iqm is not None and one.iqm[0] * found.estimate.value < 0:
-        notes.append(f"The interquartile means say otherwise: their difference is {one.iqm[0]:+.3f}.")
-    plan = compare.plan(found, family) if reason == "not decided" else None
+        notes.append(
+            f"The interquartile means say otherwise: their difference is {abs(one.iqm[0]):.3f} the other way."
+        )
+    plan = _plan(one, reason, family)
     return replace(one, word=word, reason=reason, against=against, notes=tuple(notes), plan=plan)
+
+
+def _plan(one: Comparison, reason: str, family: int) -> compare.Plan | None:
+    """How many seeds would decide what is not decided; the headline of a look is tested by itself."""
+    if one.found is None or reason != "not decided":
+        return None
+    return compare.plan(one.found, 1 if one.levels else family)
 
 
 def _needed(found: list[Comparison]) -> list[Comparison]:
@@ -135,7 +143,8 @@ def _needed(found: list[Comparison]) -> list[Comparison]:
     need = power.need(question, head.seeds)
     plan = head.plan
     if plan is not None and head.where == AGGREGATE:
-        # It is not enough that the mean lies within its margin: every environment has its gate.
+        # It is not enough that the mean lies within its margin: every environment has its gate. And the rules
+        # of one pair do not know the family of all, which the plan does.
         asked = [power.MOST + 1 if n is None else n for n in (need.equivalent, need.different)]
-        plan = replace(plan, margin=max(*asked, head.seeds + 1))
+        plan = replace(plan, margin=max(*asked, plan.margin or 0))
     return [replace(one, need=need, plan=plan) if one is head else one for one in found]

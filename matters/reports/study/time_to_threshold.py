@@ -21,7 +21,7 @@ class Arrival:
     """How the `n` runs of one cell, each of `steps` steps, arrive at a threshold in raw return.
 
     `median` is that of all runs, None where at most half arrived; `restricted` is the mean in which those
-    that did not count with their steps, with its `interval`, None under five runs.
+    that did not count with their steps, with its `interval`, within 0 and `steps`, None under five runs.
     """
 
     variant: str
@@ -69,6 +69,7 @@ def _arrival(
     restricted = np.array([end if time is None else time for time in times])
     arrived = [time for time in times if time is not None]
     ordered = sorted(arrived)
+    around = mean_interval(restricted) if len(runs) >= MINIMUM_FOR_INTERVAL else None
     middle = [ordered[k] for k in ((len(runs) - 1) // 2, len(runs) // 2) if k < len(ordered)]
     return Arrival(
         variant=variant,
@@ -80,5 +81,6 @@ def _arrival(
         steps=end,
         median=float(np.mean(middle)) if len(middle) == 2 else None,
         restricted=float(restricted.mean()),
-        interval=mean_interval(restricted) if len(runs) >= MINIMUM_FOR_INTERVAL else None,
+        # No run counts with more steps than it was given, so no mean does.
+        interval=around and Interval(max(0.0, around.low), min(end, around.high), around.level),
     )

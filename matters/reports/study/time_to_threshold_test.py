@@ -63,3 +63,12 @@ def test_the_table_says_how_many_arrived():
     table = arrival_table(arrivals(study([[60] * 6] * 5 + [[0] * 6])))
     assert [row[2:5] for row in table.rows] == [("`a`", "5 of 6", "30")] * 2
     assert [(row["share"], row["median"]) for row in table.data] == [(0.25, 30.0), (0.5, 30.0)]
+
+
+def test_the_interval_of_steps_ends_at_those_that_a_run_was_given():
+    never, soon = [0] * 6, [60] * 6
+    found = arrivals(study([soon, never, never, never, never]))
+    assert [one.share for one in found] == [0.25, 0.5]
+    for one in found:
+        assert one.restricted == pytest.approx((30 + 4 * 60) / 5)
+        assert one.interval.low < one.restricted < one.interval.high == one.steps == 60.0

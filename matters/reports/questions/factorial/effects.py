@@ -1,7 +1,7 @@
 """Main effects and interactions of a two-level design: estimates, families of tests, and their words."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -13,16 +13,11 @@ from matters.reports.statistics import comparisons as compare
 from matters.reports.statistics import verdicts
 from matters.reports.statistics.intervals import MINIMUM_FOR_CLAIM, MINIMUM_FOR_INTERVAL
 from matters.reports.statistics.verdicts import Reason, Word
-from matters.reports.study.caveats import SETTLED, lopsided, remarks
+from matters.reports.study.caveats import SETTLED, SIDES_MEAN, lopsided, remarks
 from matters.reports.study.study import AGGREGATE, Study
 
 FREEDOM = 2 * (MINIMUM_FOR_INTERVAL - 1)
 """Pooled degrees of freedom that an interval needs: as many as two cells of five runs have."""
-
-SKEWED = (
-    f"Its sides spread unequally or a cell rests on rare collapses: nothing is claimed under {SETTLED} runs "
-    "a side."
-)
 
 
 @dataclass(frozen=True)
@@ -167,12 +162,12 @@ def _effect(
     found = compare.difference(x, y, margin, draw, minimum=2)
     # A pair's rule (reports/study/caveats.py), for the runs that stand on each side of the contrast.
     few = min(sum(map(len, side)) for side in (x, y)) < SETTLED * len(over)
-    skewed = few and found is not None and any(lopsided(study, high, low, name) for name in over)
+    facts = [fact for name in over for fact in lopsided(study, high, low, name)] if few and found else []
     return replace(
         blank,
         found=found,
-        claim=len(term) < 3 and study.claim(used, over) and not skewed,
-        notes=(SKEWED,) if skewed else (),
+        claim=len(term) < 3 and study.claim(used, over) and not facts,
+        notes=(*facts, SIDES_MEAN) if facts else (),
     )
 
 
@@ -215,8 +210,8 @@ def _worded(one: Effect, outcome: str, family: int) -> Effect:
     return replace(one, word=word, reason=reason, notes=(*one.notes, *notes), plan=plan)
 
 
-def sentence(one: Effect, conditional: tuple[float, float] | None = None) -> str:
-    """The verdict on one effect that has an interval; a sentence that is not a claim begins by saying so.
+def sentence(one: Effect, conditional: tuple[float, float] | None = None, said: Collection[str] = ()) -> str:
+    """The verdict on one effect that has an interval, without those notes that were said already.
 
     `conditional` is the effect of an interaction's first trick with its second off and on.
     """
@@ -225,7 +220,7 @@ def sentence(one: Effect, conditional: tuple[float, float] | None = None) -> str
         text = f"Exploratory: {text[0].lower()}{text[1:]}"
     elif not one.claim and one.gaps and one.runs >= MINIMUM_FOR_CLAIM:
         text += f" No claim, for runs are not whole: {one.gaps}."
-    return " ".join([text, *one.notes])
+    return " ".join([text, *(note for note in one.notes if note not in said)])
 
 
 def _finding(one: Effect, conditional: tuple[float, float] | None) -> str:

@@ -171,7 +171,26 @@ def test_rare_collapses_and_unequal_spreads_keep_a_claim_from_few_runs_a_side(n,
     assert verdict.verdict == "different"
     assert verdict.claim == (n == 20 or (sd, diverged) == (0.1, 0))
     assert ("nothing is claimed under 20 runs a side" in verdict.statement) != verdict.claim
+    assert ("spreads 10 times as wide" in verdict.statement) == (sd == 0.01)
+    assert ("rests on a cell with rare collapses" in verdict.statement) == (n == 10 and bool(diverged))
     assert any("1 of" in line and "rare collapses" in line for line in section.lacks) == bool(diverged)
+
+
+def test_what_lopsided_sides_mean_is_said_once_in_a_section_and_their_facts_with_every_effect(answered):
+    wide = {("none", place): Plant(0.3, 0.6, 5) for place in (HOPPER, WALKER)}
+    found = answered(
+        study(
+            lambda t: 0.3 + 0.4 * t.value_clip,
+            "value_clip,anneal_lr,reward_scaling",
+            places=(HOPPER, WALKER), n=5, sd=0.02, holes=wide, kind="one-in",
+        )
+    )  # fmt: skip
+    statements = [one.statement for one in (*found.verdicts, *found.more)]
+    facts = [text for text in statements if "one of its sides spreads 30 times as wide as the other" in text]
+    assert len(facts) == len(statements) == 9
+    assert sum(text.count("nothing is claimed under 20 runs a side") for text in statements) == 1
+    assert "nothing is claimed under 20 runs a side" in statements[0]
+    assert not any(one.claim for one in (*found.verdicts, *found.more))
 
 
 def test_too_few_degrees_of_freedom_give_effects_without_intervals(answered):

@@ -4,7 +4,7 @@ The design is the one that the suite declares: all combinations of some tricks, 
 """
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from matters.reports.page.formatting import plural, signed
 from matters.reports.page.section import Drawing, Section, Verdict
@@ -24,7 +24,7 @@ from matters.reports.questions.factorial.effects import (
 from matters.reports.questions.pairwise_section import Answer, margins
 from matters.reports.statistics import verdicts as rules
 from matters.reports.statistics.intervals import MINIMUM_FOR_CLAIM
-from matters.reports.study.caveats import COLLAPSE_MEANS, collapses
+from matters.reports.study.caveats import COLLAPSE_MEANS, SIDES_MEAN, collapses
 from matters.reports.study.study import AGGREGATE, Study
 
 QUESTION = "trick-factorial"
@@ -174,9 +174,9 @@ def _short(mains: Sequence[Effect], pairs: Sequence[Effect]) -> str:
 
 
 def _verdicts(found: Sequence[Effect]) -> tuple[tuple[Verdict, ...], tuple[Verdict, ...]]:
-    """Those that everybody should read, and the rest."""
-    first: list[Verdict] = []
-    more: list[Verdict] = []
+    """Those that everybody should read, and the rest; the first with a caveat says what that means."""
+    first: list[Verdict | Effect] = []
+    more: list[Verdict | Effect] = []
     headline = _headline(found)
     for where in dict.fromkeys(one.where for one in found):
         here = [one for one in found if one.where == where]
@@ -188,26 +188,31 @@ def _verdicts(found: Sequence[Effect]) -> tuple[tuple[Verdict, ...], tuple[Verdi
             reason = unanswered(lost, names)
             label = names.replace("`", "")
             first.append(Verdict(reason, "undecided", False, where, label, "", lost[0].reason))
-        mine += [_verdict(one, here) for one in judged if one.order == 1]
+        mine += [one for one in judged if one.order == 1]
         for order, what in ((2, "interactions of two tricks"), (3, "higher interactions")):
             group = [one for one in judged if min(one.order, 3) == order]
             seen = [one for one in group if one.word in ("different", "both")]
-            mine += [_verdict(one, here) for one in seen]
+            mine += seen
             rest = [one for one in group if one not in seen]
             if rest:
                 mine.append(_summary(rest, len(group), what))
             if order == 2:
-                more += [_verdict(one, here) for one in rest]
-    return tuple(first), tuple(more)
+                more += rest
+    said: set[str] = set()
+    shown = []
+    for one in (*first, *more):
+        shown.append(one if isinstance(one, Verdict) else _verdict(one, found, said))
+        said.update(() if isinstance(one, Verdict) else {SIDES_MEAN} & set(one.notes))
+    return tuple(shown[: len(first)]), tuple(shown[len(first) :])
 
 
-def _verdict(one: Effect, here: Sequence[Effect]) -> Verdict:
+def _verdict(one: Effect, found: Sequence[Effect], said: Collection[str]) -> Verdict:
     conditional = None
     if one.order == 2 and one.value is not None:
-        main = next(other.value for other in here if other.term == one.term[:1])
+        main = next(other.value for other in found if (other.where, other.term) == (one.where, one.term[:1]))
         conditional = None if main is None else (main - one.value, main + one.value)
     return Verdict(
-        statement=sentence(one, conditional),
+        statement=sentence(one, conditional, said),
         verdict=one.word,
         reason=one.reason,
         claim=one.claim and one.word != "undecided",

@@ -152,7 +152,7 @@ def _answer(study: Study, plans: Sequence[Plan]) -> tuple[str, str]:
     text += (
         " That is of one comparison by itself; several at once, or a gate on every environment, ask for more."
     )
-    if not plan.claim:
+    if not plan.claim and not enough:  # of an answer that says something the page says so itself
         text = f"Indication: {text}"
     return text, "enough seeds" if enough else "too few seeds"
 
@@ -180,7 +180,7 @@ def _verdict(plan: Plan) -> Verdict:
     assert false is not None
     text += f". Two groups of one variant are called different in {percent(false, 1)}"
     text += "." if wrong is None else f", two variants come out the wrong way round in {percent(wrong, 1)}."
-    if not plan.claim:
+    if not plan.claim and word != "enough seeds":
         text = f"Indication: {text[0].lower()}{text[1:]}"
     return Verdict(text, word, plan.claim, where, "", "")
 

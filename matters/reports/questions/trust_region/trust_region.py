@@ -69,7 +69,7 @@ def answer(study: Study) -> Section:
         answer=text,
         word=word,
         claim=claim,
-        verdicts=tuple(map(_verdict, (*judged, *free))),
+        verdicts=_verdicts((*judged, *free)),
         lacks=_lacks(study, judged, free),
         needs=NEEDS,
         estimand=ESTIMAND,
@@ -99,9 +99,7 @@ def _answer(judged: Sequence[Finding]) -> tuple[str, str, bool]:
             if one.word == kind:
                 same.setdefault(_text(one), []).append(one)
         parts += [f"{says}: {'; '.join(map(_short, same.values()))}."] if same else []
-    claim = all(one.claim for one in judged if one.word in WORDS)
-    text = " ".join(parts)
-    return text if claim else f"Indication: {text[0].lower()}{text[1:]}", word, claim
+    return " ".join(parts), word, all(one.claim for one in judged if one.word in WORDS)
 
 
 def _text(one: Finding) -> str:
@@ -113,18 +111,33 @@ def _short(found: Sequence[Finding]) -> str:
     shares = sorted(one.share[0] or 0.0 for one in found)
     low, high = share_text(shares[0]), share_text(shares[-1])
     seen = "" if high == "0 %" else f" ({low if low == high else f'{low} to {high}'} of updates)"
-    return f"{_text(found[0])} by {', '.join(f'`{one.variant}`' for one in found)}{seen}"
+    bound = found[0].bound
+    what = "" if bound is None else f"{QUANTITIES[bound.quantity]} of "
+    return f"{_text(found[0])} by {what}{', '.join(f'`{one.variant}`' for one in found)}{seen}"
 
 
-def _verdict(one: Finding) -> Verdict:
-    text = _sentence(one)
-    if not one.claim and one.word in (*WORDS, "no bound"):
-        why = f"{plural(one.seeds, 'seed')} are fewer than the {MINIMUM_FOR_CLAIM} a claim needs"
-        why = why if one.seeds < MINIMUM_FOR_CLAIM else f"runs are left out: {one.gaps}"
-        text = f"Indication ({why}): {text}"
+def _verdicts(found: Sequence[Finding]) -> tuple[Verdict, ...]:
+    """One sentence for each; why some are no claims is said by the first of those for which it holds."""
+    reasons = list(map(_no_claim, found))
+    return tuple(
+        _verdict(one, why if why not in reasons[:k] else "")
+        for k, (one, why) in enumerate(zip(found, reasons, strict=True))
+    )
+
+
+def _no_claim(one: Finding) -> str:
+    """Why a finding is an indication; empty where it is a claim, or nothing was found."""
+    if one.claim or one.word not in (*WORDS, "no bound"):
+        return ""
+    if one.seeds < MINIMUM_FOR_CLAIM:
+        return f"{plural(one.seeds, 'seed')} are fewer than the {MINIMUM_FOR_CLAIM} a claim needs"
+    return f"runs are left out ({one.gaps})"
+
+
+def _verdict(one: Finding, why: str) -> Verdict:
     places = [cell.environment for cell in one.cells]
     return Verdict(
-        statement=text,
+        statement=f"No claim, for {why}. {_sentence(one)}" if why else _sentence(one),
         verdict=one.word,
         claim=one.claim,
         where=places[0] if len(places) == 1 else "all environments",
@@ -179,16 +192,24 @@ def share_text(value: float | None) -> str:
 
 
 def _lacks(study: Study, judged: Sequence[Finding], free: Sequence[Finding]) -> tuple[str, ...]:
-    lines = []
+    unseen: dict[tuple[str, str], list[str]] = {}
     for one in judged:
-        assert one.bound is not None
         seen = {cell.environment for cell in one.cells}
-        declared = [name for name in study.environments if study.cell(one.variant, name).declared]
-        if absent := [name for name in declared if name not in seen]:
-            lines.append(
-                f"`{one.variant}` ({one.bound.text}) is not judged on {', '.join(absent)}: no run recorded "
-                "what is bounded, or the number of actions is not known there."
-            )
+        cells = [cell for name in study.environments if (cell := study.cell(one.variant, name)).declared]
+        absent = [cell for cell in cells if cell.environment not in seen]
+        for why, some in (
+            ("no run has a score there", [cell for cell in absent if not cell.n]),
+            (
+                "no run recorded what is bounded, or the number of actions is not known there",
+                [cell for cell in absent if cell.n],
+            ),
+        ):
+            if some:
+                places = ", ".join(cell.environment for cell in some)
+                unseen.setdefault((places, why), []).append(f"`{one.variant}` ({_text(one)})")
+    lines = [
+        f"Not judged on {places}: {', '.join(names)}, as {why}." for (places, why), names in unseen.items()
+    ]
     if judged and not free:
         lines.append("No variant without a bound is at hand: how far updates would go is not seen.")
     return tuple(lines)

@@ -78,7 +78,8 @@ def _held_out(rows: pd.DataFrame, quantity: str, statistic: str) -> Array | None
 def average(samples: Sequence[Array]) -> Shown:
     """Mean over environments of the mean over runs, with Satterthwaite's interval from five runs on.
 
-    (None, None) where a run has no finite number.
+    The interval of what is nowhere negative, a KL or a ratio, ends at 0. (None, None) where a run has no
+    finite number.
     """
     if not samples or any(len(one) == 0 or not np.isfinite(one).all() for one in samples):
         return None, None
@@ -87,7 +88,10 @@ def average(samples: Sequence[Array]) -> Shown:
         return value, None
     # Equal numbers from the updates of all runs are no rare chance, and no claim rests on their average.
     interval = contrast(samples, [1 / len(samples)] * len(samples)).interval()
-    return value, interval or Interval(value, value)
+    if interval is None:
+        return value, Interval(value, value)
+    least = 0.0 if min(float(one.min()) for one in samples) >= 0 else interval.low
+    return value, Interval(max(least, interval.low), interval.high, interval.level)
 
 
 def share(samples: Sequence[Array]) -> Shown:

@@ -145,8 +145,8 @@ def test_what_is_measured_is_a_number_a_run():
 def test_a_kept_and_an_exceeded_bound_come_out_in_words_with_intervals():
     found = answered({"trpo": small, "ppo": large, "ppo-m": half, "vpg": large})
     assert found.answer == (
-        "Kept in every update: δ = 0.01 by `trpo`. Exceeded in most updates: 1 + ε = 1.2 by `ppo`, `ppo-m` "
-        "(62.5 % to 100 % of updates)."
+        "Kept in every update: δ = 0.01 by the mean KL of `trpo`. Exceeded in most updates: 1 + ε = 1.2 by "
+        "the largest ratio of `ppo`, `ppo-m` (62.5 % to 100 % of updates)."
     )
     assert (found.word, found.claim) == ("exceeded", True)
     trpo, ppo, ppo_m, vpg = found.verdicts
@@ -200,8 +200,11 @@ def test_an_infinite_ratio_is_beyond_and_no_number_of_it_is_made_up():
 
 def test_few_seeds_make_an_indication_and_fewer_than_five_no_interval():
     found = answered({"ppo": large}, plant=Plant(0.5, 0.1, 6))
-    assert found.answer.startswith("Indication: exceeded in most updates")
-    assert found.verdicts[0].statement.startswith("Indication (6 seeds are fewer than the 10 a claim needs)")
+    assert found.answer.startswith("Exceeded in most updates: 1 + ε = 1.2 by the largest ratio of `ppo`")
+    assert found.indication, "so that the page says that it is an indication"
+    assert found.verdicts[0].statement.startswith(
+        "No claim, for 6 seeds are fewer than the 10 a claim needs. `ppo` "
+    )
     found = answered({"ppo": large}, plant=Plant(0.5, 0.1, 3))
     assert (found.word, found.claim) == ("too few seeds", False)
     assert "too few for an interval" in found.verdicts[0].statement
@@ -218,11 +221,42 @@ def test_gaps_block_a_verdict_until_they_are_allowed(gap):
     assert allowed.claim == (gap == {"diverged": 1})
 
 
+def test_why_findings_are_no_claims_is_said_once_and_each_is_marked():
+    found = answered({"ppo": large, "trpo": small, "ppo-m": large}, plant=Plant(0.5, 0.1, 6))
+    assert len(found.verdicts) == 3
+    assert sum("fewer than the 10 a claim needs" in one.statement for one in found.verdicts) == 1
+    assert all(one.indication for one in found.verdicts)
+
+
+def test_where_no_run_is_the_variants_are_named_together_and_the_reason_is_that():
+    bounded = ("ppo", "ppo-m")
+    cells = {(name, HOPPER): Plant(0.5, 0.1) for name in bounded}
+    cells |= {(name, WALKER): Plant(0.5, 0.1, 0, missing=10) for name in bounded}
+    snapshot = planted(cells)
+    prepared = prepare(declared(*bounded), snapshot, constants=CONSTANTS, allow_missing=True)
+    lines = questions.answer("trust-region", prepared).lacks
+    assert lines[0] == (
+        "Not judged on Walker2d-v5: `ppo` (1 + ε = 1.2), `ppo-m` (1 + ε = 1.2), as no run has a score there."
+    )
+
+
+def test_the_interval_of_a_kl_does_not_reach_below_zero():
+    skewed = np.array([0.01] * 9 + [20.0])
+    value, interval = average([skewed])
+    reach = stats.t.interval(0.95, 9, value, skewed.std(ddof=1) / np.sqrt(10))
+    assert reach[0] < 0
+    assert (interval.low, interval.high) == (0.0, pytest.approx(reach[1]))
+    assert average([skewed - 1])[1].low < 0, "what may be negative keeps its interval"
+
+
 def test_what_nobody_recorded_is_said_and_not_judged():
     found = answered({"sb3-ppo": lambda k, seed: (0.01, np.nan), "trpo": small})
     assert found.word == "kept"
     assert found.verdicts[0].statement.endswith("no verdict, as no run recorded what is bounded.")
-    assert found.lacks[0].startswith("`sb3-ppo` (1 + ε = 1.2) is not judged on Hopper-v5, Walker2d-v5")
+    assert found.lacks[0] == (
+        "Not judged on Hopper-v5, Walker2d-v5: `sb3-ppo` (1 + ε = 1.2), as no run recorded what is bounded, "
+        "or the number of actions is not known there."
+    )
     assert found.tables[0].rows[0][2:4] == ("1 + ε = 1.2", "–")
     assert found.lacks[1].startswith("No variant without a bound is at hand")
 
