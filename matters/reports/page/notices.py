@@ -64,7 +64,8 @@ def notices(study: Study) -> tuple[str, ...]:
             for algorithm, counts in prints.items()
         ]
         said.append(
-            f"Runs of different training code are mixed: {'; '.join(each)}. Differences may come from the code."
+            f"Runs of different training code are mixed: {'; '.join(each)}. Differences may come from the "
+            "code."
         )
     return tuple(said)
 
