@@ -24,8 +24,8 @@ from matters.reports.questions.differing_settings import (
     settings_table,
     undeclared,
 )
-from matters.reports.questions.pairwise_section import Answer, short_answer
-from matters.reports.questions.section_of_pairs import section_of_pairs
+from matters.reports.questions.pairwise_section import section_of_pairs
+from matters.reports.questions.short_answers import Answer, short_answer
 from matters.reports.statistics import comparisons as compare
 from matters.reports.statistics.intervals import MINIMUM_FOR_INTERVAL
 from matters.reports.study.compared_pair import Comparison

@@ -11,9 +11,9 @@ from matters.reports.page.formatting import signed
 from matters.reports.page.section import Section, Table
 from matters.reports.page.sentences import listed
 from matters.reports.questions import pairwise_section
-from matters.reports.questions.answers_of_pairs import each_answered
 from matters.reports.questions.differing_settings import Contrast, differing, settings_table
-from matters.reports.questions.section_of_pairs import section_of_pairs
+from matters.reports.questions.pairwise_section import section_of_pairs
+from matters.reports.questions.short_answers import each_answered
 from matters.reports.study.compared_pair import Comparison, headline
 from matters.reports.study.pairwise import compare_pairs
 from matters.reports.study.study import AGGREGATE, Study

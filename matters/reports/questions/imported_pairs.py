@@ -12,7 +12,8 @@ from matters.reports.page.formatting import number, thousands
 from matters.reports.page.section import Section, Table, Verdict
 from matters.reports.page.sentences import listed
 from matters.reports.questions import pairwise_section
-from matters.reports.questions.pairwise_section import Answer, family, short_answer, verdicts
+from matters.reports.questions.pairwise_section import family, verdicts
+from matters.reports.questions.short_answers import Answer, short_answer
 from matters.reports.study.compared_pair import Comparison
 from matters.reports.study.pairwise import compare_pairs
 from matters.reports.study.study import AGGREGATE, Study

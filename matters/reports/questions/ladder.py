@@ -12,8 +12,8 @@ from matters.reports.page.section import Section, Table
 from matters.reports.page.sentences import listed, place_text
 from matters.reports.questions import pairwise_section
 from matters.reports.questions.differing_settings import Contrast, Role, cast, notices, settings_table
-from matters.reports.questions.pairwise_section import Answer, verdicts
-from matters.reports.questions.section_of_pairs import section_of_pairs
+from matters.reports.questions.pairwise_section import section_of_pairs, verdicts
+from matters.reports.questions.short_answers import Answer
 from matters.reports.statistics import verdicts as verdict_rules
 from matters.reports.statistics.intervals import MINIMUM_FOR_CLAIM
 from matters.reports.statistics.verdicts import Reason, Word

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from matters.reports import questions
-from matters.reports.questions import actor_critic_ladder, natural_ladder, section_of_pairs
+from matters.reports.questions import actor_critic_ladder, natural_ladder, pairwise_section
 from matters.reports.questions.ladder import steps
 from matters.reports.study.study import AGGREGATE, prepare
 from matters.suites.loading import load_suite, suite
@@ -23,7 +23,7 @@ ACTOR_CRITIC = [rung.name for rung in actor_critic_ladder.RUNGS]
 @pytest.fixture(autouse=True)
 def _quick(monkeypatch):
     """Figures and permutations take longer than all else."""
-    monkeypatch.setattr(section_of_pairs, "figures", lambda *_: ((), ()))
+    monkeypatch.setattr(pairwise_section, "figures", lambda *_: ((), ()))
     monkeypatch.setattr("matters.reports.statistics.comparisons.permutation_p", lambda *_, **__: None)
 
 

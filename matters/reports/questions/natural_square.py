@@ -13,10 +13,10 @@ from collections.abc import Mapping
 from matters.reports.page.comparison_tables import comparison_table, details_table
 from matters.reports.page.section import Section
 from matters.reports.questions import pairwise_section
-from matters.reports.questions.answers_of_pairs import each_answered
 from matters.reports.questions.differing_settings import Contrast, notices, settings_table
 from matters.reports.questions.natural_mechanisms import mechanism_table, unsolved_notices
-from matters.reports.questions.section_of_pairs import section_of_pairs
+from matters.reports.questions.pairwise_section import section_of_pairs
+from matters.reports.questions.short_answers import each_answered
 from matters.reports.study.compared_pair import Comparison
 from matters.reports.study.pairwise import compare_pairs
 from matters.reports.study.study import Study

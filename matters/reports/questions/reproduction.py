@@ -8,9 +8,8 @@ from matters.reports.page.comparison_tables import comparison_table, details_tab
 from matters.reports.page.formatting import percent, thousands
 from matters.reports.page.section import Section, Table, Verdict
 from matters.reports.questions import pairwise_section
-from matters.reports.questions.answers_of_pairs import each_answered
-from matters.reports.questions.pairwise_section import verdicts
-from matters.reports.questions.section_of_pairs import section_of_pairs
+from matters.reports.questions.pairwise_section import section_of_pairs, verdicts
+from matters.reports.questions.short_answers import each_answered
 from matters.reports.statistics.intervals import MINIMUM_FOR_INTERVAL
 from matters.reports.study.aa_control import Control, split_control
 from matters.reports.study.compared_pair import Comparison

@@ -21,7 +21,8 @@ from matters.reports.questions.factorial.effects import (
     sentence,
     unanswered,
 )
-from matters.reports.questions.pairwise_section import Answer, margins
+from matters.reports.questions.pairwise_section import margins
+from matters.reports.questions.short_answers import Answer
 from matters.reports.statistics import verdicts as rules
 from matters.reports.statistics.intervals import MINIMUM_FOR_CLAIM
 from matters.reports.study.caveats import COLLAPSE_MEANS, SIDES_MEAN, collapses
