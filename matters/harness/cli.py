@@ -10,6 +10,7 @@ from importlib.metadata import version
 from typing import Annotated
 
 import typer
+from pydantic import ValidationError
 
 from matters.harness.commands import (
     ablate,
@@ -34,7 +35,7 @@ from matters.harness.commands import (
 )
 from matters.harness.terminal.console import warn
 from matters.results.files import told
-from matters.suites.errors import InputError
+from matters.suites.errors import InputError, refusal
 
 INTERRUPTED = 130
 """What Typer makes of Ctrl-C in a command that does not see to it itself."""
@@ -99,7 +100,7 @@ def call(arguments: list[str]) -> int:
     try:
         status = int(app(arguments, prog_name="matters", standalone_mode=False) or 0)
     except typer.TyperException as error:
-        warn(error.format_message())
+        warn(_said(error))
         return 2
     except InputError as error:
         warn(str(error))
@@ -113,6 +114,15 @@ def call(arguments: list[str]) -> int:
         warn("stopped")
         return 1
     return status
+
+
+def _said(error: typer.TyperException) -> str:
+    """What is wrong with what was typed. Typer names an option whose value it refuses, and not the value."""
+    option, refused = getattr(error, "param", None), error.__cause__
+    if option is None or not isinstance(refused, ValidationError):
+        return error.format_message()
+    first = refused.errors(include_url=False)[0]
+    return f"{option.opts[0]} {first['input']}: {refusal(first)}"
 
 
 if __name__ == "__main__":

@@ -263,3 +263,22 @@ def test_the_command_line_loads_no_heavy_library_before_it_is_needed():
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
     done = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True)
     assert done.stdout == "[]\n"
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (
+            ("plan", "TINY", "--steps", "1e6"),
+            "--steps 1e6: should be a valid integer, such as 1000000, without",
+        ),
+        (("plan", "TINY", "--steps", "many"), "--steps many: should be a valid integer\n"),
+        (("report", "--imported", "x", "--margin", "5%"), "--margin 5%: should be a valid number\n"),
+        (("verify", "--sample", "0"), "--sample 0: should be greater than or equal to 1\n"),
+        (("import", "x", "--unit", "fil"), "--unit fil: 'fil' is not one of 'file', 'folder'"),
+    ],
+)
+def test_a_value_of_another_kind_is_named_with_its_option(matters, words, says):
+    code, out, err = matters(*words)
+    assert (code, out) == (2, "")
+    assert err.startswith(f"matters: {says}")

@@ -3,8 +3,9 @@
 Each check trains short runs in a store of its own and compares what they recorded.
 """
 
+import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from types import NoneType
@@ -12,6 +13,7 @@ from typing import Any, Literal, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 
+from matters.algorithms import path_of
 from matters.harness.training.job import Progress
 from matters.harness.training.worker import train_population
 from matters.results.schema import Status
@@ -47,7 +49,8 @@ def findings(name: str, environment: str = ENVIRONMENT) -> Iterator[Finding]:
         yield _presets(rule)
         (status,) = tries.train(config, 0).values()
         sound = status.state == "done" and status.diverged_at is None
-        yield Finding("a short run ends", sound, status.error or "")
+        diverged = "" if status.diverged_at is None else f"diverged after {status.diverged_at} steps"
+        yield Finding("a short run ends", sound, status.error or diverged)
         if not sound:
             return
         yield _repeats(tries, config)
@@ -100,7 +103,24 @@ class _Tries:
             except KeyboardInterrupt:
                 pass  # the call below goes on from what it left
         train_population(path, specs, _say_nothing)
-        return {spec.seed: store.status(spec.run_id) for spec in specs}
+        return {spec.seed: self._status(store, spec.run_id) for spec in specs}
+
+    def _status(self, store: Store, run_id: str) -> Status:
+        """How the run stands, an error with its place."""
+        status = store.status(run_id)
+        if status.error is None:
+            return status
+        place = _place(store.failures(run_id)[-1]["traceback"] or "", self.name)
+        return replace(status, error=f"{status.error}{place}")
+
+
+def _place(traceback: str, name: str) -> str:
+    """Where an error arose, as " (linear.py:58)": in the rule's own file if its author can see it there."""
+    module = path_of(name).partition(":")[0].replace(".", "/")
+    frames = re.findall(r'^  File "(.+)", line (\d+)', traceback, flags=re.MULTILINE)
+    own = [frame for frame in frames if frame[0].endswith((f"/{module}.py", f"/{module}/__init__.py"))]
+    file, line = [("", ""), *frames, *own][-1]
+    return f" ({Path(file).name}:{line})" if file else ""
 
 
 def _say_nothing(_progress: Progress) -> None:

@@ -76,7 +76,9 @@ def test_a_rule_whose_seeds_see_one_another_is_found(checked: Any) -> None:
 def test_a_rule_that_cannot_train_is_said_and_no_promise_of_it_is_believed(checked: Any) -> None:
     broken = SOUND + "\ndef update(*arguments, **options):\n    raise RuntimeError('not written yet')\n"
     last = list(checked("unwritten", broken))[-1]
-    assert last == Finding("a short run ends", False, "RuntimeError: not written yet")
+    line = broken.splitlines().index("    raise RuntimeError('not written yet')") + 1
+    said = f"RuntimeError: not written yet (unwritten.py:{line})"
+    assert last == Finding("a short run ends", False, said)
 
 
 def test_a_memory_outside_the_state_is_found(checked: Any) -> None:

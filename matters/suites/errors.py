@@ -1,10 +1,14 @@
 """Input that cannot be used, reported in one line: the field, the value and the nearest valid one."""
 
+import math
 from collections.abc import Iterable
 from difflib import get_close_matches
-from typing import Any, get_args
+from typing import TYPE_CHECKING, Any, get_args
 
 from pydantic import BaseModel, ValidationError
+
+if TYPE_CHECKING:
+    from pydantic_core import ErrorDetails
 
 
 class InputError(ValueError):
@@ -58,7 +62,7 @@ def from_validation(error: ValidationError, model: type[BaseModel], prefix: str 
     location, parent = _locate(first["loc"], model)
     field, value, kind = dotted(prefix, *location), first["input"], first["type"]
     if kind == "extra_forbidden":
-        return InputError(f"{field}: unknown field{nearest(location[-1], parent.model_fields)}")
+        return InputError(f"{field}: unknown field{_nearest_field(str(location[-1]), parent)}")
     if kind == "missing":
         return InputError(f"{field}: missing")
     if kind == "value_error":
@@ -67,16 +71,42 @@ def from_validation(error: ValidationError, model: type[BaseModel], prefix: str 
         return InputError(
             f"{field} = {shown(value)}: {reason}" if location else f"{field}: {reason}".lstrip(": ")
         )
-    message = first["msg"].removeprefix("Input ")
+    return InputError(f"{field} = {shown(value)}: {refusal(first)}")
+
+
+def refusal(complaint: "ErrorDetails") -> str:
+    """One of pydantic's complaints about a value, in the words of all others, with what would do."""
+    value, kind = complaint["input"], complaint["type"]
+    message = complaint["msg"].removeprefix("Input ").removeprefix("Value error, ").partition(", unable")[0]
+    # TOML has lists, whatever a model makes of them.
+    message = message.replace("a valid tuple", "a list")
     hint = ""
-    if kind == "int_type" and isinstance(value, float) and value.is_integer():
-        # TOML reads 2e5 and 10.0 as floats.
-        hint = f", such as {int(value)}, without a point or an exponent"
+    if kind in ("int_type", "int_parsing") and (whole := _whole(value)) is not None:
+        # TOML reads 2e5 and 10.0 as floats, and on a command line they are text.
+        hint = f", such as {whole}, without a point or an exponent"
     if kind == "literal_error":
         # Pydantic lists what is valid; the nearest valid word is added.
-        words = first["ctx"]["expected"].replace(" or ", ", ").replace("'", "").split(", ")
+        words = complaint["ctx"]["expected"].replace(" or ", ", ").replace("'", "").split(", ")
         hint = nearest(value, words) if get_close_matches(str(value), words) else ""
-    return InputError(f"{field} = {shown(value)}: {message[0].lower()}{message[1:]}{hint}")
+    return f"{message[0].lower()}{message[1:]}{hint}"
+
+
+def _whole(value: object) -> int | None:
+    """The whole number that somebody has written as another one, as 2e5."""
+    try:
+        number = float(value) if isinstance(value, float | str) else math.nan
+    except ValueError:
+        return None
+    return int(number) if number.is_integer() else None
+
+
+def _nearest_field(name: str, model: type[BaseModel]) -> str:
+    """As `nearest`, of a model's fields; or the place of that name in a table among them, as a trick's."""
+    for field, described in model.model_fields.items():
+        nested = _nested(described.annotation)
+        if nested is not None and name in nested.model_fields:
+            return f"; did you mean {f'{field}.{name}'!r}?"
+    return nearest(name, model.model_fields)
 
 
 def _locate(

@@ -49,6 +49,7 @@ def test_fields_are_named_by_dots_and_indices() -> None:
             "config.inner.value_clp: unknown field; did you mean 'value_clip'?",
         ),
         ({"rat": 1.0}, "config.rat: unknown field; did you mean 'rate'?"),
+        ({"rate": 1.0, "mode": "clipped"}, "config.mode: unknown field; did you mean 'inner.mode'?"),
         ({}, "config.rate: missing"),
         ({"rate": 0.0}, "config.rate = 0.0: should be greater than 0"),
         ({"rate": "fast"}, "config.rate = 'fast': should be a valid number"),

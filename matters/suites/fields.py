@@ -29,9 +29,11 @@ MINIMUM_OF_A_LOOK = 5
 
 
 def _counted(value: Any) -> Any:
-    """An int n as the seeds 0 to n - 1; anything else as it is."""
-    if isinstance(value, bool) or not isinstance(value, int):
+    """An int n as the seeds 0 to n - 1; a list as it is."""
+    if isinstance(value, list | tuple):
         return value
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise ValueError("should be a number of seeds, such as 10, or a list of seeds")
     if value <= 0:
         raise ValueError("should be greater than 0")
     if value > MOST_SEEDS:

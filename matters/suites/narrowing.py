@@ -47,7 +47,10 @@ def restricted(suite: Grid, seeds: str | None, steps: int | None, only: str | No
     changes: dict[str, Any] = {}
     if seeds is not None:
         if suite.looks:
-            raise InputError(f"seeds = {seeds!r}: the suite's looks, {list(suite.looks)}, say how many")
+            raise InputError(
+                f"seeds = {seeds!r}: the suite's looks, {list(suite.looks)}, say how many; others are asked "
+                "for with --until-decided --looks"
+            )
         changes["seeds"] = parse_seeds(seeds)
         changes["variants"] = with_all_seeds(suite)
     if steps is not None:
@@ -67,11 +70,24 @@ def matches(globs: Iterable[str], name: str, environment: str) -> bool:
     return any(fnmatchcase(f"{name}/{environment}" if "/" in glob else name, glob) for glob in globs)
 
 
+def nearest_cell(glob: str, cells: Iterable[tuple[str, str]]) -> str:
+    """The end of a message on a glob that is of none of these cells, as `nearest` has it.
+
+    A glob without a slash is on variants: one that is of an environment lacks the variant before it.
+    """
+    listed = list(cells)
+    if "/" in glob:
+        return nearest(glob, dict.fromkeys(map("/".join, listed)))
+    if any(fnmatchcase(environment, glob) for _, environment in listed):
+        return f"; did you mean {f'*/{glob}'!r}?"
+    return nearest(glob, dict.fromkeys(name for name, _ in listed))
+
+
 def _globs(suite: Grid, only: str) -> tuple[str, ...]:
     cells = suite.pairs()
     globs = tuple(part.strip() for part in only.split(","))
     for glob in globs:
         if not any(matches([glob], *cell) for cell in cells):
-            raise InputError(f"only = {glob!r}: no such cell{nearest(glob, map('/'.join, cells))}")
+            raise InputError(f"only = {glob!r}: no such cell{nearest_cell(glob, cells)}")
     # A suite that is already restricted stays so: its cells are those that both allow.
     return tuple(f"{v}/{e}" for v, e in cells if matches(globs, v, e)) if suite.only else globs

@@ -70,6 +70,13 @@ def test_a_suite_may_declare_some_of_its_cells_only() -> None:
         suite(document)
 
 
+def test_a_glob_without_a_slash_is_on_variants_and_of_an_environment_it_is_told_how() -> None:
+    with pytest.raises(InputError, match=r"no such cell; did you mean 'ppo'\?"):
+        small().restricted(only="pp0")
+    with pytest.raises(InputError, match=r"no such cell; did you mean '\*/Hopper\*'\?"):
+        small().restricted(only="Hopper*")
+
+
 def test_a_glob_that_matches_nothing_is_refused() -> None:
     for only in ("ppo/Hoper-v5", "ppo,ppo/Hoper-v5"):
         with pytest.raises(InputError) as caught:

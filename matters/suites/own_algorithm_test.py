@@ -82,6 +82,8 @@ def test_its_code_is_in_the_fingerprint(tmp_path: Path) -> None:
         ("own_rules.broken", "cannot be used: ZeroDivisionError"),
         ("own_rules.half", "cannot be used: TypeError: lacks Config, FACTS, NO_EFFECT, act, init, observe"),
         ("own_rules", "unknown algorithm"),
+        ("nowhere.rules", "No module named 'nowhere'; install it, or have its folder on PYTHONPATH"),
+        ("own_rules/like_vpg.py", "is a path; a module of your own is named 'package.module'"),
         ("own_rules.like_vpg:nothing", "cannot be used: AttributeError"),
     ],
 )

@@ -10,8 +10,10 @@ from matters.suites.conftest import SMALL, refusal
     [
         ("seeds = 0", "suite.seeds = 0: should be greater than 0"),
         ("seeds = -3", "suite.seeds = -3: should be greater than 0"),
-        ("seeds = true", "suite.seeds = True: should be a valid tuple"),
-        ("seeds = 2.0", "suite.seeds = 2.0: should be a valid tuple"),
+        ("seeds = true", "suite.seeds = True: should be a number of seeds, such as 10, or a list of seeds"),
+        ("seeds = 2.0", "suite.seeds = 2.0: should be a number of seeds, such as 10, or a list of seeds"),
+        ("looks = 10", "suite.looks = 10: should be a list"),
+        ("points = 3", "suite.points: unknown field; did you mean 'evaluation.points'?"),
         ("seeds = [1, 1]", "suite.seeds = [1, 1]: 1 appears twice"),
         ("seeds = [-1]", "suite.seeds[0] = -1: should be greater than or equal to 0"),
         ("seeds = []", "suite.seeds = []: should not be empty"),
@@ -63,6 +65,10 @@ def test_a_wrong_header_is_named_by_field_value_and_nearest(line: str, message: 
         (
             'algorithm = "ppo"\nconfig = { tricks = { value_clp = true } }',
             "variants.x.config.tricks.value_clp: unknown field; did you mean 'value_clip'?",
+        ),
+        (
+            'algorithm = "ppo"\nconfig = { value_clip = false }',
+            "variants.x.config.value_clip: unknown field; did you mean 'tricks.value_clip'?",
         ),
         (
             'algorithm = "ppo"\nconfig = { learning_rat = 1 }',

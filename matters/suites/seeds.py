@@ -37,6 +37,6 @@ def _range(text: str, *, alone: bool) -> range:
 def parse_looks(text: str) -> tuple[int, ...]:
     """The looks that "10,20" means. Raises InputError."""
     parts = [part.strip() for part in text.split(",")]
-    if not all(part.isascii() and part.isdigit() and len(part) < 10 for part in parts):
+    if not all(re.fullmatch(r"0*[1-9]\d{0,8}", part, flags=re.ASCII) for part in parts):
         raise InputError(f"looks = {text!r}: should be numbers of seeds, such as 10,20")
     return tuple(map(int, parts))

@@ -10,7 +10,7 @@ from matters.suites.baselines import baselines, departures
 from matters.suites.design import Design
 from matters.suites.errors import dotted, from_validation, nearest
 from matters.suites.fields import Looks, Margin, Pair, Questions, Runnables, Seeds, Steps, Text
-from matters.suites.narrowing import matches
+from matters.suites.narrowing import matches, nearest_cell
 from matters.suites.spec import Cell, Evaluation, RunSpec
 from matters.suites.sweep import Sweep
 from matters.suites.tasks.settings import Own
@@ -74,8 +74,7 @@ class Suite(BaseModel):
         cells = [(name, environment) for name in self.variants for environment in self.environments]
         for index, glob in enumerate(self.only):
             if not any(matches([glob], *cell) for cell in cells):
-                near = nearest(glob, map("/".join, cells))
-                raise ValueError(f"only[{index}] = {glob!r}: no such cell{near}")
+                raise ValueError(f"only[{index}] = {glob!r}: no such cell{nearest_cell(glob, cells)}")
         return self
 
     @model_validator(mode="after")

@@ -91,6 +91,8 @@ def variant(name: str, table: object) -> Variant:
 
 def named(field: str, value: object) -> tuple[str, OnPolicy | OffPolicy | Reference]:
     """An algorithm of the table, or a user's own module by its path. Raises InputError."""
+    if isinstance(value, str) and ("/" in value or value.endswith(".py")):
+        raise InputError(f"{field} = {value!r}: is a path; a module of your own is named 'package.module'")
     own = isinstance(value, str) and value not in algorithms.ALGORITHMS and bool(set(".:") & set(value))
     name = str(value) if own else _choice(field, value, algorithms.ALGORITHMS)
     try:
@@ -98,7 +100,12 @@ def named(field: str, value: object) -> tuple[str, OnPolicy | OffPolicy | Refere
     except Exception as error:  # whatever importing a user's module raises
         if not own:
             raise
-        raise InputError(f"{field} = {name!r}: cannot be used: {type(error).__name__}: {error}") from None
+        package = name.partition(":")[0].partition(".")[0]
+        unknown = isinstance(error, ModuleNotFoundError) and error.name == package
+        raise InputError(
+            f"{field} = {name!r}: cannot be used: {type(error).__name__}: {error}"
+            + ("; install it, or have its folder on PYTHONPATH" if unknown else "")
+        ) from None
 
 
 def facts(chosen: Variant) -> Facts:

@@ -13,12 +13,14 @@ from matters.harness.commands.options import (
     Smoke,
     StoreDirectory,
     Workers,
+    crew_of,
 )
 from matters.harness.commands.run import (
     Address,
     Array,
     Canary,
     Cpus,
+    DryRun,
     ExecutorName,
     Partition,
     RetryFailed,
@@ -91,6 +93,7 @@ def ablate(
     out: Out = None,
     allow_missing: AllowMissing = False,
     retry_failed: RetryFailed = False,
+    dry_run: DryRun = False,
     json: Json = False,
 ) -> None:
     """Run and report the factorial of some tricks. Main effects and interactions come with intervals."""
@@ -110,8 +113,14 @@ def ablate(
         tune=tune or (),
         swept=sweep,
     )
+    declared = declared.smoke() if smoke else declared
+    if dry_run:
+        from matters.harness.commands.plan import show_plan
+
+        show_plan(declared, store, crew_of(workers), json=json)
+        return
     run_suite(
-        declared.smoke() if smoke else declared,
+        declared,
         store=store,
         workers=workers,
         where=Place(executor, address, partition, time, cpus, array, canary),

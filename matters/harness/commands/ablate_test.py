@@ -100,3 +100,12 @@ def test_bad_input_gets_one_line_and_status_2_and_writes_nothing(
     assert (code, out, err.count("\n")) == (2, "", 1)
     assert says in err
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_dry_run_says_what_the_factorial_takes_and_writes_nothing(ablate, tmp_path):
+    code, out, _ = ablate(
+        "ppo", *TRICKS, *SIZE, "--preset", "tiny", "--store", str(tmp_path / "runs"), "--dry-run"
+    )
+    assert code == 0
+    assert out.startswith("runs          8 to train, 0 there\n")
+    assert list(tmp_path.iterdir()) == []

@@ -107,6 +107,9 @@ def test_an_evidence_bundle_is_reported_verified_shown_and_reproduced_by_name(ma
     run_id = runs[0]["run_id"]
     shown = json.loads(matters("show", run_id, *of, "--json")[1])
     assert shown == json.loads(matters("show", run_id, "--store", "STORE", "--json")[1])
+    assert (
+        matters("list", "runs", *of, "--json")[1] == matters("list", "runs", "--store", "STORE", "--json")[1]
+    )
     code, out, _ = matters("reproduce", run_id, *of)
     assert (code, out) == (0, f"{run_id}: the same digest, {runs[0]['digest']}\n")
     shard = evidence / "small" / "records-00001.parquet"
@@ -114,7 +117,7 @@ def test_an_evidence_bundle_is_reported_verified_shown_and_reproduced_by_name(ma
     data[len(data) // 2] ^= 1
     shard.write_bytes(data)
     code, out, _ = matters("verify", *of)
-    assert (code, out.splitlines()[-1]) == (1, "0 runs checked, 1 problems")
+    assert (code, out.splitlines()[-1]) == (1, "0 runs checked, 1 problem")
     assert "records-00001.parquet is damaged" in out
     for command in (("report",), ("show", run_id), ("reproduce", run_id)):
         assert matters(*command, *of)[0] == 2

@@ -5,14 +5,10 @@ from typing import Annotated
 
 import typer
 
-from matters.harness.commands.narrowing import Narrowing, choose
+from matters.harness.commands.narrowing import Narrowing, choose, narrowed
 from matters.harness.commands.options import (
     DEFAULT_STORE,
     Json,
-    Only,
-    Seeds,
-    Smoke,
-    Steps,
     StoreDirectory,
     SuiteName,
 )
@@ -49,15 +45,13 @@ WithoutParameters = Annotated[
 ]
 
 
+@narrowed
 def export(
     suite: SuiteName,
+    narrowing: Narrowing,
     out: BundlePath = None,
     evidence: EvidenceName = None,
     store: StoreDirectory = DEFAULT_STORE,
-    seeds: Seeds = None,
-    steps: Steps = None,
-    only: Only = None,
-    smoke: Smoke = False,
     without_parameters: WithoutParameters = False,
     thinned: Thinned = False,
     json: Json = False,
@@ -68,7 +62,6 @@ def export(
     place = out if evidence is None else bundles.place(evidence)
     if place is None or (out is not None and evidence is not None):
         raise InputError("--out: say where the bundle goes, with --out or with --evidence, not with both")
-    narrowing = Narrowing(seeds, steps, only, smoke)
     declared = choose(suite, narrowing)
 
     from matters.harness.terminal.progress_bar import stages

@@ -205,7 +205,8 @@ def import_(
     )
     for note in _notes(found):
         typer.echo(f"  {note}")
-    typer.echo(f"matters report --imported {name}")
+    elsewhere = [] if store == DEFAULT_STORE else ["--store", str(store)]
+    typer.echo(shlex.join(["matters", "report", "--imported", name, *elsewhere]))
 
 
 def import_bundle(path: Path, store: Path, *, json: bool) -> None:

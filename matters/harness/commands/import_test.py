@@ -312,3 +312,26 @@ def test_results_that_are_not_there_or_too_many_are_one_line(matters, arguments,
     assert (code, out, err.count("\n")) == (2, "", 1)
     assert says in err
     assert everything() == before
+
+
+def test_the_command_that_is_named_next_is_of_the_store_that_was_imported_into(matters):
+    Path("lab.csv").write_text(CURVES)
+    said = matters("import", "lab.csv", "--name", "lab", "--store", "other")[1]
+    assert said.splitlines()[-1] == "matters report --imported lab --store other"
+    assert (
+        matters("import", "lab.csv", "--name", "lab")[1].splitlines()[-1] == "matters report --imported lab"
+    )
+
+
+def test_two_runs_of_one_name_are_told_apart_by_their_folders(matters):
+    for folder in ("ppo/seed_0", "a2c/seed_0"):
+        Path(folder).mkdir(parents=True)
+        (Path(folder) / "monitor.csv").write_text('#{"env_id": "Hopper-v5"}\nr,l,t\n1,2,3\n4,5,6\n')
+    code, _, err = matters("import", "ppo", "a2c", "--name", "lab", "--variant", "ppo")
+    assert code == 2
+    assert err.startswith(
+        "matters: a2c/seed_0/monitor.csv: a second run of variant ppo, environment Hopper-v5, seed 0"
+    )
+    assert "the first is from ppo/seed_0/monitor.csv" in err
+    assert "--from" in err
+    assert not Path("runs").exists()

@@ -1,6 +1,6 @@
 """`matters list`: algorithms, suites, tricks and runs."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from matters.harness.commands.options import DEFAULT_STORE, Json, StoreDirectory
+from matters.harness.commands.options import DEFAULT_STORE, Evidence, Json, StoreDirectory, opened
 from matters.harness.terminal.console import LONGEST, print_json, print_table, warn
 from matters.suites.errors import InputError, nearest, on_one_line
 
@@ -30,6 +30,14 @@ def list_(
         ),
     ],
     store: StoreDirectory = DEFAULT_STORE,
+    evidence: Evidence = None,
+    only: Annotated[
+        str | None,
+        typer.Option(
+            metavar="PATTERN",
+            help="Only these runs, as 'ppo*/Hopper*', by algorithm or preset; imported ones by variant.",
+        ),
+    ] = None,
     json: Json = False,
 ) -> None:
     """List algorithms, suites, tricks, or what a store has: runs, failed ones, imported ones."""
@@ -37,12 +45,16 @@ def list_(
         "algorithms": _algorithms,
         "suites": _suites,
         "tricks": _tricks,
-        "runs": partial(_runs, store),
-        "failures": partial(_failures, store),
-        "imported": partial(_imported, store),
+        "runs": partial(_runs, store, evidence, only),
+        "failures": partial(_failures, store, evidence, only),
+        "imported": partial(_imported, store, only),
     }
     if what not in find:
         raise InputError(f"list {what}: unknown{nearest(what, find)}")
+    if only is not None and what not in OF_RUNS:
+        raise InputError(f"--only: is of runs; {what} are listed whole")
+    if evidence is not None and what not in OF_A_BUNDLE:
+        raise InputError(f"--evidence: is of {' and '.join(OF_A_BUNDLE)}, and no bundle has {what}")
     found = find[what]()
     if json:
         print_json(found)
@@ -53,6 +65,10 @@ def list_(
         )
     else:
         typer.echo(f"no {what}")
+
+
+OF_A_BUNDLE = ("runs", "failures")
+OF_RUNS = (*OF_A_BUNDLE, "imported")
 
 
 def _cell(value: Any) -> Any:
@@ -116,28 +132,49 @@ def _tricks() -> list[dict[str, Any]]:
     return found
 
 
-def _runs(store: Path) -> list[dict[str, Any]]:
-    opened, run_ids, known = _opened(store)
+def _runs(store: Path, evidence: str | None, only: str | None) -> list[dict[str, Any]]:
+    with opened(store, evidence) as runs:
+        found = []
+        for row in _described(runs, only):
+            status = runs.status(row["run_id"])
+            found.append({**row, "state": status.state, "steps": status.steps, "score": status.score})
+        return found
+
+
+def _described(store: "Store", only: str | None) -> list[dict[str, Any]]:
+    """What each run that is meant is, with the preset that it is nearest to; not yet how it stands."""
+    from matters.results import index
+
+    run_ids = store.run_ids()
+    known = index.entries(store.path, run_ids)
     presets: dict[tuple[str, str], dict[str, str | None]] = {}
-    found = []
+    rows = []
     for run_id in run_ids:
-        status = opened.status(run_id)
         entry = known.get(run_id)
         variant = (entry.settings_id, entry.environment) if entry else ("", "")
         if entry and variant not in presets:
             with suppress(InputError):  # a damaged spec, in place of which another run's may be read
-                presets[variant] = _preset(opened.spec(run_id))
-        found.append(
-            {
-                "run_id": run_id,
-                **_what(opened, run_id, known),
-                **presets.get(variant, NO_PRESET),
-                "state": status.state,
-                "steps": status.steps,
-                "score": status.score,
-            }
-        )
-    return found
+                presets[variant] = _preset(store.spec(run_id))
+        rows.append({"run_id": run_id, **_what(store, run_id, known), **presets.get(variant, NO_PRESET)})
+    return _chosen(rows, only, ("algorithm", "preset"))
+
+
+def _chosen(rows: Sequence[dict[str, Any]], only: str | None, names: Sequence[str]) -> list[dict[str, Any]]:
+    """The rows that the globs of `only` are of, on NAME/environment with any of the columns `names` as NAME.
+
+    Raises InputError for a glob that is of none.
+    """
+    from matters.suites.narrowing import matches, nearest_cell
+
+    if only is None:
+        return [*rows]
+    cells = [[(str(row[name]), str(row["environment"])) for name in names if row[name]] for row in rows]
+    globs = [part.strip() for part in only.split(",")]
+    for glob in globs:
+        if not any(matches([glob], *cell) for own in cells for cell in own):
+            near = nearest_cell(glob, dict.fromkeys(cell for own in cells for cell in own))
+            raise InputError(f"--only {glob}: no such run{near}")
+    return [row for row, own in zip(rows, cells, strict=True) if any(matches(globs, *cell) for cell in own)]
 
 
 NO_PRESET = {"preset": None, "differs_in": None}
@@ -160,35 +197,24 @@ def _preset(spec: "RunSpec") -> dict[str, str | None]:
     return {"preset": name, "differs_in": difference_text(differing)}
 
 
-def _failures(store: Path) -> list[dict[str, Any]]:
+def _failures(store: Path, evidence: str | None, only: str | None) -> list[dict[str, Any]]:
     """Every run that has failed, also one that came to its end later: how often, and of what at last."""
-    opened, run_ids, known = _opened(store)
-    found = []
-    for run_id in run_ids:
-        if failures := opened.failures(run_id):
-            last = failures[-1]
-            found.append(
-                {
-                    "run_id": run_id,
-                    **_what(opened, run_id, known),
-                    "state": opened.status(run_id).state,
-                    "failures": len(failures),
-                    "steps": last["steps"],
-                    "finished": (last["provenance"] or {}).get("finished"),
-                    "error": last["error"],
-                }
-            )
-    return found
-
-
-def _opened(store: Path) -> "tuple[Store, list[str], dict[str, Entry]]":
-    """The store, the ids of its runs, and what these are as far as the index has it or can take it in."""
-    from matters.results import index
-    from matters.results.store import Store
-
-    opened = Store.open(store)
-    run_ids = opened.run_ids()
-    return opened, run_ids, index.entries(opened.path, run_ids)
+    with opened(store, evidence) as runs:
+        found = []
+        for row in _described(runs, only):
+            if failures := runs.failures(row["run_id"]):
+                last = failures[-1]
+                found.append(
+                    {
+                        **{name: value for name, value in row.items() if name not in NO_PRESET},
+                        "state": runs.status(row["run_id"]).state,
+                        "failures": len(failures),
+                        "steps": last["steps"],
+                        "finished": (last["provenance"] or {}).get("finished"),
+                        "error": last["error"],
+                    }
+                )
+        return found
 
 
 def _what(store: "Store", run_id: str, known: "Mapping[str, Entry]") -> dict[str, Any]:
@@ -201,13 +227,13 @@ def _what(store: "Store", run_id: str, known: "Mapping[str, Entry]") -> dict[str
     return {"algorithm": spec.algorithm, "environment": spec.environment, "seed": spec.seed}
 
 
-def _imported(store: Path) -> list[dict[str, Any]]:
+def _imported(store: Path, only: str | None) -> list[dict[str, Any]]:
     from matters.results.imported import runs as imported_runs
     from matters.results.imported.tables import score
     from matters.results.store import Store
 
     Store.open(store)
-    return [
+    rows = [
         {
             "name": name,
             "run_id": run.run_id,
@@ -222,3 +248,4 @@ def _imported(store: Path) -> list[dict[str, Any]]:
         for name in imported_runs.names(store)
         for run in imported_runs.load(store, name).runs
     ]
+    return _chosen(rows, only, ("variant",))

@@ -1,10 +1,13 @@
 """Which part of a suite is meant: the options that narrow it, as a value, as words, and back from words."""
 
+import functools
+import inspect
 import shlex
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Self
 
+from matters.harness.commands.options import Looks, Only, Seeds, Smoke, Steps, UntilDecided
 from matters.suites.errors import InputError, shown
 
 if TYPE_CHECKING:
@@ -105,8 +108,36 @@ def choose(suite: str, narrowing: Narrowing) -> "Suite":
     return narrowing.of(load_suite(suite))
 
 
-def looked(until_decided: bool, looks: str | None) -> str | None:
-    """The looks as a Narrowing has them. Raises InputError for looks without --until-decided."""
+def narrowed(command: Callable[..., None]) -> Callable[..., None]:
+    """The command with the options of `_narrowing`, of which it takes what they say as one `narrowing`.
+
+    Typer reads the options of a command from its signature. So the parameters are declared once, and put
+    in the place of `narrowing` in the signature of each command that takes a suite.
+    """
+    options = inspect.signature(_narrowing).parameters
+    own = inspect.signature(command)
+    parameters: list[inspect.Parameter] = []
+    for name, parameter in own.parameters.items():
+        parameters += options.values() if name == "narrowing" else [parameter]
+
+    @functools.wraps(command)
+    def typed(**chosen: Any) -> None:
+        narrowing = _narrowing(**{name: chosen.pop(name) for name in options})
+        command(narrowing=narrowing, **chosen)
+
+    typed.__signature__ = own.replace(parameters=parameters)  # type: ignore[attr-defined]
+    return typed
+
+
+def _narrowing(
+    seeds: Seeds = None,
+    steps: Steps = None,
+    only: Only = None,
+    until_decided: UntilDecided = False,
+    looks: Looks = None,
+    smoke: Smoke = False,
+) -> Narrowing:
+    """What the options say. Raises InputError for looks without --until-decided."""
     if looks is not None and not until_decided:
         raise InputError(f"--looks {looks}: is of --until-decided, which is missing")
-    return (looks or "") if until_decided else None
+    return Narrowing(seeds, steps, only, smoke, (looks or "") if until_decided else None)

@@ -1,7 +1,9 @@
 """The part of a suite that is meant, in words and back."""
 
 import pytest
+import typer.main
 
+from matters.harness.cli import app
 from matters.harness.commands.narrowing import Narrowing
 from matters.suites.errors import InputError
 
@@ -45,3 +47,11 @@ def test_words_that_narrow_nothing_are_one_line(words: list[str]) -> None:
     with pytest.raises(InputError, match=r"^narrowed = .*: should be options of matters run, of --") as said:
         Narrowing.parse(words)
     assert str(said.value).isprintable()
+
+
+@pytest.mark.parametrize("command", ["run", "plan", "status", "report", "export"])
+def test_every_command_that_takes_a_suite_is_narrowed_by_the_same_options(command: str) -> None:
+    commands = typer.main.get_command(app).commands  # type: ignore[attr-defined]
+    options = [option.opts[0] for option in commands[command].params]
+    assert {"--seeds", "--steps", "--only", "--until-decided", "--looks", "--smoke"} <= set(options)
+    assert len(set(options)) == len(options)

@@ -1,18 +1,15 @@
 """`matters plan`: what a suite still costs, before anything starts."""
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import typer
 
-from matters.harness.commands.narrowing import Narrowing, choose
+from matters.harness.commands.narrowing import Narrowing, choose, narrowed
 from matters.harness.commands.options import (
     DEFAULT_STORE,
     Json,
-    Only,
-    Seeds,
-    Smoke,
-    Steps,
     StoreDirectory,
     SuiteName,
     Workers,
@@ -22,48 +19,77 @@ from matters.harness.commands.options import (
 from matters.harness.terminal.console import print_json
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from matters.harness.scheduling.planning import Outlay
+    from matters.suites.spec import Cell
     from matters.suites.suite import Suite
 
 
+@narrowed
 def plan(
     suite: SuiteName,
+    narrowing: Narrowing,
     store: StoreDirectory = DEFAULT_STORE,
-    seeds: Seeds = None,
-    steps: Steps = None,
-    only: Only = None,
-    smoke: Smoke = False,
     workers: Workers = None,
     json: Json = False,
 ) -> None:
     """Say what a suite takes before anything starts.
 
-    Training, memory and disk of what the store lacks, and how many seeds its first question needs.
+    Training, memory and disk of what the store lacks, of each look where there are looks, and how many seeds
+    its first question needs.
     """
-    show_plan(choose(suite, Narrowing(seeds, steps, only, smoke)), store, crew_of(workers), json=json)
+    show_plan(choose(suite, narrowing), store, crew_of(workers), json=json)
 
 
 def show_plan(declared: "Suite", store: "Path", workers: int, *, json: bool) -> None:
-    """Say what the suite still takes; nothing is written. Raises InputError where memory does not suffice."""
-    from matters.harness.scheduling.planning import free_bytes, outlay
+    """Say what the suite still takes; nothing is written.
+
+    Raises InputError where memory does not suffice, and for a suite that `matters run` would refuse.
+    """
+    from matters.harness.scheduling import train_suite
+    from matters.harness.scheduling.planning import free_bytes, outlays, total
     from matters.reports.study import seeds_before
 
-    opened = opened_if_there(store)
-    found = outlay(opened, (*declared.cells(), *declared.tuning_cells()), workers)
+    train_suite.check(declared)
+    parts = outlays(opened_if_there(store), _in_turn(declared), workers)
+    found = total(parts)
+    looks = list(zip(declared.looks, parts, strict=True)) if declared.looks else []
     free = free_bytes(store)
     if json:
         seeds = {"seeds_needed": seeds_before.facts(declared)}
-        print_json({"suite": declared.name, **asdict(found), "free_disk_bytes": free, **seeds})
+        each = [{"seeds": count, **asdict(part)} for count, part in looks]
+        print_json({"suite": declared.name, **asdict(found), "free_disk_bytes": free, **seeds, "looks": each})
         return
-    for line in _lines(found, free):
+    for line in (*_lines(found, free, looks=len(looks) > 1), *_looks(looks)):
         typer.echo(line)
     if remark := seeds_before.remark(declared):
         typer.echo(f"seeds         {remark}")
 
 
-def _lines(found: "Outlay", free: int) -> list[str]:
+def _in_turn(declared: "Suite") -> "list[Sequence[Cell]]":
+    """The cells that are trained at once: all of them, or with looks the new seeds of one look at a time."""
+    cells = (*declared.cells(), *declared.tuning_cells())
+    if not declared.looks:
+        return [cells]
+    return [
+        [replace(cell, specs=cell.specs[before:seeds]) for cell in cells]
+        for before, seeds in pairwise((0, *declared.looks))
+    ]
+
+
+def _looks(looks: "Sequence[tuple[int, Outlay]]") -> list[str]:
+    """What each look adds to the one before."""
+    return [
+        f"look {number:<9}at {seeds} seeds{', unless it is decided' if number > 1 else ''}: "
+        f"{found.runs} {'more ' if number > 1 else ''}to train, {found.core_hours:.2g} core-hours, "
+        f"in {_time(found.hours)}"
+        for number, (seeds, found) in enumerate(looks, start=1)
+    ]
+
+
+def _lines(found: "Outlay", free: int, *, looks: bool) -> list[str]:
     from matters.harness.scheduling.memory import shown
 
     source = (
@@ -72,8 +98,9 @@ def _lines(found: "Outlay", free: int) -> list[str]:
         else "from speeds measured once on one slow core; a few runs in the store make it this machine's"
     )
     needs = found.disk_bytes + found.scratch_bytes
+    every = ", if every look is taken" if looks else ""
     return [
-        f"runs          {found.runs} to train, {found.done} there",
+        f"runs          {found.runs} to train, {found.done} there{every}",
         f"populations   {found.populations}, the longest {_time(found.longest_hours)}",
         f"core-hours    {found.core_hours:.2g}, {source}",
         f"end           in {_time(found.hours)} with {found.workers} workers",

@@ -7,21 +7,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from matters.harness.commands.narrowing import Narrowing, looked
+from matters.harness.commands.narrowing import Narrowing, narrowed
 from matters.harness.commands.options import (
     DEFAULT_STORE,
     AllowMissing,
     Evidence,
     Json,
-    Looks,
-    Only,
     Out,
-    Seeds,
-    Smoke,
-    Steps,
     StoreDirectory,
     SuiteNames,
-    UntilDecided,
     noted,
     report_directory,
 )
@@ -69,16 +63,12 @@ PoolProtocols = Annotated[
 ]
 
 
+@narrowed
 def report(
+    narrowing: Narrowing,
     suites: SuiteNames = None,
     store: StoreDirectory = DEFAULT_STORE,
     evidence: Evidence = None,
-    seeds: Seeds = None,
-    steps: Steps = None,
-    only: Only = None,
-    until_decided: UntilDecided = False,
-    looks: Looks = None,
-    smoke: Smoke = False,
     imported: Imported = None,
     questions: Questions = None,
     compare: Compare = None,
@@ -90,7 +80,6 @@ def report(
     json: Json = False,
 ) -> None:
     """Write index.html, report.md, report.json, tables and figures."""
-    narrowing = Narrowing(seeds, steps, only, smoke, looked(until_decided, looks))
     if evidence is not None:
         _report_evidence(
             evidence,

@@ -8,20 +8,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from matters.harness.commands.narrowing import Narrowing, choose, looked
+from matters.harness.commands.narrowing import Narrowing, choose, narrowed
 from matters.harness.commands.options import (
     DEFAULT_STORE,
     AllowMissing,
     Json,
-    Looks,
-    Only,
     Out,
-    Seeds,
-    Smoke,
-    Steps,
     StoreDirectory,
     SuiteName,
-    UntilDecided,
     Workers,
     crew_of,
     noted,
@@ -71,15 +65,11 @@ Repair = Annotated[
 ]
 
 
+@narrowed
 def run(
     suite: SuiteName,
+    narrowing: Narrowing,
     store: StoreDirectory = DEFAULT_STORE,
-    seeds: Seeds = None,
-    steps: Steps = None,
-    only: Only = None,
-    until_decided: UntilDecided = False,
-    looks: Looks = None,
-    smoke: Smoke = False,
     workers: Workers = None,
     executor: ExecutorName = "local",
     address: Address = None,
@@ -97,7 +87,6 @@ def run(
     json: Json = False,
 ) -> None:
     """Train what the store lacks, then report."""
-    narrowing = Narrowing(seeds, steps, only, smoke, looked(until_decided, looks))
     declared = choose(suite, narrowing)
     if dry_run:
         from matters.harness.commands.plan import show_plan

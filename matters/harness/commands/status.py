@@ -11,14 +11,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from matters.harness.commands.narrowing import Narrowing, choose
+from matters.harness.commands.narrowing import Narrowing, choose, narrowed
 from matters.harness.commands.options import (
     DEFAULT_STORE,
     Json,
-    Only,
-    Seeds,
-    Smoke,
-    Steps,
     StoreDirectory,
     SuiteName,
     opened_if_there,
@@ -48,13 +44,11 @@ Watch = Annotated[
 ]
 
 
+@narrowed
 def status(
     suite: SuiteName,
+    narrowing: Narrowing,
     store: StoreDirectory = DEFAULT_STORE,
-    seeds: Seeds = None,
-    steps: Steps = None,
-    only: Only = None,
-    smoke: Smoke = False,
     watch: Watch = False,
     alert: Alert = None,
     json: Json = False,
@@ -62,7 +56,7 @@ def status(
     """Show done / running / paused / failed / missing, by cell. A store that does not exist lacks all."""
     if watch and (json or alert is not None):
         raise InputError(f"{'--json' if json else '--alert'}: is of one look; without --watch")
-    declared = choose(suite, Narrowing(seeds, steps, only, smoke))
+    declared = choose(suite, narrowing)
     if watch:
         _watch(declared, store)
         return
@@ -95,7 +89,13 @@ def status(
         print_table(("variant", "environment", *STATES), _rows(runs, states))
         if opened is None:
             typer.echo(f"there is no store at {str(store)!r} yet")
-        for remark in (*declared.remarks(), *_failed(runs, states, failures), *_progress(ages)):
+        remarks = (
+            *declared.remarks(),
+            *_until_decided(declared),
+            *_failed(runs, states, failures),
+            *_progress(ages),
+        )
+        for remark in remarks:
             typer.echo(remark)
         typer.echo(_total(runs, states))
     late = alert is not None and any(age > 60 * alert for age in ages.values())
@@ -128,6 +128,14 @@ def _failed(runs: Runs, states: "Mapping[str, Status]", failures: Mapping[str, i
             line = f"failed {cell.variant}/{cell.environment} seed {spec.seed}{tried}: {error}"
             lines.append(on_one_line(line, LONGEST))
     return lines
+
+
+def _until_decided(declared: "Suite") -> list[str]:
+    """That runs may be missing because they are not needed, where seeds are added look by look."""
+    at = " and ".join(map(str, declared.looks))
+    return (
+        [f"looks at {at} seeds: training ends at the first that decides"] if len(declared.looks) > 1 else []
+    )
 
 
 def _progress(ages: Mapping[str, float]) -> list[str]:

@@ -101,6 +101,64 @@ def test_a_plan_says_what_a_suite_takes_and_writes_nothing(matters, tmp_path):
     assert matters("plan", "TINY", "--store", "STORE")[1].startswith("runs          0 to train, 4 there\n")
 
 
+def test_a_plan_of_a_suite_with_looks_says_what_the_first_costs_and_what_all_do(matters):
+    looks = ("TINY", "--store", "STORE", "--until-decided", "--looks", "5,6")
+    code, out, _ = matters("plan", *looks, "--json")
+    facts = json.loads(out)
+    first, second = facts["looks"]
+    assert (code, facts["runs"], facts["done"]) == (0, 8, 4)
+    assert [(look["seeds"], look["runs"], look["done"]) for look in (first, second)] == [(5, 6, 4), (6, 2, 0)]
+    for sum_of in ("core_hours", "hours", "disk_bytes", "populations"):
+        assert facts[sum_of] == pytest.approx(first[sum_of] + second[sum_of])
+    assert facts["memory_bytes"] == max(first["memory_bytes"], second["memory_bytes"])
+    code, out, _ = matters("plan", *looks)
+    assert out.startswith("runs          8 to train, 4 there, if every look is taken\n")
+    assert re.search(r"^look 1        at 5 seeds: 6 to train, .* core-hours, in \d+ min$", out, re.MULTILINE)
+    assert "\nlook 2        at 6 seeds, unless it is decided: 2 more to train, " in out
+    assert (
+        "\nlooks at 5 and 6 seeds: training ends at the first that decides\n" in matters("status", *looks)[1]
+    )
+    alone = json.loads(matters("plan", "TINY", "--store", "STORE", "--json")[1])
+    assert (alone["runs"], alone["looks"]) == (0, [])
+
+
+def test_a_plan_refuses_what_a_run_refuses(matters, tmp_path):
+    short = ("TINY", "--store", str(tmp_path / "new"), "--steps", "32")
+    assert matters("plan", *short) == matters("run", *short)
+    assert matters("plan", *short)[0] == 2
+
+
+def test_runs_are_listed_by_what_they_are(matters):
+    def listed(*only):
+        code, out, _ = matters("list", "runs", "--store", "STORE", *only, "--json")
+        assert code == 0
+        return json.loads(out)
+
+    every = listed()
+    assert listed("--only", "ppo/Inverted*") == every
+    some = listed("--only", "ppo-m, ppo-m*/Inverted*")
+    assert some == [run for run in every if run["preset"] == "ppo-m"]
+    assert len(some) == 2
+    assert listed("--only", "ppo-m,ppo") == every
+    assert matters("list", "failures", "--store", "STORE", "--only", "ppo")[:2] == (0, "no failures\n")
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (("runs", "--only", "ppo-n"), "--only ppo-n: no such run; did you mean 'ppo-m'?"),
+        (("runs", "--only", "Inverted*"), "--only Inverted*: no such run; did you mean '*/Inverted*'?"),
+        (("failures", "--only", "td3"), "--only td3: no such run"),
+        (("suites", "--only", "ppo"), "--only: is of runs; suites are listed whole"),
+        (("imported", "--evidence", "nine"), "--evidence: is of runs and failures"),
+    ],
+)
+def test_a_list_that_cannot_be_narrowed_is_one_line(matters, words, says):
+    code, out, err = matters("list", *words, "--store", "STORE")
+    assert (code, out, len(err.splitlines())) == (2, "", 1)
+    assert err.startswith(f"matters: {says}")
+
+
 def test_a_suite_that_is_narrowed_trains_only_that(matters, tmp_path):
     store = str(tmp_path / "runs")
     narrow = ("--seeds", "1:2", "--steps", "64", "--only", "ppo/*")
@@ -154,6 +212,7 @@ def test_until_decided_trains_the_seeds_of_a_look_and_reports_it(matters, place,
     ("words", "says"),
     [
         (("--looks", "5,6"), "--looks 5,6: is of --until-decided"),
+        (("--until-decided", "--looks", "5,1,0"), "looks = '5,1,0': should be numbers of seeds"),
         (("--until-decided", "--looks", "5,x"), "looks = '5,x': should be numbers of seeds"),
         (("--until-decided", "--looks", "6,5"), "should be increasing numbers of seeds"),
         (("--until-decided", "--looks", "2,5"), "looks[0]"),

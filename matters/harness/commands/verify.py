@@ -9,7 +9,7 @@ import typer
 
 from matters.harness.commands.options import DEFAULT_STORE, Evidence, Json, StoreDirectory, opened
 from matters.harness.terminal.console import notes, print_json
-from matters.suites.errors import InputError
+from matters.suites.errors import InputError, counted
 
 
 def verify(
@@ -52,6 +52,6 @@ def verify(
     else:
         for problem in problems:
             typer.echo(f"{problem.run_id} {problem.file}: {problem.message}")
-        typer.echo(f"{checked} runs checked, {len(problems)} problems")
+        typer.echo(f"{counted(checked, 'run')} checked, {counted(len(problems), 'problem')}")
     if problems:
         raise typer.Exit(1)

@@ -63,6 +63,33 @@ class Outlay:
 
 def outlay(store: Store | None, cells: "Sequence[Cell]", workers: int) -> Outlay:
     """What training the cells takes. Raises InputError if there is not enough memory for one of the runs."""
+    return _outlay(store, cells, workers, _Speeds.of(store))
+
+
+def outlays(store: Store | None, parts: "Sequence[Sequence[Cell]]", workers: int) -> list[Outlay]:
+    """What training each of these takes; they are trained one after the other. Raises InputError."""
+    speeds = _Speeds.of(store)
+    return [_outlay(store, cells, workers, speeds) for cells in parts]
+
+
+def total(parts: Sequence[Outlay]) -> Outlay:
+    """What all of these take, if the next is begun when the last has ended. There is one at least."""
+    return Outlay(
+        runs=sum(part.runs for part in parts),
+        done=sum(part.done for part in parts),
+        populations=sum(part.populations for part in parts),
+        core_hours=sum(part.core_hours for part in parts),
+        longest_hours=max(part.longest_hours for part in parts),
+        hours=sum(part.hours for part in parts),
+        workers=parts[0].workers,
+        memory_bytes=max(part.memory_bytes for part in parts),
+        disk_bytes=sum(part.disk_bytes for part in parts),
+        scratch_bytes=max(part.scratch_bytes for part in parts),
+        measured=parts[0].measured,
+    )
+
+
+def _outlay(store: Store | None, cells: "Sequence[Cell]", workers: int, speeds: "_Speeds") -> Outlay:
     specs = {spec.run_id: spec for cell in cells for spec in cell.specs}
     states = {run_id: store.status(run_id) for run_id in specs} if store else {}
     done = {run_id for run_id, status in states.items() if status.state in ("done", "failed")}
@@ -72,7 +99,6 @@ def outlay(store: Store | None, cells: "Sequence[Cell]", workers: int) -> Outlay
     wanted = [cell for cell in cells if any(spec.run_id in pending for spec in cell.specs)]
     limits = memory.limits(wanted, min(workers, max(len(pending), 1)), memory.available_bytes())
     tasks = plan(cells, pending, workers, lambda name: load(name).FACTS, limits)
-    speeds = _Speeds.of(store)
     seconds = [speeds.seconds(task) for task in tasks]
     # A state is made to be measured: once for each task, whose runs differ by nothing but their seeds.
     sizes = [(len(task.specs), task.specs[0]) for task in tasks]
@@ -173,4 +199,4 @@ def lack_of_room(store: Store, cells: "Sequence[Cell]") -> str:
     )
 
 
-__all__ = ["Outlay", "free_bytes", "lack_of_room", "outlay"]
+__all__ = ["Outlay", "free_bytes", "lack_of_room", "outlay", "outlays", "total"]

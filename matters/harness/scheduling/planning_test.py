@@ -6,7 +6,7 @@ import pytest
 from matters.algorithms import load
 from matters.harness.scheduling import planning
 from matters.harness.scheduling.packing import step_cost, updating
-from matters.harness.scheduling.planning import outlay
+from matters.harness.scheduling.planning import outlay, outlays, total
 from matters.results.conftest import PROVENANCE, make_record
 from matters.results.store import Store
 from matters.suites.loading import load_suite
@@ -67,6 +67,16 @@ def test_what_is_done_is_not_planned_and_the_store_says_how_fast_this_machine_is
     reacher = [cell for cell in suite.cells() if (cell.variant, cell.environment) == ("ppo", "Reacher-v5")]
     half = [type(cell)(cell.variant, cell.environment, cell.specs[2:]) for cell in reacher]
     assert outlay(store, reacher, 1).core_hours == pytest.approx(outlay(None, half, 1).core_hours)
+
+
+def test_parts_that_are_trained_in_turn_cost_the_sum_and_need_room_for_the_largest(suite: Suite) -> None:
+    parts = [[cell for cell in suite.cells() if cell.variant == name] for name in ("ppo", "sac")]
+    each = outlays(None, parts, 2)
+    assert each == [outlay(None, cells, 2) for cells in parts]
+    both = total(each)
+    assert both.hours == pytest.approx(sum(part.hours for part in each))
+    assert (both.runs, both.memory_bytes) == (16, max(part.memory_bytes for part in each))
+    assert total(each[:1]) == each[0]
 
 
 def test_no_number_of_workers_ends_before_the_longest_population(suite: Suite) -> None:

@@ -32,7 +32,7 @@ def before(suite: Any) -> tuple[Need, tuple[str, ...]] | None:
     """
     if not suite.questions or suite.questions[0] not in PAIRED:
         return None
-    spreads = {name: published_spread(name, suite.scale) for name in suite.environments}
+    spreads = {name: published_spread(name, suite.scale) for _, name in suite.pairs()}
     known = {name: spread for name, spread in spreads.items() if spread}
     if not known:
         return None

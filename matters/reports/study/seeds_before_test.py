@@ -40,3 +40,11 @@ def test_the_same_stands_in_json():
     found = facts(suite)
     assert found["seeds"] == len(suite.seeds)
     assert found["equivalent"] == before(suite)[0].equivalent
+
+
+def test_only_the_environments_that_are_left_are_reckoned_with():
+    suite = load_suite("implementation-matters")
+    _, places = before(suite)
+    _, left = before(suite.restricted(only=f"*/{places[0]}"))
+    assert len(places) > 1
+    assert left == places[:1]

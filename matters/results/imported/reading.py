@@ -86,10 +86,24 @@ def _named(found: Sequence[Found], said: Said, passed_over: Sequence[str]) -> li
             raise _at(one.unit.shown, error) from None
     if lacking:
         raise _lacking(lacking, len(found))
+    _refuse_twins(found, runs)
     if passed_over:
         files = f"{counted(len(passed_over), 'file')} beside them passed over as no results"
         runs[0] = replace(runs[0], notes=(*runs[0].notes, files))
     return runs
+
+
+def _refuse_twins(found: Sequence[Found], runs: Sequence[ForeignRun]) -> None:
+    """Refuse one name for two runs, here where paths are known: files of two folders may be called alike."""
+    first: dict[tuple[str, str, int], str] = {}
+    for one, run in zip(found, runs, strict=True):
+        if run.key in first:
+            raise InputError(
+                f"{one.unit.shown}: a second run of variant {run.variant}, environment {run.environment}, "
+                f"seed {run.seed}, the first is from {first[run.key]}; give it another seed, variant or "
+                "--name, or take names from the paths with --from"
+            )
+        first[run.key] = one.unit.shown
 
 
 def _names(one: Found, said: Said, seed: int | None) -> tuple[Names, tuple[str, ...]]:
@@ -149,12 +163,11 @@ def _lacking(lacking: Sequence[tuple[Found, list[str]]], runs: int) -> InputErro
     options = list(dict.fromkeys(option for _, without in lacking for option in without))
     if "--seeds" in options and runs > 1:
         options[options.index("--seeds")] = f"--seeds (one per run, there are {runs})"
-    others = f" and {len(lacking) - 1} more" if len(lacking) > 1 else ""
-    what = "which do not say what runs they are" if others else "which does not say what run it is"
-    needed = ", ".join(options)
-    return InputError(
-        f"{first}{others}: {seems}, {what}: {needed} needed, or a pattern that names them (--from)"
-    )
+    if len(lacking) > 1:
+        what = f"{first} ({seems}) and {len(lacking) - 1} more do not say what runs they are"
+    else:
+        what = f"{first}: {seems}, which does not say what run it is"
+    return InputError(f"{what}: {', '.join(options)} needed, or a pattern that names them (--from)")
 
 
 __all__ = ["Said", "read"]

@@ -191,7 +191,7 @@ def _wandb(text: delimited.Text, found: dict[str, re.Match[str]], said: Said) ->
         raise InputError(f"--return {metric}: no such metric in W&B's export{nearest(metric, metrics)}")
     step = said.step or text.header[0]
     if step not in text.header:
-        raise InputError(f"--step {step}: no such column{nearest(step, text.header)}")
+        raise InputError(f"--step {step}: no such column{nearest(step, filter(None, text.header))}")
     chosen = [name for name, match in runs.items() if match["metric"] == metric]
     rows = delimited.frame(text, [step, *chosen])
     curves = []

@@ -116,7 +116,7 @@ def roles(header: Sequence[str], step: str | None, returns: str | None, seed: st
     """
     for option, name in (("--step", step), ("--return", returns), ("--seed", seed)):
         if name is not None and name not in header:
-            raise InputError(f"{option} {name}: no such column{nearest(name, header)}")
+            raise InputError(f"{option} {name}: no such column{nearest(name, filter(None, header))}")
     known = next((one for one in KNOWN if _fits(one, header)), None)
     found_step = step or (_first(known.steps, header) if known else _synonym("step", STEP, header))
     if returns is not None:

@@ -451,7 +451,7 @@ def test_a_folder_is_searched_and_each_training_in_it_is_one_run(tmp_path: Path)
     runs = read([tmp_path], Said("ddpg"))
     assert [run.key for run in runs] == [("ddpg", "Hopper-v5", 1), ("ddpg", "Hopper-v5", 11307)]
     with pytest.raises(
-        InputError, match=r"progress\.txt and 1 more: Spinning Up's progress\.txt, which do not say"
+        InputError, match=r"progress\.txt \(Spinning Up's progress\.txt\) and 1 more do not say"
     ):
         read([tmp_path], Said())
 
