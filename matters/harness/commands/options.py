@@ -91,8 +91,11 @@ def crew_of(asked: int | None, executor: Executor | None = None) -> int:
 
 
 @contextmanager
-def opened(store: Path, evidence: str | None) -> "Iterator[Store]":
-    """The store, or one with the runs of an evidence bundle. Raises InputError."""
+def opened(store: Path, evidence: str | None, run_id: str | None = None) -> "Iterator[Store]":
+    """The store, or one with the runs of an evidence bundle: with the one of that id, if it is one's.
+
+    Raises InputError.
+    """
     from matters.results import evidence as bundles
     from matters.results.store import Store
 
@@ -101,7 +104,7 @@ def opened(store: Path, evidence: str | None) -> "Iterator[Store]":
         return
     from matters.harness.terminal.progress_bar import stages
 
-    with stages(notes(), work="evidence") as tell, bundles.opened(evidence, tell) as found:
+    with stages(notes(), work="evidence") as tell, bundles.opened(evidence, tell, run_id) as found:
         yield found.store
 
 

@@ -25,7 +25,7 @@ def reproduce(
     run_id: RunId, store: StoreDirectory = DEFAULT_STORE, evidence: Evidence = None, json: Json = False
 ) -> None:
     """Train a run again and compare the digests. It trains alone and in a store of its own."""
-    with opened(store, evidence) as runs:
+    with opened(store, evidence, run_id) as runs:
         same = _reproduced(runs, runs.resolve(run_id), json=json)
     if not same:
         raise typer.Exit(1)

@@ -19,7 +19,7 @@ def show(
     run_id: RunId, store: StoreDirectory = DEFAULT_STORE, evidence: Evidence = None, json: Json = False
 ) -> None:
     """Show a run: spec, status, provenance and its last evaluations."""
-    with opened(store, evidence) as runs:
+    with opened(store, evidence, run_id) as runs:
         facts = _facts(runs, runs.resolve(run_id))
     if json:
         print_json(facts)

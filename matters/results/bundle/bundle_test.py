@@ -119,6 +119,29 @@ def test_without_parameters_all_else_is_still_checked(full: Store, tmp_path: Pat
         unpack(made, full.path)
 
 
+def test_one_run_is_unpacked_as_it_is_among_all_and_alone(full: Store, tmp_path: Path) -> None:
+    made = packed(full, tmp_path / "bundle")
+    run = full.run_ids()[3]
+    found = unpack(made, tmp_path / "new", only=[run])
+    assert found.added == (run,)
+    assert [one.run_id for one in found.manifest.runs] == [run]
+    theirs = contents(full.path)
+    assert contents(tmp_path / "new") == {name: theirs[name] for name in theirs if name.startswith(run)}
+
+
+@pytest.mark.parametrize("whose", ["its", "another's"])
+def test_damage_is_found_whichever_run_is_unpacked_alone(full: Store, tmp_path: Path, whose: str) -> None:
+    made = packed(full, tmp_path / "bundle")
+    one, other = full.run_ids()[:2]
+    shard = made / "records-00000.parquet"
+    damaged = full.directory(one if whose == "its" else other) / "evaluations.parquet"
+    assert shard.read_bytes().count(damaged.read_bytes()) >= 1
+    shard.write_bytes(shard.read_bytes().replace(damaged.read_bytes(), damaged.read_bytes()[::-1]))
+    with pytest.raises(InputError, match="is damaged"):
+        unpack(made, tmp_path / "new", only=[one])
+    assert not (tmp_path / "new").exists()
+
+
 def test_a_folder_is_extended_in_shards_of_their_own(full: Store, tmp_path: Path) -> None:
     part = Store.open(tmp_path / "part", create=True)
     spec = declared().cells()[0].specs[0]

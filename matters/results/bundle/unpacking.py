@@ -9,7 +9,7 @@ import hashlib
 import os
 import secrets
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -39,8 +39,12 @@ class Unpacked:
     already_there: tuple[str, ...]
 
 
-def unpack(path: Path, store: Path, progress: Progress = lambda *_: None) -> Unpacked:
-    """Put the runs of the bundle at `path` into the store at `store`, new or not.
+def unpack(
+    path: Path, store: Path, progress: Progress = lambda *_: None, only: Collection[str] | None = None
+) -> Unpacked:
+    """Put the runs of the bundle at `path` into the store at `store`, new or not; all, or `only` these ids.
+
+    Of the other runs nothing is checked but the hashes of the shards that they lie in.
 
     Raises InputError, with the store as it was, for a bundle that is damaged, for a run with other results
     than it has in the store, and for a bundle without parameters where the store has them.
@@ -54,7 +58,9 @@ def unpack(path: Path, store: Path, progress: Progress = lambda *_: None) -> Unp
     store.absolute().parent.mkdir(parents=True, exist_ok=True)
     staged = store.absolute().parent / f".{store.name}.{os.getpid()}-{secrets.token_hex(4)}.import.tmp"
     try:
-        checked = _staged(manifest, path, staged, progress)
+        checked = _staged(manifest, path, staged, progress, only)
+        if only is not None:
+            manifest = manifest.model_copy(update={"runs": _meant(manifest, only)})
         return _merged(manifest, path, checked, store, progress)
     finally:
         shutil.rmtree(staged, ignore_errors=True)
@@ -102,8 +108,14 @@ def _check_hash(path: Path, name: str, content: form.Content) -> None:
         raise InputError(f"{path}: {name} is damaged: it does not match its SHA-256 in the manifest")
 
 
-def _staged(manifest: form.Manifest, path: Path, staged: Path, progress: Progress) -> Store:
-    """A store of the bundle's runs alone, verified."""
+def _meant(manifest: form.Manifest, only: Collection[str] | None) -> list[form.Run]:
+    return [run for run in manifest.runs if only is None or run.run_id in only]
+
+
+def _staged(
+    manifest: form.Manifest, path: Path, staged: Path, progress: Progress, only: Collection[str] | None
+) -> Store:
+    """A store of the bundle's runs alone, or of only those, verified."""
     staged.mkdir()
     files.write(staged / "store.json", files.json_bytes(_marker(manifest, manifest.schema_version)))
     checked = Store.open(staged)
@@ -115,6 +127,9 @@ def _staged(manifest: form.Manifest, path: Path, staged: Path, progress: Progres
             raise InputError(
                 f"{path}: holds {name!r} of run {run_id!r}, which its manifest does not announce once"
             )
+        if only is not None and run_id not in only:
+            written.add((run_id, name))
+            continue
         if len(data) != content.bytes or files.sha256(data) != content.sha256:
             other.add((run_id, name))  # a failure's, if the run was trained again: a later row has the rest
             continue
@@ -126,8 +141,9 @@ def _staged(manifest: form.Manifest, path: Path, staged: Path, progress: Progres
         if (run_id, name) in other:
             raise InputError(f"{path}: {name} of run {run_id} does not match its SHA-256 in the manifest")
         raise InputError(f"{path}: lacks {name} of run {run_id}")
-    for number, run in enumerate(manifest.runs):
-        progress("verifying runs", number, len(manifest.runs))
+    meant = _meant(manifest, only)
+    for number, run in enumerate(meant):
+        progress("verifying runs", number, len(meant))
         _check_run(checked, run, path)
     return checked
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from matters.results.bundle import is_bundle, unpack
-from matters.results.bundle.manifest import Manifest
+from matters.results.bundle.manifest import Manifest, read
 from matters.results.bundle.unpacking import Progress
 from matters.results.store import Store
 from matters.suites.errors import InputError, nearest
@@ -49,9 +49,16 @@ def find(name: str) -> Path:
 
 
 @contextmanager
-def opened(name: str, progress: Progress = lambda *_: None) -> Iterator[Evidence]:
-    """The runs of the bundle of that name, or at that path. Raises InputError for one that is damaged."""
+def opened(name: str, progress: Progress = lambda *_: None, run_id: str | None = None) -> Iterator[Evidence]:
+    """The runs of the bundle of that name, or at that path; if just one id begins with `run_id`, that run.
+
+    Raises InputError for a bundle that is damaged.
+    """
     path = find(name)
+    only = None
+    if run_id is not None:
+        meant = [run.run_id for run in read(path).runs if run.run_id.startswith(run_id.lower())]
+        only = meant if len(meant) == 1 else None
     with TemporaryDirectory(prefix="matters-") as folder:
-        found = unpack(path, Path(folder) / "runs", progress)
+        found = unpack(path, Path(folder) / "runs", progress, only)
         yield Evidence(found.manifest, Store.open(Path(folder) / "runs"))
