@@ -63,7 +63,8 @@ class Outlay:
 
 def outlay(store: Store | None, cells: "Sequence[Cell]", workers: int) -> Outlay:
     """What training the cells takes. Raises InputError if there is not enough memory for one of the runs."""
-    return _outlay(store, cells, workers, _Speeds.of(store))
+    (found,) = outlays(store, [cells], workers)
+    return found
 
 
 def outlays(store: Store | None, parts: "Sequence[Sequence[Cell]]", workers: int) -> list[Outlay]:

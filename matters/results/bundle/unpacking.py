@@ -9,7 +9,7 @@ import hashlib
 import os
 import secrets
 import shutil
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -58,10 +58,9 @@ def unpack(
     store.absolute().parent.mkdir(parents=True, exist_ok=True)
     staged = store.absolute().parent / f".{store.name}.{os.getpid()}-{secrets.token_hex(4)}.import.tmp"
     try:
-        checked = _staged(manifest, path, staged, progress, only)
-        if only is not None:
-            manifest = manifest.model_copy(update={"runs": _meant(manifest, only)})
-        return _merged(manifest, path, checked, store, progress)
+        meant = [run for run in manifest.runs if only is None or run.run_id in only]
+        checked = _staged(manifest, meant, path, staged, progress)
+        return _merged(manifest.model_copy(update={"runs": meant}), path, checked, store, progress)
     finally:
         shutil.rmtree(staged, ignore_errors=True)
 
@@ -108,18 +107,15 @@ def _check_hash(path: Path, name: str, content: form.Content) -> None:
         raise InputError(f"{path}: {name} is damaged: it does not match its SHA-256 in the manifest")
 
 
-def _meant(manifest: form.Manifest, only: Collection[str] | None) -> list[form.Run]:
-    return [run for run in manifest.runs if only is None or run.run_id in only]
-
-
 def _staged(
-    manifest: form.Manifest, path: Path, staged: Path, progress: Progress, only: Collection[str] | None
+    manifest: form.Manifest, meant: Sequence[form.Run], path: Path, staged: Path, progress: Progress
 ) -> Store:
-    """A store of the bundle's runs alone, or of only those, verified."""
+    """A store of those of the bundle's runs that are meant, verified."""
     staged.mkdir()
     files.write(staged / "store.json", files.json_bytes(_marker(manifest, manifest.schema_version)))
     checked = Store.open(staged)
     expected = {(run.run_id, name): content for run in manifest.runs for name, content in run.files.items()}
+    wanted = {run.run_id for run in meant}
     written, other = set(), set()
     for run_id, name, data in shards.read(manifest, path):
         content = expected.get((run_id, name))
@@ -127,7 +123,7 @@ def _staged(
             raise InputError(
                 f"{path}: holds {name!r} of run {run_id!r}, which its manifest does not announce once"
             )
-        if only is not None and run_id not in only:
+        if run_id not in wanted:
             written.add((run_id, name))
             continue
         if len(data) != content.bytes or files.sha256(data) != content.sha256:
@@ -141,7 +137,6 @@ def _staged(
         if (run_id, name) in other:
             raise InputError(f"{path}: {name} of run {run_id} does not match its SHA-256 in the manifest")
         raise InputError(f"{path}: lacks {name} of run {run_id}")
-    meant = _meant(manifest, only)
     for number, run in enumerate(meant):
         progress("verifying runs", number, len(meant))
         _check_run(checked, run, path)

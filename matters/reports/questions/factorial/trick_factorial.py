@@ -200,11 +200,15 @@ def _verdicts(found: Sequence[Effect]) -> tuple[tuple[Verdict, ...], tuple[Verdi
             if order == 2:
                 more += rest
     said: set[str] = set()
-    shown = []
-    for one in (*first, *more):
-        shown.append(one if isinstance(one, Verdict) else _verdict(one, found, said))
-        said.update(() if isinstance(one, Verdict) else {SIDES_MEAN} & set(one.notes))
-    return tuple(shown[: len(first)]), tuple(shown[len(first) :])
+
+    def shown(one: Verdict | Effect) -> Verdict:
+        if isinstance(one, Verdict):
+            return one
+        verdict = _verdict(one, found, said)
+        said.update({SIDES_MEAN} & set(one.notes))
+        return verdict
+
+    return tuple(map(shown, first)), tuple(map(shown, more))
 
 
 def _verdict(one: Effect, found: Sequence[Effect], said: Collection[str]) -> Verdict:
