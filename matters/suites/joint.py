@@ -7,6 +7,7 @@ from pydantic import BaseModel, ConfigDict, SerializeAsAny
 
 from matters.suites.design import Design
 from matters.suites.errors import InputError, shown
+from matters.suites.narrowing import globs_of, matches
 from matters.suites.spec import Cell, Evaluation, RunSpec
 from matters.suites.suite import Suite
 from matters.suites.tasks.yardsticks import Yardstick
@@ -161,18 +162,9 @@ def narrowed(suites: Sequence[Suite], seeds: str | None, steps: int | None, only
     """
     if only is None or len(suites) == 1:
         return [suite.restricted(seeds, steps, only) for suite in suites]
-    globs = [part.strip() for part in only.split(",")]
-    matched: list[list[str]] = [[] for _ in suites]
-    for glob in globs:
-        complaint = None
-        for suite, mine in zip(suites, matched, strict=True):
-            try:
-                suite.restricted(only=glob)
-                mine.append(glob)
-            except InputError as error:
-                complaint = complaint or error
-        if complaint and not any(glob in mine for mine in matched):
-            raise complaint
+    cells = [suite.pairs() for suite in suites]
+    globs = globs_of([cell for own in cells for cell in own], only)
+    matched = [[glob for glob in globs if any(matches([glob], *cell) for cell in own)] for own in cells]
     return [
         suite.restricted(seeds, steps, ",".join(mine))
         for suite, mine in zip(suites, matched, strict=True)

@@ -3,7 +3,7 @@
 Each function gives the fields that change; `Suite` makes itself anew with them, so that all is checked again.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from fnmatch import fnmatchcase
 from typing import Any
 
@@ -70,24 +70,34 @@ def matches(globs: Iterable[str], name: str, environment: str) -> bool:
     return any(fnmatchcase(f"{name}/{environment}" if "/" in glob else name, glob) for glob in globs)
 
 
-def nearest_cell(glob: str, cells: Iterable[tuple[str, str]]) -> str:
-    """The end of a message on a glob that is of none of these cells, as `nearest` has it.
+def stray(globs: Sequence[str], cells: Iterable[tuple[str, str]]) -> tuple[int, str] | None:
+    """The place of the first glob that is of none of these cells, and how a message on it ends.
 
-    A glob without a slash is on variants: one that is of an environment lacks the variant before it.
+    None if each is of some. A glob without a slash is on variants: one that is of an environment lacks the
+    variant before it.
     """
     listed = list(cells)
-    if "/" in glob:
-        return nearest(glob, dict.fromkeys(map("/".join, listed)))
-    if any(fnmatchcase(environment, glob) for _, environment in listed):
-        return f"; did you mean {f'*/{glob}'!r}?"
-    return nearest(glob, dict.fromkeys(name for name, _ in listed))
+    for place, glob in enumerate(globs):
+        if any(matches([glob], *cell) for cell in listed):
+            continue
+        if "/" in glob:
+            return place, nearest(glob, dict.fromkeys(map("/".join, listed)))
+        if any(fnmatchcase(environment, glob) for _, environment in listed):
+            return place, f"; did you mean {f'*/{glob}'!r}?"
+        return place, nearest(glob, dict.fromkeys(name for name, _ in listed))
+    return None
+
+
+def globs_of(cells: Iterable[tuple[str, str]], only: str) -> tuple[str, ...]:
+    """The globs of an `only` as it is typed, separated by commas. Raises InputError if one is of no cell."""
+    globs = tuple(part.strip() for part in only.split(","))
+    if none := stray(globs, cells):
+        raise InputError(f"only = {globs[none[0]]!r}: no such cell{none[1]}")
+    return globs
 
 
 def _globs(suite: Grid, only: str) -> tuple[str, ...]:
     cells = suite.pairs()
-    globs = tuple(part.strip() for part in only.split(","))
-    for glob in globs:
-        if not any(matches([glob], *cell) for cell in cells):
-            raise InputError(f"only = {glob!r}: no such cell{nearest_cell(glob, cells)}")
+    globs = globs_of(cells, only)
     # A suite that is already restricted stays so: its cells are those that both allow.
     return tuple(f"{v}/{e}" for v, e in cells if matches(globs, v, e)) if suite.only else globs

@@ -10,7 +10,7 @@ from matters.suites.baselines import baselines, departures
 from matters.suites.design import Design
 from matters.suites.errors import dotted, from_validation, nearest
 from matters.suites.fields import Looks, Margin, Pair, Questions, Runnables, Seeds, Steps, Text
-from matters.suites.narrowing import matches, nearest_cell
+from matters.suites.narrowing import matches
 from matters.suites.spec import Cell, Evaluation, RunSpec
 from matters.suites.sweep import Sweep
 from matters.suites.tasks.settings import Own
@@ -72,9 +72,8 @@ class Suite(BaseModel):
     @model_validator(mode="after")
     def _globs_are_of_cells(self) -> Self:
         cells = [(name, environment) for name in self.variants for environment in self.environments]
-        for index, glob in enumerate(self.only):
-            if not any(matches([glob], *cell) for cell in cells):
-                raise ValueError(f"only[{index}] = {glob!r}: no such cell{nearest_cell(glob, cells)}")
+        if none := narrowing.stray(self.only, cells):
+            raise ValueError(f"only[{none[0]}] = {self.only[none[0]]!r}: no such cell{none[1]}")
         return self
 
     @model_validator(mode="after")

@@ -164,16 +164,14 @@ def _chosen(rows: Sequence[dict[str, Any]], only: str | None, names: Sequence[st
 
     Raises InputError for a glob that is of none.
     """
-    from matters.suites.narrowing import matches, nearest_cell
+    from matters.suites.narrowing import matches, stray
 
     if only is None:
         return [*rows]
     cells = [[(str(row[name]), str(row["environment"])) for name in names if row[name]] for row in rows]
     globs = [part.strip() for part in only.split(",")]
-    for glob in globs:
-        if not any(matches([glob], *cell) for own in cells for cell in own):
-            near = nearest_cell(glob, dict.fromkeys(cell for own in cells for cell in own))
-            raise InputError(f"--only {glob}: no such run{near}")
+    if none := stray(globs, dict.fromkeys(cell for own in cells for cell in own)):
+        raise InputError(f"--only {globs[none[0]]}: no such run{none[1]}")
     return [row for row, own in zip(rows, cells, strict=True) if any(matches(globs, *cell) for cell in own)]
 
 
