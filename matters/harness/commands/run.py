@@ -137,7 +137,6 @@ def run_suite(
     place = report_directory(out, store, declared.name)
 
     from matters.harness.scheduling.fill_store import check_memory
-    from matters.reports.study.own_best import resolved
 
     cells = (*declared.cells(), *declared.tuning_cells())
     if not store.exists():
@@ -145,7 +144,7 @@ def run_suite(
         check_memory(cells, crew)
     opened = _opened(store, cells)
     if repair:
-        begin_damaged_anew(opened, (*resolved(opened, declared).cells(), *declared.tuning_cells()))
+        begin_damaged_anew(opened, _known_cells(opened, declared))
     if not _complete(opened, cells):
         from matters.harness.scheduling.planning import lack_of_room
         from matters.reports.study import seeds_before
@@ -160,7 +159,7 @@ def run_suite(
         keep_state=keep_state,
         canary=None if where.canary is None else executors.share(where.canary),
     )
-    with _saying_what_is_kept(opened, cells):
+    with _saying_what_is_kept(opened, declared):
         declared, outcome = train_suite.train_suite(
             opened, declared, crew, train=train, say=notes().print, allow_missing=allow_missing
         )
@@ -173,7 +172,7 @@ def run_suite(
     from matters.reports.report import write_report
     from matters.results.snapshot import snapshot
 
-    with _saying_what_is_kept(opened, cells), stages(notes()) as tell:
+    with _saying_what_is_kept(opened, declared), stages(notes()) as tell:
         taken = snapshot(opened, declared, partial(tell, "reading runs"))
         page = write_report(
             declared,
@@ -223,13 +222,20 @@ def _complete(store: "Store", cells: "Sequence[Cell]") -> bool:
     return all(store.status(spec.run_id).state == "done" for cell in cells for spec in cell.specs)
 
 
+def _known_cells(store: "Store", suite: "Suite") -> tuple["Cell", ...]:
+    """The suite's cells, those of its tuning, and those of own bests as far as the tuning tells."""
+    from matters.reports.study.own_best import resolved
+
+    return (*resolved(store, suite).cells(), *suite.tuning_cells())
+
+
 @contextmanager
-def _saying_what_is_kept(store: "Store", cells: "Sequence[Cell]") -> "Iterator[None]":
+def _saying_what_is_kept(store: "Store", suite: "Suite") -> "Iterator[None]":
     """On Ctrl-C end with status 1 and a line on what the same command goes on from."""
     try:
         yield
     except KeyboardInterrupt:
-        kept = _what_is_kept(store, cells)
+        kept = _what_is_kept(store, _known_cells(store, suite))
         warn(f"stopped; the same command goes on from the last checkpoints: {kept}")
         raise typer.Exit(1) from None
 

@@ -16,6 +16,7 @@ from matters.harness.cli import call
 from matters.harness.scheduling.fill_store import Outcome
 from matters.results.conftest import PROVENANCE, make_record
 from matters.results.store import Store
+from matters.suites.tuning import AT_BEST
 from testing.planted import placed
 
 PAIR = '[variants.{}]\nalgorithm = "ppo"\npreset = "ppo-m"\nconfig = {{ epochs = {} }}\n'
@@ -273,3 +274,17 @@ def test_the_runs_of_the_tuning_count_where_room_is_asked_for_and_where_it_says_
     said = capsys.readouterr().err
     assert "80 runs need room" in said
     assert "0 of 80 runs done, 0 paused" in said
+
+
+def test_stopped_while_own_bests_train_it_counts_them_too(
+    tmp_path: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def train_until_the_best_are_chosen(store: Store, cells: Any, workers: int, **options: Any) -> Outcome:
+        if any(cell.variant.endswith(AT_BEST) for cell in cells):
+            raise KeyboardInterrupt
+        return train(store, cells, workers, **options)
+
+    monkeypatch.setattr("matters.harness.commands.run.train_missing", train_until_the_best_are_chosen)
+    (tmp_path / "planted.toml").write_text(SUITE)
+    assert call(["run", str(tmp_path / "planted.toml"), "--store", str(tmp_path / "runs")]) == 1
+    assert "80 of 110 runs done, 0 paused" in capsys.readouterr().err
