@@ -60,7 +60,7 @@ def _forget(directory: Path, why: str) -> None:
         "provenance": {},
         "files": {},
     }
-    files.write(directory / "status.json", files.sealed(failure))
-    keep_failure(directory)
+    # Not as a status of its own first: killed after that, the run would count as failed and be left so.
+    keep_failure(directory, files.sealed(failure))
     begun = {"schema_version": SCHEMA_VERSION, "state": "running", "steps": 0}
     files.write(directory / "status.json", files.sealed(begun))

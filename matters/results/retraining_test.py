@@ -23,6 +23,26 @@ def test_a_damaged_run_is_trained_again_when_asked_and_what_it_was_is_kept(store
     assert store.verify() == []
 
 
+def test_killed_in_the_middle_of_a_repair_a_run_is_as_it_was_and_repaired_the_next_time(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run_id = finished(store)
+    flip(store.path / run_id / "evaluations.parquet", 20)
+
+    def killed(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    for name in ("keep_failure", "files.write"):
+        with monkeypatch.context() as patch:
+            patch.setattr(f"matters.results.retraining.{name}", killed)
+            with pytest.raises(KeyboardInterrupt):
+                begin_anew(store, run_id)
+        assert store.status(run_id).state == "done"
+    assert begin_anew(store, run_id).startswith("evaluations.parquet ")
+    assert store.status(run_id).state == "missing"
+    assert len(store.failures(run_id)) == 1
+
+
 def test_a_distrusted_run_begins_anew_without_its_checkpoint_and_what_it_was_is_kept(store: Store) -> None:
     run_id = finished(store)
     digest = store.status(run_id).digest

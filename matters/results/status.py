@@ -48,12 +48,11 @@ def earlier_failures(directory: Path) -> list[Path]:
     return sorted(directory.glob("failure-*.json"), key=_number)
 
 
-def keep_failure(directory: Path) -> None:
-    """Copy status.json to the next failure-N.json, unless a killed process has done so.
+def keep_failure(directory: Path, data: bytes) -> None:
+    """Put the bytes of a failed run's status in the next failure-N.json, unless a killed process has.
 
-    A copy, so that a run has a status at every moment, and a lost one can be noticed.
+    The run keeps a status.json all the while, so that a lost one can be noticed.
     """
-    data = (directory / "status.json").read_bytes()
     earlier = earlier_failures(directory)
     if not earlier or earlier[-1].read_bytes() != data:
         number = _number(earlier[-1]) + 1 if earlier else 1

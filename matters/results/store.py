@@ -344,7 +344,7 @@ class Store:
         status = directory / "status.json"
         failed = status.exists() and self.status(spec.run_id).state == "failed"
         if failed:
-            keep_failure(directory)
+            keep_failure(directory, status.read_bytes())
             # The checkpoint may be the cause of the failure.
             for checkpoint in directory.glob("checkpoint.*"):
                 checkpoint.unlink()

@@ -6,6 +6,7 @@ Whoever adds seeds because a verdict was *undecided* looks twice, and errs more 
 unless the looks were declared. So a report notes that it was made, and a later one with more seeds says so.
 """
 
+import fcntl
 import hashlib
 import json
 from collections.abc import Iterable, Mapping
@@ -34,12 +35,20 @@ def note(store: Path, suite: Any, seeds: int) -> None:
 
 
 def add(store: Path, name: str, found: Iterable[Mapping[str, Any]]) -> None:
-    """Add entries to what is noted of the suite of this name, unless they are there."""
-    there = entries(store, name)
-    new = [dict(entry) for entry in found if entry not in there]
-    if new:
-        path = _path(store, name)
-        path.parent.mkdir(exist_ok=True)
+    """Add entries to what is noted of the suite of this name, unless they are there.
+
+    A file that cannot be read is not written over: it is set aside as <suite>.damaged.
+    """
+    found, path = list(found), _path(store, name)
+    if all(entry in entries(store, name) for entry in found):
+        return
+    path.parent.mkdir(exist_ok=True)
+    with open(path.parent / "lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # two commands on one suite, each with some of its cells
+        there = entries(store, name)
+        if path.exists() and not there:
+            path.rename(path.with_suffix(".damaged"))
+        new = [dict(entry) for entry in found if entry not in there]
         files.write(path, files.json_bytes([*there, *new]))
 
 

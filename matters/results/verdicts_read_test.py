@@ -1,6 +1,8 @@
 """Seeds that were added after a verdict was read are known, unless the looks were declared."""
 
 import json
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -45,12 +47,19 @@ def test_other_cells_and_too_few_seeds_are_no_reading(tmp_path: Path) -> None:
     assert undeclared(tmp_path, grown(10), 10) == []
 
 
-def test_a_damaged_note_is_none(tmp_path: Path) -> None:
+def test_a_damaged_note_is_none_and_is_kept_beside_the_next(tmp_path: Path) -> None:
     (tmp_path / "verdicts").mkdir()
     (tmp_path / "verdicts" / "small.json").write_text("{")
     assert undeclared(tmp_path, grown(10), 10) == []
     note(tmp_path, grown(10), 10)
     assert undeclared(tmp_path, grown(11), 11) == [10]
+    assert (tmp_path / "verdicts" / "small.damaged").read_text() == "{"
+
+
+def test_notes_of_commands_that_end_together_are_all_kept(tmp_path: Path) -> None:
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(partial(note, tmp_path, grown(40)), range(10, 34)))
+    assert undeclared(tmp_path, grown(40), 40) == list(range(10, 34))
 
 
 def test_a_bundle_carries_what_was_read_into_the_store_that_is_made_of_it(tmp_path: Path) -> None:

@@ -142,6 +142,15 @@ def test_one_choice_per_environment_is_one_variant_with_settings_per_environment
     assert rates == {"Hopper-v5": 1e-3, "Walker2d-v5": 3e-4}
 
 
+@pytest.mark.parametrize("other", [1e-3, 3e-4])
+def test_a_variant_with_a_share_of_the_seeds_has_that_share_at_its_own_best(other: float) -> None:
+    document = copy.deepcopy(DOCUMENT)
+    document["variants"]["ppo-m"]["seeds"] = 3
+    document["suite"]["tuning"]["rule"] = "per-environment"
+    per = {**place(1e-3, "Hopper-v5"), **place(other, "Walker2d-v5")}
+    assert with_best(suite(document), {"ppo-m": per}).variants["ppo-m-at-best"].seeds == 3
+
+
 def test_without_a_choice_a_variant_is_not_among_those_at_their_own_best() -> None:
     chosen = with_best(made(), {"ppo": place(1e-3)})
     assert list(at_own_best(chosen).variants) == ["ppo-at-best", "trpo"]

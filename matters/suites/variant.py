@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
@@ -146,12 +146,7 @@ def shortened(chosen: Variant, steps: int) -> Variant:
             config = _overlaid(config, {known.lag: updates - 1}, field)
         return config
 
-    return Variant(
-        name=chosen.name,
-        algorithm=chosen.algorithm,
-        config=cut(chosen.config),
-        environments={name: cut(config) for name, config in chosen.environments.items()},
-    )
+    return _each(chosen, cut)
 
 
 def changed(chosen: Variant, values: Mapping[str, Any], field: str) -> Variant:
@@ -171,12 +166,13 @@ def changed(chosen: Variant, values: Mapping[str, Any], field: str) -> Variant:
         _refuse_unstorable(field, changes)
         return _overlaid(config, changes, field)
 
-    return Variant(
-        name=chosen.name,
-        algorithm=chosen.algorithm,
-        config=over(chosen.config),
-        environments={name: over(config) for name, config in chosen.environments.items()},
-    )
+    return _each(chosen, over)
+
+
+def _each(chosen: Variant, change: Callable[[BaseModel], BaseModel]) -> Variant:
+    """The variant with each of its configs changed; its name and its share of the seeds stay."""
+    environments = {name: change(config) for name, config in chosen.environments.items()}
+    return chosen.model_copy(update={"config": change(chosen.config), "environments": environments})
 
 
 def merged(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:

@@ -47,6 +47,10 @@ def test_a_bundle_exported_moved_and_imported_is_reported_verified_shown_and_rep
     assert (code, json.loads(out)["runs"], json.loads(out)["missing"]) == (0, 4, 0)
     moved.parent.mkdir()
     made.rename(moved)
+    for words, end in ((("--seeds", "3"), "without --seeds"), ((str(moved),), "one at a time")):
+        code, _, err = matters("import", str(moved), *words, *new)
+        assert (code, err.strip().endswith(f"import it {end}")) == (2, True)
+        assert not (tmp_path / "new").exists()
     code, out, _ = matters("import", str(moved), *new, "--json")
     found = json.loads(out)
     assert (code, found["imported"], found["missing"]) == (0, 4, 0)

@@ -8,6 +8,7 @@ import subprocess
 
 import pytest
 
+from matters.harness.commands.prune import _superseded
 from matters.results.snapshot import snapshot
 from matters.results.store import Store
 from matters.suites.loading import load_suite
@@ -122,6 +123,11 @@ def test_a_damaged_run_blocks_its_own_cell_alone_and_is_trained_again_when_asked
     )
     assert store.status(run_id).digest == Store.open(place / "runs").status(run_id).digest
     assert store.verify() == []
+
+
+def test_runs_of_an_algorithm_of_ones_own_are_never_out_of_date():
+    assert _superseded("mine.rule", 1) == _superseded("mine:rule", 1) == ""
+    assert _superseded("pop", 1) == "of an algorithm that is not here, pop"
 
 
 def test_a_store_is_merged_into_a_new_one_and_pruned_only_when_told(matters, tmp_path, monkeypatch):

@@ -135,9 +135,15 @@ def import_(
 
     bundles = [path for path in files or () if is_bundle(path)]
     if bundles:
-        alone = len(files or ()) == 1 and name is None and pattern is None
-        if not alone:
-            raise InputError(f"{bundles[0]}: is a bundle; import it by itself, without --name or --from")
+        options = {
+            "--name": name, "--from": pattern, "--variant": variant, "--env": env, "--seeds": seeds,
+            "--step": step, "--return": returned, "--seed": seed, "--every": every, "--tag": tag,
+            "--returns": returns, "--unit": unit, "--declare": declare,
+        }  # fmt: skip
+        more = [option for option, value in options.items() if value is not None]
+        if len(files or ()) > 1 or more:
+            without = f"without {more[0]}" if more else "one at a time"
+            raise InputError(f"{bundles[0]}: is a bundle, which says what it holds; import it {without}")
         import_bundle(bundles[0], store, json=json)
         return
     if bool(files) == (pattern is not None):

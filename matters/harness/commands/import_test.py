@@ -278,6 +278,8 @@ def test_several_suites_are_one_report_with_the_cells_of_all(matters):
         (("report", "one.toml", "--compare", "a,b"), "--compare: is of imported results alone"),
         (("report", "--imported", "lab", "--margin", "0"), "--margin 0.0: should be above 0"),
         (("import", "lab.csv", "--name", "lab", "--declare", "x=1"), "--declare 'x=1': should be NAME=VALUE"),
+        (("report", "--evidence", "nine", "--imported", "lab"), "--imported: is of imported results"),
+        (("report", "--evidence", "nine", "--margin", "0"), "--margin: is of imported results"),
         (("report", "one.toml", "long.toml"), "steps = 100 and 200; one report has one protocol"),
         (("report", "one.toml", "one.toml"), "named twice"),
         (("report", "one.toml", "--questions", "publishd"), "did you mean 'published'?"),

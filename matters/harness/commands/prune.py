@@ -52,7 +52,7 @@ def _superseded(algorithm: str, version: int) -> str:
     """Why runs of this algorithm at this version are out of date; one's own algorithms never are."""
     from matters.algorithms import ALGORITHMS, load
 
-    if "." in algorithm:
+    if set(".:") & set(algorithm):  # a module, or a function in one
         return ""
     if algorithm not in ALGORITHMS:
         return f"of an algorithm that is not here, {algorithm}"

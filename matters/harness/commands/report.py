@@ -80,7 +80,16 @@ def report(
     json: Json = False,
 ) -> None:
     """Write index.html, report.md, report.json, tables and figures."""
+    of_imported = {
+        "--compare": compare,
+        "--reference": reference,
+        "--margin": margin,
+        "--pool-protocols": pool_protocols,
+    }
     if evidence is not None:
+        for name, value in ({"--imported": imported} | of_imported).items():
+            if value is not None:
+                raise InputError(f"{name}: is of imported results; --evidence shows a bundle's own runs")
         _report_evidence(
             evidence,
             suites or [],
@@ -96,14 +105,8 @@ def report(
     asked = None if questions is None else _questions(questions)
     if not suites and narrowing.words:
         raise InputError(f"{narrowing.words[0]}: is of a suite's runs; imported results are reported whole")
-    of_imported = {
-        "--compare": compare,
-        "--reference": reference,
-        "--margin": margin,
-        "--pool-protocols": pool_protocols,
-    }
     for name, value in of_imported.items():
-        if suites and value:
+        if suites and value is not None:
             raise InputError(f"{name}: is of imported results alone; a suite declares its own")
     if margin is not None and not 0 < margin <= 1:
         raise InputError(f"--margin {margin}: should be above 0 and at most 1, as a share of the yardstick")
@@ -200,7 +203,7 @@ def _report_evidence(
             place,
             allow_missing=allow_missing,
             command=command,
-            remarks=chosen.notices,
+            remarks=(*chosen.notices, *noted(found.store.path, declared, taken.runs)),
             progress=tell,
         )
     if json:
