@@ -16,19 +16,23 @@ def with_best(suite: Suite, chosen: Chosen) -> Suite:
     """The suite with one more variant, `NAME-at-best`, for each tuned to settings other than its own.
 
     `at_best` of the result maps every variant that was tuned to the name of the one at its best: its own name
-    where the best settings are those that it has.
+    where the best settings are those that it has. A variant for which only some of its environments have a
+    choice is at its own best on these alone.
     """
+    cells = suite.pairs()
+    lacking = {name for name, place in cells if name in chosen and place not in chosen[name]}
     variants, at_best = dict(suite.variants), {}
     for name, places in chosen.items():
         made = _best(suite.variants[name], places)
         same = all(made.on(place) == suite.variants[name].on(place) for place in places)
-        at_best[name] = name if same else made.name
-        if not same:
+        # As it was declared it has cells on every environment, also where nothing was chosen.
+        at_best[name] = name if same and name not in lacking else made.name
+        if at_best[name] != name:
             variants[made.name] = made
     only = suite.only
-    if only:  # what was narrowed stays narrowed
-        twins = [f"{at_best.get(name, name)}/{place}" for name, place in suite.pairs()]
-        only = tuple(dict.fromkeys((*(f"{name}/{place}" for name, place in suite.pairs()), *twins)))
+    if only or lacking:  # what was narrowed stays narrowed
+        twins = [(at_best[name], place) for name, place in cells if place in chosen.get(name, ())]
+        only = tuple(dict.fromkeys(f"{name}/{place}" for name, place in (*cells, *twins)))
     return suite.model_copy(update={"variants": variants, "at_best": at_best, "only": only})
 
 

@@ -142,6 +142,21 @@ def test_one_choice_per_environment_is_one_variant_with_settings_per_environment
     assert rates == {"Hopper-v5": 1e-3, "Walker2d-v5": 3e-4}
 
 
+@pytest.mark.parametrize("rate", [1e-3, 3e-4], ids=["another", "its own"])
+def test_chosen_on_one_environment_alone_a_variant_is_at_its_own_best_there_and_nowhere_else(
+    rate: float,
+) -> None:
+    declared = made(rule="per-environment")
+    chosen = with_best(declared, {"ppo": place(rate, "Hopper-v5"), "ppo-m": place(3e-4)})
+    assert chosen.at_best == {"ppo": "ppo-at-best", "ppo-m": "ppo-m"}
+    cells = {(cell.variant, cell.environment) for cell in chosen.cells()}
+    assert cells == {*declared.pairs(), ("ppo-at-best", "Hopper-v5")}
+    (best,) = (cell for cell in chosen.cells() if cell.variant == "ppo-at-best")
+    assert best.specs[0].config["learning_rate"] == rate
+    own = {(cell.variant, cell.environment) for cell in at_own_best(chosen).cells()}
+    assert own == {("ppo-at-best", "Hopper-v5")} | {cell for cell in declared.pairs() if cell[0] != "ppo"}
+
+
 @pytest.mark.parametrize("other", [1e-3, 3e-4])
 def test_a_variant_with_a_share_of_the_seeds_has_that_share_at_its_own_best(other: float) -> None:
     document = copy.deepcopy(DOCUMENT)

@@ -6,6 +6,7 @@ from typing import Any
 
 from matters.reports.page.formatting import DASH, number, plural, thousands
 from matters.reports.page.section import Table
+from matters.reports.page.sentences import listed
 from matters.reports.statistics.intervals import deviation
 from matters.reports.study.own_best import Choice, Tried
 from matters.reports.study.study import AGGREGATE, Study
@@ -196,10 +197,13 @@ def notices(study: Study, choices: Sequence[Choice]) -> tuple[str, ...]:
     if edges:
         found.append(f"At the edge of the grid, so that a better value may lie beyond: {', '.join(edges)}.")
     if blocked := [one for one in choices if one.values is None]:
-        names = ", ".join(dict.fromkeys(f"`{one.variant}`" for one in blocked))
+        by: dict[tuple[str, ...], list[str]] = {}
+        for one in blocked:
+            by.setdefault(one.places, []).append(f"`{one.variant}`")
+        names = "; ".join(f"{', '.join(each)} on {listed(places)}" for places, each in by.items())
         found.append(
-            f"Not tuned, for want of runs of the tuning: {names}; no answer at their own best. The first "
-            f"that is wanting: {blocked[0].reason}."
+            f"Not tuned, for want of runs of the tuning: {names}. Nothing is said of them at their own best "
+            f"there. The first that is wanting: {blocked[0].reason}."
         )
     suites = getattr(study.suite, "suites", (study.suite,))
     without = [

@@ -168,10 +168,8 @@ def resolved(store: Store, suite: Suite, *, allow_missing: bool = False) -> Suit
     if suite.tuning is None:
         return suite
     chosen: dict[str, dict[str, Mapping[str, Any]]] = {}
-    made = choices(suite, tuning_runs(store, suite), constants_of(suite), allow_missing=allow_missing)
-    blocked = {one.variant for one in made if one.values is None}
-    for one in made:
-        if one.values is not None and one.variant not in blocked:
+    for one in choices(suite, tuning_runs(store, suite), constants_of(suite), allow_missing=allow_missing):
+        if one.values is not None:
             chosen.setdefault(one.variant, {}).update(dict.fromkeys(one.places, one.values))
     return with_best(suite, chosen)
 
