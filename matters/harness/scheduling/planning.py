@@ -18,6 +18,7 @@ from matters.results.provenance import core_seconds_per_step
 from matters.results.store import Store
 from matters.suites.errors import InputError
 from matters.suites.spec import RunSpec, canonical_json
+from matters.suites.variant import named
 
 if TYPE_CHECKING:
     from matters.suites.spec import Cell
@@ -140,12 +141,13 @@ class _Speeds:
             assert store is not None
             try:
                 spec, facts = store.spec(run_id), store.provenance(run_id)
-            except InputError:  # damaged, which says nothing of how fast it was
+                rule = named("algorithm", spec.algorithm)[1]
+            except InputError:  # damaged, or of a module that is not here: neither says how fast it was
                 continue
             seconds, together = core_seconds_per_step(facts), len(facts.get("population", ()))
             if seconds > 0 and together and "trained_as" not in facts:
                 taken = 1e6 * together * seconds
-                ratio = taken / step_cost(spec, together, load(spec.algorithm).FACTS)
+                ratio = taken / step_cost(spec, together, rule.FACTS)
                 runs += 1
                 for key in _nearest_first(spec):
                     found.setdefault(key, []).append(ratio)
@@ -169,14 +171,14 @@ def _disk(spec: RunSpec) -> int:
     config = algorithm.Config.model_validate(spec.config, strict=False)
     sizes = memory.problem_of(spec.environment, canonical_json(spec.environment_settings))
     state = algorithm.init(config, sizes, [np.random.default_rng(0)])
-    named = {name: tensor.nbytes for name, tensor in algorithm.parameters(state).items()}
-    acting = sum(size for name, size in named.items() if name.startswith(ACTING))
+    sizes_of = {name: tensor.nbytes for name, tensor in algorithm.parameters(state).items()}
+    acting = sum(size for name, size in sizes_of.items() if name.startswith(ACTING))
     tensors = sum(tensor.nbytes for _, tensor in population.tensors(state))
     final = 0 if algorithm.FACTS.replay else ENVIRONMENTS + tensors
     kept, step = 1, 0
     while (step := next_kept(spec, step)) <= spec.steps:
         kept += 1
-    return TABLES + sum(named.values()) + kept * acting + final
+    return TABLES + sum(sizes_of.values()) + kept * acting + final
 
 
 def _scratch(spec: RunSpec) -> int:

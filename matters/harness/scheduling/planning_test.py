@@ -106,6 +106,17 @@ def test_a_disk_with_less_room_than_the_runs_will_take_is_said_before_they_are_t
     assert planning.lack_of_room(store, done) == ""
 
 
+def test_finished_runs_of_a_module_that_is_not_here_do_not_keep_others_from_being_planned(
+    suite: Suite, tmp_path: Path
+) -> None:
+    store = Store.open(tmp_path / "runs", create=True)
+    finish(store, suite, "ppo", "Hopper-v5", 2, slower=3.0)
+    lease = store.lease(suite.cells()[0].specs[2].model_copy(update={"algorithm": "mine.linear"}))
+    assert lease is not None
+    lease.finish(make_record(2), {**PROVENANCE, "population": [2], "steps_per_second": 1.0})
+    assert outlay(store, suite.cells(), 2).measured == 2
+
+
 def test_small_networks_cost_little_a_run_so_that_few_runs_tell_how_long_many_take() -> None:
     facts = load("td3").FACTS
     small = {"hidden": [32, 32], "batch_size": 32}
