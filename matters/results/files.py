@@ -43,6 +43,12 @@ def sync_directory(path: Path) -> None:
         os.close(descriptor)
 
 
+def free_bytes(path: Path) -> int:
+    """The room on the disk where the path is, or would be."""
+    there = next(place for place in (path, *path.absolute().parents) if place.exists())
+    return shutil.disk_usage(there).free
+
+
 def sha256(data: bytes) -> str:
     """The SHA-256 in hex digits."""
     return hashlib.sha256(data).hexdigest()

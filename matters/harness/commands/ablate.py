@@ -117,7 +117,7 @@ def ablate(
     if dry_run:
         from matters.harness.commands.plan import show_plan
 
-        show_plan(declared, store, crew_of(workers), json=json)
+        show_plan(declared, store, crew_of(workers), retry_failed=retry_failed, json=json)
         return
     run_suite(
         declared,

@@ -1,7 +1,6 @@
 """`matters plan`: what a suite still costs, before anything starts."""
 
-from dataclasses import asdict, replace
-from itertools import pairwise
+from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 import typer
@@ -23,7 +22,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from matters.harness.scheduling.planning import Outlay
-    from matters.suites.spec import Cell
     from matters.suites.suite import Suite
 
 
@@ -43,17 +41,21 @@ def plan(
     show_plan(choose(suite, narrowing), store, crew_of(workers), json=json)
 
 
-def show_plan(declared: "Suite", store: "Path", workers: int, *, json: bool) -> None:
+def show_plan(
+    declared: "Suite", store: "Path", workers: int, *, retry_failed: bool = False, json: bool
+) -> None:
     """Say what the suite still takes; nothing is written.
 
     Raises InputError where memory does not suffice, and for a suite that `matters run` would refuse.
     """
     from matters.harness.scheduling import train_suite
-    from matters.harness.scheduling.planning import free_bytes, outlays, total
+    from matters.harness.scheduling.planning import outlays, total
     from matters.reports.study import seeds_before
+    from matters.results.files import free_bytes
 
     train_suite.check(declared)
-    parts = outlays(opened_if_there(store), _in_turn(declared), workers)
+    cells = train_suite.in_turn(declared)
+    parts = outlays(opened_if_there(store), cells, workers, retry_failed=retry_failed)
     found = total(parts)
     looks = list(zip(declared.looks, parts, strict=True)) if declared.looks else []
     free = free_bytes(store)
@@ -66,17 +68,6 @@ def show_plan(declared: "Suite", store: "Path", workers: int, *, json: bool) -> 
         typer.echo(line)
     if remark := seeds_before.remark(declared):
         typer.echo(f"seeds         {remark}")
-
-
-def _in_turn(declared: "Suite") -> "list[Sequence[Cell]]":
-    """The cells that are trained at once: all of them, or with looks the new seeds of one look at a time."""
-    cells = (*declared.cells(), *declared.tuning_cells())
-    if not declared.looks:
-        return [cells]
-    return [
-        [replace(cell, specs=cell.specs[before:seeds]) for cell in cells]
-        for before, seeds in pairwise((0, *declared.looks))
-    ]
 
 
 def _looks(looks: "Sequence[tuple[int, Outlay]]") -> list[str]:
@@ -106,7 +97,7 @@ def _lines(found: "Outlay", free: int, *, looks: bool) -> list[str]:
         f"end           in {_time(found.hours)} with {found.workers} workers",
         f"memory        {shown(found.memory_bytes)} at most",
         f"disk          {shown(found.disk_bytes)}, and {shown(found.scratch_bytes)} at most in training; "
-        f"{shown(free)} are free{'' if needs < free else ': NOT ENOUGH'}",
+        f"{shown(free)} are free{'' if needs <= free else ': NOT ENOUGH'}",
     ]
 
 

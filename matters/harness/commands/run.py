@@ -91,7 +91,7 @@ def run(
     if dry_run:
         from matters.harness.commands.plan import show_plan
 
-        show_plan(declared, store, crew_of(workers), json=json)
+        show_plan(declared, store, crew_of(workers), retry_failed=retry_failed, json=json)
         return
     run_suite(
         declared,
@@ -149,7 +149,7 @@ def run_suite(
         from matters.harness.scheduling.planning import lack_of_room
         from matters.reports.study import seeds_before
 
-        room = lack_of_room(opened, cells)
+        room = lack_of_room(opened, train_suite.in_turn(declared), crew, retry_failed=retry_failed)
         for remark in filter(None, (*declared.remarks(), seeds_before.remark(declared), room)):
             notes().print(remark)
     train = partial(

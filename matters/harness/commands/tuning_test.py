@@ -264,8 +264,8 @@ def test_the_runs_of_the_tuning_count_where_room_is_asked_for_and_where_it_says_
     def stop(*_: Any, **__: Any) -> Outcome:
         raise KeyboardInterrupt
 
-    def lack_of_room(_store: Store, cells: Any) -> str:
-        return f"{sum(len(cell.specs) for cell in cells)} runs need room"
+    def lack_of_room(_store: Store, parts: Any, _workers: int, *, retry_failed: bool) -> str:
+        return f"{sum(len(cell.specs) for cells in parts for cell in cells)} runs need room"
 
     monkeypatch.setattr("matters.harness.commands.run.train_missing", stop)
     monkeypatch.setattr("matters.harness.scheduling.planning.lack_of_room", lack_of_room)

@@ -1,7 +1,7 @@
 """Train what a store lacks, until nothing is missing, whoever else works on the same store."""
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -15,6 +15,7 @@ from matters.suites.errors import counted
 
 if TYPE_CHECKING:
     from matters.algorithms.interface import Facts
+    from matters.results.schema import Status
     from matters.results.store import Store
     from matters.suites.spec import Cell
 
@@ -91,16 +92,12 @@ def fill_store(
                 store.tidy(run_id)
             untidy = False
         wanted = ("missing", "paused", "failed") if retry_failed else ("missing", "paused")
-        pending = {
-            run_id: status.steps
-            for run_id, status in states.items()
-            if status.state in wanted and run_id not in tried
-        }
+        pending = starts({run_id: one for run_id, one in states.items() if run_id not in tried}, wanted)
         if pending or going:
             pending |= taken_over(store, cells, pending, None if tried else say)
             if keep_state and not tried:
                 _say_size(cells, pending, say)
-            tasks = plan(cells, pending, workers, _facts, _limits(cells, pending, workers))
+            tasks = plan(cells, pending, workers, facts_of, limits(cells, pending, workers))
             tried |= pending.keys()
             bird = Canary(canary, len(pending), digest) if canary else None
             events = drive(executor, tasks, job, workers, going=going, canary=bird)
@@ -146,7 +143,7 @@ def _left(
     for name, job in executor.unattended.left(store.path.absolute(), labels.keys()):
         label = next(labels[spec.run_id] for spec in job.specs if spec.run_id in labels)
         start = min(store.status(spec.run_id).steps for spec in job.specs)
-        going[name] = packed(label, job.specs, start, _facts)
+        going[name] = packed(label, job.specs, start, facts_of)
     if going:
         runs = sum(len(task.specs) for task in going.values())
         say(f"jobs of an earlier command go on: {len(going)}, with {runs} runs")
@@ -166,10 +163,26 @@ def _train_again(store: "Store", event: Distrusted, say: Callable[[str], object]
 
 def check_memory(cells: "Sequence[Cell]", workers: int) -> None:
     """Raise InputError if some cell's runs would not even fit one at a time into a worker's memory."""
-    _limits(cells, {spec.run_id: 0 for cell in cells for spec in cell.specs}, workers)
+    limits(cells, {spec.run_id: 0 for cell in cells for spec in cell.specs}, workers)
 
 
-def _limits(cells: "Sequence[Cell]", pending: Mapping[str, int], workers: int) -> dict[str, int]:
+def starts(states: "Mapping[str, Status]", wanted: Collection[str]) -> dict[str, int]:
+    """The runs in one of the wanted states, each with the step that it goes on from.
+
+    A failed run has no checkpoint: it begins anew, together with those that were never begun.
+    """
+    return {
+        run_id: 0 if status.state == "failed" else status.steps
+        for run_id, status in states.items()
+        if status.state in wanted
+    }
+
+
+def limits(cells: "Sequence[Cell]", pending: Mapping[str, int], workers: int) -> dict[str, int]:
+    """How many runs of each cell with pending ones memory has room for in one worker, by the cell's label.
+
+    Raises InputError where not even one of them fits.
+    """
     # It loads torch: the parent has it by now, this file's other importers may not need it.
     from matters.harness.scheduling import memory
 
@@ -177,7 +190,8 @@ def _limits(cells: "Sequence[Cell]", pending: Mapping[str, int], workers: int) -
     return memory.limits(wanted, min(workers, max(len(pending), 1)), memory.available_bytes())
 
 
-def _facts(algorithm: str) -> "Facts":
+def facts_of(algorithm: str) -> "Facts":
+    """What an algorithm is."""
     from matters import algorithms  # torch, as above
 
     return algorithms.load(algorithm).FACTS
@@ -229,7 +243,7 @@ def _say_size(cells: "Sequence[Cell]", pending: Mapping[str, int], say: Callable
 
     sizes = []
     for cell in cells:
-        known, runs = _facts(cell.specs[0].algorithm), sum(spec.run_id in pending for spec in cell.specs)
+        known, runs = facts_of(cell.specs[0].algorithm), sum(spec.run_id in pending for spec in cell.specs)
         if runs and known.replay and not known.alone:
             sizes += [memory.state_bytes(cell.specs[0])] * runs
     if sizes:

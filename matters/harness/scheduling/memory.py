@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from matters.algorithms import load
+from matters.algorithms import OffPolicy, OnPolicy, Reference, load
 from matters.algorithms.interface import Problem
 from matters.algorithms.parts import population
 from matters.algorithms.parts.replay import bytes_when_full, row_type
@@ -35,35 +35,41 @@ STATES = 3
 """How many times a state is counted: itself, its gradient, and an update's intermediate numbers."""
 
 
-def run_bytes(spec: RunSpec) -> int:
-    """About how many bytes one more run adds to a process by its end."""
+def begun(spec: RunSpec) -> tuple[OnPolicy | OffPolicy | Reference, Any, Problem, Any]:
+    """A run's algorithm, its config, its environment's sizes and its first state, None of a reference."""
     algorithm = load(spec.algorithm)
     config: Any = algorithm.Config.model_validate(spec.config, strict=False)
-    sizes = problem_of(spec.environment, canonical_json(spec.environment_settings))
+    sizes = _problem_of(spec.environment, canonical_json(spec.environment_settings))
     if algorithm.KIND == "reference":
-        stored = min(algorithm.FACTS.replay_size(config), spec.steps)
-        return RUN + stored * _reference_row(sizes)
-    state = algorithm.init(config, sizes, [np.random.default_rng(0)])
-    numbers = sum(tensor.nbytes for _, tensor in population.tensors(state))
+        return algorithm, config, sizes, None
+    return algorithm, config, sizes, algorithm.init(config, sizes, [np.random.default_rng(0)])
+
+
+def tensor_bytes(state: Any) -> int:
+    """Bytes of all the numbers of a state."""
+    return sum(tensor.nbytes for _, tensor in population.tensors(state))
+
+
+def run_bytes(spec: RunSpec) -> int:
+    """About how many bytes one more run adds to a process by its end."""
+    algorithm, config, sizes, state = begun(spec)
     facts = algorithm.FACTS
+    if state is None:
+        return RUN + min(facts.replay_size(config), spec.steps) * _reference_row(sizes)
     if facts.replay:
         stored = min(facts.replay_size(config), spec.steps)
         kept = bytes_when_full(stored, sizes.observation_size, sizes.action_size)
     else:
         step = 4 * (2 * sizes.observation_size + sizes.action_size + 2)
         kept = STATES * facts.rollout_steps(config) * step
-    return RUN + STATES * numbers + kept + facts.scratch(config, state)
+    return RUN + STATES * tensor_bytes(state) + kept + facts.scratch(config, state)
 
 
 def state_bytes(spec: RunSpec) -> int:
     """About how many bytes the final state of an off-policy run takes on disk: every step that it took."""
-    algorithm = load(spec.algorithm)
-    assert algorithm.KIND != "reference"
-    config: Any = algorithm.Config.model_validate(spec.config, strict=False)
-    sizes = problem_of(spec.environment, canonical_json(spec.environment_settings))
-    state = algorithm.init(config, sizes, [np.random.default_rng(0)])
-    numbers = sum(tensor.nbytes for _, tensor in population.tensors(state))
-    return MB + numbers + spec.steps * row_type(sizes.observation_size, sizes.action_size).itemsize
+    _, _, sizes, state = begun(spec)
+    row = row_type(sizes.observation_size, sizes.action_size)
+    return MB + tensor_bytes(state) + spec.steps * row.itemsize
 
 
 def limits(cells: "Iterable[Cell]", workers: int, available: int) -> dict[str, int]:
@@ -132,7 +138,7 @@ def _reference_row(sizes: Problem) -> int:
 
 
 @cache
-def problem_of(environment_id: str, settings: str) -> Problem:
+def _problem_of(environment_id: str, settings: str) -> Problem:
     """The sizes of an environment, whose settings are canonical JSON."""
     environment = make(environment_id, json.loads(settings))
     try:

@@ -5,15 +5,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import numpy as np
-
-from matters.algorithms import load
-from matters.algorithms.parts import population
 from matters.harness.scheduling import memory
-from matters.harness.scheduling.fill_store import taken_over
+from matters.harness.scheduling.fill_store import facts_of, limits, starts, taken_over
 from matters.harness.scheduling.packing import Task, makespan, plan, step_cost
 from matters.harness.training.kept_policies import ACTING, next_kept
-from matters.harness.training.room import free_bytes
+from matters.results.files import free_bytes
 from matters.results.provenance import core_seconds_per_step
 from matters.results.store import Store
 from matters.suites.errors import InputError
@@ -62,16 +58,19 @@ class Outlay:
     measured: int
 
 
-def outlay(store: Store | None, cells: "Sequence[Cell]", workers: int) -> Outlay:
-    """What training the cells takes. Raises InputError if there is not enough memory for one of the runs."""
-    (found,) = outlays(store, [cells], workers)
-    return found
+def outlays(
+    store: Store | None, parts: "Sequence[Sequence[Cell]]", workers: int, *, retry_failed: bool = False
+) -> list[Outlay]:
+    """What training each of these takes; they are trained one after the other.
 
-
-def outlays(store: Store | None, parts: "Sequence[Sequence[Cell]]", workers: int) -> list[Outlay]:
-    """What training each of these takes; they are trained one after the other. Raises InputError."""
+    Failed runs are trained again only with `retry_failed`. Raises InputError if there is not enough memory
+    for one of the runs.
+    """
     speeds = _Speeds.of(store)
-    return [_outlay(store, cells, workers, speeds) for cells in parts]
+    return [
+        _outlay(cells, _tasks(store, cells, workers, retry_failed=retry_failed), workers, speeds)
+        for cells in parts
+    ]
 
 
 def total(parts: Sequence[Outlay]) -> Outlay:
@@ -91,34 +90,43 @@ def total(parts: Sequence[Outlay]) -> Outlay:
     )
 
 
-def _outlay(store: Store | None, cells: "Sequence[Cell]", workers: int, speeds: "_Speeds") -> Outlay:
-    specs = {spec.run_id: spec for cell in cells for spec in cell.specs}
-    states = {run_id: store.status(run_id) for run_id in specs} if store else {}
-    done = {run_id for run_id, status in states.items() if status.state in ("done", "failed")}
-    pending = {run_id: states[run_id].steps if store else 0 for run_id in specs if run_id not in done}
+def _tasks(
+    store: Store | None, cells: "Sequence[Cell]", workers: int, *, retry_failed: bool
+) -> tuple[Task, ...]:
+    """What is still to be trained of the cells, packed as `fill_store` packs it. Raises InputError."""
+    pending = {spec.run_id: 0 for cell in cells for spec in cell.specs}
     if store is not None:
+        wanted = ("missing", "paused", "running") + (("failed",) if retry_failed else ())
+        pending = starts({run_id: store.status(run_id) for run_id in pending}, wanted)
         pending |= taken_over(store, cells, pending)
-    wanted = [cell for cell in cells if any(spec.run_id in pending for spec in cell.specs)]
-    limits = memory.limits(wanted, min(workers, max(len(pending), 1)), memory.available_bytes())
-    tasks = plan(cells, pending, workers, lambda name: load(name).FACTS, limits)
+    return plan(cells, pending, workers, facts_of, limits(cells, pending, workers))
+
+
+def _outlay(cells: "Sequence[Cell]", tasks: Sequence[Task], workers: int, speeds: "_Speeds") -> Outlay:
+    runs = sum(len(task.specs) for task in tasks)
     seconds = [speeds.seconds(task) for task in tasks]
-    # A state is made to be measured: once for each task, whose runs differ by nothing but their seeds.
-    sizes = [(len(task.specs), task.specs[0]) for task in tasks]
-    held = sorted((memory.WORKER + runs * memory.run_bytes(spec) for runs, spec in sizes), reverse=True)
-    scratch = sorted((runs * _scratch(spec) for runs, spec in sizes), reverse=True)
+    # A task's runs differ by nothing but their seeds: one of them is measured.
+    held = [memory.WORKER + len(task.specs) * memory.run_bytes(task.specs[0]) for task in tasks]
+    disk, scratch = _disk_bytes(tasks, workers)
     return Outlay(
-        runs=len(pending),
-        done=len(done),
+        runs=runs,
+        done=len({spec.run_id for cell in cells for spec in cell.specs}) - runs,
         populations=len(tasks),
         core_hours=sum(seconds) / 3600,
         longest_hours=max(seconds, default=0.0) / 3600,
         hours=makespan(seconds, workers) / 3600,
         workers=workers,
-        memory_bytes=sum(held[:workers]),
-        disk_bytes=sum(runs * _disk(spec) for runs, spec in sizes),
-        scratch_bytes=sum(scratch[:workers]),
+        memory_bytes=sum(sorted(held, reverse=True)[:workers]),
+        disk_bytes=disk,
+        scratch_bytes=scratch,
         measured=speeds.runs,
     )
+
+
+def _disk_bytes(tasks: Sequence[Task], workers: int) -> tuple[int, int]:
+    """What the finished runs will take, and the most that the replays of `workers` tasks take beside that."""
+    scratch = sorted((len(task.specs) * _scratch(task.specs[0]) for task in tasks), reverse=True)
+    return sum(len(task.specs) * _disk(task.specs[0]) for task in tasks), sum(scratch[:workers])
 
 
 @dataclass(frozen=True)
@@ -165,34 +173,32 @@ def _nearest_first(spec: RunSpec) -> tuple[tuple[str, ...], ...]:
 
 def _disk(spec: RunSpec) -> int:
     """About how many bytes a finished run takes: its tables, its parameters, the policies that it kept."""
-    algorithm = load(spec.algorithm)
+    algorithm, _, _, state = memory.begun(spec)
     if algorithm.KIND == "reference":
         return 2 * TABLES
-    config = algorithm.Config.model_validate(spec.config, strict=False)
-    sizes = memory.problem_of(spec.environment, canonical_json(spec.environment_settings))
-    state = algorithm.init(config, sizes, [np.random.default_rng(0)])
-    sizes_of = {name: tensor.nbytes for name, tensor in algorithm.parameters(state).items()}
-    acting = sum(size for name, size in sizes_of.items() if name.startswith(ACTING))
-    tensors = sum(tensor.nbytes for _, tensor in population.tensors(state))
-    final = 0 if algorithm.FACTS.replay else ENVIRONMENTS + tensors
+    sizes = {name: tensor.nbytes for name, tensor in algorithm.parameters(state).items()}
+    acting = sum(size for name, size in sizes.items() if name.startswith(ACTING))
+    final = 0 if algorithm.FACTS.replay else ENVIRONMENTS + memory.tensor_bytes(state)
     kept, step = 1, 0
     while (step := next_kept(spec, step)) <= spec.steps:
         kept += 1
-    return TABLES + sum(sizes_of.values()) + kept * acting + final
+    return TABLES + sum(sizes.values()) + kept * acting + final
 
 
 def _scratch(spec: RunSpec) -> int:
     """About how many bytes of replay a run has on disk while it trains."""
-    facts = load(spec.algorithm).FACTS
+    facts = facts_of(spec.algorithm)
     return memory.state_bytes(spec) if facts.replay and not facts.alone else 0
 
 
-def lack_of_room(store: Store, cells: "Sequence[Cell]") -> str:
-    """What to say before training where the disk has less room than the missing runs will take."""
-    needed = 0
-    for cell in cells:
-        pending = [spec for spec in cell.specs if store.status(spec.run_id).state != "done"]
-        needed += len(pending) * (_disk(cell.specs[0]) + _scratch(cell.specs[0])) if pending else 0
+def lack_of_room(store: Store, parts: "Sequence[Sequence[Cell]]", workers: int, *, retry_failed: bool) -> str:
+    """What to say before training where the disk has less room than `outlays` says that the parts take."""
+    try:
+        tasks = [_tasks(store, cells, workers, retry_failed=retry_failed) for cells in parts]
+    except InputError:  # for want of memory, which is refused where something is trained here
+        return ""
+    each = [_disk_bytes(part, workers) for part in tasks]
+    needed = sum(disk for disk, _ in each) + max(scratch for _, scratch in each)
     free = free_bytes(store.path)
     if needed <= free:
         return ""
@@ -202,4 +208,4 @@ def lack_of_room(store: Store, cells: "Sequence[Cell]") -> str:
     )
 
 
-__all__ = ["Outlay", "free_bytes", "lack_of_room", "outlay", "outlays", "total"]
+__all__ = ["Outlay", "lack_of_room", "outlays", "total"]

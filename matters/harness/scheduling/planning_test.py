@@ -1,3 +1,4 @@
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -6,10 +7,11 @@ import pytest
 from matters.algorithms import load
 from matters.harness.scheduling import planning
 from matters.harness.scheduling.packing import step_cost, updating
-from matters.harness.scheduling.planning import outlay, outlays, total
+from matters.harness.scheduling.planning import Outlay, outlays, total
 from matters.results.conftest import PROVENANCE, make_record
 from matters.results.store import Store
 from matters.suites.loading import load_suite
+from matters.suites.spec import Cell
 from matters.suites.suite import Suite
 
 TOML = """
@@ -37,6 +39,11 @@ def suite(tmp_path: Path) -> Suite:
     path = tmp_path / "planned.toml"
     path.write_text(TOML)
     return load_suite(str(path))
+
+
+def outlay(store: Store | None, cells: Sequence[Cell], workers: int) -> Outlay:
+    (found,) = outlays(store, [cells], workers)
+    return found
 
 
 def finish(store: Store, suite: Suite, variant: str, environment: str, seeds: int, slower: float) -> None:
@@ -96,14 +103,39 @@ def test_replays_take_room_only_while_they_are_in_use(suite: Suite) -> None:
 def test_a_disk_with_less_room_than_the_runs_will_take_is_said_before_they_are_trained(
     suite: Suite, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    def lacks(cells: Sequence[Cell], free: int, *, retry_failed: bool = False) -> str:
+        monkeypatch.setattr(planning, "free_bytes", lambda _: free)
+        return planning.lack_of_room(store, [cells], 1, retry_failed=retry_failed)
+
     store = Store.open(tmp_path / "runs", create=True)
-    assert planning.lack_of_room(store, suite.cells()) == ""
-    monkeypatch.setattr(planning, "free_bytes", lambda _: 2 * 10**6)
-    said = planning.lack_of_room(store, suite.cells())
-    assert "of disk, and 2 MB are free: training will pause before it is full" in said
-    finish(store, suite, "ppo", "Hopper-v5", 4, slower=1.0)
-    done = [one for one in suite.cells() if (one.variant, one.environment) == ("ppo", "Hopper-v5")]
-    assert planning.lack_of_room(store, done) == ""
+    # It is said exactly where the plan does not fit; of the replays, those of one population at a time count.
+    found = outlay(store, suite.cells(), 1)
+    needed = found.disk_bytes + found.scratch_bytes
+    assert lacks(suite.cells(), needed) == ""
+    said = lacks(suite.cells(), needed - 1)
+    assert said.endswith("MB are free: training will pause before it is full")
+    finish(store, suite, "ppo", "Hopper-v5", 3, slower=1.0)
+    (ppo,) = [one for one in suite.cells() if (one.variant, one.environment) == ("ppo", "Hopper-v5")]
+    lease = store.lease(ppo.specs[3])
+    assert lease is not None
+    lease.fail("no", 40, PROVENANCE)
+    # A failed run is trained again only if that is asked for.
+    assert lacks([ppo], 0) == ""
+    assert lacks([ppo], 0, retry_failed=True) != ""
+
+
+def test_failed_runs_are_planned_only_where_they_are_trained_again_and_then_from_their_beginning(
+    suite: Suite, tmp_path: Path
+) -> None:
+    store = Store.open(tmp_path / "runs", create=True)
+    ppo = [one for one in suite.cells() if (one.variant, one.environment) == ("ppo", "Hopper-v5")]
+    for spec in ppo[0].specs[:2]:
+        lease = store.lease(spec)
+        assert lease is not None
+        lease.fail("no", 40_000 + spec.seed, PROVENANCE)
+    (left,), (again,) = (outlays(store, [ppo], 1, retry_failed=retried) for retried in (False, True))
+    assert (left.runs, left.done) == (2, 2)
+    assert again == outlay(None, ppo, 1), "all four, in one population"
 
 
 def test_finished_runs_of_a_module_that_is_not_here_do_not_keep_others_from_being_planned(

@@ -5,6 +5,8 @@ seeds of one look after the other, until the headline of its first question is d
 """
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from matters.harness.scheduling.fill_store import Outcome
@@ -26,6 +28,20 @@ def check(suite: "Suite") -> None:
 
     suite.check_rollouts()
     looks.check(suite)
+
+
+def in_turn(suite: "Suite") -> "list[Sequence[Cell]]":
+    """The cells that are trained at once: all of them, or with looks the new seeds of one look at a time.
+
+    Of a suite that tunes, these are all but its variants at their own best, which are not known before.
+    """
+    cells = (*suite.cells(), *suite.tuning_cells())
+    if not suite.looks:
+        return [cells]
+    return [
+        [replace(cell, specs=cell.specs[before:seeds]) for cell in cells]
+        for before, seeds in pairwise((0, *suite.looks))
+    ]
 
 
 def train_suite(

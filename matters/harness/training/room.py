@@ -1,16 +1,17 @@
 """Room on the store's disk: said before it runs out, and training pauses while a checkpoint still fits."""
 
-import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+
+from matters.results.files import free_bytes
 
 LEAST = 1 << 20
 """Bytes that a population leaves free, however small it is."""
 EARLY = 5
 """It is said that room gets short when there is this many times as much as training pauses at."""
 GROWS = (".rows", ".ends")
-"""Unfinished state that is appended to; the rest is written anew each time."""
+"""Unfinished state that is only appended to. So are kept policies, but the end writes them all once more."""
 
 
 class NoRoom(OSError):
@@ -59,12 +60,6 @@ class Room:
                 "training pauses"
             )
         return ""
-
-
-def free_bytes(path: Path) -> int:
-    """The room on the disk where the path is, or would be."""
-    there = next(place for place in (path, *path.absolute().parents) if place.exists())
-    return shutil.disk_usage(there).free
 
 
 def megabytes(count: int) -> str:

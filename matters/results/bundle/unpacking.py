@@ -87,11 +87,11 @@ def _check_sizes(manifest: form.Manifest, path: Path, store: Path) -> None:
     held = sum(content.bytes for content in manifest.shards.values())
     if total > held:
         raise InputError(f"{path}: announces {total} bytes of runs in {held} bytes of shards")
-    room = next(one for one in (store, *store.absolute().parents) if one.exists())
-    free = shutil.disk_usage(room).free
+    free = files.free_bytes(store)
     if 2 * total + SPARE_BYTES > free:
         raise InputError(
-            f"{path}: needs {(2 * total + SPARE_BYTES) >> 20} MiB to be imported, {room} has {free >> 20} MiB"
+            f"{path}: needs {(2 * total + SPARE_BYTES) >> 20} MiB to be imported, the disk of {store} has "
+            f"{free >> 20} MiB left"
         )
 
 
