@@ -1,3 +1,4 @@
+import math
 import subprocess
 import sys
 from pathlib import Path
@@ -57,9 +58,8 @@ def test_every_mujoco_task_has_a_random_score_with_its_source() -> None:
         for yardstick in (row.on_policy, row.off_policy):
             assert yardstick is not None
             assert yardstick.source
-            assert (
-                row.random.value < yardstick.value <= (row.ceiling or float("inf")) + 1e-9 or row.ceiling == 0
-            )
+            ceiling = math.inf if row.ceiling is None else row.ceiling
+            assert row.random.value < yardstick.value <= ceiling
 
 
 def test_a_task_has_an_absolute_margin_exactly_where_it_has_a_ceiling() -> None:
