@@ -11,8 +11,7 @@ Writes docs/mechanisms.md. Three things are measured, on seeds that no suite use
 
 import argparse
 import sys
-import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -31,10 +30,7 @@ from matters.algorithms.parts.actor_critic import prepare
 from matters.algorithms.parts.natural_gradient import fisher_product
 from matters.algorithms.parts.optimisers import clip_coefficient, global_norm
 from matters.harness.training.population import Population, begin
-from matters.harness.training.worker import train_population
-from matters.results.store import Store
-from matters.suites.loading import suite
-from matters.suites.spec import RunSpec
+from testing.pilot import UPDATES, recorded, specs
 
 PAGE = Path(__file__).parents[1] / "docs" / "mechanisms.md"
 ENVIRONMENTS = ("Hopper-v5", "HalfCheetah-v5")
@@ -42,7 +38,7 @@ SEEDS, MORE_SEEDS = (3000, 3001, 3002), (3000, 3001, 3002, 3003, 3004)
 """Those of steps and damping, and those of clipping."""
 AT = (1, 5, 12)
 """The updates at which steps are compared."""
-UPDATES, HORIZON, DELTA = 25, 2048, 0.01
+DELTA = 0.01
 DAMPINGS = (1e-5, 1e-4, 1e-3, 1e-2, 1e-1)
 CHOSEN = 1e-2
 """The damping of `natural-ladder` and `natural-square`."""
@@ -51,25 +47,6 @@ FIXED = {
     "HalfCheetah-v5": {"gradient": 0.00047, "natural": 0.0055},
 }
 """α of `natural-square`."""
-
-
-def specs(algorithm: str, environment: str, seeds: Sequence[int], **config: Any) -> list[RunSpec]:
-    """Runs of UPDATES updates."""
-    declared = suite(
-        {
-            "suite": {
-                "name": "pilot",
-                "title": "Pilot",
-                "environments": [environment],
-                "seeds": list(seeds),
-                "steps": UPDATES * HORIZON,
-                "questions": [],
-                "evaluation": {"points": 2, "episodes": 1},
-            },
-            "variants": {"pilot": {"algorithm": algorithm, "config": config}},
-        }
-    )
-    return list(declared.cells()[0].specs)
 
 
 def rollouts(training: Population, last: int) -> Iterator[tuple[int, Rollout]]:
@@ -135,16 +112,6 @@ def compared(environment: str) -> dict[str, list[tuple[float, float, float, floa
             )
             found.setdefault(name, []).extend(zip(*(part.tolist() for part in numbers), strict=True))
     return found
-
-
-def searched(environment: str, damping: float) -> Mapping[str, np.ndarray]:
-    """What TRPO records of its updates with that damping, over all seeds."""
-    with tempfile.TemporaryDirectory() as folder:
-        store = Store.open(Path(folder) / "runs", create=True)
-        runs = specs("trpo", environment, SEEDS, damping=damping)
-        train_population(store.path, runs, lambda _: None)
-        updates = [store.record(spec.run_id).updates for spec in runs]
-    return {name: np.concatenate([one[name] for one in updates]) for name in updates[0]}
 
 
 def clipping(*, scaled: bool, update: int = 12) -> tuple[float, float, float, float]:
@@ -232,7 +199,7 @@ def of_damping() -> Iterator[str]:
     yield OF_DAMPING
     for environment in ENVIRONMENTS:
         for damping in DAMPINGS:
-            updates = searched(environment, damping)
+            updates = recorded(specs("trpo", environment, SEEDS, damping=damping))
             kl, factor = updates["mean_kl"] / DELTA, updates["line_search_factor"]
             yield (
                 f"| {environment} | {damping:g} | {(factor < 1).mean():.1%} | {kl.mean():.2f} | "

@@ -8,57 +8,34 @@ once by what its own mean KL came to, which grows as α².
 """
 
 import sys
-import tempfile
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from matters.harness.training.worker import train_population
-from matters.results.store import Store
-from matters.suites.loading import suite
+from testing.pilot import recorded, specs
 
 ENVIRONMENTS = ("Swimmer-v5", "Hopper-v5", "HalfCheetah-v5", "Walker2d-v5")
-SEEDS, UPDATES, HORIZON = (3000, 3001), 25, 2048
+SEEDS = (3000, 3001)
 DAMPING, KL = 1e-2, 0.01
 
 
-def recorded(environment: str, **config: Any) -> dict[str, np.ndarray]:
-    """Diagnostics of every update of every seed."""
+def pilot(environment: str, **config: Any) -> dict[str, np.ndarray]:
+    """Diagnostics of every update of every seed of `npg` with that config."""
     if not {"direction", "step_size"} <= config.keys():  # else F is not used
         config["damping"] = DAMPING
     if "step_size" not in config:
         config["kl"] = KL
-    declared = suite(
-        {
-            "suite": {
-                "name": "pilot",
-                "title": "Pilot",
-                "environments": [environment],
-                "seeds": list(SEEDS),
-                "steps": UPDATES * HORIZON,
-                "questions": [],
-                "evaluation": {"points": 2, "episodes": 1},
-            },
-            "variants": {"npg": {"algorithm": "npg", "config": config}},
-        }
-    )
-    with tempfile.TemporaryDirectory() as folder:
-        store = Store.open(Path(folder) / "runs", create=True)
-        specs = declared.cells()[0].specs
-        train_population(store.path, list(specs), lambda _: None)
-        updates = [store.record(spec.run_id).updates for spec in specs]
-    return {name: np.concatenate([one[name] for one in updates]) for name in updates[0]}
+    return recorded(specs("npg", environment, SEEDS, **config))
 
 
 def measure(environment: str, direction: str) -> str:
     """α of one direction on one environment, in a line."""
     own: dict[str, Any] = {"direction": "gradient"} if direction == "gradient" else {}
-    free = recorded(environment, **own)
+    free = pilot(environment, **own)
     aim = float(free["mean_kl"].mean())
     first = float(np.sqrt(aim / np.mean(KL / free["step_size"] ** 2)))
-    came_to = float(recorded(environment, **own, step_size=first)["mean_kl"].mean())
+    came_to = float(pilot(environment, **own, step_size=first)["mean_kl"].mean())
     corrected = first * float(np.sqrt(aim / came_to))
     unsolved = float((free["cg_residual"] > 1e-4).mean())
     return (
