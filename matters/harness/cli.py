@@ -4,7 +4,6 @@ Exit status: 0 all done, 1 something failed, 2 unusable input. Bad input gets on
 """
 
 import gc
-import signal
 import sys
 from importlib.metadata import version
 from typing import Annotated
@@ -81,18 +80,13 @@ def matters(
         typer.echo(context.get_help())
 
 
-def main(arguments: list[str] | None = None) -> None:
-    """Run the command and exit with its status. SIGTERM, which schedulers send, is treated as Ctrl-C."""
-    signal.signal(signal.SIGTERM, _interrupt)
-    status = call(sys.argv[1:] if arguments is None else arguments)
+def main() -> None:
+    """Run the command that was typed and exit with its status."""
+    status = call(sys.argv[1:])
     # Python's last look for garbage would go through all that the libraries have loaded, which takes most of
     # a second and frees nothing that the process's end does not: who pressed Ctrl-C waits for it.
     gc.freeze()
     sys.exit(status)
-
-
-def _interrupt(*_: object) -> None:
-    raise KeyboardInterrupt
 
 
 def call(arguments: list[str]) -> int:
@@ -123,7 +117,3 @@ def _said(error: typer.TyperException) -> str:
         return error.format_message()
     first = refused.errors(include_url=False)[0]
     return f"{option.opts[0]} {first['input']}: {refusal(first)}"
-
-
-if __name__ == "__main__":
-    main()

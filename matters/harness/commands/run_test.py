@@ -91,7 +91,7 @@ def start():
 
 
 def start_run(start, suite, directory, *options):
-    return start("-m", "matters.harness.cli", "run", suite, "--store", directory, "--json", *options)
+    return start("-m", "matters", "run", suite, "--store", directory, "--json", *options)
 
 
 def facts(process):
