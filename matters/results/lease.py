@@ -198,18 +198,16 @@ class Lease:
     def fail(self, error: str, steps: int, provenance: dict[str, Any]) -> None:
         """Record a failure: the first line of `error` says what happened, the rest is the traceback.
 
-        A bare `traceback.format_exc()` will do: then its last line says what happened. The checkpoint is
-        removed, since it may be the cause of the failure.
+        The checkpoint is removed, since it may be the cause of the failure.
         """
         self._require()
         lines = error.strip().splitlines() or ["unknown error"]
-        bare = lines[0].startswith("Traceback (most recent call last)")
         self._write_status(
             {
                 "state": "failed",
                 "steps": steps,
-                "error": lines[-1 if bare else 0].strip(),
-                "traceback": "\n".join(lines if bare else lines[1:]),
+                "error": lines[0].strip(),
+                "traceback": "\n".join(lines[1:]),
                 "provenance": provenance,
                 "files": self._hashes({}),
             }

@@ -124,11 +124,6 @@ def test_a_failure_is_a_record_with_one_line_and_its_traceback(store: Store) -> 
     assert store.verify() == []
 
 
-def test_a_bare_traceback_is_summed_up_by_its_last_line(store: Store) -> None:
-    run_id = failed(store, "Traceback (most recent call last):\n  File x\nValueError: no\n")
-    assert store.status(run_id).error == "ValueError: no"
-
-
 def test_a_failed_run_is_retried_only_on_request_from_its_beginning(store: Store) -> None:
     run_id = failed(store, "first")
     assert store.lease(make_spec()) is None

@@ -20,7 +20,6 @@ from matters.harness.parity.tolerance import Row
 class Parity:
     """The table of one lockstep update, and the differences that are known and intended."""
 
-    name: str
     rows: list[Row]
     known_differences: list[str]
 
@@ -34,7 +33,7 @@ def parity(name: str) -> Parity:
     """Compare one update of `name` with the reference's. Raises KeyError for a name that is not in NAMES."""
     compare = _COMPARISONS[name]
     found = [row for dtype in (torch.float32, torch.float64) for row in compare(dtype)]
-    return Parity(name, found, list(reference_of(name).KNOWN_DIFFERENCES))
+    return Parity(found, list(reference_of(name).KNOWN_DIFFERENCES))
 
 
 def reference_of(name: str) -> Reference:

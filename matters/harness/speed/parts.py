@@ -9,9 +9,9 @@ from types import SimpleNamespace
 from typing import Any
 
 from matters.harness.training import checkpoint
-from matters.harness.training.evaluate import Evaluator
 from matters.harness.training.loop import train
-from matters.harness.training.population import Population, Updated, streams
+from matters.harness.training.points import evaluator
+from matters.harness.training.population import Population, Updated
 from matters.harness.training.recorder import Recorder
 
 CHECKPOINT_SECONDS = 30.0
@@ -79,9 +79,9 @@ def parts(training: Population, steps: int) -> Parts:
 
 
 def _evaluation(training: Population) -> float:
-    evaluator = Evaluator(training.specs, [streams(spec.seed).evaluation for spec in training.specs])
+    evaluate = evaluator(training.specs)
     start = time.process_time()
-    evaluator(training.policy(), 1)
+    evaluate(training.policy(), 1)
     return time.process_time() - start
 
 

@@ -64,12 +64,11 @@ def pack(
     archive = out.suffix == ".zip"
     before = _before(out, suite, parameters, thinned, archive=archive)
     there = {run.run_id: run for run in before.runs} if before else {}
-    runs, missing = [], 0
+    runs = []
     cells = (*suite.cells(), *suite.tuning_cells())
     for cell in cells:
         for spec in cell.specs:
             run = _described(store, cell.variant, spec.run_id, parameters, thinned)
-            missing += run is None
             if run is not None:
                 _check_same(run, there.get(run.run_id))
                 runs.append(run)

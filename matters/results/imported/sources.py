@@ -16,7 +16,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 
 from matters.results.imported.curve import UNNAMED, Names
-from matters.results.imported.naming import printable
+from matters.results.imported.naming import SIDECARS, printable
 from matters.suites.errors import InputError, nearest
 from matters.suites.spec import MAX_SEED
 
@@ -47,7 +47,7 @@ episodes."""
 OF_TRAINING = ("monitor", "train.csv", EVENTS, "progress.txt", "progress.csv", "result.json")
 """Those of them that hold training episodes, or may do so."""
 OTHERS = ("*.csv", "*.tsv", "*.txt", "*.json", "*.jsonl", "*.npy", "*.npz")
-SIDECAR_NAMES = ("config.json", "params.json", "meta_data.json", "args.json", "requirements.txt")
+SIDECAR_NAMES = (*SIDECARS, "requirements.txt")
 
 
 @dataclass(frozen=True)

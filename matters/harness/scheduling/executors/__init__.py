@@ -7,8 +7,6 @@ from dataclasses import dataclass
 from matters.harness.scheduling.executors.interface import Executor
 from matters.suites.errors import InputError, nearest
 
-EXECUTORS = ("local", "ray", "slurm")
-
 
 @dataclass(frozen=True)
 class Place:
@@ -36,12 +34,13 @@ OF = {
     "ray": ("address", "canary"),
     "slurm": ("partition", "time", "cpus", "array", "canary"),
 }
+"""The executors, each with its options."""
 
 
 def check(place: Place) -> None:
     """Raise InputError, in one line, for an unknown executor, an option of another, or an unusable one."""
-    if place.name not in EXECUTORS:
-        raise InputError(f"--executor {place.name}: unknown executor{nearest(place.name, EXECUTORS)}")
+    if place.name not in OF:
+        raise InputError(f"--executor {place.name}: unknown executor{nearest(place.name, OF)}")
     for option in dict.fromkeys(option for options in OF.values() for option in options):
         value = getattr(place, option)
         if value is not None and option not in OF[place.name]:

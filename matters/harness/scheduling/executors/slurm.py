@@ -1,6 +1,6 @@
 """Jobs of SLURM: one `sbatch --array` for each look at the store, an element for each of our jobs.
 
-Everything lies in a folder of the store, `slurm/TIME-PID/`: the jobs, the script, the array's number, what
+Everything lies in a folder of the store, `slurm/TIME-NUMBER/`: the jobs, the script, the array's number, what
 each worker says, what it printed. SLURM says how an element stands (`squeue`, and `scontrol` for its end),
 the store how its runs stand. The accounting database is not asked: where there is none, it answers UNKNOWN
 for ever.
