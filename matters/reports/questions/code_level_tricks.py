@@ -25,7 +25,7 @@ from matters.reports.questions.differing_settings import (
     undeclared,
 )
 from matters.reports.questions.pairwise_section import section_of_pairs
-from matters.reports.questions.short_answers import Answer, short_answer
+from matters.reports.questions.short_answers import NEUTRAL, Answer, short_answer
 from matters.reports.statistics import comparisons as compare
 from matters.reports.statistics.intervals import MINIMUM_FOR_INTERVAL
 from matters.reports.study.compared_pair import Comparison
@@ -40,10 +40,6 @@ NEEDS = (
     "`trpo-tricks`; for the worth of clipping of `ppo-noclip`; or the five released ones. Of the tricks that "
     "TRPO has too, value clipping, annealing, gradient clipping and Adam’s ε act on its fit of V alone."
 )
-ESTIMAND = (
-    "The difference of mean primary endpoints between the variant named first and the one named second, per "
-    "environment in raw return, and in aggregate as the mean over environments of the normalised differences."
-)
 METHOD = pairwise_section.METHOD + (
     "The layout is that of Engstrom et al., “Implementation Matters in Deep RL” (ICLR 2020), section 4."
 )
@@ -52,12 +48,6 @@ ANSWERS = {
     "equivalent": "No: `{x}` and `{y}` are equivalent within the margin.",
     "both": "A little: `{ahead}` scores {size} than `{behind}`, less than the margin.",
 }
-NEUTRAL = {
-    "different": "`{ahead}` scores {size} than `{behind}`.",
-    "equivalent": "`{x}` and `{y}` are equivalent within the margin.",
-    "both": "`{ahead}` scores {size} than `{behind}`, less than the margin.",
-}
-"""Where the pair at hand tells something else than what the question asks."""
 PPO = Role("ppo", "ppo", ("tricks.", "objective"))
 PPO_M = Role("ppo-m", "ppo", ("tricks.", "objective"))
 NO_CLIP = Role("ppo-noclip", "ppo", ("tricks.", "objective"))
@@ -176,7 +166,7 @@ def answer(study: Study) -> Section:
         found,
         title=TITLE,
         needs=NEEDS,
-        estimand=ESTIMAND,
+        estimand=pairwise_section.ESTIMAND,
         method=METHOD,
         tested="each pair in aggregate and on each environment",
         tables=tables,

@@ -10,10 +10,9 @@ from matters.reports.page.comparison_tables import comparison_table, details_tab
 from matters.reports.page.formatting import signed
 from matters.reports.page.section import Section, Table
 from matters.reports.page.sentences import listed
-from matters.reports.questions import pairwise_section
 from matters.reports.questions.differing_settings import Contrast, differing, settings_table
-from matters.reports.questions.pairwise_section import section_of_pairs
-from matters.reports.questions.short_answers import each_answered
+from matters.reports.questions.pairwise_section import ESTIMAND, METHOD, section_of_pairs
+from matters.reports.questions.short_answers import NEUTRAL, each_answered
 from matters.reports.study.compared_pair import Comparison, headline
 from matters.reports.study.pairwise import compare_pairs
 from matters.reports.study.study import AGGREGATE, Study
@@ -21,16 +20,6 @@ from matters.reports.study.study import AGGREGATE, Study
 QUESTION = "comparison"
 TITLE = "Do the variants that are compared differ?"
 NEEDS = '`compare = [["a", "b"]]` or `baseline = "a"` in the suite, and runs of these variants.'
-ESTIMAND = (
-    "The difference of mean primary endpoints between the variant named first and the one named second, per "
-    "environment in raw return, and in aggregate as the mean over environments of the normalised differences."
-)
-METHOD = pairwise_section.METHOD
-ANSWERS = {
-    "different": "`{ahead}` scores {size} than `{behind}`.",
-    "equivalent": "`{x}` and `{y}` are equivalent within the margin.",
-    "both": "`{ahead}` scores {size} than `{behind}`, less than the margin.",
-}
 
 
 def contrasts(study: Study) -> list[Contrast]:
@@ -56,7 +45,7 @@ def answer(study: Study) -> Section:
     """Compare every pair, and answer for each of them."""
     chosen = contrasts(study)
     found = compared(study)
-    given = each_answered(study, [(one.x, one.y) for one in chosen], found, ANSWERS)
+    given = each_answered(study, [(one.x, one.y) for one in chosen], found, NEUTRAL)
     tables: tuple[Table, ...] = (
         (
             comparison_table(QUESTION, found),

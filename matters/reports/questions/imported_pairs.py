@@ -13,7 +13,7 @@ from matters.reports.page.section import Section, Table, Verdict
 from matters.reports.page.sentences import listed
 from matters.reports.questions import pairwise_section
 from matters.reports.questions.pairwise_section import family, verdicts
-from matters.reports.questions.short_answers import Answer, short_answer
+from matters.reports.questions.short_answers import NEUTRAL, Answer, short_answer
 from matters.reports.study.compared_pair import Comparison
 from matters.reports.study.pairwise import compare_pairs
 from matters.reports.study.study import AGGREGATE, Study
@@ -30,11 +30,6 @@ METHOD = pairwise_section.METHOD + (
     "Runs were neither trained nor evaluated by Matters. Two variants are compared on an environment if all "
     "of their runs end within 2 % of each other; scores are then of returns up to the first of these ends."
 )
-ANSWERS = {
-    "different": "`{ahead}` scores {size} than `{behind}`.",
-    "equivalent": "`{x}` and `{y}` are equivalent within the margin.",
-    "both": "`{ahead}` scores {size} than `{behind}`, less than the margin.",
-}
 ACROSS = " (across protocols)"
 FEW_EPISODES = 3
 
@@ -73,7 +68,7 @@ def _answer(study: Study, found: Sequence[Comparison]) -> Answer:
     pairs = list(dict.fromkeys((one.x, one.y) for one in found))
     if not pairs:
         return Answer("Nothing to compare: the pairs share no environment.", "undecided", "blocked", False)
-    given = short_answer(study, [one for one in found if (one.x, one.y) == pairs[0]], ANSWERS)
+    given = short_answer(study, [one for one in found if (one.x, one.y) == pairs[0]], NEUTRAL)
     if len(pairs) == 1:
         return given
     others = len(pairs) - 1

@@ -16,7 +16,7 @@ from matters.reports.questions import pairwise_section
 from matters.reports.questions.differing_settings import Contrast, notices, settings_table
 from matters.reports.questions.natural_mechanisms import mechanism_table, unsolved_notices
 from matters.reports.questions.pairwise_section import section_of_pairs
-from matters.reports.questions.short_answers import each_answered
+from matters.reports.questions.short_answers import NEUTRAL, each_answered
 from matters.reports.study.compared_pair import Comparison
 from matters.reports.study.pairwise import compare_pairs
 from matters.reports.study.study import Study
@@ -37,11 +37,6 @@ METHOD = pairwise_section.METHOD + (
     "The corners are those of Kakade (2002) and of Peters and Schaal (2008), and steepest ascent in θ with "
     "each of their lengths."
 )
-ANSWERS = {
-    "different": "`{ahead}` scores {size} than `{behind}`.",
-    "equivalent": "`{x}` and `{y}` are equivalent within the margin.",
-    "both": "`{ahead}` scores {size} than `{behind}`, less than the margin.",
-}
 
 Corner = tuple[str, str]
 """Direction, `natural` or `gradient`, and length, `kl` or `fixed`."""
@@ -110,7 +105,7 @@ def answer(study: Study) -> Section:
     at_hand = corners(study)
     chosen = _contrasts(at_hand)
     found = compared(study)
-    given = each_answered(study, [(one.x, one.y) for one in chosen], found, ANSWERS)
+    given = each_answered(study, [(one.x, one.y) for one in chosen], found, NEUTRAL)
     names = tuple(at_hand.values())
     lost = [
         f"{direction} with {length}" for direction, length in _every() if (direction, length) not in at_hand

@@ -11,6 +11,10 @@ from matters.reports.study.compared_pair import Comparison
 from matters.reports.study.difference_curves import difference_curve, difference_rows
 from matters.reports.study.study import AGGREGATE, Study
 
+ESTIMAND = (
+    "The difference of mean primary endpoints between the variant named first and the one named second, per "
+    "environment in raw return, and in aggregate as the mean over environments of the normalised differences."
+)
 METHOD = (
     "Verdicts are on differences of means: Welch’s intervals and tests per environment, Satterthwaite’s "
     "for the "

@@ -21,6 +21,13 @@ from matters.reports.statistics.verdicts import Reason, Word
 from matters.reports.study.compared_pair import Comparison, headline
 from matters.reports.study.study import AGGREGATE, Study
 
+NEUTRAL = {
+    "different": "`{ahead}` scores {size} than `{behind}`.",
+    "equivalent": "`{x}` and `{y}` are equivalent within the margin.",
+    "both": "`{ahead}` scores {size} than `{behind}`, less than the margin.",
+}
+"""Templates of the answer of a question that is no yes or no."""
+
 MOST_ANSWERS = 6
 """With more pairs than this, their answers are one sentence."""
 
