@@ -14,14 +14,8 @@ from matters.suites.suite import Suite
 from testing.planted import CONSTANTS, Plant, planted
 
 HOPPER, WALKER = "Hopper-v5", "Walker2d-v5"
+pytestmark = pytest.mark.usefixtures("undrawn")
 README = Path(__file__).parents[3] / "README.md"
-
-
-@pytest.fixture(autouse=True)
-def _undrawn(monkeypatch):
-    """Sections without their figure, which takes longer than all else."""
-    monkeypatch.setattr("matters.reports.page.forests.forest", lambda *_: None)
-    monkeypatch.setattr("matters.reports.page.difference_figures.differences", lambda *_: None)
 
 
 def answered(declared, means, n=10):

@@ -16,10 +16,7 @@ from testing.planted import CONSTANTS, Plant, planted, planted_suite
 HOPPER, WALKER = "Hopper-v5", "Walker2d-v5"
 
 
-@pytest.fixture(autouse=True)
-def _undrawn(monkeypatch):
-    monkeypatch.setattr("matters.reports.page.forests.forest", lambda *_: None)
-    monkeypatch.setattr("matters.reports.page.difference_figures.differences", lambda *_: None)
+pytestmark = pytest.mark.usefixtures("undrawn")
 
 
 def grown(gap: float, sd: float = 0.1, trained: int = 20, at: tuple[int, ...] = (10, 20)) -> Study:

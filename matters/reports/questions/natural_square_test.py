@@ -15,10 +15,8 @@ HOPPER, WALKER = "Hopper-v5", "Walker2d-v5"
 
 
 @pytest.fixture(autouse=True)
-def _quick(monkeypatch):
+def _quick(undrawn, monkeypatch):
     """Figures and permutations take longer than all else."""
-    monkeypatch.setattr("matters.reports.page.forests.forest", lambda *_: None)
-    monkeypatch.setattr("matters.reports.page.difference_figures.differences", lambda *_: None)
     monkeypatch.setattr("matters.reports.statistics.comparisons.permutation_p", lambda *_, **__: None)
 
 

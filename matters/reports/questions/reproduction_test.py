@@ -72,13 +72,6 @@ def test_halves_are_disjoint_and_odd_numbers_leave_one_run_out(monkeypatch):
     assert all(len(set(both)) == 10 for both in np.concatenate([one, two], axis=1))
 
 
-@pytest.fixture
-def undrawn(monkeypatch):
-    """Sections without their figure, which takes longer than all else."""
-    monkeypatch.setattr("matters.reports.page.forests.forest", lambda *_: None)
-    monkeypatch.setattr("matters.reports.page.difference_figures.differences", lambda *_: None)
-
-
 @pytest.mark.usefixtures("undrawn")
 def test_nine_runs_are_too_few_to_split_and_the_page_says_so():
     assert control(Plant(0.5, 0.2, 9)) is None

@@ -22,12 +22,6 @@ from testing.planted import CONSTANTS, Plant, planted, planted_suite
 HOPPER, WALKER, PENDULUM, UNKNOWN = "Hopper-v5", "Walker2d-v5", "InvertedPendulum-v5", "Unknown-v0"
 
 
-@pytest.fixture
-def undrawn(monkeypatch):
-    monkeypatch.setattr("matters.reports.page.forests.forest", lambda *_: None)
-    monkeypatch.setattr("matters.reports.page.difference_figures.differences", lambda *_: None)
-
-
 def study(cells, names=("ppo", "ppo-m"), **options):
     """`cells` are plants of each name by environment."""
     plants = {(name, place): each[k] for place, each in cells.items() for k, name in enumerate(names)}

@@ -22,10 +22,7 @@ OTHERS = {f"Other{k}-v5": (0.0, 100.0) for k in range(6)}
 KNOWN = CONSTANTS | OTHERS
 
 
-@pytest.fixture(autouse=True)
-def _undrawn(monkeypatch):
-    monkeypatch.setattr("matters.reports.page.forests.forest", lambda *_: None)
-    monkeypatch.setattr("matters.reports.page.difference_figures.differences", lambda *_: None)
+pytestmark = pytest.mark.usefixtures("undrawn")
 
 
 def study(cells, names=("ppo", "ppo-m"), **options):
