@@ -1,7 +1,7 @@
 """The questions a suite may ask, each a module that says what it needs and writes its section.
 
-A question module has `TITLE`, `NEEDS`, `ESTIMAND`, `METHOD` and `answer(study) -> Section`; one about pairs
-also has `compared(study) -> list[Comparison]`.
+A question module has `answer(study) -> Section`; one about pairs also has
+`compared(study) -> list[Comparison]`. What its section says of itself stands at its head.
 """
 
 from __future__ import annotations

@@ -19,12 +19,10 @@ NEEDS = (
     "`td3-only-delay`, `td3-only-smoothing`) or without one (`td3-no-cdq`, `td3-no-delay`, "
     "`td3-no-smoothing`)."
 )
-ESTIMAND = ladder.ESTIMAND
 SOURCE = (
     "The rungs and TD3’s parts are those of Lillicrap et al. (2016), Fujimoto et al. (2018, table 2) and "
     "Haarnoja et al. (2018)."
 )
-METHOD = ladder.METHOD + SOURCE
 WHAT = {"cdq": "clipped double Q", "delay": "delayed updates", "smoothing": "target smoothing"}
 TUNING = (
     "batch_size",

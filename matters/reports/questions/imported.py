@@ -3,7 +3,7 @@
 import numpy as np
 
 from matters.reports.page import side_by_side
-from matters.reports.page.formatting import DASH, number, plural, short_steps, thousands
+from matters.reports.page.formatting import number, plural, short_steps, thousands
 from matters.reports.page.section import Drawing, Section, Table
 from matters.reports.page.side_by_side import Mark
 from matters.reports.statistics.intervals import deviation
@@ -142,7 +142,7 @@ def _runs(sets: tuple[ForeignSet, ...]) -> Table:
                 f"`{run.variant}`",
                 run.environment,
                 str(run.seed),
-                number(score(run)) or DASH,
+                number(score(run)),
                 run.file,
                 f"`{run.sha256[:12]}`",
             )

@@ -10,9 +10,8 @@ from matters.reports.page.comparison_tables import comparison_table, details_tab
 from matters.reports.page.formatting import signed
 from matters.reports.page.section import Section, Table
 from matters.reports.page.sentences import listed, place_text
-from matters.reports.questions import pairwise_section
 from matters.reports.questions.differing_settings import Contrast, Role, cast, notices, settings_table
-from matters.reports.questions.pairwise_section import section_of_pairs, verdicts
+from matters.reports.questions.pairwise_section import METHOD, section_of_pairs, verdicts
 from matters.reports.questions.short_answers import Answer
 from matters.reports.statistics import verdicts as verdict_rules
 from matters.reports.statistics.intervals import MINIMUM_FOR_CLAIM
@@ -25,8 +24,6 @@ ESTIMAND = (
     "The difference of mean primary endpoints between a rung and the one below it, per environment in raw "
     "return, and in aggregate as the mean over environments of the normalised differences."
 )
-METHOD = pairwise_section.METHOD
-
 
 Idle = Callable[[Study, str, str], str | None]
 """For a study, a variant and an environment: why what it adds did nothing; None where it did something."""

@@ -67,7 +67,7 @@ def follow(study: Study) -> Study:
 def _looked(study: Study, look: Look, *, last: bool) -> Look:
     found = questions.compared(look.question, study)
     if not found:
-        return replace(look, outcome="blocked", goes_on=False)
+        return replace(look, outcome="blocked")
     head = headline([one for one in found if (one.x, one.y) == (found[0].x, found[0].y)])[0]
     outcome = head.reason or head.word
     goes_on = head.word == "undecided" and head.reason in OPEN and look.whole and not last
@@ -92,11 +92,9 @@ def goes_on(study: Study) -> bool:
 
 def looks_table(study: Study) -> Table:
     """Every look that was planned; those taken, with what was found."""
-    planned = getattr(study.suite, "looks", ()) if study.looks else ()
+    planned = study.suite.looks
     rows, data = [], []
-    for number_, (seeds, level) in enumerate(
-        zip(planned, levels(planned), strict=True) if planned else (), start=1
-    ):
+    for number_, (seeds, level) in enumerate(zip(planned, levels(planned), strict=True), start=1):
         taken = study.looks[number_ - 1] if number_ <= len(study.looks) else None
         rows.append(_row(number_, seeds, level.different, level.equivalent, taken))
         data.append(
@@ -154,10 +152,7 @@ def _row(
 
 def notice(study: Study) -> str:
     """What the page says of the looks before all else."""
-    look = study.look
-    planned: tuple[int, ...] = getattr(study.suite, "looks", ())
-    if look is None:
-        return ""
+    look, planned = study.looks[-1], study.suite.looks
     declared = ", ".join(map(str, planned))
     text = f"Look {look.number} of {len(planned)}, at {look.seeds} seeds (declared: {declared})"
     if not look.whole:

@@ -20,12 +20,10 @@ NEEDS = (
     "At least two of `npg`, `tnpg`, `tnpg-reject`, `trpo`, `ppo-m`, `ppo`, by their settings, at one "
     "damping; each is compared with the one below."
 )
-ESTIMAND = ladder.ESTIMAND
 SOURCE = (
     "The rungs are those of Kakade (2002), Duan et al. (2016), Schulman et al. (2015 and 2017), and for the "
     "last Engstrom et al. (2020)."
 )
-METHOD = ladder.METHOD + SOURCE
 RUNGS = (
     Rung(Role("npg", "npg", ("tricks.", "direction", "step_size")), "the natural direction, solved exactly"),
     Rung(

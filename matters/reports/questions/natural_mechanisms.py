@@ -50,7 +50,7 @@ def steps(study: Study, variant: str, environment: str) -> Steps | None:
         return np.asarray(rows[name].dropna(), dtype=np.float64)
 
     factor, size, residual = (column(name) for name in ("line_search_factor", "step_size", "cg_residual"))
-    tolerance = _setting(study, variant, environment, "tolerance")
+    tolerance = _tolerance(study, variant, environment)
     return Steps(
         variant=variant,
         environment=environment,
@@ -63,12 +63,12 @@ def steps(study: Study, variant: str, environment: str) -> Steps | None:
     )
 
 
-def _setting(study: Study, variant: str, environment: str, name: str) -> float | None:
+def _tolerance(study: Study, variant: str, environment: str) -> float | None:
     known = study.suite.variants.get(variant)
     config = known.on(environment) if hasattr(known, "on") else None
     if getattr(config, "direction", None) == "gradient":
         return None  # nothing is solved
-    return getattr(config, name, None)
+    return getattr(config, "tolerance", None)
 
 
 def why_idle(study: Study, variant: str, environment: str) -> str | None:

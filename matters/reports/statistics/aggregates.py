@@ -36,9 +36,9 @@ def median(samples: Samples) -> Array:
     return np.asarray(np.median([sample.mean(axis=-1) for sample in samples], axis=0))
 
 
-def optimality_gap(samples: Samples, gamma: float = 1.0) -> Array:
-    """Mean shortfall below `gamma`, in normalised score; runs above `gamma` do not make up for others."""
-    return gamma - mean([np.minimum(sample, gamma) for sample in samples])
+def optimality_gap(samples: Samples) -> Array:
+    """Mean shortfall below 1, in normalised score; runs above 1 do not make up for others."""
+    return 1.0 - mean([np.minimum(sample, 1.0) for sample in samples])
 
 
 def probability_of_improvement(x: Samples, y: Samples) -> Array:

@@ -99,9 +99,9 @@ def contrast(samples: Sequence[Array], weights: Sequence[float]) -> Estimate:
     return Estimate(float(value), float(error), float(freedom))
 
 
-def mean_interval(sample: Array, level: float = 0.95) -> Interval | None:
-    """Student's interval of one mean; None without any spread."""
-    return contrast([sample], [1.0]).interval(level)
+def mean_interval(sample: Array) -> Interval | None:
+    """Student's 95 % interval of one mean; None without any spread."""
+    return contrast([sample], [1.0]).interval()
 
 
 def expanded_tail(
@@ -269,13 +269,12 @@ def bootstrap_curve(
     statistic: Callable[[Sequence[Array]], Array],
     rng: np.random.Generator,
     *,
-    level: float = 0.95,
     resamples: int = CURVE_RESAMPLES,
     tail: Tail = mean_tail,
 ) -> tuple[Array, Array]:
-    """Pointwise band [T], [T] of `statistic` over curves [runs, T]: a resampled run brings its whole past."""
+    """Pointwise 95 % band [T], [T] of `statistic` over curves [runs, T], whole runs resampled."""
     columns = [np.ascontiguousarray(curve.T) for curve in curves]
-    return bootstrap_bounds(columns, statistic, rng, level=level, resamples=resamples, tail=tail)
+    return bootstrap_bounds(columns, statistic, rng, resamples=resamples, tail=tail)
 
 
 def _batch(samples: Sequence[Array], resamples: int) -> int:

@@ -31,7 +31,7 @@ class Band:
     freedom: float
 
 
-def difference_band(x: Array, y: Array, rng: np.random.Generator, level: float = 0.95) -> Band:
+def difference_band(x: Array, y: Array, rng: np.random.Generator) -> Band:
     """The band of two sets of whole runs, [n, T] and [m, T], independent of each other.
 
     D(t) ± c s(t), with Welch's standard error s and c the quantile of max_t |T(t)|, where T is the process of
@@ -53,5 +53,5 @@ def difference_band(x: Array, y: Array, rng: np.random.Generator, level: float =
         process += rng.standard_normal((DRAWS, n)) @ residuals
     # The n multipliers of a sample have n - 1 degrees of freedom: dividing by s makes up for that.
     process /= error[moving] * np.sqrt(rng.chisquare(least, DRAWS) / least)[:, None]
-    critical = float(np.quantile(np.abs(process).max(axis=1), level))
+    critical = float(np.quantile(np.abs(process).max(axis=1), 0.95))
     return Band(value, value - critical * error, value + critical * error, critical, least)

@@ -34,9 +34,7 @@ class Control:
     anywhere: float
 
 
-def split_control(
-    study: Study, question: str, variant: str, margin: Margin, splits: int = SPLITS
-) -> Control | None:
+def split_control(study: Study, question: str, variant: str, margin: Margin) -> Control | None:
     """The control over the environments where both halves have at least five runs; None if there is none.
 
     `margin` is the question's, so that the reference is held to what it is a reference for. With ten runs or
@@ -49,7 +47,7 @@ def split_control(
         if half < MINIMUM_FOR_INTERVAL:
             continue
         rng = study.generator(question, variant, environment, "control")
-        mixed = rng.permuted(np.tile(scores, (splits, 1)), axis=1)
+        mixed = rng.permuted(np.tile(scores, (SPLITS, 1)), axis=1)
         halves[environment] = mixed[:, :half], mixed[:, half : 2 * half]
     if not halves:
         return None
@@ -64,7 +62,7 @@ def split_control(
     return Control(
         variant=variant,
         n=min(one.shape[1] for one, _ in halves.values()),
-        splits=splits,
+        splits=SPLITS,
         different={place: float(called[:, k].mean()) for k, place in enumerate(places)},
         equivalent=_equivalent(study, variant, whole, each, called),
         anywhere=float(called.any(axis=1).mean()),

@@ -20,7 +20,6 @@ class CellScores:
 
     variant: str
     environment: str
-    seeds: tuple[int, ...]
     scores: Array
     declared: int
     failed: int
@@ -82,7 +81,6 @@ def cell_of(variant: str, environment: str, group: pd.DataFrame) -> CellScores:
     return CellScores(
         variant=variant,
         environment=environment,
-        seeds=tuple(int(seed) for seed in done["seed"].to_numpy()[finite]),
         scores=scores[finite],
         declared=len(group),
         failed=int((group["state"] == "failed").sum()),

@@ -14,6 +14,9 @@ from matters.reports.statistics.intervals import MINIMUM_FOR_INTERVAL, Array, In
 from matters.reports.study.caveats import collapses
 from matters.reports.study.study import Study
 
+CONTENT, CONFIDENCE = 0.90, 0.95
+"""The share of runs that a tolerance bound is about, and how sure it is of them."""
+
 
 @dataclass(frozen=True)
 class Tail:
@@ -35,29 +38,29 @@ class Tail:
     share: Interval | None
 
 
-def tolerance_factor(n: int, content: float = 0.90, confidence: float = 0.95) -> float:
+def tolerance_factor(n: int) -> float:
     """How many standard deviations below the mean a one-sided tolerance bound of n normal runs lies.
 
     The quantile of Student's non-central t with n - 1 degrees of freedom and shift z √n, over √n.
     """
-    return float(stats.nct.ppf(confidence, n - 1, stats.norm.ppf(content) * math.sqrt(n)) / math.sqrt(n))
+    return float(stats.nct.ppf(CONFIDENCE, n - 1, stats.norm.ppf(CONTENT) * math.sqrt(n)) / math.sqrt(n))
 
 
-def two_sided_factor(n: int, content: float = 0.90, confidence: float = 0.95) -> float:
+def two_sided_factor(n: int) -> float:
     """How many standard deviations around the mean a tolerance interval of n normal runs reaches.
 
-    z √((n - 1) (1 + 1/n) / χ²), with the quantile of χ² at 1 - confidence. Source: Howe 1969.
+    z √((n - 1) (1 + 1/n) / χ²), with the quantile of χ² at 1 - 95 %. Source: Howe 1969.
     """
-    reach = stats.norm.ppf((1 + content) / 2)
-    return float(reach * math.sqrt((n - 1) * (1 + 1 / n) / stats.chi2.ppf(1 - confidence, n - 1)))
+    reach = stats.norm.ppf((1 + CONTENT) / 2)
+    return float(reach * math.sqrt((n - 1) * (1 + 1 / n) / stats.chi2.ppf(1 - CONFIDENCE, n - 1)))
 
 
-def clopper_pearson(hits: int, n: int, level: float = 0.95) -> Interval:
-    """The exact interval of a share."""
-    tail = (1 - level) / 2
+def clopper_pearson(hits: int, n: int) -> Interval:
+    """The exact 95 % interval of a share."""
+    tail = (1 - 0.95) / 2
     low = 0.0 if hits == 0 else float(stats.beta.ppf(tail, hits, n - hits + 1))
     high = 1.0 if hits == n else float(stats.beta.ppf(1 - tail, hits + 1, n - hits))
-    return Interval(low, high, level)
+    return Interval(low, high)
 
 
 def run_tails(study: Study) -> list[Tail]:
@@ -82,7 +85,7 @@ def _tail(study: Study, variant: str, environment: str, scores: Array) -> Tail:
         n=n,
         lower_half=float(np.sort(scores)[: -(-n // 2)].mean()),
         bound=mean - tolerance_factor(n) * spread if spread > 0 else None,
-        within=Interval(mean - reach, mean + reach, 0.90) if spread > 0 else None,
+        within=Interval(mean - reach, mean + reach, CONTENT) if spread > 0 else None,
         collapsed=lost,
         share=None if lost is None else clopper_pearson(lost, n),
     )

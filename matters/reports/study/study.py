@@ -125,7 +125,7 @@ class Study:
 
     def cell(self, variant: str, environment: str) -> CellScores:
         """The cell, empty if nothing was declared for it."""
-        empty = CellScores(variant, environment, (), np.array([]), 0, 0, 0, 0, 0)
+        empty = CellScores(variant, environment, np.array([]), 0, 0, 0, 0, 0)
         return self.cells.get((variant, environment), empty)
 
     def scale(self, environment: str) -> float | None:

@@ -59,15 +59,6 @@ class Design:
         flipped = [tuple(level ^ (j == index[0]) for j, level in enumerate(p)) for p in high_cells]
         return tuple(self.cells[p] for p in high_cells), tuple(self.cells[p] for p in flipped)
 
-    def effect(self, term: Term, means: Mapping[str, float]) -> float:
-        """Mean at the high minus mean at the low level, from the means of the variants."""
-        high, low = self.contrast(term)
-        return sum(means[a] - means[b] for a, b in zip(high, low, strict=True)) / len(high)
-
-    def split(self, factor: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
-        """The variants with a trick on, and those with it off, that its main effect compares."""
-        return self.contrast((factor,))
-
 
 def is_off(value: Any) -> bool:
     """Whether a trick with this value is off; zero is a value like any other."""

@@ -242,7 +242,7 @@ def shares(study: Study, design: Design, places: Sequence[str]) -> Drawing:
     panels = [(where, factor) for where in places for factor in design.factors]
 
     def words(panel: tuple[str, str]) -> str:
-        high, low = (_scores(study, part, panel[0]) for part in design.split(panel[1]))
+        high, low = (_scores(study, part, panel[0]) for part in design.contrast((panel[1],)))
         on, off = (number(float(np.median(part)), panel[0]) if len(part) else "none" for part in (high, low))
         return f"Runs {panel[0]}, {panel[1]}: median with it on {on}, off {off}."
 
@@ -270,7 +270,7 @@ def _scores(study: Study, variants: Sequence[str], where: str) -> Array:
 
 
 def _shares(ax: Axes, study: Study, design: Design, where: str, factor: str, *, several: bool) -> None:
-    parts = [_scores(study, part, where) for part in design.split(factor)]
+    parts = [_scores(study, part, where) for part in design.contrast((factor,))]
     every = np.concatenate(parts)
     if len(every):
         air = 0.04 * (float(np.ptp(every)) or 1.0)

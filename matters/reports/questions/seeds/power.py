@@ -30,10 +30,8 @@ def planned_error(deviations: Sequence[float], weights: Sequence[float], n: int)
     return math.sqrt(total), total**2 / math.fsum(part**2 for part in parts) * (n - 1)
 
 
-def planned_power(
-    effect: float, error: float, freedom: float, *, alpha: float = compare.ALPHA, sides: int = 2
-) -> float:
-    """Probability that a t test finds a true difference of `effect` > 0, with the right sign.
+def planned_power(effect: float, error: float, freedom: float, *, sides: int = 2) -> float:
+    """Probability that a t test at 5 % finds a true difference of `effect` > 0, with the right sign.
 
     1 - F(t* - effect / error) with F Student's distribution and t* the critical value. Source: Colas et al.,
     "How Many Random Seeds?" (2018), section 4. A shifted t stands in there for the non-central one, which
@@ -41,7 +39,7 @@ def planned_power(
     """
     if error == 0:
         return 1.0
-    critical = stats.t.ppf(1 - alpha / sides, freedom)
+    critical = stats.t.ppf(1 - compare.ALPHA / sides, freedom)
     return float(stats.t.sf(critical - effect / error, freedom))
 
 
@@ -52,9 +50,9 @@ class Spread:
     deviation: float
     freedom: float
 
-    def bounds(self, level: float = 0.95) -> tuple[float, float]:
-        """The deviations between which the true one lies, if runs are normal (χ²)."""
-        chi = stats.chi2.ppf([0.5 + level / 2, 0.5 - level / 2], self.freedom)
+    def bounds(self) -> tuple[float, float]:
+        """The deviations between which the true one lies with 95 % confidence, if runs are normal (χ²)."""
+        chi = stats.chi2.ppf([0.975, 1 - 0.975], self.freedom)
         low, high = self.deviation * np.sqrt(self.freedom / chi)
         return float(low), float(high)
 

@@ -21,8 +21,6 @@ from matters.reports.study.study import Study
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-QUANTITIES: tuple[Quantity, ...] = ("mean_kl", "max_ratio")
-
 
 @dataclass(frozen=True)
 class Course:
