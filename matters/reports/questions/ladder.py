@@ -101,45 +101,45 @@ def steps(rungs: Sequence[Rung], present: Collection[str]) -> tuple[Step, ...]:
 
 def contrasts(study: Study, ladder: Ladder) -> list[Contrast]:
     """The steps and parts that the variants at hand make, under their names."""
-    return _contrasts(*_taken(ladder, at_hand := _at_hand(study, ladder)), at_hand)
+    return _contrasts(*_at_hand(study, ladder))
 
 
-def _at_hand(study: Study, ladder: Ladder) -> dict[str, str]:
-    return cast(study, (*(rung.role for rung in ladder.rungs), *ladder.roles))
-
-
-def _taken(ladder: Ladder, at_hand: Collection[str]) -> tuple[tuple[Step, ...], tuple[Step, ...]]:
+def _at_hand(study: Study, ladder: Ladder) -> tuple[dict[str, str], tuple[Step, ...], tuple[Step, ...]]:
+    """The variant in each role, the steps between rungs, and the parts."""
+    at_hand = cast(study, (*(rung.role for rung in ladder.rungs), *ladder.roles))
     parts = tuple(part for part in ladder.parts if part.lower in at_hand and part.upper in at_hand)
-    return steps(ladder.rungs, at_hand), parts
+    return at_hand, steps(ladder.rungs, at_hand), parts
 
 
-def _contrasts(rungs: Sequence[Step], parts: Sequence[Step], at_hand: Mapping[str, str]) -> list[Contrast]:
-    taken = {(step.lower, step.upper): step for step in (*parts, *rungs)}
+def _contrasts(at_hand: Mapping[str, str], rungs: Sequence[Step], parts: Sequence[Step]) -> list[Contrast]:
     return [
         Contrast(at_hand[step.upper], at_hand[step.lower], step.adds, step.may_differ)
-        for step in (*rungs, *(one for one in taken.values() if one in parts))
+        for step in (*rungs, *parts)
     ]
 
 
 def compared(study: Study, ladder: Ladder) -> list[Comparison]:
     """Every step at hand compared, the lowest one first."""
-    at_hand = _at_hand(study, ladder)
-    rungs, parts = _taken(ladder, at_hand)
+    return _compared(study, ladder, *_at_hand(study, ladder))
+
+
+def _compared(
+    study: Study, ladder: Ladder, at_hand: Mapping[str, str], rungs: Sequence[Step], parts: Sequence[Step]
+) -> list[Comparison]:
     idles = {at_hand[step.upper]: step.idle for step in rungs if step.idle is not None}
 
     def idle(x: str, _: str, where: str) -> str | None:
         return idles[x](study, x, where) if x in idles else None
 
-    pairs = [(one.x, one.y) for one in _contrasts(rungs, parts, at_hand)]
+    pairs = [(one.x, one.y) for one in _contrasts(at_hand, rungs, parts)]
     return compare_pairs(study, ladder.question, pairs, idle=idle)
 
 
 def climb(study: Study, ladder: Ladder) -> Section:
     """Compare the steps that the variants at hand make; the aggregates give the short answer."""
-    at_hand = _at_hand(study, ladder)
-    rungs, parts = _taken(ladder, at_hand)
-    chosen = _contrasts(rungs, parts, at_hand)
-    found = compared(study, ladder)
+    at_hand, rungs, parts = _at_hand(study, ladder)
+    chosen = _contrasts(at_hand, rungs, parts)
+    found = _compared(study, ladder, at_hand, rungs, parts)
     first = [one for one in found if _is_headline(one, found)]
     return section_of_pairs(
         study,

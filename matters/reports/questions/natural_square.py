@@ -8,8 +8,6 @@ Kakade (2002) multiplies by F⁻¹ and keeps a fixed α; Peters and Schaal (2008
 λ and fit of V and step without Adam, and the square is compared along its four edges.
 """
 
-from collections.abc import Mapping
-
 from matters.reports.page.comparison_tables import comparison_table, details_table
 from matters.reports.page.section import Section
 from matters.reports.questions import pairwise_section
@@ -64,6 +62,7 @@ EDGES: tuple[tuple[Corner, Corner, str, frozenset[str]], ...] = (
         frozenset({"step_size", "kl", *OF_F}),
     ),
 )
+CORNERS = tuple(dict.fromkeys(corner for x, y, _, _ in EDGES for corner in (x, y)))
 
 
 def corners(study: Study) -> dict[Corner, str]:
@@ -84,10 +83,7 @@ def _corner(variant: Variant, environment: str) -> Corner:
 
 def contrasts(study: Study) -> list[Contrast]:
     """The edges whose two corners are at hand."""
-    return _contrasts(corners(study))
-
-
-def _contrasts(at_hand: Mapping[Corner, str]) -> list[Contrast]:
+    at_hand = corners(study)
     return [
         Contrast(at_hand[x], at_hand[y], tells, may_differ)
         for x, y, tells, may_differ in EDGES
@@ -102,14 +98,11 @@ def compared(study: Study) -> list[Comparison]:
 
 def answer(study: Study) -> Section:
     """Compare along every edge at hand."""
-    at_hand = corners(study)
-    chosen = _contrasts(at_hand)
+    at_hand, chosen = corners(study), contrasts(study)
     found = compared(study)
     given = each_answered(study, [(one.x, one.y) for one in chosen], found, NEUTRAL)
     names = tuple(at_hand.values())
-    lost = [
-        f"{direction} with {length}" for direction, length in _every() if (direction, length) not in at_hand
-    ]
+    lost = [" with ".join(corner) for corner in CORNERS if corner not in at_hand]
     lacks = [f"Corners that no variant here is at: {', '.join(lost)}."] if lost else []
     return section_of_pairs(
         study,
@@ -132,7 +125,3 @@ def answer(study: Study) -> Section:
         else (),
         variants=names if found else (),
     )
-
-
-def _every() -> list[Corner]:
-    return list(dict.fromkeys(corner for x, y, _, _ in EDGES for corner in (x, y)))
