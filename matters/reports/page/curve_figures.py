@@ -13,6 +13,7 @@ import numpy as np
 
 from matters.reports.page.formatting import number, percent
 from matters.reports.page.section import Drawing
+from matters.reports.page.sentences import at_place
 from matters.reports.page.style import crowds, end_at, small_multiples, style
 from matters.reports.statistics.intervals import MINIMUM_FOR_CLAIM, MINIMUM_FOR_INTERVAL
 from matters.reports.study.curves import DIAGNOSTICS, Array, Curve, Trace
@@ -96,9 +97,8 @@ def _out_of_view(curves: Sequence[tuple[str, str, Curve]], environment: str) -> 
 
 def below_the_panels(out: Mapping[str, Mapping[str, float]]) -> str:
     """A sentence on who leaves the panel of which place, and how low they come; empty if nobody does."""
-    where = {place: "in aggregate" if place == AGGREGATE else f"on {place}" for place in out}
     each = [
-        f"`{variant}` {where[place]} (down to {number(value, place)})"
+        f"`{variant}` {at_place(place)} (down to {number(value, place)})"
         for place, variants in out.items()
         for variant, value in variants.items()
     ]

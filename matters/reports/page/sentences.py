@@ -18,6 +18,11 @@ def place_text(where: str) -> str:
     return "In aggregate" if where == AGGREGATE else f"On {where}"
 
 
+def at_place(where: str) -> str:
+    """The same within a sentence."""
+    return "in aggregate" if where == AGGREGATE else f"on {where}"
+
+
 def turned(interval: Interval | None, sign: float) -> Interval | None:
     """The interval of minus the quantity, if the sign is negative."""
     if interval is None or sign > 0:

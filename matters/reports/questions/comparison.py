@@ -9,13 +9,13 @@ from collections.abc import Sequence
 from matters.reports.page.comparison_tables import comparison_table, details_table
 from matters.reports.page.formatting import signed
 from matters.reports.page.section import Section, Table
-from matters.reports.page.sentences import listed
+from matters.reports.page.sentences import at_place, listed
 from matters.reports.questions.differing_settings import Contrast, differing, settings_table
 from matters.reports.questions.pairwise_section import ESTIMAND, METHOD, section_of_pairs
 from matters.reports.questions.short_answers import NEUTRAL, each_answered
 from matters.reports.study.compared_pair import Comparison, headline
 from matters.reports.study.pairwise import compare_pairs
-from matters.reports.study.study import AGGREGATE, Study
+from matters.reports.study.study import Study
 
 QUESTION = "comparison"
 TITLE = "Do the variants that are compared differ?"
@@ -83,8 +83,7 @@ def findings_table(study: Study, chosen: Sequence[Contrast], found: Sequence[Com
         first = headline([it for it in found if (it.x, it.y) == (one.x, one.y)])[0]
         here: str = first.reason or first.word
         if first.found is not None:
-            where = "in aggregate" if first.where == AGGREGATE else f"on {first.where}"
-            here += f" ({signed(first.found.estimate.value, first.where)} {where})"
+            here += f" ({signed(first.found.estimate.value, first.where)} {at_place(first.where)})"
         rows.append((f"`{one.x}` − `{one.y}`", one.tells, here, theirs))
         data.append({"x": one.x, "y": one.y, "tells": one.tells, "here": first.word, "theirs": theirs})
     return Table(

@@ -15,7 +15,7 @@ from matters.reports.questions.pairwise_section import METHOD, section_of_pairs,
 from matters.reports.questions.short_answers import Answer
 from matters.reports.statistics import verdicts as verdict_rules
 from matters.reports.statistics.intervals import MINIMUM_FOR_CLAIM
-from matters.reports.statistics.verdicts import Reason, Word
+from matters.reports.statistics.verdicts import Reason
 from matters.reports.study.compared_pair import Comparison, headline
 from matters.reports.study.pairwise import compare_pairs
 from matters.reports.study.study import Study
@@ -199,8 +199,7 @@ def _answer(found: Sequence[Comparison]) -> Answer:
     for where in dict.fromkeys(one.where for one in judged):
         lost = [one for one in first if one.where == where and one.found is None]
         parts.append(f"{place_text(where)}, {_short([one for one in judged if one.where == where], lost)}.")
-    order: tuple[Word, ...] = ("different", "both", "undecided", "equivalent")
-    word = next(word for word in order if any(one.word == word for one in judged))
+    word = verdict_rules.of_several([one.word for one in judged])
     why: Reason = ""
     if word == "undecided":
         open_ = [one.reason for one in judged if one.word == word]

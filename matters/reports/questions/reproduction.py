@@ -7,6 +7,7 @@ from matters import algorithms
 from matters.reports.page.comparison_tables import comparison_table, details_table
 from matters.reports.page.formatting import percent, thousands
 from matters.reports.page.section import Section, Table, Verdict
+from matters.reports.page.sentences import at_place
 from matters.reports.questions import pairwise_section
 from matters.reports.questions.pairwise_section import section_of_pairs, verdicts
 from matters.reports.questions.short_answers import each_answered
@@ -147,8 +148,7 @@ def _control_verdict(control: Control) -> Verdict:
     for place in places:
         same = control.equivalent[place]
         shown = "" if same is None else f" and equivalent in {percent(same, 1)}"
-        where = "in aggregate" if place == AGGREGATE else f"on {place}"
-        each.append(f"different in {percent(control.different[place], 1)}{shown} {where}")
+        each.append(f"different in {percent(control.different[place], 1)}{shown} {at_place(place)}")
     text = (
         f"A/A control: `{control.variant}` against itself, in {thousands(control.splits)} random splits of "
         f"its runs into halves of {control.n}, is called {'; '.join(each)}; different in any place in "

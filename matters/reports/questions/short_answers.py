@@ -155,8 +155,7 @@ def each_answered(
     of = [[it for it in found if (it.x, it.y) == pair] for pair in pairs]
     each = [short_answer(study, own, answers) for own in of]
     text = " ".join(one.text for one in each) if len(each) <= MOST_ANSWERS else _grouped(of, each)
-    order: tuple[rules.Word, ...] = ("different", "both", "undecided", "equivalent")
-    word = next(word for word in order if any(one.word == word for one in each))
+    word = rules.of_several([one.word for one in each])
     reasons = [one.reason for one in each if one.word == word]
     claim = word != "undecided" and all(one.claim for one in each if one.word != "undecided")
     return Answer(text, word, reasons[0], claim)

@@ -4,6 +4,7 @@ Rules take booleans, single ones or arrays of many studies at once, so that the 
 `testing.coverage` measure the rules that pages follow, and not a copy of them.
 """
 
+from collections.abc import Sequence
 from typing import Any, Literal
 
 import numpy as np
@@ -33,6 +34,12 @@ Flags = NDArray[np.bool_]
 def split(outcome: str) -> tuple[Word, Reason]:
     """An outcome, which is a word or a reason, as both."""
     return (outcome, "") if outcome in WORDS else ("undecided", outcome)  # type: ignore[return-value]
+
+
+def of_several(words: Sequence[Word]) -> Word:
+    """The word of an answer about several comparisons: *equivalent* only if all of them are."""
+    order: tuple[Word, ...] = ("different", "both", "undecided", "equivalent")
+    return next(word for word in order if word in words)
 
 
 def on_environment(differs: Any, same: Any, early: Any) -> Any:

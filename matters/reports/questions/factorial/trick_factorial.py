@@ -8,7 +8,7 @@ from collections.abc import Collection, Sequence
 
 from matters.reports.page.formatting import plural, signed
 from matters.reports.page.section import Drawing, Section, Verdict
-from matters.reports.page.sentences import place_text
+from matters.reports.page.sentences import listed, place_text
 from matters.reports.questions.clip_mechanism import clip_tables
 from matters.reports.questions.factorial import designs, effect_figures
 from matters.reports.questions.factorial.designs import Design
@@ -117,8 +117,7 @@ def _answer(found: Sequence[Effect]) -> Answer:
         mains += here
         if judged:
             parts.append(f"{place_text(where)}, {_short(judged, _pairs(found, where))}.")
-    order: tuple[rules.Word, ...] = ("different", "both", "undecided", "equivalent")
-    word = next(word for word in order if any(one.word == word for one in mains))
+    word = rules.of_several([one.word for one in mains])
     open_ = [one.reason for one in mains if one.word == "undecided"]
     reason: rules.Reason = next((reason for reason in reversed(rules.REASONS) if reason in open_), "")
     if not parts:
@@ -143,9 +142,8 @@ def _pairs(found: Sequence[Effect], where: str) -> list[Effect]:
 def _short(mains: Sequence[Effect], pairs: Sequence[Effect]) -> str:
     score = "normalised score" if mains[0].where == AGGREGATE else "score"
 
-    def listed(ones: Sequence[Effect], size: bool = False) -> str:
-        each = [one.name + (f" ({signed(one.value, one.where)})" if size else "") for one in ones]
-        return f"{', '.join(each[:-1])} and {each[-1]}" if len(each) > 1 else each[0]
+    def names(ones: Sequence[Effect], size: bool = False) -> str:
+        return listed([one.name + (f" ({signed(one.value, one.where)})" if size else "") for one in ones])
 
     parts = []
     by = {
@@ -154,20 +152,20 @@ def _short(mains: Sequence[Effect], pairs: Sequence[Effect]) -> str:
     }
     if changed := by["different"]:
         change = "changes" if len(changed) == 1 else "change"
-        parts.append(f"{listed(changed, size=True)} {change} the {score}")
+        parts.append(f"{names(changed, size=True)} {change} the {score}")
     if changed := by["both"]:
         change = "changes" if len(changed) == 1 else "change"
-        parts.append(f"{listed(changed, size=True)} {change} the {score} by less than the margin")
+        parts.append(f"{names(changed, size=True)} {change} the {score} by less than the margin")
     if same := by["equivalent"]:
-        parts.append(f"{listed(same)} {'is' if len(same) == 1 else 'are'} equivalent to off")
+        parts.append(f"{names(same)} {'is' if len(same) == 1 else 'are'} equivalent to off")
     for reason, says in (
         ("too early", "it is too early to tell of"),
         ("mixed", "environments contradict each other on"),
     ):
         if some := [one for one in by["undecided"] if one.reason == reason]:
-            parts.append(f"{says} {listed(some)}")
+            parts.append(f"{says} {names(some)}")
     if open_ := [one for one in by["undecided"] if one.reason not in ("too early", "mixed")]:
-        parts.append(f"{listed(open_)} {'is' if len(open_) == 1 else 'are'} not decided")
+        parts.append(f"{names(open_)} {'is' if len(open_) == 1 else 'are'} not decided")
     if joint := [one for one in pairs if one.word in ("different", "both")]:
         each = [" and ".join(one.name.split(" × ")) for one in joint]
         parts.append(f"{', as do '.join([f'{each[0]} interact', *each[1:]])}")

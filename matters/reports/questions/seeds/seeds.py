@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from matters.reports.page.formatting import number, percent, plural, thousands
 from matters.reports.page.section import Section, Table, Verdict
-from matters.reports.page.sentences import place_text
+from matters.reports.page.sentences import at_place, place_text
 from matters.reports.questions.pairwise_section import margins
 from matters.reports.questions.seeds.power import (
     DRAWS,
@@ -144,8 +144,8 @@ def _answer(study: Study, plans: Sequence[Plan]) -> tuple[str, str]:
     enough = min(found, same) >= compare.POWER
     lead = f"{plan.n} seeds per variant are {'enough' if enough else 'too few'}"
     text = (
-        f"{lead} {_where(plan.where)}: they find a difference as large as the margin in {percent(found)} of "
-        f"cases and show equivalence where there is no difference in {percent(same)}."
+        f"{lead} {at_place(plan.where)}: they find a difference as large as the margin in {percent(found)} "
+        f"of cases and show equivalence where there is no difference in {percent(same)}."
     )
     if not enough:
         text += f" About {needed} would do both in 80 %."
@@ -155,10 +155,6 @@ def _answer(study: Study, plans: Sequence[Plan]) -> tuple[str, str]:
     if not plan.claim and not enough:  # of an answer that says something the page says so itself
         text = f"Indication: {text}"
     return text, "enough seeds" if enough else "too few seeds"
-
-
-def _where(where: str) -> str:
-    return "in aggregate" if where == AGGREGATE else f"on {where}"
 
 
 def _verdict(plan: Plan) -> Verdict:
