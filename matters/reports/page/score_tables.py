@@ -199,7 +199,7 @@ def constants(study: Study) -> Table:
             name
         )  # an environment of the suite's own has its own constants
         margin, ceiling = study.margin(name), study.ceiling(name)
-        gate = None if margin is None else margin * study.suite.gate / study.suite.margin
+        gate = study.gate(margin)
         rows.append(
             (
                 name,

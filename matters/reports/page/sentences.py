@@ -5,11 +5,10 @@ from collections.abc import Collection, Sequence
 from matters.reports.page.formatting import interval_text, number, percent, signed, thousands
 from matters.reports.statistics.comparisons import Plan
 from matters.reports.statistics.intervals import MINIMUM_FOR_CLAIM, MINIMUM_FOR_INTERVAL, Interval
-from matters.reports.statistics.power import FEWEST
+from matters.reports.statistics.power import FEWEST, MOST
 from matters.reports.study.compared_pair import Comparison
 from matters.reports.study.study import AGGREGATE, Study
 
-MOST_SEEDS = 200  # a plan for more is no plan
 MARGIN_PLAN = "whether it is within the margin"
 
 
@@ -48,11 +47,11 @@ def plan_text(plan: Plan | None, unit: str) -> str:
     asked = ((plan.effect, "if the difference is as large as seen"), (plan.margin, MARGIN_PLAN))
     for count, what in asked:
         if count is not None:
-            parts.append((str(count) if count <= MOST_SEEDS else f"more than {MOST_SEEDS}", what))
+            parts.append((str(count) if count <= MOST else f"more than {MOST}", what))
     if not parts:
         return ""
     if all(seeds.startswith("more") for seeds, _ in parts):
-        return f"Not to be decided by more seeds: either plan asks for more than {MOST_SEEDS} {unit}."
+        return f"Not to be decided by more seeds: either plan asks for more than {MOST} {unit}."
     (seeds, what), *rest = parts
     text = f"{seeds} seeds {unit} would decide {what}"
     text = ", ".join([text, *(f"{more} {what}" for more, what in rest)])
@@ -67,7 +66,7 @@ def need_text(one: Comparison) -> str:
 
     def enough(seeds: int | None) -> str:
         few = "already with" if seeds == FEWEST else "with about"
-        return f"in 80 % with more than {MOST_SEEDS}" if seeds is None else f"in 80 % {few} {seeds}"
+        return f"in 80 % with more than {MOST}" if seeds is None else f"in 80 % {few} {seeds}"
 
     def share(value: float) -> str:
         # Of some thousand simulated studies, all of them is not always.

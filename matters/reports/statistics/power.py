@@ -18,7 +18,7 @@ Array = NDArray[np.float64]
 
 STUDIES = 4_000  # simulated: a share of 80 % has a Monte-Carlo error of 0.6 %
 TARGET = 0.80
-FEWEST, MOST = 5, 200
+FEWEST, MOST = 5, 200  # seeds; a plan for more is no plan
 
 
 @dataclass(frozen=True)

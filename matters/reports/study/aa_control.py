@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from matters.reports.statistics import comparisons as compare
 from matters.reports.statistics import verdicts
 from matters.reports.statistics.intervals import MINIMUM_FOR_INTERVAL, contrasts
-from matters.reports.study.pairwise import Margin, pooled_margin
+from matters.reports.study.pairwise import Margin, normalised_margin, pooled_margin
 from matters.reports.study.study import AGGREGATE, Study
 
 Array = NDArray[np.float64]
@@ -51,7 +51,7 @@ def split_control(study: Study, question: str, variant: str, margin: Margin) -> 
         halves[environment] = mixed[:, :half], mixed[:, half : 2 * half]
     if not halves:
         return None
-    each = {name: _tests(study, [name], halves, _normalised(study, margin, name)) for name in halves}
+    each = {name: _tests(study, [name], halves, normalised_margin(study, margin, name)) for name in halves}
     every = study.comparable
     whole = None
     if len(every) > 1 and not study.blocked(variant) and set(every) <= set(halves):
@@ -82,12 +82,6 @@ class _Tests:
     gate: Array | None
 
 
-def _normalised(study: Study, margin: Margin, environment: str) -> float | None:
-    """A question's margin on an environment in normalised score."""
-    own, scale = margin(environment), study.scale(environment)
-    return None if own is None or scale is None else own / scale
-
-
 def _tests(
     study: Study, environments: Sequence[str], halves: Mapping[str, tuple[Array, Array]], margin: float | None
 ) -> _Tests:
@@ -101,7 +95,7 @@ def _tests(
     p_values, tost = compare.tests(*found, margin)
     if margin is None:
         return _Tests(found[0], p_values, None, None)
-    gate = compare.tests(*found, margin * study.suite.gate / study.suite.margin)[1]
+    gate = compare.tests(*found, study.gate(margin))[1]
     return _Tests(found[0], p_values, tost, gate)
 
 

@@ -65,7 +65,7 @@ def _compared(
         scale=scale,
         gaps=_gaps(study, x, y, (where,)),
         lost=left.without_score + right.without_score,
-        gate=None if delta is None else delta * study.suite.gate / study.suite.margin,
+        gate=study.gate(delta),
         unlearnt=(where,) if study.early(where, (x, y)) else (),
         rising=study.rising(where, (x, y)),
         steps=study.steps_taken(where, (x, y)),
@@ -144,6 +144,12 @@ def _pooled(
     )
 
 
+def normalised_margin(study: Study, margin: Margin, environment: str) -> float | None:
+    """A margin on an environment in normalised score."""
+    own, scale = margin(environment), study.scale(environment)
+    return None if own is None or scale is None else own / scale
+
+
 def pooled_margin(study: Study, margin: Margin, over: Sequence[str]) -> float | None:
     """The margin of a mean over environments, in normalised score: the suite's, or the mean of a question's.
 
@@ -151,8 +157,7 @@ def pooled_margin(study: Study, margin: Margin, over: Sequence[str]) -> float | 
     """
     if margin == study.margin:
         return float(study.suite.aggregate_margin)
-    shares = [(margin(name), study.scale(name)) for name in over]
-    known = [m / s for m, s in shares if m is not None and s is not None]
+    known = [share for name in over if (share := normalised_margin(study, margin, name)) is not None]
     return sum(known) / len(known) if known and len(known) == len(over) else None
 
 

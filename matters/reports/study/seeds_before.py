@@ -8,7 +8,7 @@ import math
 from dataclasses import asdict
 from typing import Any
 
-from matters.reports.statistics.power import Need, Question, need
+from matters.reports.statistics.power import MOST, Need, Question, need
 from matters.reports.study.study import DEFAULT_MARGIN
 from matters.suites.tasks.yardsticks import ENVIRONMENTS
 
@@ -72,7 +72,7 @@ def remark(suite: Any) -> str:
     needed, places = found
 
     def about(seeds: int | None) -> str:
-        return "more than 200" if seeds is None else f"about {seeds}"
+        return f"more than {MOST}" if seeds is None else f"about {seeds}"
 
     seeds, finds = ("1 seed calls", "finds") if needed.seeds == 1 else (f"{needed.seeds} seeds call", "find")
     return (

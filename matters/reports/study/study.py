@@ -146,6 +146,10 @@ class Study:
             return float(own * self.suite.margin / DEFAULT_MARGIN)
         return None if scale is None else float(self.suite.margin * scale)
 
+    def gate(self, margin: float | None) -> float | None:
+        """The gate that belongs to a margin of equivalence, as many times as wide as in the suite."""
+        return None if margin is None else float(margin * self.suite.gate / self.suite.margin)
+
     def gain(self, environment: str, steps: int) -> float | None:
         """What a frozen reference gained over random actions within `steps` steps, in raw return.
 

@@ -133,7 +133,7 @@ def _effect(
         reason="blocked",
         claim=False,
         scale=1.0 if where == AGGREGATE else study.scale(where),
-        gate=study.suite.gate if where == AGGREGATE else None,
+        gate=study.suite.gate if where == AGGREGATE else study.gate(study.margin(where)),
         unlearnt=tuple(name for name in over if study.early(name, used)),
         plan=None,
         notes=(),
@@ -147,8 +147,6 @@ def _effect(
         empty = [f"`{c.variant}`" + (f" ({c.gaps})" if c.gaps else "") for c in cells if c.n == 0]
         reasons = [f"no scored run of {_several(empty)}"] if empty else []
         margin = study.margin(where)
-        if margin is not None:
-            blank = replace(blank, gate=margin * study.suite.gate / study.suite.margin)
         x, y = ([study.cell(v, where).scores for v in part] for part in (high, low))
     if reasons:
         return replace(blank, notes=(_several(reasons),))

@@ -21,6 +21,7 @@ from matters.reports.questions.seeds.power import (
 from matters.reports.questions.seeds.seed_figures import seed_curves
 from matters.reports.statistics import comparisons as compare
 from matters.reports.statistics.intervals import MINIMUM_FOR_CLAIM, MINIMUM_FOR_INTERVAL
+from matters.reports.study.pairwise import normalised_margin
 from matters.reports.study.study import AGGREGATE, Study
 
 QUESTION = "seeds"
@@ -79,8 +80,8 @@ def _plan(study: Study, where: str) -> Plan | None:
     if len(variants) < 2:
         return None
     known = all(study.scale(name) is not None for name in over)
-    margin = study.suite.aggregate_margin if where == AGGREGATE else _share(study, where)
-    margin = margin if known else None
+    whole = study.suite.aggregate_margin
+    margin = whole if where == AGGREGATE else normalised_margin(study, study.margin, where)
     samples = {name: _samples(study, name, over, known) for name in variants}
     n = study.seeds(variants, over)
     full = {name: math.fsum(float(s.mean()) for s in each) / len(each) for name, each in samples.items()}
@@ -103,12 +104,6 @@ def _plan(study: Study, where: str) -> Plan | None:
         spread=pooled_spread(list(samples.values())),
         claim=study.claim(variants, over),
     )
-
-
-def _share(study: Study, where: str) -> float | None:
-    """The margin on one environment in normalised score."""
-    margin, scale = study.margin(where), study.scale(where)
-    return None if margin is None or scale is None else margin / scale
 
 
 def _samples(study: Study, variant: str, over: Sequence[str], known: bool) -> list[Array]:
