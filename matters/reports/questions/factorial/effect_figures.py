@@ -148,9 +148,9 @@ def _half_normal(ax: Axes, design: Design, found: Sequence[Effect]) -> None:
         ax.plot(
             [0, at[-1] * 1.08], [0, error * at[-1] * 1.08], color=SOFT, linewidth=1, linestyle=(0, (4, 3))
         )
-    for order, what in KINDS.items():
-        look = style(order - 1)
-        mine = [k for k, one in enumerate(ordered) if min(one.order, 3) == order]
+    for family, what in KINDS.items():
+        look = style(family - 1)
+        mine = [k for k, one in enumerate(ordered) if one.family == family]
         if mine:
             sizes = [_size(ordered[k]) for k in mine]
             ax.plot(at[mine], sizes, look.marker, color=look.colour, markersize=6, linestyle="", label=what)

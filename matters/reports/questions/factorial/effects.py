@@ -1,6 +1,7 @@
 """Main effects and interactions of a two-level design: estimates, families of tests, and their words."""
 
 import math
+from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
@@ -30,20 +31,20 @@ class Effect:
 
     term: Term
     where: str
-    value: float | None
     runs: int
     freedom: int
-    found: compare.Difference | None
-    adjusted_p: float | None
-    word: Word
-    reason: Reason
-    claim: bool
     scale: float | None
     gate: float | None
     unlearnt: tuple[str, ...]
-    plan: compare.Plan | None
-    notes: tuple[str, ...]
     gaps: str
+    value: float | None = None
+    found: compare.Difference | None = None
+    adjusted_p: float | None = None
+    word: Word = "undecided"
+    reason: Reason = "blocked"
+    claim: bool = False
+    plan: compare.Plan | None = None
+    notes: tuple[str, ...] = ()
 
     @property
     def early(self) -> bool:
@@ -54,6 +55,11 @@ class Effect:
     def order(self) -> int:
         """1 for a main effect, 2 for an interaction of two tricks, …"""
         return len(self.term)
+
+    @property
+    def family(self) -> int:
+        """1, 2 or, for all higher interactions, 3: what is corrected together."""
+        return min(self.order, 3)
 
     @property
     def reach(self) -> float:
@@ -86,32 +92,34 @@ def estimate(study: Study, question: str, design: Design) -> list[Effect]:
     over the higher ones, which are exploratory. For equivalence, Holm's over the environments of an effect.
     """
     over = live(study, design)
-    places = (*([AGGREGATE] if len(over) > 1 else []), *study.environments)
-    raw = [_effect(study, question, design, term, where, over) for where in places for term in design.terms]
+    everywhere = (*([AGGREGATE] if len(over) > 1 else []), *study.environments)
+    raw = [_effect(study, question, design, term, at, over) for at in everywhere for term in design.terms]
     judged = list(raw)
     for family in (1, 2, 3):
-        tested = [k for k, one in enumerate(raw) if min(one.order, 3) == family and one.found is not None]
+        tested = [k for k, one in enumerate(raw) if one.family == family and one.found is not None]
         p_values = [one.found.p_value for k in tested if (one := raw[k]).found is not None]
         correct = compare.holm if family < 3 else compare.benjamini_hochberg
         for k, adjusted in zip(tested, correct(p_values), strict=True):
             judged[k] = replace(raw[k], adjusted_p=adjusted)
-    sizes = {
-        order: sum(one.found is not None and min(one.order, 3) == order for one in raw) for order in (1, 2, 3)
-    }
+    sizes = family_sizes(raw)
     for term in design.terms:
         mine = [k for k, one in enumerate(judged) if one.term == term]
-        family = sizes[min(len(term), 3)]
+        size = sizes[judged[mine[0]].family]
         each = [k for k in mine if judged[k].where != AGGREGATE]
         values = {k: one.found.tost_p for k in each if (one := judged[k]).found is not None}
         known = {k: value for k, value in values.items() if value is not None}
         tost = dict(zip(known, compare.holm(list(known.values())), strict=True))
         for k in each:
-            judged[k] = _judged_place(judged[k], tost.get(k, 1.0), family)
+            judged[k] = _judged_place(judged[k], tost.get(k, 1.0), size)
         for k in set(mine) - set(each):
-            judged[k] = _judged_aggregate(
-                judged[k], [judged[j] for j in each if judged[j].where in over], family
-            )
+            places = [judged[j] for j in each if judged[j].where in over]
+            judged[k] = _judged_aggregate(judged[k], places, size)
     return judged
+
+
+def family_sizes(found: Sequence[Effect]) -> Counter[int]:
+    """How many effects of each family are tested."""
+    return Counter(one.family for one in found if one.found is not None)
 
 
 def _effect(
@@ -124,19 +132,11 @@ def _effect(
     blank = Effect(
         term=term,
         where=where,
-        value=None,
         runs=min(cell.n for cell in cells),
         freedom=sum(max(0, cell.n - 1) for cell in cells),
-        found=None,
-        adjusted_p=None,
-        word="undecided",
-        reason="blocked",
-        claim=False,
         scale=1.0 if where == AGGREGATE else study.scale(where),
         gate=study.suite.gate if where == AGGREGATE else study.gate(study.margin(where)),
         unlearnt=tuple(name for name in over if study.early(name, used)),
-        plan=None,
-        notes=(),
         gaps=_several([f"{c.variant}, {c.environment}: {c.gaps}" for c in cells if c.gaps]),
     )
     if where == AGGREGATE:

@@ -17,6 +17,7 @@ from matters.reports.questions.factorial.effects import (
     FREEDOM,
     Effect,
     estimate,
+    family_sizes,
     live,
     sentence,
     unanswered,
@@ -188,14 +189,14 @@ def _verdicts(found: Sequence[Effect]) -> tuple[tuple[Verdict, ...], tuple[Verdi
             label = names.replace("`", "")
             first.append(Verdict(reason, "undecided", False, where, label, "", lost[0].reason))
         mine += [one for one in judged if one.order == 1]
-        for order, what in ((2, "interactions of two tricks"), (3, "higher interactions")):
-            group = [one for one in judged if min(one.order, 3) == order]
+        for family, what in ((2, "interactions of two tricks"), (3, "higher interactions")):
+            group = [one for one in judged if one.family == family]
             seen = [one for one in group if one.word in ("different", "both")]
             mine += seen
             rest = [one for one in group if one not in seen]
             if rest:
                 mine.append(_summary(rest, len(group), what))
-            if order == 2:
+            if family == 2:
                 more += rest
     said: set[str] = set()
 
@@ -289,14 +290,12 @@ def _caveats(study: Study, design: Design, found: Sequence[Effect]) -> tuple[str
 
 
 def _families(found: Sequence[Effect]) -> str:
-    sizes = [
-        sum(one.found is not None and min(one.order, 3) == order for one in found) for order in (1, 2, 3)
-    ]
-    mains, pairs, higher = (plural(size, "test") for size in sizes)
+    sizes = family_sizes(found)
+    mains, pairs, higher = (plural(size, "test") for size in (sizes[1], sizes[2], sizes[3]))
     text = f"Main effects, in all places together: {mains}, Holm’s correction."
-    if sizes[1]:
-        text += f" Interactions of two: {pairs}, Holm’s correction."
     if sizes[2]:
+        text += f" Interactions of two: {pairs}, Holm’s correction."
+    if sizes[3]:
         text += f" Higher interactions: {higher}, Benjamini and Hochberg’s correction, exploratory."
     return text
 
