@@ -135,11 +135,6 @@ def test_every_number_of_the_attribution():
         same([row], [expected])
 
 
-def test_what_a_maximum_of_two_null_differences_is_expected_to_be():
-    draws = np.abs(np.random.default_rng(0).normal(size=(400_000, 2)) * (1.0, 3.0)).max(1)
-    assert draws.mean() == pytest.approx(np.sqrt(2 * (1 + 9) / np.pi), rel=0.005)
-
-
 def imagined(groups, count, rng, draws=20_000):
     """Groups of `count` runs [draws, count] per environment, with the spread that these runs estimate."""
     wide = [

@@ -259,7 +259,7 @@ def test_report_json_holds_what_the_page_shows(quickstart):
         assert run["digest"][:12] in page
 
 
-def test_rank_probabilities_and_areas_are_on_the_page_and_in_the_json(quickstart):
+def test_ranks_and_areas_are_on_the_page_and_in_the_json(quickstart):
     found, page = facts(quickstart), (quickstart / "index.html").read_text()
     assert [row["variant"] for row in found["ranks"]][-1] == "ppo-m"
     for row in found["ranks"]:

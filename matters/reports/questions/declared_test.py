@@ -35,7 +35,6 @@ def test_the_two_sides_differ_in_exactly_what_the_comparison_says(name):
     suite = load_suite(name)
     for question, one in compared(suite):
         found = set(differing(study(suite), one.x, one.y))
-        print(f"{name}: {question}: {one.x} − {one.y}: {', '.join(sorted(found))}")
         if one.may_differ is None:  # a pair that the suite names: what it tells are its differences
             named = all(f"`{setting}`" in one.tells for setting in found)
             assert found, (question, one.x, one.y)

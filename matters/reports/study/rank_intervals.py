@@ -6,6 +6,7 @@ it is behind those that are significantly better and before those that are signi
 Holm's correction.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
@@ -65,6 +66,22 @@ def rank_bounds(better: NDArray[np.bool_]) -> tuple[NDArray[np.int_], NDArray[np
     return 1 + better.sum(axis=0), len(better) - better.sum(axis=1)
 
 
+def significantly_better(samples: Sequence[Sequence[Array]]) -> NDArray[np.bool_]:
+    """better[a, b] as `rank_bounds` takes it, by tests with Holm's correction over all pairs of variants.
+
+    `samples` holds each variant's runs, at least five in each of its environments.
+    """
+    pairs = list(combinations(range(len(samples)), 2))
+    found = [compare.difference(samples[a], samples[b], None, permuted=False) for a, b in pairs]
+    adjusted = compare.holm([one.p_value for one in found if one is not None])
+    better = np.zeros((len(samples), len(samples)), bool)
+    for (a, b), one, p_value in zip(pairs, found, adjusted, strict=True):
+        if one is not None and p_value <= compare.ALPHA:
+            winner, loser = (a, b) if one.estimate.value > 0 else (b, a)
+            better[winner, loser] = True
+    return better
+
+
 def rank_intervals(study: Study) -> Ranks | None:
     """Over the variants that have an aggregate with an interval; None with fewer than two."""
     variants = [
@@ -76,17 +93,7 @@ def rank_intervals(study: Study) -> Ranks | None:
         return None
     samples = {name: study.aggregate_samples(name) for name in variants}
     scores = [resampled(samples[name], aggregates.iqm, study.generator("ranks", name)) for name in variants]
-    pairs = list(combinations(range(len(variants)), 2))
-    found = [
-        compare.difference(samples[variants[a]], samples[variants[b]], None, permuted=False) for a, b in pairs
-    ]
-    adjusted = compare.holm([one.p_value for one in found if one is not None])
-    better = np.zeros((len(variants), len(variants)), bool)
-    for (a, b), one, p_value in zip(pairs, found, adjusted, strict=True):
-        if one is not None and p_value <= compare.ALPHA:
-            winner, loser = (a, b) if one.estimate.value > 0 else (b, a)
-            better[winner, loser] = True
-    low, high = rank_bounds(better)
+    low, high = rank_bounds(significantly_better(list(samples.values())))
     means = np.array([float(aggregates.mean(samples[name])) for name in variants])
     left_out = tuple(name for name in study.variants if name not in variants)
     return Ranks(tuple(variants), means, low, high, shares_of_ranks(np.stack(scores)), left_out)

@@ -193,7 +193,7 @@ def test_an_incomplete_variant_keeps_out_of_the_aggregate_and_is_said(asked):
     assert AGGREGATE in [verdict.where for verdict in asked(holes, allow_missing=True).verdicts]
 
 
-def test_the_figure_has_a_panel_for_each_number_and_words(tmp_path):
+def test_the_figure_has_a_panel_for_each_number_and_words():
     section = questions.answer("seeds", study(cells(0.2, places=(HOPPER, WALKER))))
     (drawing,) = section.drawings
     assert [panel.alt.split(",")[0] for panel in drawing.panels] == [
