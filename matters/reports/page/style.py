@@ -15,7 +15,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from matters.reports.page.section import Drawing, Panel
-from matters.reports.page.svg_panels import cut
+from matters.reports.page.svg_panels import LINK, SVG, cut
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -213,13 +213,11 @@ def _rc() -> Any:
 
 
 def inline(svg: str, name: str, alt: str) -> str:
-    """Turn a stand-alone SVG into one that can live in the page under the prefix `name`."""
+    """Turn the SVG of a panel, as `cut` gives it, into one for the page, its inner names under `name`."""
     from markupsafe import escape
 
-    body = svg[svg.index("<svg") :]
-    body = re.sub(r"<metadata>.*?</metadata>", "", body, flags=re.DOTALL)
     prefix = re.sub(r"[^A-Za-z0-9_-]", "-", name)
-    body = re.sub(r'\bid="([^"]+)"', rf'id="{prefix}-\1"', body)
+    body = re.sub(r'\bid="([^"]+)"', rf'id="{prefix}-\1"', svg)
     body = re.sub(r"url\(#([^)]+)\)", rf"url(#{prefix}-\1)", body)
     body = re.sub(r'href="#([^"]+)"', rf'href="#{prefix}-\1"', body)
     names = {INK: "currentColor", SOFT: "var(--soft)", GRID: "var(--grid)", GROUND: "none"}
@@ -230,12 +228,8 @@ def inline(svg: str, name: str, alt: str) -> str:
     # font takes long to embed.
     body = re.sub(r"font-family: [^;\"]+; ", "", body)
     body = body.replace("font-size: 11px", "font-size: 11px; font-weight: 650")
-    view = re.search(r'viewBox="([^"]+)"', body)
-    box = view.group(1) if view else "0 0 360 240"
-    opening = f'<svg viewBox="{box}" role="img" aria-label="{escape(alt)}" xmlns="http://www.w3.org/2000/svg"'
-    return re.sub(
-        r"<svg[^>]*", opening + ' xmlns:xlink="http://www.w3.org/1999/xlink"', body, count=1
-    ).strip()
+    says = f'role="img" aria-label="{escape(alt)}" xmlns="{SVG}" xmlns:xlink="{LINK}"'
+    return re.sub(r'<svg[^>]*(viewBox="[^"]+")[^>]*', lambda found: f"<svg {found[1]} {says}", body, count=1)
 
 
 def renamed(drawing: Drawing, name: str) -> Drawing:
