@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from matters.reports.page.formatting import interval_text, number
+from matters.reports.page.formatting import ends, interval_text, number
 from matters.reports.page.rank_figures import unranked
 from matters.reports.page.section import Table
 from matters.reports.study.aggregate_scores import AggregateScore
@@ -43,10 +43,8 @@ def aggregate_data(score: AggregateScore) -> dict[str, Any]:
         "variant": score.variant,
         "metric": score.metric,
         "value": score.value,
-        "low": score.interval.low if score.interval else None,
-        "high": score.interval.high if score.interval else None,
-        "plain_low": score.plain.low if score.plain else None,
-        "plain_high": score.plain.high if score.plain else None,
+        **ends(score.interval),
+        **ends(score.plain, "plain_low", "plain_high"),
         "seeds": score.seeds,
         "claim": score.claim,
     }

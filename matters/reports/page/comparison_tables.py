@@ -117,8 +117,6 @@ def _data(question: str, one: Comparison) -> dict[str, object]:
     d, plan = one.found, one.plan
     chance, spread = one.improvement or (None, None)
     middle, around = one.iqm or (None, None)
-    low_95, high_95 = ends(d.interval95 if d else None)
-    low_90, high_90 = ends(d.interval90 if d else None)
     return {
         "question": question,
         "x": one.x,
@@ -130,10 +128,8 @@ def _data(question: str, one: Comparison) -> dict[str, object]:
         "difference": d.estimate.value if d else None,
         "standard_error": d.estimate.standard_error if d else None,
         "degrees_of_freedom": d.estimate.degrees_of_freedom if d else None,
-        "low_95": low_95,
-        "high_95": high_95,
-        "low_90": low_90,
-        "high_90": high_90,
+        **ends(d.interval95 if d else None, "low_95", "high_95"),
+        **ends(d.interval90 if d else None, "low_90", "high_90"),
         "margin": d.margin if d else None,
         "gate": one.gate,
         "achieved_margin": d.achieved_margin if d else None,
@@ -143,11 +139,9 @@ def _data(question: str, one: Comparison) -> dict[str, object]:
         "p_tost_holm": one.adjusted_tost,
         "p_permutation": d.permutation_p if d else None,
         "improvement": chance,
-        "improvement_low": ends(spread)[0],
-        "improvement_high": ends(spread)[1],
+        **ends(spread, "improvement_low", "improvement_high"),
         "iqm_difference": middle,
-        "iqm_low": ends(around)[0],
-        "iqm_high": ends(around)[1],
+        **ends(around, "iqm_low", "iqm_high"),
         "effect_size": one.effect_size,
         "seeds_needed": plan.margin or plan.effect if plan else None,
         "seeds_for_effect": plan.effect if plan else None,

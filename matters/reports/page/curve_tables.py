@@ -34,8 +34,7 @@ def area_table(found: Sequence[Area]) -> Table:
                 "where": one.where,
                 "variant": one.variant,
                 "area": one.value,
-                "low": one.interval.low if one.interval else None,
-                "high": one.interval.high if one.interval else None,
+                **ends(one.interval),
                 "n": one.n,
             }
             for one in found
@@ -80,8 +79,7 @@ def arrival_table(found: Sequence[Arrival]) -> Table:
                 "steps": one.steps,
                 "median": one.median,
                 "restricted_mean": one.restricted,
-                "low": ends(one.interval)[0],
-                "high": ends(one.interval)[1],
+                **ends(one.interval),
             }
             for one in found
         ),

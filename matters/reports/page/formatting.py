@@ -34,9 +34,12 @@ def signed(value: float | None, where: str = "", like: float = 0.0) -> str:
     return f"+{text}" if value is not None and value > 0 and text.strip("0.") and text[0].isdigit() else text
 
 
-def ends(interval: Interval | None) -> tuple[float | None, float | None]:
-    """Both bounds, None where there is no interval."""
-    return (None, None) if interval is None else (interval.low, interval.high)
+def ends(interval: Interval | None, low: str = "low", high: str = "high") -> dict[str, float | None]:
+    """Both bounds as data under these names, None where there is no interval."""
+    return {
+        low: None if interval is None else interval.low,
+        high: None if interval is None else interval.high,
+    }
 
 
 def interval_text(interval: Interval | None, where: str = "") -> str:

@@ -104,11 +104,9 @@ def pairs_table(found: Sequence[Effect]) -> Table:
                 "where": one.where,
                 "n": one.n,
                 "difference": one.difference,
-                "low": ends(one.interval)[0],
-                "high": ends(one.interval)[1],
+                **ends(one.interval),
                 "improvement": one.chance,
-                "improvement_low": ends(one.chance_interval)[0],
-                "improvement_high": ends(one.chance_interval)[1],
+                **ends(one.chance_interval, "improvement_low", "improvement_high"),
                 "effect_size": one.effect_size,
             }
             for one in found
@@ -162,11 +160,9 @@ def tail_table(found: Sequence[Tail]) -> Table:
                 "variant": one.variant,
                 "lower_half": one.lower_half,
                 "bound": one.bound,
-                "within_low": ends(one.within)[0],
-                "within_high": ends(one.within)[1],
+                **ends(one.within, "within_low", "within_high"),
                 "collapsed": one.collapsed,
-                "share_low": ends(one.share)[0],
-                "share_high": ends(one.share)[1],
+                **ends(one.share, "share_low", "share_high"),
                 "n": one.n,
             }
             for one in found

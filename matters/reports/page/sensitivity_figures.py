@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from matters.reports.page.curve_figures import LEFT
-from matters.reports.page.formatting import number
+from matters.reports.page.formatting import ends, number
 from matters.reports.page.section import Drawing
 from matters.reports.page.style import SOFT, crowds, small_multiples, style
 from matters.reports.statistics.intervals import MINIMUM_FOR_INTERVAL, deviation, mean_interval
@@ -108,8 +108,7 @@ def sensitivity_rows(lines: Sequence[Line]) -> list[dict[str, Any]]:
                     "n": len(scores),
                     "mean": float(scores.mean()),
                     "standard_deviation": deviation(scores),
-                    "low": None if interval is None else interval.low,
-                    "high": None if interval is None else interval.high,
+                    **ends(interval),
                     "declared": value == one.own,
                     "chosen": value == one.best,
                 }

@@ -6,7 +6,7 @@ other things than the bound. Nothing is tested here; every share and mean has it
 
 from collections.abc import Mapping, Sequence
 
-from matters.reports.page.formatting import DASH, interval_text, number, percent, plural
+from matters.reports.page.formatting import DASH, ends, interval_text, number, percent, plural
 from matters.reports.page.section import Drawing, Section, Table, Verdict
 from matters.reports.questions.trust_region.bounds import Array, Bound, Quantity, bounds
 from matters.reports.questions.trust_region.updates import (
@@ -299,9 +299,5 @@ def _data(cell: Updates, bound: Bound | None) -> dict[str, object]:
         measured.append(("mean_kl_held_out", average([cell.held_out_kl])))
         measured.append(("max_ratio_held_out", average([cell.held_out_ratio])))
     for name, (value, interval) in measured:
-        facts |= {
-            name: value,
-            f"{name}_low": None if interval is None else interval.low,
-            f"{name}_high": None if interval is None else interval.high,
-        }
+        facts |= {name: value, **ends(interval, f"{name}_low", f"{name}_high")}
     return facts | {"largest_ratio": float(cell.largest.max()), "seeds": len(cell.counts)}
