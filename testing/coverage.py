@@ -16,7 +16,9 @@ from matters.reports.statistics import verdicts
 from matters.reports.statistics.aggregates import METRICS
 from matters.reports.statistics.intervals import (
     TAILS,
+    Array,
     contrasts,
+    difference_weights,
     generator,
     mean_tail,
     percentiles,
@@ -24,8 +26,6 @@ from matters.reports.statistics.intervals import (
     resampled,
 )
 from matters.reports.statistics.looks import Levels, levels
-
-Array = NDArray[np.float64]
 
 REPLICATES, RESAMPLES = 2_000, 5_000
 TESTS = 40_000  # replicates where nothing is resampled
@@ -218,8 +218,7 @@ def page_rates(
         for k, margin in ((0, MARGIN), (1, MARGIN), (1, GATE))
     )
     several = len(gaps) > 1
-    share = 1 / len(gaps)
-    whole = compare.tests(*contrasts([*x, *y], [share] * len(gaps) + [-share] * len(gaps)), MARGIN)
+    whole = compare.tests(*contrasts([*x, *y], difference_weights(len(gaps))), MARGIN)
     family = np.concatenate([whole[0][:, None], apart], axis=-1) if several else apart
     differs = compare.holm_families(family) <= compare.ALPHA
     each = verdicts.on_environment(
@@ -301,8 +300,7 @@ def _headline(x: list[Array], y: list[Array], level: Levels) -> NDArray[np.str_]
     if len(places) == 1:
         apart, tost = compare.tests(*places[0], MARGIN)
         return np.asarray(verdicts.on_environment(apart <= level.different, tost <= level.equivalent, early))
-    share = 1 / len(places)
-    apart, tost = compare.tests(*contrasts([*x, *y], [share] * len(places) + [-share] * len(places)), MARGIN)
+    apart, tost = compare.tests(*contrasts([*x, *y], difference_weights(len(places))), MARGIN)
     each = np.stack([compare.tests(*one, GATE) for one in places], axis=-1)  # [p and gate, studies, places]
     return np.asarray(
         verdicts.in_aggregate(

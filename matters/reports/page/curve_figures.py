@@ -15,8 +15,8 @@ from matters.reports.page.formatting import number, percent
 from matters.reports.page.section import Drawing
 from matters.reports.page.sentences import at_place
 from matters.reports.page.style import crowds, end_at, small_multiples, style
-from matters.reports.statistics.intervals import MINIMUM_FOR_CLAIM, MINIMUM_FOR_INTERVAL
-from matters.reports.study.curves import DIAGNOSTICS, Array, Curve, Trace
+from matters.reports.statistics.intervals import MINIMUM_FOR_CLAIM, MINIMUM_FOR_INTERVAL, Array
+from matters.reports.study.curves import DIAGNOSTICS, Curve, Trace
 from matters.reports.study.study import AGGREGATE, Study
 from matters.reports.study.view import fallen
 

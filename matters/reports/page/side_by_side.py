@@ -7,18 +7,16 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from matters.reports.page.formatting import number
 from matters.reports.page.section import Drawing
 from matters.reports.page.style import SOFT, small_multiples
 from matters.reports.page.style import style as look_of
-from matters.reports.statistics.intervals import deviation
+from matters.reports.statistics.intervals import Array, deviation
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-Array = NDArray[np.float64]
 
 ROW, AROUND = 0.42, 0.9  # inches per row, and around them
 

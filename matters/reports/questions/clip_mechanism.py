@@ -12,6 +12,7 @@ import numpy as np
 
 from matters.reports.page.formatting import DASH, number, percent
 from matters.reports.page.section import Table
+from matters.reports.study.cells import of_cell
 from matters.reports.study.study import Study
 from matters.suites.variant import Variant
 
@@ -84,8 +85,7 @@ def clip_tables(question: str, study: Study, variants: Sequence[str]) -> tuple[T
 
 def _norms(study: Study, variant: str, environment: str) -> np.ndarray:
     """The recorded norms of a cell's updates."""
-    rows = study.updates
-    if "gradient_norm" not in rows:
+    if "gradient_norm" not in study.updates:
         return np.empty(0)
-    rows = rows[(rows["variant"] == variant) & (rows["environment"] == environment)]
+    rows = of_cell(study.updates, variant, environment)
     return np.asarray(rows["gradient_norm"].dropna(), dtype=np.float64)

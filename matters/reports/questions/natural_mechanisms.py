@@ -12,6 +12,7 @@ import numpy as np
 from matters.reports.page.formatting import DASH, number, percent
 from matters.reports.page.section import Table
 from matters.reports.statistics.intervals import Array
+from matters.reports.study.cells import of_cell
 from matters.reports.study.study import Study
 
 IDLE = 0.05
@@ -39,8 +40,7 @@ class Steps:
 
 def steps(study: Study, variant: str, environment: str) -> Steps | None:
     """What the updates of one cell did; None without any."""
-    rows = study.updates
-    rows = rows[(rows["variant"] == variant) & (rows["environment"] == environment)]
+    rows = of_cell(study.updates, variant, environment)
     if rows.empty or "mean_kl" not in rows:
         return None
 

@@ -9,9 +9,9 @@ equal `rliable.metrics` wherever all environments have the same number of runs.
 from collections.abc import Callable, Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
-Array = NDArray[np.float64]
+from matters.reports.statistics.intervals import Array
+
 Samples = Sequence[Array]
 
 

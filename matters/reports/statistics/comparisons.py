@@ -9,13 +9,17 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import optimize, special, stats
 
 from matters.reports.statistics.aggregates import probability_of_improvement
-from matters.reports.statistics.intervals import MINIMUM_FOR_INTERVAL, Estimate, Interval, contrast
-
-Array = NDArray[np.float64]
+from matters.reports.statistics.intervals import (
+    MINIMUM_FOR_INTERVAL,
+    Array,
+    Estimate,
+    Interval,
+    contrast,
+    difference_weights,
+)
 
 ALPHA = 0.05
 POWER = 0.80
@@ -72,8 +76,7 @@ def difference(
     n = min(len(sample) for sample in (*x, *y))
     if n < minimum:
         return None
-    share = 1 / len(x)
-    estimate = contrast([*x, *y], [share] * len(x) + [-share] * len(y))
+    estimate = contrast([*x, *y], difference_weights(len(x)))
     check = permutation_p(x[0], y[0], rng=rng) if permuted and len(x) == 1 else None
     variances = [sample.var(ddof=1) for sample in (*x, *y)]
     return Difference(
@@ -84,7 +87,7 @@ def difference(
         tost_p=None if margin is None else tost_p(estimate, margin),
         permutation_p=check,
         margin=margin,
-        deviation=share * math.sqrt(math.fsum(variances) / 2),
+        deviation=1 / len(x) * math.sqrt(math.fsum(variances) / 2),
         n=n,
     )
 

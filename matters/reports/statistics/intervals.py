@@ -90,6 +90,12 @@ def contrasts(samples: Sequence[Array], weights: Sequence[float]) -> tuple[Array
     return value, np.sqrt(parts), freedom
 
 
+def difference_weights(environments: int) -> list[float]:
+    """The weights of a mean over environments of mean(x) - mean(y), x on all of them before y."""
+    share = 1 / environments
+    return [share] * environments + [-share] * environments
+
+
 def contrast(samples: Sequence[Array], weights: Sequence[float]) -> Estimate:
     """The weighted sum of sample means, without assuming equal variances.
 

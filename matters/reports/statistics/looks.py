@@ -11,12 +11,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import optimize, stats
 
 from matters.reports.statistics.comparisons import ALPHA
-
-Array = NDArray[np.float64]
+from matters.reports.statistics.intervals import Array
 
 FAR = 9.0  # standard deviations beyond which nothing wanders
 NODES = 400  # of the quadrature

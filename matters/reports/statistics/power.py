@@ -8,13 +8,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from matters.reports.statistics import comparisons as compare
 from matters.reports.statistics import verdicts
-from matters.reports.statistics.intervals import generator
-
-Array = NDArray[np.float64]
+from matters.reports.statistics.intervals import Array, generator
 
 STUDIES = 4_000  # simulated: a share of 80 % has a Monte-Carlo error of 0.6 %
 TARGET = 0.80

@@ -9,11 +9,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 import numpy as np
-from numpy.typing import NDArray
 
-from matters.reports.statistics.intervals import Interval
-
-Array = NDArray[np.float64]
+from matters.reports.statistics.intervals import Array, Interval
 
 RESAMPLES = 2_000  # rliable's loop is in Python: about a second per variant with 10 000
 

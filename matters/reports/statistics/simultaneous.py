@@ -8,11 +8,8 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-from matters.reports.statistics.intervals import contrasts
-
-Array = NDArray[np.float64]
+from matters.reports.statistics.intervals import Array, contrasts
 
 DRAWS = 10_000
 

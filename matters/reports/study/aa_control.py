@@ -8,11 +8,9 @@ from numpy.typing import NDArray
 
 from matters.reports.statistics import comparisons as compare
 from matters.reports.statistics import verdicts
-from matters.reports.statistics.intervals import MINIMUM_FOR_INTERVAL, contrasts
+from matters.reports.statistics.intervals import MINIMUM_FOR_INTERVAL, Array, contrasts, difference_weights
 from matters.reports.study.pairwise import Margin, normalised_margin, pooled_margin
 from matters.reports.study.study import AGGREGATE, Study
-
-Array = NDArray[np.float64]
 
 SPLITS = 2_000
 
@@ -86,12 +84,10 @@ def _tests(
     study: Study, environments: Sequence[str], halves: Mapping[str, tuple[Array, Array]], margin: float | None
 ) -> _Tests:
     scales = [study.scale(name) or 1.0 for name in environments]
-    share = 1 / len(environments)
     samples = [
         halves[name][k] / scale for k in (0, 1) for name, scale in zip(environments, scales, strict=True)
     ]
-    weights = [share] * len(environments) + [-share] * len(environments)
-    found = contrasts(samples, weights)
+    found = contrasts(samples, difference_weights(len(environments)))
     p_values, tost = compare.tests(*found, margin)
     if margin is None:
         return _Tests(found[0], p_values, None, None)

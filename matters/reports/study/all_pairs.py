@@ -8,7 +8,13 @@ Comparison Benchmark Evaluations that is Stable Under Manipulation of the Compar
 from dataclasses import dataclass
 
 from matters.reports.statistics.comparisons import hedges_g, improvement
-from matters.reports.statistics.intervals import MINIMUM_FOR_INTERVAL, Array, Interval, contrast
+from matters.reports.statistics.intervals import (
+    MINIMUM_FOR_INTERVAL,
+    Array,
+    Interval,
+    contrast,
+    difference_weights,
+)
 from matters.reports.study.study import AGGREGATE, Study
 
 
@@ -56,8 +62,7 @@ def _effect(x: str, y: str, where: str, left: list[Array], right: list[Array], *
     n = min(len(sample) for sample in (*left, *right))
     if n < MINIMUM_FOR_INTERVAL:
         return []
-    share = 1 / len(left)
-    estimate = contrast([*left, *right], [share] * len(left) + [-share] * len(left))
+    estimate = contrast([*left, *right], difference_weights(len(left)))
     chance, around = improvement(left, right)
     size = hedges_g(left[0], right[0]) if len(left) == 1 else None
     if same:

@@ -3,14 +3,18 @@
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from matters.reports.statistics import aggregates
-from matters.reports.statistics.intervals import MINIMUM_FOR_INTERVAL, Interval, bootstrap, contrast, iqm_tail
+from matters.reports.statistics.intervals import (
+    MINIMUM_FOR_INTERVAL,
+    Array,
+    Interval,
+    bootstrap,
+    contrast,
+    iqm_tail,
+)
 from matters.reports.study.curves import run_matrix
 from matters.reports.study.study import AGGREGATE, Study
-
-Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True)

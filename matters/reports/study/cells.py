@@ -64,6 +64,11 @@ def with_diverged(runs: pd.DataFrame, constants: Mapping[str, tuple[float, float
     )
 
 
+def of_cell(rows: pd.DataFrame, variant: str, environment: str) -> pd.DataFrame:
+    """The rows of any table that are about one variant on one environment."""
+    return rows[(rows["variant"] == variant) & (rows["environment"] == environment)]
+
+
 def cells_of(runs: pd.DataFrame) -> dict[tuple[str, str], CellScores]:
     """Every cell of a table of runs, by variant and environment, in the order of the table."""
     return {

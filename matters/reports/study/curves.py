@@ -1,19 +1,23 @@
-"""Learning curves with whole-run bands, and diagnostics over training."""
+"""Learning curves and performance profiles with their bands, and diagnostics over training."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 from scipy import special
 
 from matters.reports.statistics import aggregates
-from matters.reports.statistics.intervals import MINIMUM_FOR_INTERVAL, bootstrap_curve, contrasts, iqm_tail
+from matters.reports.statistics.intervals import (
+    MINIMUM_FOR_INTERVAL,
+    Array,
+    bootstrap_curve,
+    contrasts,
+    iqm_tail,
+)
+from matters.reports.study.cells import of_cell
 from matters.reports.study.study import Study
 from matters.reports.study.view import fallen
-
-Array = NDArray[np.float64]
 
 # What `updates` is asked for, with the words of the page and how seeds are summed up.
 DIAGNOSTICS: dict[str, str] = {
@@ -43,8 +47,7 @@ def run_matrix(study: Study, variant: str, environment: str) -> tuple[Array, Arr
     known, a run that stopped early keeps its last score. A run without a first evaluation is left out: it has
     nothing to keep.
     """
-    rows = study.evaluations
-    rows = rows[(rows["variant"] == variant) & (rows["environment"] == environment)]
+    rows = of_cell(study.evaluations, variant, environment)
     done = study.runs[study.runs["state"] == "done"]
     rows = rows[rows["run_id"].isin(done["run_id"])]
     if rows.empty:
@@ -53,7 +56,7 @@ def run_matrix(study: Study, variant: str, environment: str) -> tuple[Array, Arr
     steps = rows.groupby("point", sort=True)["step"].median()
     known = scores.where(np.isfinite(scores))
     if environment in study.constants:
-        own = done[(done["variant"] == variant) & (done["environment"] == environment)]
+        own = of_cell(done, variant, environment)
         lost = known.index.isin(own[own["diverged_at"].notna()]["seed"])
         known = known.where(~lost[:, None] | known.notna(), study.constants[environment][0])
     filled = known.ffill(axis=1).dropna(how="any")
@@ -145,10 +148,9 @@ def trace(study: Study, variant: str, environment: str, diagnostic: str) -> Trac
 
 def run_traces(study: Study, variant: str, environment: str, diagnostic: str) -> tuple[Array, Array]:
     """Environment steps [T] and a diagnostic [n, T] of a cell's runs, by seed; nan where a run has none."""
-    rows = study.updates
-    if diagnostic not in rows.columns:
+    if diagnostic not in study.updates:
         return np.array([]), np.empty((0, 0))
-    rows = rows[(rows["variant"] == variant) & (rows["environment"] == environment)]
+    rows = of_cell(study.updates, variant, environment)
     values = pd.to_numeric(rows[diagnostic], errors="coerce").to_numpy(float)
     rows = rows.assign(value=np.where(np.isfinite(values), values, np.nan)).dropna(subset=["value"])
     if rows.empty:

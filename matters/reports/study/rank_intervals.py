@@ -16,10 +16,8 @@ from scipy import stats
 
 from matters.reports.statistics import aggregates
 from matters.reports.statistics import comparisons as compare
-from matters.reports.statistics.intervals import MINIMUM_FOR_INTERVAL, resampled
+from matters.reports.statistics.intervals import MINIMUM_FOR_INTERVAL, Array, resampled
 from matters.reports.study.study import Study
-
-Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from matters.reports.statistics.intervals import MINIMUM_FOR_CLAIM, Array, generator
-from matters.reports.study.cells import CellScores, cells_of, with_diverged
+from matters.reports.study.cells import CellScores, cells_of, of_cell, with_diverged
 from matters.reports.study.normalising_constants import constants_of, limits
 
 if TYPE_CHECKING:
@@ -195,10 +195,9 @@ class Study:
 
         The mean of the last tenth of training is held against that of the tenth from 60 to 70 %.
         """
-        rows = self.evaluations
         random = self.constants.get(environment, (0.0, 0.0))[0]
         for variant in variants:
-            own = rows[(rows["variant"] == variant) & (rows["environment"] == environment)]
+            own = of_cell(self.evaluations, variant, environment)
             if environment not in self.constants or own.empty:
                 continue
             share = own["step"] / own["step"].max()

@@ -7,7 +7,6 @@ from itertools import product
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import stats
 
 from matters.reports.page.curve_figures import LEFT
@@ -16,12 +15,12 @@ from matters.reports.page.section import Drawing
 from matters.reports.page.style import COLOURS, HOLLOW, INK, MARGIN_SHADE, SOFT, small_multiples, style
 from matters.reports.questions.factorial.designs import Design
 from matters.reports.questions.factorial.effects import Effect
+from matters.reports.statistics.intervals import Array
 from matters.reports.study.study import AGGREGATE, Study
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-Array = NDArray[np.float64]
 ROW = 0.42  # inches per row
 KINDS = {1: "main effect", 2: "interaction of two", 3: "higher interaction"}
 

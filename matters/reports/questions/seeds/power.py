@@ -9,13 +9,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import special, stats
 
 from matters.reports.statistics import comparisons as compare
-from matters.reports.statistics.intervals import contrasts
-
-Array = NDArray[np.float64]
+from matters.reports.statistics.intervals import Array, contrasts, difference_weights
 
 DRAWS = 2_000
 GRID = (3, 5, 10, 20, 40, 80)  # numbers of seeds that are imagined, beside the number at hand
@@ -104,8 +101,7 @@ def outlook(
     samples: Sequence[Array], one: Sequence[Array], two: Sequence[Array], margin: float | None
 ) -> Outlook:
     """Judge the groups `one` and `two` [draws, n], drawn from `samples`, one of each per environment."""
-    share = 1 / len(samples)
-    weights = [share] * len(samples) + [-share] * len(samples)
+    weights = difference_weights(len(samples))
     value, error, freedom = contrasts([*one, *two], weights)
     p_values, tost = compare.tests(value, error, freedom, margin)
     reach = special.stdtrit(freedom, 1 - compare.ALPHA / 2) * error

@@ -10,7 +10,6 @@ from matters.reports.questions.pairwise_section import margins
 from matters.reports.questions.seeds.power import (
     DRAWS,
     GRID,
-    Array,
     Outlook,
     Plan,
     drawn,
@@ -20,7 +19,7 @@ from matters.reports.questions.seeds.power import (
 )
 from matters.reports.questions.seeds.seed_figures import seed_curves
 from matters.reports.statistics import comparisons as compare
-from matters.reports.statistics.intervals import MINIMUM_FOR_CLAIM, MINIMUM_FOR_INTERVAL
+from matters.reports.statistics.intervals import MINIMUM_FOR_CLAIM, MINIMUM_FOR_INTERVAL, Array
 from matters.reports.study.pairwise import normalised_margin
 from matters.reports.study.study import AGGREGATE, Study
 

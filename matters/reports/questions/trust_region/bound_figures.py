@@ -14,8 +14,8 @@ from matters.reports.page.section import Drawing
 from matters.reports.page.style import COLOURS, SOFT, small_multiples, style
 from matters.reports.questions.trust_region.bounds import Bound, Quantity, actions
 from matters.reports.statistics import aggregates
-from matters.reports.statistics.intervals import MINIMUM_FOR_INTERVAL, bootstrap_curve
-from matters.reports.study.curves import DIAGNOSTICS, Array, run_traces
+from matters.reports.statistics.intervals import MINIMUM_FOR_INTERVAL, Array, bootstrap_curve
+from matters.reports.study.curves import DIAGNOSTICS, run_traces
 from matters.reports.study.study import Study
 
 if TYPE_CHECKING:

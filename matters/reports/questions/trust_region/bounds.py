@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
-Array = NDArray[np.float64]
+from matters.reports.statistics.intervals import Array
+
 Quantity = Literal["mean_kl", "max_ratio"]
 
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 
 from matters.reports.page.formatting import DASH, ends, interval_text, number, percent, plural
 from matters.reports.page.section import Drawing, Section, Table, Verdict
-from matters.reports.questions.trust_region.bounds import Array, Bound, Quantity, bounds
+from matters.reports.questions.trust_region.bounds import Bound, Quantity, bounds
 from matters.reports.questions.trust_region.updates import (
     Finding,
     Shown,
@@ -18,7 +18,7 @@ from matters.reports.questions.trust_region.updates import (
     measure,
     share,
 )
-from matters.reports.statistics.intervals import MINIMUM_FOR_CLAIM
+from matters.reports.statistics.intervals import MINIMUM_FOR_CLAIM, Array
 from matters.reports.study.study import Study
 
 QUESTION = "trust-region"

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from matters.reports.questions.trust_region.bounds import Array, Bound, actions, bounds
+from matters.reports.questions.trust_region.bounds import Bound, actions, bounds
 from matters.reports.statistics.comparisons import ALPHA
-from matters.reports.statistics.intervals import MINIMUM_FOR_INTERVAL, Interval, contrast
+from matters.reports.statistics.intervals import MINIMUM_FOR_INTERVAL, Array, Interval, contrast
+from matters.reports.study.cells import of_cell
 from matters.reports.study.study import Study
 
 ROUNDING = 1e-6
@@ -40,8 +41,7 @@ class Updates:
 
 def measure(study: Study, variant: str, environment: str) -> Updates | None:
     """What the updates of one cell did, or None if none is recorded."""
-    rows = study.updates
-    rows = rows[(rows["variant"] == variant) & (rows["environment"] == environment)]
+    rows = of_cell(study.updates, variant, environment)
     if rows.empty or not {"mean_kl", "max_ratio"} <= set(rows.columns):
         return None
     rows = rows.assign(**{name: pd.to_numeric(rows[name]) for name in ("mean_kl", "max_ratio")})
