@@ -21,7 +21,7 @@ from matters.reports.page.formatting import plural
 from matters.reports.page.notices import notices, summary, unasked
 from matters.reports.page.protocol import protocol
 from matters.reports.page.section import Drawing, Facts, Part, Section, Table, Text
-from matters.reports.questions import both_answers, imported, imported_pairs, looks
+from matters.reports.questions import both_answers, following_looks, imported, imported_pairs
 from matters.reports.study import areas_under_curves, curves, own_best, rank_intervals, sensitivity
 from matters.reports.study.aggregate_scores import aggregate_scores
 from matters.reports.study.all_pairs import all_pairs
@@ -35,7 +35,7 @@ Progress = Callable[[str, int, int], None]
 
 @dataclass(frozen=True)
 class Content:
-    """All of a report: the answers to its questions, then the parts that stand in every report, in order."""
+    """All of a report: the answers to its questions, then the parts of what it shows besides, in order."""
 
     title: str
     summary: str
@@ -60,7 +60,7 @@ class Content:
 
     @property
     def standard(self) -> tuple[Table, ...]:
-        """The tables that stand in every report, those without rows too."""
+        """The tables of the parts, those without rows too."""
         return tuple(block for block in self._blocks if isinstance(block, Table))
 
     @property
@@ -72,7 +72,7 @@ def compose(
     study: Study, command: str, progress: Progress = lambda *_: None, remarks: Sequence[str] = ()
 ) -> Content:
     """Answer the suite's questions and fill every part of the report. `remarks` are the caller's notices."""
-    study = looks.follow(study)
+    study = following_looks.follow(study)
     now = _counter(progress, len(study.suite.questions) + len(study.variants) + len(study.environments) + 5)
     sections = []
     if study.foreign and study.suite.pairs:
@@ -128,7 +128,7 @@ def compose(
     tuned = _tuned(study, sections)
     swept = sensitivity.of_sweep(study)
     parts = (
-        Part("looks", "Looks", (looks.looks_table(study),) if study.looks else (), "Looks"),
+        Part("looks", "Looks", (following_looks.looks_table(study),) if study.looks else (), "Looks"),
         Part("tuning", "Tuning", tuned.blocks, "Tuning"),
         Part(
             "sensitivity",
@@ -203,7 +203,7 @@ def compose(
         summary=summary(study),
         notices=(
             *remarks,
-            *([looks.notice(study)] if study.looks else []),
+            *([following_looks.notice(study)] if study.looks else []),
             *notices(study),
             *tuned.notices,
             *unasked(study, sections),

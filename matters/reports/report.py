@@ -111,7 +111,7 @@ def up_to_date(out: Path, key: str) -> bool:
 
 def _check(suite: Any, snapshot: Snapshot, out: Path) -> None:
     from matters.reports import questions
-    from matters.reports.questions import looks
+    from matters.reports.questions import following_looks
     from matters.suites.errors import InputError
 
     if out.exists() and not out.is_dir():
@@ -119,7 +119,7 @@ def _check(suite: Any, snapshot: Snapshot, out: Path) -> None:
     if not len(snapshot.runs):
         raise InputError("suite: no run is declared, so there is nothing to report")
     questions.check(suite.questions)
-    looks.check(suite)
+    following_looks.check(suite)
 
 
 def _files(content: Content, suite: Any, identity: str, allow_missing: bool) -> dict[str, bytes]:

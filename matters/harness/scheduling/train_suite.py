@@ -24,10 +24,10 @@ Train = Callable[["Store", "Sequence[Cell]", int], Outcome]
 
 def check(suite: "Suite") -> None:
     """Raise InputError for a suite that cannot be trained: too few steps, or looks at nothing to decide."""
-    from matters.reports.questions import looks
+    from matters.reports.questions import following_looks
 
     suite.check_rollouts()
-    looks.check(suite)
+    following_looks.check(suite)
 
 
 def in_turn(suite: "Suite") -> "list[Sequence[Cell]]":
@@ -85,7 +85,7 @@ def _until_decided(
     allow_missing: bool,
 ) -> Outcome:
     """Train the seeds of one look after the other, and say at each whether it goes on."""
-    from matters.reports.questions import looks
+    from matters.reports.questions import following_looks
     from matters.reports.study.study import prepare
     from matters.results.snapshot import snapshot
 
@@ -95,8 +95,8 @@ def _until_decided(
         trained += outcome.trained
         if outcome.lost:
             break
-        study = looks.follow(prepare(suite, snapshot(store, suite), allow_missing=allow_missing))
-        say(looks.notice(study))
+        study = following_looks.follow(prepare(suite, snapshot(store, suite), allow_missing=allow_missing))
+        say(following_looks.notice(study))
         if study.look is None or (study.look.seeds <= seeds and not study.look.goes_on):
             break
     return Outcome(trained, outcome.lost)

@@ -1,4 +1,4 @@
-"""The figures of the page. Each takes numbers that were computed elsewhere and draws them, nothing more.
+"""Figures of curves: over training, and of performance profiles. They draw numbers computed elsewhere.
 
 Where there are more variants than a panel can hold, a figure comes in parts, each with some of them; the
 scales of an environment are the same in all parts.

@@ -76,7 +76,7 @@ class Facts:
 
 @dataclass(frozen=True)
 class Part:
-    """A part of the page that stands in every report: its blocks from top to bottom.
+    """A part of the page below the answers: its blocks from top to bottom.
 
     `menu` is its entry in the page's menu, if it has one; with `headings` each figure has its title above it;
     with a `fold`, all of it is behind that line on the page.

@@ -19,7 +19,7 @@ from matters.reports.study.cells import of_cell
 from matters.reports.study.study import Study
 from matters.reports.study.view import fallen
 
-# What `updates` is asked for, with the words of the page and how seeds are summed up.
+# What `updates` is asked for, with the words of the page.
 DIAGNOSTICS: dict[str, str] = {
     "mean_kl": "mean KL(old ‖ new)",
     "max_ratio": "largest probability ratio",

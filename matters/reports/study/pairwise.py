@@ -27,10 +27,11 @@ def compare_pairs(
 ) -> list[Comparison]:
     """Every pair in aggregate and on every environment; Holm over all difference tests of the question.
 
-    The aggregate is over the live environments, those where there is room for a difference; with fewer than
-    two it would test one environment twice, and is left out. Equivalence is tested with Holm's correction
-    over a pair's environments. `margin` is the study's unless a question asks for another. Where `idle` says
-    why no effect is possible, nothing is tested, as where two variants are the same runs.
+    The aggregate is over the live environments, those where there is room for a difference. With one of them
+    it would test that one twice, and is left out; with none it says why nothing is tested. Equivalence is
+    tested with Holm's correction over a pair's environments. `margin` is the study's unless a question asks
+    for another. Where `idle` says why no effect is possible, nothing is tested, as where two variants are the
+    same runs.
     """
     blocks = [_block(study, question, x, y, margin or study.margin, idle) for x, y in pairs]
     return judged(study, question, blocks)

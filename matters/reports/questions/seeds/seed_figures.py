@@ -9,7 +9,7 @@ from matters.reports.page.curve_figures import LEFT
 from matters.reports.page.section import Drawing
 from matters.reports.page.sentences import place_text
 from matters.reports.page.style import SOFT, small_multiples, style
-from matters.reports.questions.seeds.power import GRID, Outlook, Plan
+from matters.reports.questions.seeds.outlooks import GRID, Outlook, Plan
 from matters.reports.study.study import Study
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from matters.reports.page.formatting import number, percent, plural, thousands
 from matters.reports.page.section import Section, Table, Verdict
 from matters.reports.page.sentences import at_place, place_text
 from matters.reports.questions.pairwise_section import margins
-from matters.reports.questions.seeds.power import (
+from matters.reports.questions.seeds.outlooks import (
     DRAWS,
     GRID,
     Outlook,

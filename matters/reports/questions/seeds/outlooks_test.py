@@ -5,7 +5,7 @@ import pytest
 from scipy import stats
 
 from matters.reports import questions
-from matters.reports.questions.seeds.power import (
+from matters.reports.questions.seeds.outlooks import (
     Spread,
     drawn,
     outlook,
