@@ -20,11 +20,12 @@ from matters.reports.page.effect_map import effect_map
 from matters.reports.page.formatting import plural
 from matters.reports.page.notices import notices, summary, unasked
 from matters.reports.page.protocol import protocol
-from matters.reports.page.section import Drawing, Facts, Part, Section, Table, Text
+from matters.reports.page.section import Block, Drawing, Facts, Part, Section, Table, Text
 from matters.reports.questions import both_answers, following_looks, imported, imported_pairs
 from matters.reports.study import areas_under_curves, curves, own_best, rank_intervals, sensitivity
-from matters.reports.study.aggregate_scores import aggregate_scores
-from matters.reports.study.all_pairs import all_pairs
+from matters.reports.study.aggregate_scores import AggregateScore, aggregate_scores
+from matters.reports.study.all_pairs import Effect, all_pairs
+from matters.reports.study.curves import Curve, Trace
 from matters.reports.study.run_tails import run_tails
 from matters.reports.study.study import AGGREGATE, Study
 from matters.reports.study.time_to_threshold import arrivals
@@ -64,7 +65,7 @@ class Content:
         return tuple(block for block in self._blocks if isinstance(block, Table))
 
     @property
-    def _blocks(self) -> list[Drawing | Table | Text | Facts]:
+    def _blocks(self) -> list[Block]:
         return [block for part in self.parts for block in part.blocks]
 
 
@@ -83,46 +84,16 @@ def compose(
     if study.imported:
         sections.append(imported.answer(study))
     scores, blocked = aggregate_scores(study, lambda variant: now(f"aggregate scores of {variant}"))
-    ranked = rank_intervals.rank_intervals(study)
-    under = areas_under_curves.areas(study)
-    found, traces = [], []
-    for environment in study.environments:
-        now(f"curves on {environment}")
-        for variant in study.variants:
-            if (curve := curves.learning_curve(study, variant, environment)) is not None:
-                found.append((variant, environment, curve))
-            traces += [
-                (key, variant, environment, trace)
-                for key in curves.DIAGNOSTICS
-                if (trace := curves.trace(study, variant, environment, key)) is not None
-            ]
-    found += [
-        (variant, AGGREGATE, curve)
-        for variant in study.variants
-        if (curve := curves.aggregate_curve(study, variant)) is not None
-    ]
-    shares = [
-        (variant, curve)
-        for variant in study.variants
-        if (curve := curves.performance_profile(study, variant)) is not None
-    ]
-    now("the figure of run scores")
-    run_scores = score_figures.run_scores(study)
-    now("the figure of learning curves")
-    drawn_curves = curve_figures.learning_curves(study, found)
-    now("the figures of aggregates")
-    drawn_scores = [score_figures.aggregates(study, scores)] if scores else []
-    drawn_ranks = [rank_figures.rank_drawing(ranked, study.variants)] if ranked else []
-    profiles = curve_figures.profiles(study, shares)
-    now("the figures of diagnostics")
-    diagnostics = curve_figures.diagnostics(study, traces)
-    # If there are many, only the first is open.
-    diagnostics = [replace(one, folded=k > 0 and len(diagnostics) > 3) for k, one in enumerate(diagnostics)]
+    lines = _lines(study, now)
     effects = [] if study.foreign else all_pairs(study)
-    drawn_map = effect_map(effects, study.variants)
-    mapped = [replace(drawn_map, folded=True)] if drawn_map else []
-    soon = arrivals(study)
-    arrived = [curve_tables.arrival_table(soon)] if soon else []
+    now("the figure of run scores")
+    run_scores = _scores(study, effects)
+    now("the figure of learning curves")
+    learning_curves = _curves(study, lines.curves)
+    now("the figures of aggregates")
+    aggregates = _aggregates(study, scores, blocked, lines.profiles, effects)
+    now("the figures of diagnostics")
+    diagnostics = _diagnostics(study, lines.traces)
     now("the pages")
     facts = protocol(study)
     tuned = _tuned(study, sections)
@@ -136,45 +107,10 @@ def compose(
             tuple(sensitivity_figures.sensitivity(study, swept, "sensitivity")),
             "Sensitivity",
         ),
-        Part(
-            "scores",
-            "Scores per environment",
-            (
-                run_scores,
-                score_tables.cells(study),
-                *([score_tables.pairs_table(effects)] if effects else []),
-                score_tables.tail_table(run_tails(study)),
-            ),
-            "Scores",
-        ),
-        Part(
-            "curves",
-            "Learning curves",
-            (*drawn_curves, curve_tables.area_table(under), *arrived) if drawn_curves else (),
-            "Learning curves",
-        ),
-        Part(
-            "aggregates",
-            "Aggregate scores",
-            (
-                *map(Text, _aggregate_notes(study, blocked)),
-                *drawn_scores,
-                aggregate_tables.aggregate_table(scores),
-                *drawn_ranks,
-                aggregate_tables.rank_table(ranked),
-                *profiles,
-                *mapped,
-            ),
-            "Aggregates",
-        ),
-        Part(
-            "diagnostics",
-            "Training diagnostics",
-            (*diagnostics, *_diagnostic_notes(study, traces)) if diagnostics else (),
-            "Diagnostics",
-            headings=True,
-            fold=" · ".join(one.title for one in diagnostics),
-        ),
+        run_scores,
+        learning_curves,
+        aggregates,
+        diagnostics,
         Part("incomplete", "Failed, diverged and missing runs", (run_tables.incomplete(study),)),
         Part(
             "variants",
@@ -211,9 +147,9 @@ def compose(
         sections=tuple(sections),
         parts=tuple(part for part in parts if part.blocks),
         figure_data={
-            "learning-curves": curves.curve_rows(study, found),
-            "performance-profiles": curves.profile_rows(shares),
-            **curves.trace_rows(traces),
+            "learning-curves": curves.curve_rows(study, lines.curves),
+            "performance-profiles": curves.profile_rows(lines.profiles),
+            **curves.trace_rows(lines.traces),
             "sensitivity": sensitivity_figures.sensitivity_rows(swept),
             "tuning-sensitivity": sensitivity_figures.sensitivity_rows(tuned.lines),
         },
@@ -223,10 +159,97 @@ def compose(
 
 
 @dataclass(frozen=True)
+class Lines:
+    """What there is to draw over training, and of performance profiles: where there are runs for it."""
+
+    curves: list[tuple[str, str, Curve]]
+    profiles: list[tuple[str, Curve]]
+    traces: list[tuple[str, str, str, Trace]]
+
+
+def _lines(study: Study, now: Callable[[str], None]) -> Lines:
+    found, traces = [], []
+    for environment in study.environments:
+        now(f"curves on {environment}")
+        for variant in study.variants:
+            if (curve := curves.learning_curve(study, variant, environment)) is not None:
+                found.append((variant, environment, curve))
+            traces += [
+                (key, variant, environment, trace)
+                for key in curves.DIAGNOSTICS
+                if (trace := curves.trace(study, variant, environment, key)) is not None
+            ]
+    found += [
+        (variant, AGGREGATE, curve)
+        for variant in study.variants
+        if (curve := curves.aggregate_curve(study, variant)) is not None
+    ]
+    shares = [
+        (variant, curve)
+        for variant in study.variants
+        if (curve := curves.performance_profile(study, variant)) is not None
+    ]
+    return Lines(found, shares, traces)
+
+
+def _scores(study: Study, effects: Sequence[Effect]) -> Part:
+    blocks: tuple[Block, ...] = (
+        score_figures.run_scores(study),
+        score_tables.cells(study),
+        *([score_tables.pairs_table(effects)] if effects else []),
+        score_tables.tail_table(run_tails(study)),
+    )
+    return Part("scores", "Scores per environment", blocks, "Scores")
+
+
+def _curves(study: Study, found: Sequence[tuple[str, str, Curve]]) -> Part:
+    drawn = curve_figures.learning_curves(study, found)
+    under, soon = areas_under_curves.areas(study), arrivals(study)
+    arrived = [curve_tables.arrival_table(soon)] if soon else []
+    blocks: tuple[Block, ...] = (*drawn, curve_tables.area_table(under), *arrived) if drawn else ()
+    return Part("curves", "Learning curves", blocks, "Learning curves")
+
+
+def _aggregates(
+    study: Study,
+    scores: Sequence[AggregateScore],
+    blocked: dict[str, str],
+    profiles: Sequence[tuple[str, Curve]],
+    effects: Sequence[Effect],
+) -> Part:
+    ranked = rank_intervals.rank_intervals(study)
+    mapped = effect_map(effects, study.variants)
+    blocks: tuple[Block, ...] = (
+        *map(Text, _aggregate_notes(study, blocked)),
+        *([score_figures.aggregates(study, scores)] if scores else []),
+        aggregate_tables.aggregate_table(scores),
+        *([rank_figures.rank_drawing(ranked, study.variants)] if ranked else []),
+        aggregate_tables.rank_table(ranked),
+        *curve_figures.profiles(study, profiles),
+        *([replace(mapped, folded=True)] if mapped else []),
+    )
+    return Part("aggregates", "Aggregate scores", blocks, "Aggregates")
+
+
+def _diagnostics(study: Study, traces: Sequence[tuple[str, str, str, Trace]]) -> Part:
+    drawn = curve_figures.diagnostics(study, traces)
+    # If there are many, only the first is open.
+    drawn = [replace(one, folded=k > 0 and len(drawn) > 3) for k, one in enumerate(drawn)]
+    return Part(
+        "diagnostics",
+        "Training diagnostics",
+        (*drawn, *_diagnostic_notes(study, traces)) if drawn else (),
+        "Diagnostics",
+        headings=True,
+        fold=" · ".join(one.title for one in drawn),
+    )
+
+
+@dataclass(frozen=True)
 class Tuned:
     """What a page says of the suite's tuning: nothing without one."""
 
-    blocks: tuple[Drawing | Table | Text | Facts, ...] = ()
+    blocks: tuple[Block, ...] = ()
     notices: tuple[str, ...] = ()
     lines: tuple[sensitivity.Line, ...] = ()
 
@@ -283,7 +306,7 @@ def _aggregate_notes(study: Study, blocked: dict[str, str]) -> tuple[str, ...]:
     return tuple(notes)
 
 
-def _diagnostic_notes(study: Study, traces: Sequence[tuple[str, str, str, curves.Trace]]) -> list[Text]:
+def _diagnostic_notes(study: Study, traces: Sequence[tuple[str, str, str, Trace]]) -> list[Text]:
     found = {(key, variant) for key, variant, _, _ in traces}
     notes = []
     for key, what in curves.DIAGNOSTICS.items():

@@ -74,6 +74,9 @@ class Facts:
     pairs: tuple[tuple[str, str], ...]
 
 
+Block = Drawing | Table | Text | Facts
+
+
 @dataclass(frozen=True)
 class Part:
     """A part of the page below the answers: its blocks from top to bottom.
@@ -85,7 +88,7 @@ class Part:
 
     anchor: str
     title: str
-    blocks: tuple[Drawing | Table | Text | Facts, ...]
+    blocks: tuple[Block, ...]
     menu: str = ""
     headings: bool = False
     fold: str = ""
