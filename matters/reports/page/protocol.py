@@ -43,11 +43,9 @@ def _ours(study: Study) -> tuple[tuple[str, str], ...]:
         ("Training", _steps(study)),
         (
             "Evaluation",
-            f"{plural(evaluation.points, 'point')}, at the first update after each equal share of the "
-            "steps, the "
-            "last at the end; "
-            f"{plural(evaluation.episodes, 'episode')} "
-            "a point, deterministic policy, own environments, normalisers frozen",
+            f"{plural(evaluation.points, 'point')}, at the first update after each equal share of the steps, "
+            f"the last at the end; {plural(evaluation.episodes, 'episode')} a point, deterministic policy, "
+            "own environments, normalisers frozen",
         ),
         (
             "Primary endpoint",
@@ -94,8 +92,7 @@ def _methods(study: Study) -> tuple[tuple[str, str], ...]:
         (
             "Families",
             "Holm’s correction over all difference tests of a question, at 5 %, and over a pair’s "
-            "equivalence "
-            "tests on its environments, at 5 %; each question is a family of its own",
+            "equivalence tests on its environments, at 5 %; each question is a family of its own",
         ),
         (
             "Intervals",
@@ -111,8 +108,7 @@ def _methods(study: Study) -> tuple[tuple[str, str], ...]:
         (
             "Random draws",
             "each draw has its own PCG64 generator, seeded with the SHA-256 of the snapshot "
-            f"`{study.identity[:16]}` and "
-            "the draw’s name",
+            f"`{study.identity[:16]}` and the draw’s name",
         ),
         (
             "Incomplete runs",

@@ -191,9 +191,8 @@ def constants(study: Study) -> Table:
             + next((f" ± {number(one.standard_error)}" for one in sources if one.value == value), "")
             for value in (random, yardstick)
         ]
-        own = getattr(study.suite, "own", {}).get(
-            name
-        )  # an environment of the suite's own has its own constants
+        # An environment of the suite's own has its own constants.
+        own = getattr(study.suite, "own", {}).get(name)
         margin, ceiling = study.margin(name), study.ceiling(name)
         gate = study.gate(margin)
         rows.append(
@@ -219,10 +218,9 @@ def constants(study: Study) -> Table:
         )
     return Table(
         name="constants",
-        caption="Normalised score = (return − random) / (yardstick − random), with these constants "
-        f"(± standard error); the yardstick is `{study.suite.scale}`. Margin and gate are in raw return, "
-        "absolute "
-        "where a task has a ceiling.",
+        caption="Normalised score = (return − random) / (yardstick − random), with these constants (± "
+        f"standard error); the yardstick is `{study.suite.scale}`. Margin and gate are in raw return, "
+        "absolute where a task has a ceiling.",
         columns=columns,
         rows=tuple(rows),
         data=tuple(data),

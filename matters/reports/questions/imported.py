@@ -24,8 +24,7 @@ def answer(study: Study) -> Section:
         question=QUESTION,
         title=TITLE,
         answer=f"{plural(runs, 'imported run')} in {plural(groups, 'cell')} stand beside ours. Their "
-        f"protocol is "
-        "foreign: they are in no table, aggregate or test of our runs.",
+        "protocol is foreign: they are in no table, aggregate or test of our runs.",
         word="no test",
         claim=False,
         verdicts=(),
@@ -118,9 +117,8 @@ def _table(sets: tuple[ForeignSet, ...]) -> Table:
             )
     return Table(
         name=QUESTION,
-        caption="Imported cells, as their owner names them. The mean is over runs, of each the mean of "
-        "the last "
-        "tenth of its returns.",
+        caption="Imported cells, as their owner names them. The mean is over runs, of each the mean of the "
+        "last tenth of its returns.",
         columns=columns,
         rows=tuple(rows),
         data=tuple(data),

@@ -16,9 +16,8 @@ ESTIMAND = (
     "environment in raw return, and in aggregate as the mean over environments of the normalised differences."
 )
 METHOD = (
-    "Verdicts are on differences of means: Welch’s intervals and tests per environment, Satterthwaite’s "
-    "for the "
-    "aggregate. *Different* is a Holm-adjusted p ≤ 0.05 within the question’s family. *Equivalent* on an "
+    "Verdicts are on differences of means: Welch’s intervals and tests per environment, Satterthwaite’s for "
+    "the aggregate. *Different* is a Holm-adjusted p ≤ 0.05 within the question’s family. *Equivalent* on an "
     "environment are two one-sided tests within its margin, with Holm’s correction over the environments; in "
     "aggregate the mean must be within its margin, every live environment within the gate, and none "
     "different. "
@@ -142,8 +141,6 @@ def margins(study: Study) -> str:
     suite = study.suite
     return (
         f"±{number(suite.aggregate_margin, AGGREGATE)} in aggregate and ±{number(suite.margin, AGGREGATE)} "
-        "per "
-        f"environment, with a gate of ±{number(suite.gate, AGGREGATE)}, in units of normalised score; "
-        "absolute "
-        "where a task has a ceiling (the table of constants has each in return)."
+        f"per environment, with a gate of ±{number(suite.gate, AGGREGATE)}, in units of normalised score; "
+        "absolute where a task has a ceiling (the table of constants has each in return)."
     )

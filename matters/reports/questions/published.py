@@ -26,9 +26,8 @@ ESTIMAND = (
 METHOD = (
     "Ours and published numbers of one algorithm on one task stand together, whatever the version of the "
     "environment; the last column names how a protocol differs from ours. No test and no aggregate crosses "
-    "sources: versions of an environment are different tasks, and the best checkpoint or training "
-    "episodes are "
-    "different statistics (Henderson et al. 2018; Agarwal et al. 2021)."
+    "sources: versions of an environment are different tasks, and the best checkpoint or training episodes "
+    "are different statistics (Henderson et al. 2018; Agarwal et al. 2021)."
 )
 LABEL = 40  # letters of a row's label that a figure has room for
 SPREADS = (
@@ -207,9 +206,8 @@ def _caption(algorithm: str, *, first: bool) -> str:
         f"Returns of `{algorithm}` as they were published, each on its own version of the environment, below "
         "ours. Coloured: ours, mean and standard deviation (sd) over seeds, small marks are runs. Grey: "
         "published; circles are evaluations at the end, triangles the best checkpoint, squares training "
-        "episodes; bars reach as far as the source says, a standard deviation (sd), a standard error "
-        "(se), or "
-        "an interval (95 %). Bars of different kinds cannot be compared."
+        "episodes; bars reach as far as the source says, a standard deviation (sd), a standard error (se), "
+        "or an interval (95 %). Bars of different kinds cannot be compared."
     )
 
 

@@ -26,16 +26,14 @@ NEEDS = (
     "settings under other names."
 )
 ESTIMAND = (
-    "The difference of mean primary endpoints, ours minus the reference, per environment in raw return, "
-    "and in "
-    "aggregate as the mean over environments of the normalised differences."
+    "The difference of mean primary endpoints, ours minus the reference, per environment in raw return, and "
+    "in aggregate as the mean over environments of the normalised differences."
 )
 METHOD = pairwise_section.METHOD + (
     "A reproduction is held to a tenth of what a reference gains over random actions at this budget, a "
-    "constant "
-    "that is frozen from other seeds; the achieved margin is the smallest that holds the 90 % interval. "
-    "The A/A control judges random halves of the reference’s own runs by the same rules and margins (Colas "
-    "et al. 2018)."
+    "constant that is frozen from other seeds; the achieved margin is the smallest that holds the 90 % "
+    "interval. The A/A control judges random halves of the reference’s own runs by the same rules and "
+    "margins (Colas et al. 2018)."
 )
 ANSWERS = {
     "different": "No: `{ahead}` scores {size} than `{behind}`.",
@@ -108,10 +106,8 @@ def answer(study: Study) -> Section:
         shown=(*verdicts(found), *(_control_verdict(one) for one in controls)),
         lacks=(*_lacks(study), *_uncontrolled(study, list(references), controls)),
         margin="A tenth of what a reference gains over random actions within the suite’s steps, per "
-        "environment; in "
-        "aggregate the mean of these in normalised score; the gate is "
-        f"{study.suite.gate / study.suite.margin:g} "
-        "times as wide.",
+        "environment; in aggregate the mean of these in normalised score; the gate is "
+        f"{study.suite.gate / study.suite.margin:g} times as wide.",
         tables=(*tables, *([_control_table(controls)] if controls else [])),
     )
 

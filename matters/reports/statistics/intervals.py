@@ -17,9 +17,7 @@ Array = NDArray[np.float64]
 
 RESAMPLES = 10_000
 CURVE_RESAMPLES = 2_000
-MINIMUM_FOR_INTERVAL = (
-    5  # with fewer runs in a cell an interval says more about its method than about the runs
-)
+MINIMUM_FOR_INTERVAL = 5  # with fewer runs in a cell an interval says more about its method than about them
 MINIMUM_FOR_CLAIM = 10  # Agarwal et al. 2021, figure 6: bootstrap intervals cover from about ten runs
 
 

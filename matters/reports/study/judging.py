@@ -73,8 +73,7 @@ def _judged_place(study: Study, one: Comparison, family: int) -> Comparison:
     if found.within(found.margin) and not same and not one.levels:
         notes.append(
             "The 90 % interval lies inside the margin, but equivalence does not survive Holm’s correction "
-            "over "
-            "the environments."
+            "over the environments."
         )
     if found.margin is None:
         notes.append(

@@ -129,9 +129,8 @@ def half_normal(design: Design, found: Sequence[Effect]) -> Drawing:
         title="Half-normal plot of all effects",
         caption="Sizes of the effects against half-normal quantiles (Daniel 1959). Effects that are only "
         "noise lie along the line, whose slope is their standard error; those that are more lie above it. "
-        "Where most lie far below it, runs that share a seed are alike across cells, and intervals are "
-        "wider than need be. "
-        f"{key(design)}.",
+        "Where most lie far below it, runs that share a seed are alike across cells, and intervals are wider "
+        f"than need be. {key(design)}.",
     )
 
 
