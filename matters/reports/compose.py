@@ -70,9 +70,16 @@ class Content:
 
 
 def compose(
-    study: Study, command: str, progress: Progress = lambda *_: None, remarks: Sequence[str] = ()
+    study: Study,
+    command: str,
+    progress: Progress = lambda *_: None,
+    remarks: Sequence[str] = (),
+    bundle: str | None = None,
 ) -> Content:
-    """Answer the suite's questions and fill every part of the report. `remarks` are the caller's notices."""
+    """Answer the suite's questions and fill every part of the report.
+
+    `remarks` are the caller's notices, `bundle` is the evidence that the runs are of.
+    """
     study = following_looks.follow(study)
     now = _counter(progress, len(study.suite.questions) + len(study.variants) + len(study.environments) + 5)
     sections = []
@@ -132,7 +139,7 @@ def compose(
             "Provenance",
             fold="Versions, processors, times",
         ),
-        Part("runs", "Runs", (run_tables.run_list(study),), "Runs"),
+        Part("runs", "Runs", (run_tables.run_list(study, bundle),), "Runs"),
     )
     return Content(
         title=study.suite.title,

@@ -48,12 +48,14 @@ def write_report(
     command: str,
     imported: Sequence[ForeignSet] = (),
     remarks: Sequence[str] = (),
+    bundle: str | None = None,
     progress: Progress = lambda *_: None,
 ) -> Path:
     """Write the report of `snapshot` into the directory `out` and return the path of its index.html.
 
     `command` is what reproduces the report; it is printed on the page. `imported` are others' results to
-    show beside it; `remarks` are notices that the page opens with. If `out` already holds this report,
+    show beside it; `remarks` are notices that the page opens with, `bundle` is the evidence that the runs are
+    of, as `command` names it. If `out` already holds this report,
     untouched, nothing is computed. Raises InputError for a question that nobody answers, a directory that is
     a file, or a snapshot without runs, before anything is written.
     """
@@ -67,7 +69,7 @@ def write_report(
     from matters.reports.study.study import prepare
 
     study = prepare(suite, snapshot, allow_missing=allow_missing, imported=imported)
-    content = compose(study, command, progress, remarks)
+    content = compose(study, command, progress, remarks, bundle)
     _write(out, key, _files(content, suite, snapshot.identity, allow_missing))
     return index
 

@@ -103,7 +103,9 @@ def test_an_evidence_bundle_is_reported_verified_shown_and_reproduced_by_name(ma
     stored = json.loads(matters("status", "TINY", "--store", "STORE", "--json")[1])
     for key in ("run_id", "steps", "digest"):
         assert [run[key] for run in runs] == [run[key] for run in stored]
-    assert "matters report --evidence small" in (made / "index.html").read_text()
+    page = (made / "report.md").read_text()
+    assert "    matters report --evidence small\n" in page
+    assert "`matters show RUN --evidence small` prints one" in page
     some = matters("report", *of, "--seeds", "1", "--out", str(tmp_path / "some"))
     assert some[0] == 0
     facts = json.loads((tmp_path / "some" / "report.json").read_text())

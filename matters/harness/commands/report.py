@@ -177,7 +177,7 @@ def _report_evidence(
     from matters.reports.study.own_best import each_resolved
     from matters.results import evidence
     from matters.results.snapshot import snapshot
-    from matters.suites.loading import loads, suite_names
+    from matters.suites.loading import loads
 
     answered = None if questions is None else _questions(questions)
     place = report_directory(Path("report") / Path(name).stem if out is None else out, Path(), name)
@@ -190,11 +190,8 @@ def _report_evidence(
         else:
             one = chosen.of(loads(study.toml, f"{name}: suite {study.name}"))
             declared = one if answered is None else one.model_copy(update={"questions": answered})
-        if not suites and answered is None and study.name in suite_names():
-            command = chosen.command(study.name)
-        else:
-            words = ["matters", "report", *suites, "--evidence", name, *narrowing.words]
-            command = shlex.join(words) + _said({"--questions": questions})
+        words = ["matters", "report", *suites, "--evidence", name, *narrowing.words]
+        command = shlex.join(words) + _said({"--questions": questions})
         declared = each_resolved(found.store, declared, allow_missing=allow_missing)
         taken = snapshot(found.store, declared, partial(tell, "reading runs"))
         page = write_report(
@@ -204,6 +201,7 @@ def _report_evidence(
             allow_missing=allow_missing,
             command=command,
             remarks=(*chosen.notices, *noted(found.store.path, declared, taken.runs)),
+            bundle=name,
             progress=tell,
         )
     if json:

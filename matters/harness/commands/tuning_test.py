@@ -154,6 +154,7 @@ def test_the_page_says_what_was_chosen_from_what_at_what_cost(reported: Any, fac
     assert rows["slow"]["core_hours"] == pytest.approx(10 * 36 / 3600)
     runs = facts["tuning-runs"]
     assert len(runs) == 40
+    assert "70 of 70 runs done, 40 of 40 of the tuning" in (reported[0] / "page" / "index.html").read_text()
     assert {row["seed"] for row in runs} == {2000, 2001}
     means = {row["candidate"]: row["mean"] for row in facts["tuning-points"]}
     for row in facts["tuning-points"]:

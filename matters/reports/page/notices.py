@@ -18,13 +18,16 @@ def summary(study: Study) -> str:
     """The study in a line: how many variants, environments, seeds, steps and runs."""
     declared = sum(cell.declared for cell in study.cells.values())
     done = int((study.runs["state"] == "done").sum())
+    tuned = ""
+    if study.tuning is not None and len(study.tuning):
+        tuned = f", {int((study.tuning['state'] == 'done').sum())} of {len(study.tuning)} of the tuning"
     return " · ".join(
         (
             plural(len(study.variants), "variant"),
             plural(len(study.environments), "environment"),
             _seeds(study),
             f"{'up to ' if study.foreign else ''}{thousands(study.suite.steps)} steps a run",
-            f"{declared} imported runs" if study.foreign else f"{done} of {declared} runs done",
+            f"{declared} imported runs" if study.foreign else f"{done} of {declared} runs done{tuned}",
         )
     )
 

@@ -1,6 +1,7 @@
 """What a reader must know about how the numbers came about, as pairs of a name and a text."""
 
 from matters.reports.page.formatting import number, plural, thousands
+from matters.reports.page.sentences import own_margins
 from matters.reports.statistics.intervals import (
     CURVE_RESAMPLES,
     MINIMUM_FOR_CLAIM,
@@ -87,7 +88,8 @@ def _methods(study: Study) -> tuple[tuple[str, str], ...]:
             "Margins",
             f"±{number(suite.margin, AGGREGATE)} per environment (absolute where a task has a ceiling), "
             f"±{number(suite.aggregate_margin, AGGREGATE)} in aggregate, with a gate of "
-            f"±{number(suite.gate, AGGREGATE)} on every environment, in normalised score",
+            f"±{number(suite.gate, AGGREGATE)} on every environment, in normalised score"
+            + own_margins(suite.questions),
         ),
         (
             "Families",

@@ -1,5 +1,6 @@
 """Tables of runs: every one, those that are not whole, and what they were made with."""
 
+import shlex
 from collections.abc import Mapping
 from typing import Any
 
@@ -17,9 +18,10 @@ LONGEST = 300
 """Characters of an error that a table shows; its data have the whole line."""
 
 
-def run_list(study: Study) -> Table:
-    """Every declared run with its identity."""
+def run_list(study: Study, bundle: str | None = None) -> Table:
+    """Every declared run with its identity, and how to see one: in a store, or in that bundle."""
     columns = ("run", "variant", "environment", "seed", "state", "score", "digest")
+    of = "" if bundle is None else f" --evidence {shlex.quote(bundle)}"
     rows, data = [], []
     files = (
         dict(zip(study.provenance["run_id"], study.provenance["file"], strict=True)) if study.foreign else {}
@@ -69,8 +71,8 @@ def run_list(study: Study) -> Table:
         + (
             "A run’s identity and digest are of what was read from its file."
             if study.foreign
-            else "`matters show RUN` prints one, `matters reproduce RUN` trains it again and compares "
-            "digests."
+            else f"`matters show RUN{of}` prints one, `matters reproduce RUN{of}` trains it again and "
+            "compares digests."
         ),
         columns=columns,
         rows=tuple(rows),

@@ -5,6 +5,7 @@ from typing import Any
 
 from matters.reports.page.formatting import DASH, ends, interval_text, number, percent, signed
 from matters.reports.page.section import Table
+from matters.reports.page.sentences import own_margins
 from matters.reports.statistics.intervals import Interval, deviation
 from matters.reports.study.all_pairs import Effect
 from matters.reports.study.run_tails import Tail
@@ -220,7 +221,7 @@ def constants(study: Study) -> Table:
         name="constants",
         caption="Normalised score = (return − random) / (yardstick − random), with these constants (± "
         f"standard error); the yardstick is `{study.suite.scale}`. Margin and gate are in raw return, "
-        "absolute where a task has a ceiling.",
+        f"absolute where a task has a ceiling{own_margins(study.suite.questions)}.",
         columns=columns,
         rows=tuple(rows),
         data=tuple(data),

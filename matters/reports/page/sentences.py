@@ -29,6 +29,11 @@ def turned(interval: Interval | None, sign: float) -> Interval | None:
     return Interval(-interval.high, -interval.low, interval.level)
 
 
+def own_margins(questions: Sequence[str]) -> str:
+    """What a statement of the suite's margins ends with where one of its questions has others."""
+    return "; `reproduction` has margins of its own, which it states" if "reproduction" in questions else ""
+
+
 def listed(parts: Sequence[str]) -> str:
     """`a`, `a and b`, `a, b and c`."""
     return f"{', '.join(parts[:-1])} and {parts[-1]}" if len(parts) > 1 else "".join(parts)

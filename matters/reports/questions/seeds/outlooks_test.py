@@ -1,5 +1,7 @@
 """Planning: the published power numbers, draws that keep their spread, and the question `seeds`."""
 
+import re
+
 import numpy as np
 import pytest
 from scipy import stats
@@ -132,6 +134,15 @@ def test_narrow_runs_are_enough_seeds_and_wide_ones_too_few_with_the_number_that
     assert few.word == "too few seeds"
     # The larger of the two plans: to show equivalence within half a standard deviation.
     assert f"About {compare.seeds_for_equivalence(0.5, 0.25)} would do both in 80 %." in few.answer
+
+
+def test_an_average_over_variants_that_are_far_apart_says_between_which(asked):
+    unlike = {("a", HOPPER): Plant(0.5, 0.05, 10), ("b", HOPPER): Plant(0.7, 0.5, 10)}
+    said = asked(unlike).answer
+    assert re.search(
+        r", both on average over the variants \(equivalence from \d+ % of `b` to 100 % of `a`\)", said
+    )
+    assert "average" not in asked(cells(0.3)).answer
 
 
 def test_more_seeds_are_narrower_more_powerful_and_less_often_wrong(asked):

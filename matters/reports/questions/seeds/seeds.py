@@ -36,6 +36,9 @@ ESTIMAND = (
     "variants come out the other way round than over all runs; how often two groups of runs of one variant "
     "are called different. In normalised score where there are constants, else in raw return."
 )
+FAR_APART = 0.2
+"""Shares of two variants that differ by more are not told by their mean alone."""
+
 METHOD = (
     f"Runs are drawn with replacement from each cell, {thousands(DRAWS)} times for each N, their spread "
     "about the mean put right by √(n/(n−1)); each draw is judged as the pages judge, by Welch’s and "
@@ -139,7 +142,7 @@ def _answer(study: Study, plans: Sequence[Plan]) -> tuple[str, str]:
     lead = f"{plan.n} seeds per variant are {'enough' if enough else 'too few'}"
     text = (
         f"{lead} {at_place(plan.where)}: they find a difference as large as the margin in {percent(found)} "
-        f"of cases and show equivalence where there is no difference in {percent(same)}."
+        f"of cases and show equivalence where there is no difference in {percent(same)}{_range(plan)}."
     )
     if not enough:
         text += f" About {needed} would do both in 80 %."
@@ -149,6 +152,18 @@ def _answer(study: Study, plans: Sequence[Plan]) -> tuple[str, str]:
     if not plan.claim and not enough:  # of an answer that says something the page says so itself
         text = f"Indication: {text}"
     return text, "enough seeds" if enough else "too few seeds"
+
+
+def _range(plan: Plan) -> str:
+    """Between which variants the shares of equivalence lie, where they lie far apart."""
+    shares = {name: one.equivalent or 0.0 for name, one in plan.outlooks[plan.n].items()}
+    low, high = min(shares, key=shares.__getitem__), max(shares, key=shares.__getitem__)
+    if shares[high] - shares[low] < FAR_APART:
+        return ""
+    return (
+        f", both on average over the variants (equivalence from {percent(shares[low])} of `{low}` to "
+        f"{percent(shares[high])} of `{high}`)"
+    )
 
 
 def _verdict(plan: Plan) -> Verdict:
