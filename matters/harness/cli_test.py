@@ -168,6 +168,11 @@ UNUSABLE = [
         bad("reproduce", "feedface", store=empty, says="'feedface'"),
         bad("report", "SUITE", says="runs': does not exist"),
         bad("verify", says="store = 'runs': does not exist"),
+        bad(
+            "show",
+            "feedface",
+            says="'runs': does not exist; name another with --store DIR, or a bundle with --evidence NAME",
+        ),
         # the suite
         bad(
             *RUN, suite=TINY.replace("InvertedPendulum-v5", "InvertedPendulm-v5"), says="InvertedPendulum-v5"

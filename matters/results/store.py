@@ -247,10 +247,10 @@ class Store:
                 finally:
                     os.close(descriptor)
 
-    def resolve(self, prefix: str) -> str:
+    def resolve(self, prefix: str, where: str = "the store") -> str:
         """The one run whose id, or whose id of schema 1, begins with `prefix`.
 
-        Raises InputError if there is none, or there are several.
+        Raises InputError, which calls the store `where`, if there is none, or there are several.
         """
         run_ids = self.run_ids()
         found = [run_id for run_id in run_ids if run_id.startswith(prefix.lower())]
@@ -258,7 +258,7 @@ class Store:
             former = {run_id: self._former_id(run_id) for run_id in run_ids}
             found = [run_id for run_id in run_ids if (former[run_id] or "").startswith(prefix.lower())]
         if not prefix or not found:
-            raise InputError(f"run = {prefix!r}: no such run in the store{_near(prefix, run_ids)}")
+            raise InputError(f"run = {prefix!r}: no such run in {where}{_near(prefix, run_ids)}")
         if len(found) > 1:
             shown = ", ".join(found[:4]) + (", …" if len(found) > 4 else "")
             raise InputError(f"run = {prefix!r}: stands for {len(found)} runs: {shown}")

@@ -88,9 +88,25 @@ def stray(globs: Sequence[str], cells: Iterable[tuple[str, str]]) -> tuple[int, 
     return None
 
 
+def with_fewer_seeds(suite: Grid, count: int, globs: Iterable[str]) -> dict[int, list[str]]:
+    """The variants, of cells that a glob is of, that declare fewer seeds than `count`: by their number."""
+    meant = dict.fromkeys(name for name, place in suite.pairs() if matches(globs, name, place))
+    found: dict[int, list[str]] = {}
+    for name in meant:
+        own = suite.variants[name].seeds
+        if own is not None and own < count:
+            found.setdefault(own, []).append(name)
+    return found
+
+
+def parts(only: str) -> tuple[str, ...]:
+    """The globs of an `only` as it is typed, separated by commas."""
+    return tuple(part.strip() for part in only.split(","))
+
+
 def globs_of(cells: Iterable[tuple[str, str]], only: str) -> tuple[str, ...]:
     """The globs of an `only` as it is typed, separated by commas. Raises InputError if one is of no cell."""
-    globs = tuple(part.strip() for part in only.split(","))
+    globs = parts(only)
     if none := stray(globs, cells):
         raise InputError(f"only = {globs[none[0]]!r}: no such cell{none[1]}")
     return globs

@@ -129,6 +129,27 @@ def test_an_evidence_bundle_is_reported_verified_shown_and_reproduced_by_name(ma
         assert matters(*command, *of)[0] == 2
 
 
+def test_a_bundle_that_lacks_what_is_asked_for_says_what_it_holds_or_what_is_near(
+    matters, tmp_path, evidence
+):
+    assert matters("export", "TINY", "--store", "STORE", "--evidence", "small")[0] == 0
+    run_id = json.loads(matters("status", "TINY", "--store", "STORE", "--json")[1])[0]["run_id"]
+    near = f"{run_id[:-1]}{'0' if run_id[-1] != '0' else '1'}"
+    holds = "; it holds 4 runs of suite tiny\n"
+    lacking = f"run = '{near}': no such run in the bundle small; did you mean '{run_id}'?\n"
+    before = files(tmp_path)
+    for words, says in (
+        (("report", "quickstart"), f"--evidence small: has no run of quickstart{holds}"),
+        (("report", "--seeds", "7:9"), f"--evidence small: has no run of tiny under --seeds 7:9{holds}"),
+        (("show", near), lacking),
+        (("reproduce", near), lacking),
+        (("verify", near), lacking),
+    ):
+        code, out, err = matters(*words, "--evidence", "small")
+        assert (code, out, err.splitlines(keepends=True)[-1]) == (2, "", f"matters: {says}")
+    assert files(tmp_path) == before
+
+
 @pytest.mark.parametrize(
     ("words", "says"),
     [

@@ -152,6 +152,9 @@ def import_(
         )
     if every is not None and every < 1:
         raise InputError(f"--every {every}: at least 1 is needed")
+    for path in files or ():
+        if not path.exists():
+            raise InputError(f"{path}: does not exist")
     if name is None:
         raise InputError("--name: missing; say what to call these results")
     from matters.results.imported import declared, runs

@@ -260,11 +260,12 @@ def test_several_suites_are_one_report_with_the_cells_of_all(matters):
     [
         (("import", "lab.csv"), "--name"),
         (("import", "--name", "lab"), "file"),
+        (("import", "absent.zip"), "absent.zip: does not exist"),
         (("import", "lab.csv", "--name", "lab", "--from", "{variant}"), "not both"),
         (("import", "--from", "{seed}.csv", "--name", "lab"), "nothing matches"),
         (("import", "lab.csv", "--name", "lab", "--every", "0"), "--every 0: at least 1 is needed"),
         (("export", "one.toml", "--out", "b", "--store", "absent"), "store = 'absent': does not exist"),
-        (("import", "absent.csv", "--name", "lab"), "absent.csv: cannot be read"),
+        (("import", "absent.csv", "--name", "lab"), "absent.csv: does not exist"),
         (("import", "lab.csv", "lab.csv", "--name", "lab"), "lab.csv: is given twice"),
         (("import", "lab.csv", "--name", "a/b"), "name = 'a/b'"),
         (("import", "lab.csv", "--name", "lab", "--seeds", "x"), "--seeds 'x'"),

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Self
 
 from matters.harness.commands.options import Looks, Only, Seeds, Smoke, Steps, UntilDecided
-from matters.suites.errors import InputError, shown
+from matters.suites.errors import InputError, counted, shown
 
 if TYPE_CHECKING:
     from matters.suites.suite import Suite
@@ -67,15 +67,33 @@ class Narrowing:
         words += [] if self.looks is None else ["--until-decided"]
         return words + (["--looks", self.looks] if self.looks else [])
 
-    @property
-    def notices(self) -> list[str]:
-        """What a page of that part opens with: a reader should know that the suite declares more."""
+    def notices(self, *declared: "Suite") -> list[str]:
+        """What a page of that part of suites opens with: a reader should know that they declare otherwise."""
         words = replace(self, smoke=False, looks=None).words
-        return (
-            [f"Not all that the suite declares: this page has what `{shlex.join(words)}` leaves of it."]
-            if words
-            else []
-        )
+        part = f"Not all that the suite declares: this page has what `{shlex.join(words)}` leaves of it."
+        return [*([part] if words else []), *self.more_seeds(*declared)]
+
+    def more_seeds(self, *declared: "Suite") -> list[str]:
+        """Say which variants get more seeds than they declare for themselves, as dear ones do.
+
+        Raises InputError.
+        """
+        asked = replace(self, steps=None, only=None, smoke=False)
+        found = [line for suite in declared if asked.words and (line := asked._more_seeds(suite, self.only))]
+        return list(dict.fromkeys(found))
+
+    def _more_seeds(self, declared: "Suite", only: str | None) -> str:
+        from matters.suites.narrowing import parts, with_fewer_seeds
+
+        changed = self.of(declared)
+        now = len(changed.seeds)
+        fewer = with_fewer_seeds(declared, now, parts(only) if only else ("*",))
+        each = [
+            f"{', '.join(names)} {'has' if len(names) == 1 else 'have'} {'up to ' if changed.looks else ''}"
+            f"{counted(now, 'seed')} where the suite declares {count}"
+            for count, names in fewer.items()
+        ]
+        return f"`{shlex.join(self.words)}` is of every variant: {'; '.join(each)}." if each else ""
 
     def command(self, suite: str) -> str:
         """What to type for the same runs and the same report, wherever the store is."""

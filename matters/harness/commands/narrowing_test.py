@@ -6,6 +6,7 @@ import typer.main
 from matters.harness.cli import app
 from matters.harness.commands.narrowing import Narrowing
 from matters.suites.errors import InputError
+from matters.suites.loading import load_suite
 
 SAID = [
     Narrowing(),
@@ -33,10 +34,61 @@ def test_what_is_said_now_counts_before_what_was_said_and_silence_before_nothing
 
 
 def test_a_page_of_a_part_says_so_and_the_smoke_version_is_a_suite_of_its_own() -> None:
-    (said,) = Narrowing(only="ppo*", smoke=True).notices
+    (said,) = Narrowing(only="ppo*", smoke=True).notices(load_suite("nine"))
     assert "Not all that the suite declares" in said
     assert "`--only 'ppo*'`" in said
-    assert Narrowing(smoke=True, looks="5,10").notices == []
+    assert Narrowing(smoke=True).notices(load_suite("nine")) == []
+
+
+@pytest.mark.parametrize(
+    ("narrowing", "says"),
+    [
+        (
+            Narrowing(seeds="10"),
+            "`--seeds 10` is of every variant: ddpg, td3, sac have 10 seeds where the suite declares 5.",
+        ),
+        (
+            Narrowing(steps=50_000, only="td3, vpg/*", looks="5,12"),
+            "`--until-decided --looks 5,12` is of every variant: td3 has up to 12 seeds where the suite "
+            "declares 5.",
+        ),
+    ],
+)
+def test_who_names_seeds_is_told_which_variants_have_more_than_the_suite_gives_them(
+    narrowing: Narrowing, says: str
+) -> None:
+    suite = load_suite("nine")
+    assert narrowing.more_seeds(suite) == [says]
+    assert narrowing.more_seeds(suite, suite) == [says]
+    assert narrowing.notices(suite)[-1] == says
+    trained = [cell for cell in narrowing.of(suite).cells() if cell.variant == "td3"]
+    assert {len(cell.specs) for cell in trained} == {12 if narrowing.looks else 10}
+
+
+@pytest.mark.parametrize(
+    "narrowing",
+    [
+        Narrowing(),
+        Narrowing(seeds="5"),
+        Narrowing(seeds="3:8", only="td3"),
+        Narrowing(looks="", only="ppo"),
+        Narrowing(steps=4096, only="sac", smoke=True),
+    ],
+)
+def test_nothing_is_said_where_no_variant_has_more_seeds_than_it_declares(narrowing: Narrowing) -> None:
+    assert narrowing.more_seeds(load_suite("nine")) == []
+
+
+def test_shares_of_several_sizes_are_told_apart() -> None:
+    suite = load_suite("nine")
+    fewer = suite.variants["sac"].model_copy(update={"seeds": 3})
+    suite = suite.model_copy(update={"variants": {**suite.variants, "sac": fewer}})
+    (said,) = Narrowing(seeds="4").more_seeds(suite)
+    assert said == "`--seeds 4` is of every variant: sac has 4 seeds where the suite declares 3."
+    (said,) = Narrowing(seeds="6").more_seeds(suite)
+    assert said.endswith(
+        "ddpg, td3 have 6 seeds where the suite declares 5; sac has 6 seeds where the suite declares 3."
+    )
 
 
 BAD = [["--store", "x"], ["seeds", "3"], ["--seed", "3"], ["--seeds"], ["--steps", "many"], ["\x1b[2J"]]

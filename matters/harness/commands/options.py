@@ -100,12 +100,29 @@ def opened(store: Path, evidence: str | None, run_id: str | None = None) -> "Ite
     from matters.results.store import Store
 
     if evidence is None:
+        if not store.exists():
+            raise InputError(
+                f"store = {str(store)!r}: does not exist; name another with --store DIR, or a bundle with "
+                "--evidence NAME"
+            )
         yield Store.open(store)
         return
     from matters.harness.terminal.progress_bar import stages
 
     with stages(notes(), work="evidence") as tell, bundles.opened(evidence, tell, run_id) as found:
         yield found.store
+
+
+@contextmanager
+def meant(store: Path, evidence: str | None, run_id: str) -> "Iterator[tuple[Store, str]]":
+    """As `opened`, with the whole id of the one run whose id begins with `run_id`. Raises InputError."""
+    with opened(store, evidence, run_id) as runs:
+        yield runs, runs.resolve(run_id, place_of(evidence))
+
+
+def place_of(evidence: str | None) -> str:
+    """Where `opened` has its runs from, in words."""
+    return "the store" if evidence is None else f"the bundle {evidence}"
 
 
 def opened_if_there(store: Path) -> "Store | None":

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from matters.harness.commands.narrowing import Narrowing, choose, narrowed
+from matters.harness.commands.narrowing import Narrowing, narrowed
 from matters.harness.commands.options import (
     DEFAULT_STORE,
     Json,
@@ -35,16 +35,25 @@ def plan(
 ) -> None:
     """Say what a suite takes before anything starts.
 
-    Training, memory and disk of what the store lacks, of each look where there are looks, and how many seeds
-    its first question needs.
+    Training, memory and disk of what the store lacks, of each look where there are looks, of own bests where
+    it tunes, and how many seeds its first question needs.
     """
-    show_plan(choose(suite, narrowing), store, crew_of(workers), json=json)
+    from matters.suites.loading import load_suite
+
+    whole = load_suite(suite)
+    show_plan(narrowing.of(whole), store, crew_of(workers), remarks=narrowing.more_seeds(whole), json=json)
 
 
 def show_plan(
-    declared: "Suite", store: "Path", workers: int, *, retry_failed: bool = False, json: bool
+    declared: "Suite",
+    store: "Path",
+    workers: int,
+    *,
+    retry_failed: bool = False,
+    remarks: "Sequence[str]" = (),
+    json: bool,
 ) -> None:
-    """Say what the suite still takes; nothing is written.
+    """Say what the suite still takes, and these remarks on it; nothing is written.
 
     Raises InputError where memory does not suffice, and for a suite that `matters run` would refuse.
     """
@@ -54,20 +63,26 @@ def show_plan(
     from matters.results.files import free_bytes
 
     train_suite.check(declared)
-    cells = train_suite.in_turn(declared)
-    parts = outlays(opened_if_there(store), cells, workers, retry_failed=retry_failed)
+    runs, cells = opened_if_there(store), train_suite.in_turn(declared)
+    later, decided = train_suite.own_bests(runs, declared)
+    *parts, best = outlays(runs, [*cells, later], workers, retry_failed=retry_failed)
     found = total(parts)
     looks = list(zip(declared.looks, parts, strict=True)) if declared.looks else []
     free = free_bytes(store)
     if json:
         seeds = {"seeds_needed": seeds_before.facts(declared)}
         each = [{"seeds": count, **asdict(part)} for count, part in looks]
-        print_json({"suite": declared.name, **asdict(found), "free_disk_bytes": free, **seeds, "looks": each})
+        own_bests = {"at_most": not decided, **asdict(best)} if declared.tuning else None
+        more = {**seeds, "looks": each, "own_bests": own_bests, "remarks": list(remarks)}
+        print_json({"suite": declared.name, **asdict(found), "free_disk_bytes": free, **more})
         return
-    for line in (*_lines(found, free, looks=len(looks) > 1), *_looks(looks)):
+    own = [_own_bests(best, decided=decided)] if declared.tuning else []
+    for line in (*_lines(found, free, looks=len(looks) > 1), *_looks(looks), *own):
         typer.echo(line)
-    if remark := seeds_before.remark(declared):
+    if remark := seeds_before.remark(declared) or seeds_before.unknown(declared):
         typer.echo(f"seeds         {remark}")
+    for remark in remarks:
+        typer.echo(f"note          {remark}")
 
 
 def _looks(looks: "Sequence[tuple[int, Outlay]]") -> list[str]:
@@ -78,6 +93,15 @@ def _looks(looks: "Sequence[tuple[int, Outlay]]") -> list[str]:
         f"in {_time(found.hours)}"
         for number, (seeds, found) in enumerate(looks, start=1)
     ]
+
+
+def _own_bests(found: "Outlay", *, decided: bool) -> str:
+    """What the variants at their own best add, once the tuning has chosen."""
+    where = "" if decided else ", where tuning chooses other settings than the declared"
+    return (
+        f"own bests     {'' if decided else 'up to '}{found.runs} more to train, {found.done} there, "
+        f"{found.core_hours:.2g} core-hours, in {_time(found.hours)}{where}"
+    )
 
 
 def _lines(found: "Outlay", free: int, *, looks: bool) -> list[str]:

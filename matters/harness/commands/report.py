@@ -13,19 +13,27 @@ from matters.harness.commands.options import (
     AllowMissing,
     Evidence,
     Json,
-    Out,
     StoreDirectory,
     SuiteNames,
     noted,
     report_directory,
 )
 from matters.harness.terminal.console import notes, print_json
-from matters.suites.errors import InputError, nearest
+from matters.suites.errors import InputError, counted, nearest
 
 if TYPE_CHECKING:
+    from matters.results.bundle.manifest import Manifest
     from matters.suites.joint import Joint
     from matters.suites.suite import Suite
 
+Out = Annotated[
+    Path | None,
+    typer.Option(
+        "--out",
+        metavar="DIR",
+        help="Where the report goes.  [default: STORE/report/SUITE, or report/NAME of --evidence NAME]",
+    ),
+]
 Imported = Annotated[
     list[str] | None,
     typer.Option(
@@ -110,7 +118,10 @@ def report(
             raise InputError(f"{name}: is of imported results alone; a suite declares its own")
     if margin is not None and not 0 < margin <= 1:
         raise InputError(f"--margin {margin}: should be above 0 and at most 1, as a share of the yardstick")
-    declared = _declared(suites, narrowing, asked) if suites else None
+    declared: Suite | Joint | None = None
+    notices: list[str] = []
+    if suites:
+        declared, notices = _declared(suites, narrowing, asked)
 
     from matters.results.imported import runs as imported_runs
     from matters.results.store import Store
@@ -152,7 +163,7 @@ def report(
             allow_missing=allow_missing,
             command=command,
             imported=beside,
-            remarks=() if declared is None else (*narrowing.notices, *noted(store, declared, taken.runs)),
+            remarks=() if declared is None else (*notices, *noted(store, declared, taken.runs)),
             progress=tell,
         )
     if json:
@@ -180,18 +191,21 @@ def _report_evidence(
     from matters.suites.loading import loads
 
     answered = None if questions is None else _questions(questions)
+    held = evidence.manifest(name)
+    study = held.suite
+    declared: Suite | Joint
+    chosen = narrowing.over(Narrowing.parse(study.narrowed))
+    if suites:
+        declared, notices = _declared(suites, chosen, answered)
+    else:
+        whole = loads(study.toml, f"{name}: suite {study.name}")
+        one, notices = chosen.of(whole), chosen.notices(whole)
+        declared = one if answered is None else one.model_copy(update={"questions": answered})
+    _refuse_none_of(declared, held, f"--evidence {name}", chosen)
+    words = ["matters", "report", *suites, "--evidence", name, *narrowing.words]
+    command = shlex.join(words) + _said({"--questions": questions})
     place = report_directory(Path("report") / Path(name).stem if out is None else out, Path(), name)
     with stages(notes()) as tell, evidence.opened(name, tell) as found:
-        study = found.manifest.suite
-        declared: Suite | Joint
-        chosen = narrowing.over(Narrowing.parse(study.narrowed))
-        if suites:
-            declared = _declared(suites, chosen, answered)
-        else:
-            one = chosen.of(loads(study.toml, f"{name}: suite {study.name}"))
-            declared = one if answered is None else one.model_copy(update={"questions": answered})
-        words = ["matters", "report", *suites, "--evidence", name, *narrowing.words]
-        command = shlex.join(words) + _said({"--questions": questions})
         declared = each_resolved(found.store, declared, allow_missing=allow_missing)
         taken = snapshot(found.store, declared, partial(tell, "reading runs"))
         page = write_report(
@@ -200,7 +214,7 @@ def _report_evidence(
             place,
             allow_missing=allow_missing,
             command=command,
-            remarks=(*chosen.notices, *noted(found.store.path, declared, taken.runs)),
+            remarks=(*notices, *noted(found.store.path, declared, taken.runs)),
             bundle=name,
             progress=tell,
         )
@@ -219,18 +233,37 @@ def _said(options: dict[str, Any]) -> str:
     return f" {shlex.join(words)}" if words else ""
 
 
-def _declared(names: list[str], narrowing: Narrowing, asked: tuple[str, ...] | None) -> "Suite | Joint":
-    """The suites as one, without what the user leaves out, with the questions that are asked."""
+def _refuse_none_of(declared: "Suite | Joint", held: "Manifest", option: str, narrowing: Narrowing) -> None:
+    """Raise InputError if a bundle has none of the runs: their page would be all gaps."""
+    there = {run.run_id for run in held.runs}
+    if any(
+        spec.run_id in there for cell in (*declared.cells(), *declared.tuning_cells()) for spec in cell.specs
+    ):
+        return
+    part = f" under {shlex.join(narrowing.words)}" if narrowing.words else ""
+    raise InputError(
+        f"{option}: has no run of {declared.name}{part}; it holds {counted(len(there), 'run')} of suite "
+        f"{held.suite.name}"
+    )
+
+
+def _declared(
+    names: list[str], narrowing: Narrowing, asked: tuple[str, ...] | None
+) -> "tuple[Suite | Joint, list[str]]":
+    """The suites as one, without what the user leaves out, with the questions that are asked; and what their
+    page opens with.
+    """
     from matters.suites.joint import join, narrowed
     from matters.suites.loading import load_suite
 
     if narrowing.looks is not None and len(names) > 1:
         raise InputError(f"--until-decided: is of one suite, not of {len(names)}")
-    loaded = [narrowing.prepared(load_suite(name)) for name in names]
+    whole = [load_suite(name) for name in names]
+    loaded = [narrowing.prepared(suite) for suite in whole]
     chosen = narrowed(loaded, narrowing.seeds, narrowing.steps, narrowing.only)
     if asked is not None:
         chosen = [suite.model_copy(update={"questions": asked}) for suite in chosen]
-    return join(chosen)
+    return join(chosen), narrowing.notices(*whole)
 
 
 def _questions(text: str) -> tuple[str, ...]:

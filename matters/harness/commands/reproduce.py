@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from matters.harness.commands.options import DEFAULT_STORE, Evidence, Json, RunId, StoreDirectory, opened
+from matters.harness.commands.options import DEFAULT_STORE, Evidence, Json, RunId, StoreDirectory, meant
 from matters.harness.commands.run import train_missing
 from matters.harness.scheduling.executors import Place, load
 from matters.harness.terminal.console import print_json, warn
@@ -25,8 +25,8 @@ def reproduce(
     run_id: RunId, store: StoreDirectory = DEFAULT_STORE, evidence: Evidence = None, json: Json = False
 ) -> None:
     """Train a run again and compare the digests. It trains alone and in a store of its own."""
-    with opened(store, evidence, run_id) as runs:
-        same = _reproduced(runs, runs.resolve(run_id), json=json)
+    with meant(store, evidence, run_id) as (runs, found):
+        same = _reproduced(runs, found, json=json)
     if not same:
         raise typer.Exit(1)
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from matters.harness.commands.narrowing import Narrowing, choose, narrowed
+from matters.harness.commands.narrowing import Narrowing, narrowed
 from matters.harness.commands.options import (
     DEFAULT_STORE,
     AllowMissing,
@@ -87,11 +87,15 @@ def run(
     json: Json = False,
 ) -> None:
     """Train what the store lacks, then report."""
-    declared = choose(suite, narrowing)
+    from matters.suites.loading import load_suite
+
+    whole = load_suite(suite)
+    declared = narrowing.of(whole)
+    said = narrowing.more_seeds(whole)
     if dry_run:
         from matters.harness.commands.plan import show_plan
 
-        show_plan(declared, store, crew_of(workers), retry_failed=retry_failed, json=json)
+        show_plan(declared, store, crew_of(workers), retry_failed=retry_failed, remarks=said, json=json)
         return
     run_suite(
         declared,
@@ -105,7 +109,8 @@ def run(
         repair=repair,
         json=json,
         command=narrowing.command(suite),
-        notices=narrowing.notices,
+        notices=narrowing.notices(whole),
+        remarks=said,
     )
 
 
@@ -123,13 +128,14 @@ def run_suite(
     json: bool,
     command: str,
     notices: "Sequence[str]" = (),
+    remarks: "Sequence[str]" = (),
 ) -> None:
     """Train what the store lacks of a suite, write its report, and say what came of it.
 
     A suite with looks is trained look by look, until the headline of its first question is decided.
-    `command` is what to type to do the same again, `notices` is what the page opens with. Exits with 1 if
-    runs failed or are missing. Raises InputError for an option that cannot be used, before anything is
-    written.
+    `command` is what to type to do the same again, `notices` is what the page opens with, `remarks` what is
+    said before anything is trained. Exits with 1 if runs failed or are missing. Raises InputError for an
+    option that cannot be used, before anything is written.
     """
     executor = executors.load(where, notes().print)  # refused, if at all, before anything is written
     crew = crew_of(workers, executor)
@@ -150,7 +156,8 @@ def run_suite(
         from matters.reports.study import seeds_before
 
         room = lack_of_room(opened, train_suite.in_turn(declared), crew, retry_failed=retry_failed)
-        for remark in filter(None, (*declared.remarks(), seeds_before.remark(declared), room)):
+        told = (*remarks, *declared.remarks(), seeds_before.remark(declared), room)
+        for remark in filter(None, told):
             notes().print(remark)
     train = partial(
         train_missing,

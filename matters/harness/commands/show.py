@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from matters.harness.commands.options import DEFAULT_STORE, Evidence, Json, RunId, StoreDirectory, opened
+from matters.harness.commands.options import DEFAULT_STORE, Evidence, Json, RunId, StoreDirectory, meant
 from matters.harness.terminal.console import print_json, print_table
 from matters.suites.spec import flat
 
@@ -19,8 +19,8 @@ def show(
     run_id: RunId, store: StoreDirectory = DEFAULT_STORE, evidence: Evidence = None, json: Json = False
 ) -> None:
     """Show a run: spec, status, provenance and its last evaluations."""
-    with opened(store, evidence, run_id) as runs:
-        facts = _facts(runs, runs.resolve(run_id))
+    with meant(store, evidence, run_id) as (runs, found):
+        facts = _facts(runs, found)
     if json:
         print_json(facts)
         return

@@ -122,6 +122,26 @@ def test_a_plan_of_a_suite_with_looks_says_what_the_first_costs_and_what_all_do(
     assert (alone["runs"], alone["looks"]) == (0, [])
 
 
+def test_more_seeds_than_a_variant_declares_are_told_before_training_and_on_the_page(
+    matters, tmp_path, monkeypatch
+):
+    def stop(*_, **__):
+        raise KeyboardInterrupt
+
+    dear = tmp_path / "dear.toml"
+    dear.write_text(f"{TINY}seeds = 1\n")
+    says = "`--seeds 2` is of every variant: ppo-m has 2 seeds where the suite declares 1."
+    asked = (str(dear), "--store", "STORE", "--seeds", "2")
+    assert matters("plan", *asked)[1].endswith(f"\nnote          {says}\n")
+    assert json.loads(matters("run", *asked, "--dry-run", "--json")[1])["remarks"] == [says]
+    assert json.loads(matters("plan", *asked[:3], "--json")[1])["remarks"] == []
+    assert matters("report", *asked, "--out", str(tmp_path / "page"))[0] == 0
+    assert says in json.loads((tmp_path / "page" / "report.json").read_text())["notices"]
+    monkeypatch.setattr("matters.harness.commands.run.train_missing", stop)
+    code, _, err = matters("run", str(dear), "--store", str(tmp_path / "new"), "--seeds", "2")
+    assert (code, err.count(says)) == (1, 1)
+
+
 def test_a_plan_refuses_what_a_run_refuses(matters, tmp_path):
     short = ("TINY", "--store", str(tmp_path / "new"), "--steps", "32")
     assert matters("plan", *short) == matters("run", *short)

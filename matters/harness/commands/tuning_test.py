@@ -7,6 +7,7 @@ with real training is in `tuning_learning_test.py`.
 import csv
 import json
 import math
+import re
 from typing import Any
 
 import numpy as np
@@ -14,8 +15,10 @@ import pytest
 
 from matters.harness.cli import call
 from matters.harness.scheduling.fill_store import Outcome
+from matters.harness.scheduling.train_suite import own_bests
 from matters.results.conftest import PROVENANCE, make_record
 from matters.results.store import Store
+from matters.suites.loading import load_suite
 from matters.suites.tuning import AT_BEST
 from testing.planted import placed
 
@@ -201,6 +204,61 @@ def test_status_lists_what_was_tuned_and_a_missing_run_of_it_leaves_the_second_a
     assert words(facts, "each at its own best") == {}
     assert any("Not tuned, for want of runs" in notice for notice in facts["notices"])
     assert "2 missing" in facts["tuning"][0]["reason"]
+
+
+def planned(suite: Any, store: Any, capsys: pytest.CaptureFixture[str]) -> tuple[Any, str]:
+    """What a plan says of own bests, as data and as a line."""
+    assert call(["plan", str(suite), "--store", str(store), "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)["own_bests"]
+    assert call(["plan", str(suite), "--store", str(store), "--workers", "1"]) == 0
+    (line,) = [line for line in capsys.readouterr().out.splitlines() if line.startswith("own bests ")]
+    return found, line
+
+
+def test_a_plan_counts_own_bests_at_most_before_they_are_chosen_and_exactly_then(
+    reported: Any, tmp_path: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path, runs = tmp_path / "planted.toml", tmp_path / "runs"
+    path.write_text(SUITE)
+    found, line = planned(path, runs, capsys)
+    assert (found["at_most"], found["runs"], found["done"]) == (True, 40, 0)
+    assert 0 < found["core_hours"] < 1
+    assert re.fullmatch(
+        r"own bests     up to 40 more to train, 0 there, \S+ core-hours, in \d+ min, where tuning chooses "
+        "other settings than the declared",
+        line,
+    )
+    # `quick` is at its best as it is and `slow` elsewhere; `good` and `bad` may ask for ten runs each.
+    suite, store = load_suite(str(path)), Store.open(runs, create=True)
+    train(store, [cell for cell in suite.tuning_cells() if cell.variant.startswith(("quick", "slow"))], 1)
+    found, _ = planned(path, runs, capsys)
+    assert (found["at_most"], found["runs"], found["done"]) == (True, 30, 0)
+    train(store, suite.tuning_cells(), 1)
+    found, line = planned(path, runs, capsys)
+    assert (found["at_most"], found["runs"], found["done"]) == (False, 30, 0)
+    assert found["core_hours"] == pytest.approx(
+        30 * 36 / 3600, rel=0.5
+    )  # the store's runs were trained alone
+    assert line.startswith("own bests     30 more to train, 0 there, ")
+    assert "where" not in line
+    found, _ = planned(path, reported[0] / "runs", capsys)
+    assert (found["at_most"], found["runs"], found["done"], found["core_hours"]) == (False, 0, 30, 0)
+
+
+def test_of_the_points_that_may_be_chosen_that_counts_which_asks_for_most_and_nothing_that_is_trained_anyway(
+    tmp_path: Any,
+) -> None:
+    """The variants are one preset with 1, 2, 3 and 4 epochs: of this grid only 5 epochs are new to them."""
+    path = tmp_path / "planted.toml"
+    path.write_text(SUITE.replace("learning_rate = [1e-5, 1e-4, 3e-4, 1e-3, 1e-2]", "epochs = [1, 5, 2]"))
+    cells, decided = own_bests(None, load_suite(str(path)))
+    specs = [spec for cell in cells for spec in cell.specs]
+    assert (len(cells), decided) == (4, False)
+    assert [spec.config["epochs"] for spec in specs] == 40 * [5]
+    assert len({spec.run_id for spec in specs}) == 10
+    path.write_text(path.read_text().replace("[1, 5, 2]", "[1, 2]"))
+    assert [cell.specs for cell in own_bests(None, load_suite(str(path)))[0]] == 4 * [()]
+    assert own_bests(None, load_suite("quickstart")) == ([], True)
 
 
 @pytest.mark.parametrize(

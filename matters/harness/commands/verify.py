@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from matters.harness.commands.options import DEFAULT_STORE, Evidence, Json, StoreDirectory, opened
+from matters.harness.commands.options import DEFAULT_STORE, Evidence, Json, StoreDirectory, opened, place_of
 from matters.harness.terminal.console import notes, print_json
 from matters.suites.errors import InputError, counted
 
@@ -39,7 +39,8 @@ def verify(
             problems, checked = [Fault("bundle", evidence, str(damage))], 0
         else:
             tell = stack.enter_context(stages(notes(), work="verify"))
-            chosen = [opened_runs.resolve(run) for run in runs] if runs else opened_runs.run_ids()
+            resolve = partial(opened_runs.resolve, where=place_of(evidence))
+            chosen = [resolve(run) for run in runs] if runs else opened_runs.run_ids()
             if sample is not None and sample < len(chosen):
                 # Not reproducible on purpose: night after night other runs are looked at.
                 chosen = sorted(random.SystemRandom().sample(chosen, sample))

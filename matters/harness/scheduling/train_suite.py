@@ -9,16 +9,17 @@ from dataclasses import replace
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from matters.harness.scheduling.fill_store import Outcome
+from matters.harness.scheduling.fill_store import Outcome, facts_of
+from matters.harness.scheduling.packing import packed
+from matters.suites.spec import Cell
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from matters.results.store import Store
-    from matters.suites.spec import Cell
     from matters.suites.suite import Suite
 
-Train = Callable[["Store", "Sequence[Cell]", int], Outcome]
+Train = Callable[["Store", Sequence[Cell], int], Outcome]
 """Trains what a store lacks of some cells, with so many workers."""
 
 
@@ -33,7 +34,7 @@ def check(suite: "Suite") -> None:
 def in_turn(suite: "Suite") -> "list[Sequence[Cell]]":
     """The cells that are trained at once: all of them, or with looks the new seeds of one look at a time.
 
-    Of a suite that tunes, these are all but its variants at their own best, which are not known before.
+    Of a suite that tunes, these are all but its variants at their own best: `own_bests`.
     """
     cells = (*suite.cells(), *suite.tuning_cells())
     if not suite.looks:
@@ -42,6 +43,39 @@ def in_turn(suite: "Suite") -> "list[Sequence[Cell]]":
         [replace(cell, specs=cell.specs[before:seeds]) for cell in cells]
         for before, seeds in pairwise((0, *suite.looks))
     ]
+
+
+def own_bests(store: "Store | None", suite: "Suite") -> "tuple[list[Cell], bool]":
+    """The cells of variants at their own best, less the runs of `in_turn`; and whether all choices are made.
+
+    Where one is not made yet it is taken to be the point of the grid that asks for most. None of a suite that
+    does not tune.
+    """
+    from matters.reports.study.own_best import resolved
+    from matters.suites.candidates import candidates, made_by_tuning
+    from matters.suites.tuning import AT_BEST
+
+    chosen = suite if store is None else resolved(store, suite)
+    made, cells = made_by_tuning(chosen), set(chosen.pairs())
+    found = [cell for cell in chosen.cells() if cell.variant in made]
+    points: dict[tuple[str, str], list[Cell]] = {}
+    for point in candidates(suite):
+        for name, place in suite.pairs():
+            best = chosen.at_best.get(name)
+            if name == point.of and best != name and (best, place) not in cells:
+                specs = suite.specs(point.variant, place)
+                points.setdefault((name, place), []).append(Cell(name + AT_BEST, place, specs))
+    before = {spec.run_id for cells in in_turn(suite) for cell in cells for spec in cell.specs}
+
+    def later(cell: Cell) -> Cell:
+        return replace(cell, specs=tuple(spec for spec in cell.specs if spec.run_id not in before))
+
+    def asks_for(cell: Cell) -> tuple[int, float]:
+        lacking = [s for s in later(cell).specs if store is None or store.status(s.run_id).state != "done"]
+        return len(lacking), packed(cell.variant, cell.specs, 0, facts_of).cost
+
+    found += [max(cells, key=asks_for) for cells in points.values()]
+    return [later(cell) for cell in found], not points
 
 
 def train_suite(

@@ -12,8 +12,15 @@ from matters.reports.statistics.power import MOST, Need, Question, need
 from matters.reports.study.study import DEFAULT_MARGIN
 from matters.suites.tasks.yardsticks import ENVIRONMENTS
 
-PAIRED = ("actor-critic-ladder", "code-level-tricks", "comparison", "natural-ladder")
+PAIRED = ("actor-critic-ladder", "code-level-tricks", "comparison", "natural-ladder", "natural-square")
 """Questions whose margin is the suite's, about pairs that may be alike on every environment."""
+
+NOT_RECKONED = {
+    "reproduction": "its margin is a tenth of what a reference gains within the suite's steps, and the "
+    "spreads of published runs are those after a million",
+    "trick-factorial": "its effects are means over several variants, and only pairs are reckoned before",
+}
+"""Other questions that test something, and why the seeds that they need are not known before."""
 
 
 def published_spread(environment: str, yardstick: str) -> float | None:
@@ -79,8 +86,19 @@ def remark(suite: Any) -> str:
         f"{suite.questions[0]}: with the spreads of published runs on {', '.join(places)}, {seeds} "
         f"two alike variants equivalent in {_share(needed.equivalent_now)} of studies and {finds} a "
         f"difference of the margin in {_share(needed.different_now)}; 80 % needs {about(needed.equivalent)} "
-        f"and {about(needed.different)}"
+        f"to call alike variants equivalent and {about(needed.different)} to find a difference"
     )
+
+
+def unknown(suite: Any) -> str:
+    """Why `remark` says nothing of a suite that tests something, in one line; empty where it does."""
+    if not suite.questions or before(suite) is not None:
+        return ""
+    first = suite.questions[0]
+    places = ", ".join(dict.fromkeys(name for _, name in suite.pairs()))
+    unmeasured = f"there is no spread of published runs on {places}" if first in PAIRED else ""
+    why = NOT_RECKONED.get(first, unmeasured)
+    return f"{first}: how many it needs is not known before; {why}" if why else ""
 
 
 def _share(value: float) -> str:

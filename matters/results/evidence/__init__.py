@@ -48,6 +48,11 @@ def find(name: str) -> Path:
     raise InputError(f"--evidence {name}: no bundle of that name, or at that path{nearest(name, names())}")
 
 
+def manifest(name: str) -> Manifest:
+    """What the bundle of that name, or at that path, says of itself: its runs are not looked at."""
+    return read(find(name))
+
+
 @contextmanager
 def opened(name: str, progress: Progress = lambda *_: None, run_id: str | None = None) -> Iterator[Evidence]:
     """The runs of the bundle of that name, or at that path; if just one id begins with `run_id`, that run.
