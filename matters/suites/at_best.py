@@ -17,23 +17,23 @@ def with_best(suite: Suite, chosen: Chosen) -> Suite:
 
     `at_best` of the result maps every variant that was tuned to the name of the one at its best: its own name
     where the best settings are those that it has. A variant for which only some of its environments have a
-    choice is at its own best on these alone.
+    choice is at its own best on these alone: its other cells are `untuned`.
     """
     cells = suite.pairs()
-    lacking = {name for name, place in cells if name in chosen and place not in chosen[name]}
+    untuned = tuple((name, place) for name, place in cells if name in chosen and place not in chosen[name])
     variants, at_best = dict(suite.variants), {}
     for name, places in chosen.items():
         made = _best(suite.variants[name], places)
         same = all(made.on(place) == suite.variants[name].on(place) for place in places)
-        # As it was declared it has cells on every environment, also where nothing was chosen.
-        at_best[name] = name if same and name not in lacking else made.name
-        if at_best[name] != name:
+        at_best[name] = name if same else made.name
+        if not same:
             variants[made.name] = made
     only = suite.only
-    if only or lacking:  # what was narrowed stays narrowed
+    if only or untuned:  # what was narrowed stays narrowed
         twins = [(at_best[name], place) for name, place in cells if place in chosen.get(name, ())]
         only = tuple(dict.fromkeys(f"{name}/{place}" for name, place in (*cells, *twins)))
-    return suite.model_copy(update={"variants": variants, "at_best": at_best, "only": only})
+    changes = {"variants": variants, "at_best": at_best, "untuned": untuned, "only": only}
+    return suite.model_copy(update=changes)
 
 
 def _best(variant: Variant, places: Mapping[str, Mapping[str, Any]]) -> Variant:

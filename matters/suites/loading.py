@@ -82,7 +82,7 @@ def suite(document: dict[str, Any]) -> Suite:
     header = document.get("suite")
     if not isinstance(header, dict) or not header:
         raise InputError("suite: missing; a suite has the tables [suite] and [variants.NAME]")
-    for key in ("variants", "own", "sweep", "at_best"):
+    for key in ("variants", "own", "sweep", "at_best", "untuned"):
         if key in header:
             raise InputError(f"suite.{key}: unknown field; variants are tables [variants.NAME]")
     tables = document.get("variants", {})

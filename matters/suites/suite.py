@@ -57,6 +57,9 @@ class Suite(BaseModel):
     at_best: dict[Name, Name] = Field(
         {}, description="by tuned variant, the variant at its own best; not declared, but chosen"
     )
+    untuned: tuple[tuple[Name, Text], ...] = Field(
+        (), description="cells of tuned variants where tuning chose nothing yet; not declared"
+    )
     looks: Looks = Field((), description="numbers of seeds at which the first question may be decided")
     findings: dict[Name, Text] = Field(
         {}, description="what others found about a variant, in words, by variant"

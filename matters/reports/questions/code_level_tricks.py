@@ -125,7 +125,7 @@ OF_STEPS = (
 """What the tricks’ worth is held against."""
 CONTRASTS = (*OF_TRICKS, *OF_STEPS)
 SQUARES = (
-    ("at equal settings", ("ppo", "ppo-m", "trpo-plain", "trpo-tricks")),
+    ("", ("ppo", "ppo-m", "trpo-plain", "trpo-tricks")),
     ("as released", ("ppo-released", "ppo-m-released", "trpo-released", "trpo+-released")),
 )
 """Engstrom's square, in the order of `attribution`: PPO, PPO-M, TRPO and TRPO+."""
@@ -151,9 +151,10 @@ def answer(study: Study) -> Section:
     at_hand, chosen = cast(study, ROLES), contrasts(study)
     found = compared(study)
     tables = [comparison_table(QUESTION, found), settings_table(QUESTION, study, chosen)] if found else []
+    settings = _settings_of(study)
     squares = [(how, square) for how, square in SQUARES if set(square) <= set(at_hand)]
     tables += [
-        _attribution_table(study, how, [at_hand[role] for role in square], first=k == 0)
+        _attribution_table(study, how or settings, [at_hand[role] for role in square], first=k == 0)
         for k, (how, square) in enumerate(squares)
     ]
     paired = tuple(dict.fromkeys(name for one in chosen for name in (one.x, one.y)))
@@ -173,6 +174,11 @@ def answer(study: Study) -> Section:
         lacks=(*notices(study, chosen), *(() if study.foreign else _lacks(at_hand))),
         variants=paired,
     )
+
+
+def _settings_of(study: Study) -> str:
+    """How the settings of variants at hand were found, in words, where no code was released with them."""
+    return "with each at its own best" if study.tuned else "at equal settings"
 
 
 def _answer(study: Study, chosen: Sequence[Contrast], found: Sequence[Comparison]) -> Answer:

@@ -7,9 +7,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from matters.reports.study.own_best import choices, tried
+from matters.reports.study.own_best import choices, equal_settings, own_best, tried
 from matters.reports.study.sensitivity import of_tuning
+from matters.reports.study.study import prepare
+from matters.suites.at_best import with_best
 from matters.suites.loading import suite
+from testing.planted import Plant, planted
 
 HOPPER, WALKER = "Hopper-v5", "Walker2d-v5"
 CONSTANTS = {HOPPER: (0.0, 1000.0), WALKER: (0.0, 4000.0)}
@@ -122,3 +125,14 @@ def test_a_sensitivity_curve_has_each_value_once_in_order_with_the_declared_and_
         (HOPPER, RATES, 3e-4, 3e-4),
     ]
     assert [float(scores.mean()) for scores in made[0].samples] == [100.0, 1800.0, 2200.0]
+
+
+def test_where_nothing_was_chosen_a_variant_has_no_runs_at_its_own_best() -> None:
+    """It is at its best as declared on Hopper-v5; on Walker2d-v5 nobody knows."""
+    best_on_one = with_best(declared("per-environment"), {"ppo": {HOPPER: {"learning_rate": 3e-4}}})
+    study = prepare(best_on_one, planted({("ppo", place): Plant(0.5, 0.1, 10) for place in (HOPPER, WALKER)}))
+    best, equal = own_best(study), equal_settings(study)
+    assert [one.cell("ppo", WALKER).n for one in (best, equal)] == [0, 10]
+    assert best.cell("ppo", HOPPER).n == 10
+    assert set(best.runs["environment"]) == {HOPPER}
+    assert best.blocked("ppo") == "`ppo` has no scored run on Walker2d-v5"
