@@ -18,8 +18,10 @@ MARKED = re.compile(r"(<!-- scores: (\S+) -->\n)\n(?:\|.*\n)*")
 def table(scores: pd.DataFrame) -> str:
     """One row per variant, the best on the first environment first: runs, and their mean with its extremes.
 
-    `scores` has the columns variant, seed, and one per environment, empty where a run lacks.
+    `scores` has the columns variant, seed, and one per environment, empty where a run lacks. The points of a
+    tuning, `NAME@SETTING=VALUE`, are left to its page: they are of other seeds, and chosen among.
     """
+    scores = scores[~scores["variant"].str.contains("@")]
     environments = list(scores.columns[2:])
     by_variant = scores.groupby("variant", sort=False)[environments]
     means, counts = by_variant.mean(), by_variant.count()
@@ -30,7 +32,7 @@ def table(scores: pd.DataFrame) -> str:
         f"|---|---|{'---|' * len(environments)}",
     ]
     for name in means.sort_values(environments[0], ascending=False).index:
-        seeds = dict.fromkeys(int(counts.at[name, where]) for where in environments)
+        seeds = dict.fromkeys(int(count) for count in counts.loc[name] if count)
         cells = [
             _shown(means.at[name, where], places)
             + f" ({_shown(lowest.at[name, where], places)} to {_shown(highest.at[name, where], places)})"

@@ -18,6 +18,7 @@ from matters.harness.scheduling.fill_store import Outcome
 from matters.harness.scheduling.train_suite import own_bests
 from matters.results.conftest import PROVENANCE, make_record
 from matters.results.store import Store
+from matters.suites.at_best import with_best
 from matters.suites.loading import load_suite
 from matters.suites.tuning import AT_BEST
 from testing.planted import placed
@@ -259,6 +260,19 @@ def test_of_the_points_that_may_be_chosen_that_counts_which_asks_for_most_and_no
     path.write_text(path.read_text().replace("[1, 5, 2]", "[1, 2]"))
     assert [cell.specs for cell in own_bests(None, load_suite(str(path)))[0]] == 4 * [()]
     assert own_bests(None, load_suite("quickstart")) == ([], True)
+
+
+def test_a_plan_counts_at_most_where_nothing_is_chosen_and_nothing_where_the_best_is_as_declared(
+    tmp_path: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    two = SUITE.replace('["Hopper-v5"]', '["Hopper-v5", "Walker2d-v5"]')
+    (tmp_path / "two.toml").write_text(two.replace("seeds = 2", 'seeds = 2\nrule = "per-environment"'))
+    suite = load_suite(str(tmp_path / "two.toml"))
+    on_one = with_best(suite, {name: {"Hopper-v5": {"learning_rate": 3e-4}} for name in suite.variants})
+    monkeypatch.setattr("matters.reports.study.own_best.resolved", lambda *_: on_one)
+    cells, decided = own_bests(Store.open(tmp_path / "runs", create=True), suite)
+    assert not decided
+    assert [(cell.environment, len(cell.specs)) for cell in cells] == 4 * [("Walker2d-v5", 10)]
 
 
 @pytest.mark.parametrize(

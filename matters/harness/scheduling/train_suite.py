@@ -56,13 +56,12 @@ def own_bests(store: "Store | None", suite: "Suite") -> "tuple[list[Cell], bool]
     from matters.suites.tuning import AT_BEST
 
     chosen = suite if store is None else resolved(store, suite)
-    made, cells = made_by_tuning(chosen), set(chosen.pairs())
+    made = made_by_tuning(chosen)
     found = [cell for cell in chosen.cells() if cell.variant in made]
     points: dict[tuple[str, str], list[Cell]] = {}
     for point in candidates(suite):
         for name, place in suite.pairs():
-            best = chosen.at_best.get(name)
-            if name == point.of and best != name and (best, place) not in cells:
+            if name == point.of and (name not in chosen.at_best or (name, place) in chosen.untuned):
                 specs = suite.specs(point.variant, place)
                 points.setdefault((name, place), []).append(Cell(name + AT_BEST, place, specs))
     before = {spec.run_id for cells in in_turn(suite) for cell in cells for spec in cell.specs}
