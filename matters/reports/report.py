@@ -55,9 +55,9 @@ def write_report(
 
     `command` is what reproduces the report; it is printed on the page. `imported` are others' results to
     show beside it; `remarks` are notices that the page opens with, `bundle` is the evidence that the runs are
-    of, as `command` names it. If `out` already holds this report,
-    untouched, nothing is computed. Raises InputError for a question that nobody answers, a directory that is
-    a file, or a snapshot without runs, before anything is written.
+    of, as `command` names it. If `out` already holds this report, untouched, nothing is computed. Raises
+    InputError for a question that nobody answers, a directory that is a file, or a snapshot without runs,
+    before anything is written.
     """
     index = out / "index.html"
     identity = "\n".join((snapshot.identity, *(one.identity for one in imported)))

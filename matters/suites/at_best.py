@@ -29,7 +29,7 @@ def with_best(suite: Suite, chosen: Chosen) -> Suite:
         if not same:
             variants[made.name] = made
     only = suite.only
-    if only or untuned:  # what was narrowed stays narrowed
+    if only or untuned:  # what was narrowed stays narrowed, and nothing is made where nothing was chosen
         twins = [(at_best[name], place) for name, place in cells if place in chosen.get(name, ())]
         only = tuple(dict.fromkeys(f"{name}/{place}" for name, place in (*cells, *twins)))
     changes = {"variants": variants, "at_best": at_best, "untuned": untuned, "only": only}

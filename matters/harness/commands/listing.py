@@ -164,12 +164,12 @@ def _chosen(rows: Sequence[dict[str, Any]], only: str | None, names: Sequence[st
 
     Raises InputError for a glob that is of none.
     """
-    from matters.suites.narrowing import matches, stray
+    from matters.suites.narrowing import matches, parts, stray
 
     if only is None:
         return [*rows]
     cells = [[(str(row[name]), str(row["environment"])) for name in names if row[name]] for row in rows]
-    globs = [part.strip() for part in only.split(",")]
+    globs = parts(only)
     if none := stray(globs, dict.fromkeys(cell for own in cells for cell in own)):
         raise InputError(f"--only {globs[none[0]]}: no such run{none[1]}")
     return [row for row, own in zip(rows, cells, strict=True) if any(matches(globs, *cell) for cell in own)]

@@ -7,7 +7,7 @@ that they do not favour whoever had more values to choose from (Cawley and Talbo
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -198,17 +198,12 @@ def own_best(study: Study) -> Study:
     best = _of(study, at_own_best, frozenset(study.suite.tuning.grid))
     suites = getattr(study.suite, "suites", (study.suite,))
     # Where nothing was chosen, a variant that is at its best as declared elsewhere is not known to be.
-    if untuned := {cell for suite in suites for cell in suite.untuned}:
-        names = ("runs", "evaluations", "updates")
-        tables = {name: _without(untuned, getattr(best, name)) for name in names}
-        cells = {cell: scores for cell, scores in best.cells.items() if cell not in untuned}
-        best = replace(best, **tables, cells=cells)
-    return best
+    untuned = {cell for suite in suites for cell in suite.untuned}
 
+    def known(table: pd.DataFrame) -> list[bool]:
+        return [cell not in untuned for cell in zip(table["variant"], table["environment"], strict=True)]
 
-def _without(cells: Collection[tuple[str, str]], table: pd.DataFrame) -> pd.DataFrame:
-    rows = zip(table["variant"], table["environment"], strict=True)
-    return table[[cell not in cells for cell in rows]]
+    return best.keeping(known) if untuned else best
 
 
 def _of(study: Study, change: Any, tuned: frozenset[str]) -> Study:

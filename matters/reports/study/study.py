@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -86,17 +86,22 @@ class Study:
     def first(self, count: int, looks: tuple[Look, ...]) -> Study:
         """The study of the first seeds that the suite declares, as it is at the last of these looks."""
         seeds = self.suite.seeds[:count]
-        of = {
-            name: table[table["seed"].isin(seeds)]
-            for name, table in (
-                ("runs", self.runs),
-                ("evaluations", self.evaluations),
-                ("updates", self.updates),
-            )
-        }
-        kept = set(of["runs"]["run_id"])
-        provenance = self.provenance[self.provenance["run_id"].isin(kept)]
-        return replace(self, **of, provenance=provenance, cells=cells_of(of["runs"]), looks=looks)
+        return replace(self.keeping(lambda table: table["seed"].isin(seeds)), looks=looks)
+
+    def keeping(self, meant: Callable[[pd.DataFrame], pd.Series | list[bool]]) -> Study:
+        """The study of some of its runs: `meant` says of a table which of its rows are theirs."""
+        runs, evaluations, updates = (
+            table[meant(table)] for table in (self.runs, self.evaluations, self.updates)
+        )
+        provenance = self.provenance[self.provenance["run_id"].isin(runs["run_id"])]
+        return replace(
+            self,
+            runs=runs,
+            evaluations=evaluations,
+            updates=updates,
+            provenance=provenance,
+            cells=cells_of(runs),
+        )
 
     @property
     def foreign(self) -> bool:
